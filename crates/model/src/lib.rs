@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The words of Kapell: ids, names, limits, policy, `Situation` and `Placement`.
+//!
+//! Every other room speaks with these. There are no rules here, and no clock: a [`Moment`] is a
+//! number that somebody else read.
+
+mod id;
+mod moment;
+mod name;
+mod policy;
+mod ratio;
+mod situation;
+mod vocabulary;
+
+pub mod limits;
+
+pub use id::{
+    AgentId, AssignmentId, ClassId, CommandId, EscalationId, OfferId, ParseIdError, Position, TaskId, Word,
+};
+pub use moment::{Moment, Span};
+pub use name::{Name, NameError, Text, TextError};
+pub use policy::{Ack, Claims, OnFailedDependency, Policy, PolicyError, Weights};
+pub use ratio::{Ratio, RatioError};
+pub use situation::{
+    AgentView, Class, Considered, Parts, Placement, Placer, QueueKey, Requirement, SCORER_VERSION, Situation,
+};
+pub use vocabulary::{AgentKind, AgentState, DependencyKind, Priority, TaskState};

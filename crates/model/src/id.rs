@@ -1,0 +1,138 @@
+//! Ids as types: dense numbers that the core counts, shown with a letter in front.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What was given where an id was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is not an id of the form {prefix}-<number>")]
+pub struct ParseIdError {
+    /// The text that came.
+    pub given: String,
+    /// The letter that such ids begin with.
+    pub prefix: &'static str,
+}
+
+macro_rules! shown_id {
+    ($(#[$doc:meta])* $name:ident, $number:ty, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $number);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "-{}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                text.strip_prefix(concat!($prefix, "-"))
+                    .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+                    .and_then(|digits| digits.parse().ok())
+                    .map(Self)
+                    .ok_or_else(|| ParseIdError { given: text.chars().take(64).collect(), prefix: $prefix })
+            }
+        }
+    };
+}
+
+macro_rules! dense_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// Returns the place of this id in a vector that it indexes.
+            #[must_use]
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+shown_id!(
+    /// A task, counted from 1 in its fleet: `T-12`.
+    TaskId, u32, "T"
+);
+shown_id!(
+    /// One agent's ownership of one task for one attempt: `A-34`. It is the fencing token: it only grows.
+    AssignmentId, u64, "A"
+);
+shown_id!(
+    /// A late result that is kept beside its task: `O-5`.
+    OfferId, u32, "O"
+);
+shown_id!(
+    /// Something that only a role or a person can settle: `E-2`.
+    EscalationId, u32, "E"
+);
+
+impl TaskId {
+    /// Returns the place of this id in a vector of tasks (`T-1` is at 0).
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize - 1
+    }
+}
+
+dense_id!(
+    /// An agent, counted from 0 in the order of registration. A name keeps its id for ever.
+    AgentId
+);
+dense_id!(
+    /// A class of tasks that are alike for placing (SEMANTICS 16, "Class").
+    ClassId
+);
+dense_id!(
+    /// An interned capability, type, role or project name of one fleet.
+    Word
+);
+
+/// The place of an event in its fleet's log; the first event is at 1, and 0 is before all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(pub u64);
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The UUID of a command, made by the caller's idempotency key or at the door.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(pub u128);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_ids_read_back() {
+        assert_eq!("T-12".parse(), Ok(TaskId(12)));
+        assert_eq!(AssignmentId(7).to_string(), "A-7");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", "T-", "T-+1", "t-1", "T-1x", "T--1", "A-1", "T-99999999999"] {
+            assert!(text.parse::<TaskId>().is_err(), "{text}");
+        }
+    }
+}

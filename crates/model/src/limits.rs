@@ -1,0 +1,56 @@
+//! Every bound of the program, with its unit and its reason.
+
+use crate::moment::Span;
+
+/// Bytes of a name: fits a line, a column and a path.
+pub const NAME_BYTES_MAX: usize = 100;
+/// Bytes of a title: one line to a person.
+pub const TITLE_BYTES_MAX: usize = 500;
+/// Bytes of a description: a long issue with its logs; what is larger belongs in a file.
+pub const DESCRIPTION_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a result: as much as a description.
+pub const RESULT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a reason, note or label text: a paragraph.
+pub const NOTE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of the source object that an import keeps.
+pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
+/// Labels on a task.
+pub const LABELS_MAX: usize = 50;
+/// Bytes of one label.
+pub const LABEL_BYTES_MAX: usize = 100;
+/// Required capabilities of a task.
+pub const REQUIREMENTS_MAX: usize = 32;
+/// Weight of one requirement, in whole units; weights are relative, so more says nothing new.
+pub const WEIGHT_MAX: u32 = 1_000;
+/// Capabilities of an agent.
+pub const CAPABILITIES_MAX: usize = 256;
+/// Agents that a task may exclude.
+pub const EXCLUSIONS_MAX: usize = 100;
+/// Tasks that one task may wait for.
+pub const DEPENDENCIES_MAX: usize = 1_000;
+/// Tasks that an agent may hold at once.
+pub const CONCURRENT_TASKS_MAX: u32 = 1_000;
+/// Agents in a fleet: ten times the design's scale, so that a loop of registrations ends.
+pub const AGENTS_MAX: usize = 100_000;
+/// Tasks in a fleet over its life, dense ids being 32 bits wide.
+pub const TASKS_MAX: usize = 100_000_000;
+/// Attempts that a task or policy may allow.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// Late results kept beside one task; the first ones are the interesting ones.
+pub const OFFERS_PER_TASK_MAX: usize = 16;
+/// Ended assignments that a task remembers, to tell a late report from an invented one.
+pub const PAST_ASSIGNMENTS_MAX: usize = 128;
+/// Events that one command may emit; what is left continues in a following one.
+pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
+/// Idempotency keys remembered: a day at ten new ones a second.
+pub const KEYS_MAX: usize = 1_000_000;
+/// How long an idempotency key is remembered.
+pub const KEY_AGE_MAX: Span = Span::hours(24);
+/// Shortest duration in a policy, so that a demo or a test needs no fake clock.
+pub const DURATION_MIN: Span = Span(10);
+/// Longest duration in a policy: a year.
+pub const DURATION_MAX: Span = Span::hours(24 * 366);
+/// Largest estimate of one task.
+pub const ESTIMATE_MAX: Span = Span::hours(10_000);
+/// A jump of the clock beyond this begins every lease again.
+pub const CLOCK_JUMP: Span = Span::minutes(1);

@@ -1,0 +1,243 @@
+//! The policy of a fleet: every constant of the rules, with its default and its range.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::moment::Span;
+use crate::ratio::Ratio;
+use crate::vocabulary::Priority;
+
+/// The four weights of the score (SEMANTICS 3.1). Each is above 0 and they add up to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weights {
+    /// Of the capability match. Default 0.4.
+    pub capability: Ratio,
+    /// Of the free share of the agent's slots. Default 0.3.
+    pub workload: Ratio,
+    /// Of the agent's record with the task's type. Default 0.2.
+    pub performance: Ratio,
+    /// Of the agent's familiarity with the project's team. Default 0.1.
+    pub cohesion: Ratio,
+}
+
+/// How long an owner may take to fetch an assignment, by priority (SEMANTICS 4 and 16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Default 5 min.
+    pub critical: Span,
+    /// Default 30 min.
+    pub high: Span,
+    /// Default 2 h.
+    pub medium: Span,
+    /// Default 24 h.
+    pub low: Span,
+}
+
+impl Ack {
+    /// Returns the time that belongs to `priority`.
+    #[must_use]
+    pub const fn of(&self, priority: Priority) -> Span {
+        match priority {
+            Priority::Critical => self.critical,
+            Priority::High => self.high,
+            Priority::Medium => self.medium,
+            Priority::Low => self.low,
+        }
+    }
+}
+
+/// Who may take a named task by itself (SEMANTICS 3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claims {
+    /// The first candidate that asks gets a ready task.
+    First,
+    /// Nobody.
+    Off,
+}
+
+/// What becomes of tasks whose dependency failed for good or was cancelled (SEMANTICS 6 and 16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailedDependency {
+    /// They stay blocked, with that reason, until somebody waives, replaces or cancels.
+    Block,
+    /// They are cancelled, with that reason.
+    Cancel,
+}
+
+/// The policy of a fleet. Durations are 10 ms to 366 days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// A task is placed only where the score is above this, strictly. Default 0.7.
+    pub threshold: Ratio,
+    /// The weights of the score.
+    pub weights: Weights,
+    /// The performance of an agent with no record. Default 0.7.
+    pub performance_default: Ratio,
+    /// The cohesion where there is no project or no team. Default 0.5.
+    pub cohesion_default: Ratio,
+    /// Who may claim.
+    pub claims: Claims,
+    /// Lease of an agent that heartbeats. Default 120 s.
+    pub lease_heartbeat: Span,
+    /// Lease of an agent that just calls in. Default 30 min.
+    pub lease_call: Span,
+    /// Lease of a person. Default 3 days.
+    pub lease_person: Span,
+    /// From unreachable to offline. Default 30 s.
+    pub lease_grace: Span,
+    /// Time to fetch an assignment.
+    pub ack: Ack,
+    /// Failed attempts until a task is failed, 1..=100. Default 3.
+    pub attempts_max: u32,
+    /// Lost owners until a task is failed, 1..=100. Default 10.
+    pub losses_max: u32,
+    /// Pause before the second attempt; doubles with each. Default 30 s.
+    pub retry_backoff: Span,
+    /// The longest such pause. Default 1 h.
+    pub retry_backoff_max: Span,
+    /// What becomes of dependents of what failed.
+    pub on_failed_dependency: OnFailedDependency,
+    /// Estimate of a task that declares none, by complexity 1..=5. Default 1, 2, 4, 8, 16 h.
+    pub estimate_by_complexity: [Span; 5],
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            threshold: Ratio::micros(700_000),
+            weights: Weights {
+                capability: Ratio::micros(400_000),
+                workload: Ratio::micros(300_000),
+                performance: Ratio::micros(200_000),
+                cohesion: Ratio::micros(100_000),
+            },
+            performance_default: Ratio::micros(700_000),
+            cohesion_default: Ratio::micros(500_000),
+            claims: Claims::First,
+            lease_heartbeat: Span::seconds(120),
+            lease_call: Span::minutes(30),
+            lease_person: Span::hours(72),
+            lease_grace: Span::seconds(30),
+            ack: Ack {
+                critical: Span::minutes(5),
+                high: Span::minutes(30),
+                medium: Span::hours(2),
+                low: Span::hours(24),
+            },
+            attempts_max: 3,
+            losses_max: 10,
+            retry_backoff: Span::seconds(30),
+            retry_backoff_max: Span::hours(1),
+            on_failed_dependency: OnFailedDependency::Block,
+            estimate_by_complexity: [1, 2, 4, 8, 16].map(Span::hours),
+        }
+    }
+}
+
+/// A value of a policy that is out of its range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("policy field `{field}` is {given}; allowed is {allowed}")]
+pub struct PolicyError {
+    /// The field, dotted.
+    pub field: &'static str,
+    /// What came.
+    pub given: String,
+    /// The range.
+    pub allowed: &'static str,
+}
+
+impl Policy {
+    /// Checks every field against its range.
+    ///
+    /// # Errors
+    /// The first field that is out of its range, with the value and the range.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        self.check_weights()?;
+        for (field, span) in self.durations() {
+            if !(limits::DURATION_MIN..=limits::DURATION_MAX).contains(&span) {
+                let given = format!("{} ms", span.0);
+                return Err(PolicyError { field, given, allowed: "10 ms to 366 days" });
+            }
+        }
+        for (field, count) in [("max_attempts", self.attempts_max), ("max_losses", self.losses_max)] {
+            if !(1..=limits::ATTEMPTS_MAX).contains(&count) {
+                return Err(PolicyError { field, given: count.to_string(), allowed: "1 to 100" });
+            }
+        }
+        if self.retry_backoff_max < self.retry_backoff {
+            let given = format!("{} ms", self.retry_backoff_max.0);
+            return Err(PolicyError {
+                field: "retry_backoff_max_ms",
+                given,
+                allowed: "at least retry_backoff_ms",
+            });
+        }
+        Ok(())
+    }
+
+    fn check_weights(&self) -> Result<(), PolicyError> {
+        let weights = [
+            ("weights.capability", self.weights.capability),
+            ("weights.workload", self.weights.workload),
+            ("weights.performance", self.weights.performance),
+            ("weights.cohesion", self.weights.cohesion),
+        ];
+        for (field, weight) in weights {
+            if weight == Ratio::ZERO {
+                return Err(PolicyError { field, given: weight.to_string(), allowed: "above 0" });
+            }
+        }
+        let sum: u32 = weights.iter().map(|(_, weight)| weight.as_micros()).sum();
+        if sum != Ratio::UNIT {
+            let given = format!("{}.{:06} in all", sum / Ratio::UNIT, sum % Ratio::UNIT);
+            return Err(PolicyError { field: "weights", given, allowed: "four numbers that add up to 1" });
+        }
+        Ok(())
+    }
+
+    /// Returns every duration with the name of its field.
+    fn durations(&self) -> [(&'static str, Span); 15] {
+        let [one, two, three, four, five] = self.estimate_by_complexity;
+        [
+            ("heartbeat_lease_ms", self.lease_heartbeat),
+            ("call_lease_ms", self.lease_call),
+            ("person_lease_ms", self.lease_person),
+            ("grace_ms", self.lease_grace),
+            ("ack_ms.critical", self.ack.critical),
+            ("ack_ms.high", self.ack.high),
+            ("ack_ms.medium", self.ack.medium),
+            ("ack_ms.low", self.ack.low),
+            ("retry_backoff_ms", self.retry_backoff),
+            ("retry_backoff_max_ms", self.retry_backoff_max),
+            ("estimate_hours_by_complexity[0]", one),
+            ("estimate_hours_by_complexity[1]", two),
+            ("estimate_hours_by_complexity[2]", three),
+            ("estimate_hours_by_complexity[3]", four),
+            ("estimate_hours_by_complexity[4]", five),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_founding_policy_is_allowed() {
+        assert_eq!(Policy::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_field_out_of_range_is_named_with_value_and_range() {
+        let mut policy = Policy { lease_grace: Span(9), ..Policy::default() };
+        let error = policy.check().expect_err("9 ms is too short");
+        assert_eq!(error.to_string(), "policy field `grace_ms` is 9 ms; allowed is 10 ms to 366 days");
+        policy.lease_grace = Span(10);
+        policy.weights.cohesion = Ratio::ZERO;
+        assert_eq!(policy.check().expect_err("a weight of 0").field, "weights.cohesion");
+        policy.weights.cohesion = Ratio::micros(100_001);
+        assert_eq!(policy.check().expect_err("more than 1 in all").given, "1.000001 in all");
+    }
+}

@@ -1,0 +1,508 @@
+//! What placing looks at: agents with their free slots, classes with their queues.
+//!
+//! The core keeps a [`Situation`] up to date as part of its state, each change in the size of what
+//! changed; the plan room only reads it, and answers [`Placement`]s through the [`Placer`] trait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, ClassId, Position, TaskId, Word};
+use crate::moment::Moment;
+use crate::policy::{Policy, Weights};
+use crate::ratio::Ratio;
+use crate::vocabulary::{AgentState, Priority};
+
+/// The version of the scoring formula; recorded with every decision, since a score can be
+/// recomputed only by the scorer that made it.
+pub const SCORER_VERSION: u32 = 1;
+
+/// One required capability of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Requirement {
+    /// Which capability.
+    pub capability: Word,
+    /// Its weight relative to the others, in millionths of one; above 0.
+    pub weight: u32,
+    /// The least score that a candidate must have in it.
+    pub minimum: Ratio,
+}
+
+/// What tasks must have in common to be alike for placing (SEMANTICS 16, "Class").
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Class {
+    /// Required capabilities, in order of their ids.
+    pub requires: Box<[Requirement]>,
+    /// The task type.
+    pub kind: Word,
+    /// The project, since cohesion depends on it.
+    pub project: Option<Word>,
+    /// Only agents of this role.
+    pub role: Option<Word>,
+    /// Only this agent.
+    pub pin: Option<AgentId>,
+    /// None of these agents, in order.
+    pub exclude: Box<[AgentId]>,
+}
+
+/// What placing sees of an agent.
+#[derive(Clone, Debug)]
+pub struct AgentView {
+    /// Only online agents are candidates.
+    pub state: AgentState,
+    /// Tasks that it owns.
+    pub active: u32,
+    /// Tasks that it may own; at least 1.
+    pub max: u32,
+    /// Its role.
+    pub role: Word,
+    /// Its capabilities, in order of their ids.
+    pub capabilities: Box<[(Word, Ratio)]>,
+    /// Where in the log its load last went down, or it came; smaller is longer idle.
+    pub idle_since: Position,
+}
+
+impl AgentView {
+    /// Returns its score in `capability`; a missing one scores 0.
+    #[must_use]
+    pub fn score_in(&self, capability: Word) -> Ratio {
+        match self.capabilities.binary_search_by_key(&capability, |&(word, _)| word) {
+            Ok(at) => self.capabilities[at].1,
+            Err(_) => Ratio::ZERO,
+        }
+    }
+
+    /// Tells whether it is online and below its limit.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.state == AgentState::Online && self.active < self.max
+    }
+
+    /// Returns the workload value, 1 - active / max (SEMANTICS 3.1).
+    #[must_use]
+    pub fn workload(&self) -> Ratio {
+        Ratio::of(u64::from(self.max.saturating_sub(self.active)), u64::from(self.max))
+    }
+}
+
+/// The order of the queue (SEMANTICS 3.2): the smallest is placed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueKey {
+    /// Effective priority.
+    pub priority: Priority,
+    /// Deadline minus remaining critical path, [`Moment::NEVER`] where no deadline applies.
+    pub latest_start: Moment,
+    /// When the task was submitted.
+    pub submitted: Moment,
+    /// The task.
+    pub task: TaskId,
+}
+
+/// The four values of a score, each in [0,1], and the weighted sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Weighted mean of the agent's scores over the required capabilities; 1 where none is required.
+    pub capability: Ratio,
+    /// 1 - active / max.
+    pub workload: Ratio,
+    /// Record with tasks of this type.
+    pub performance: Ratio,
+    /// Familiarity and affinity with the project's team.
+    pub cohesion: Ratio,
+    /// The weighted sum; each part is rounded to 10^-6 before it is added, so that what is shown adds up.
+    pub total: Ratio,
+}
+
+impl Parts {
+    /// Weighs the four values.
+    #[must_use]
+    pub fn weigh(
+        weights: &Weights,
+        capability: Ratio,
+        workload: Ratio,
+        performance: Ratio,
+        cohesion: Ratio,
+    ) -> Self {
+        let total = weights.capability.times(capability).as_micros()
+            + weights.workload.times(workload).as_micros()
+            + weights.performance.times(performance).as_micros()
+            + weights.cohesion.times(cohesion).as_micros();
+        Self { capability, workload, performance, cohesion, total: Ratio::micros(total) }
+    }
+}
+
+/// A candidate with its score, as decisions record it.
+///
+/// Written as `[agent, capability, workload, performance, cohesion, total]`, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Considering", into = "Considering")]
+pub struct Considered {
+    /// Who.
+    pub agent: AgentId,
+    /// Its score.
+    pub parts: Parts,
+}
+
+type Considering = (AgentId, Ratio, Ratio, Ratio, Ratio, Ratio);
+
+impl From<Considering> for Considered {
+    fn from((agent, capability, workload, performance, cohesion, total): Considering) -> Self {
+        Self { agent, parts: Parts { capability, workload, performance, cohesion, total } }
+    }
+}
+
+impl From<Considered> for Considering {
+    fn from(Considered { agent, parts }: Considered) -> Self {
+        (agent, parts.capability, parts.workload, parts.performance, parts.cohesion, parts.total)
+    }
+}
+
+/// One item of a plan: this task to this agent. It is judged by the core before it happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The task.
+    pub task: TaskId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The best candidates, at most three, the chosen one first.
+    pub considered: Vec<Considered>,
+}
+
+/// Whoever decides placements. `kapell-plan` does; the core only knows this trait.
+pub trait Placer {
+    /// Begins a round: everything that has changed since the last one is marked in `situation`.
+    fn begin(&mut self, situation: &Situation);
+
+    /// Answers the next placement of the round, or nothing where the round is over. Between two calls
+    /// the placement has been applied to `situation`, or has fallen away.
+    fn next(&mut self, situation: &Situation) -> Option<Placement>;
+}
+
+#[derive(Clone, Debug)]
+struct Queue {
+    class: Class,
+    waiting: BTreeSet<QueueKey>,
+    arrived: bool,
+}
+
+/// The live picture that placing reads.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    threshold: Ratio,
+    weights: Weights,
+    performance_default: Ratio,
+    cohesion_default: Ratio,
+    roster_version: u64,
+    agents: Vec<AgentView>,
+    workload_parts: Vec<u32>,
+    free: Vec<AgentId>,
+    free_at: Vec<u32>,
+    queues: Vec<Queue>,
+    heads: BTreeSet<(QueueKey, ClassId)>,
+    vetoes: BTreeMap<TaskId, AgentId>,
+    waiting: usize,
+    freed: Vec<AgentId>,
+    arrived: Vec<ClassId>,
+    all_changed: bool,
+}
+
+const NOT_FREE: u32 = u32::MAX;
+
+impl Situation {
+    /// Returns an empty situation under `policy`.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        Self {
+            threshold: policy.threshold,
+            weights: policy.weights,
+            performance_default: policy.performance_default,
+            cohesion_default: policy.cohesion_default,
+            roster_version: 0,
+            agents: Vec::new(),
+            workload_parts: Vec::new(),
+            free: Vec::new(),
+            free_at: Vec::new(),
+            queues: Vec::new(),
+            heads: BTreeSet::new(),
+            vetoes: BTreeMap::new(),
+            waiting: 0,
+            freed: Vec::new(),
+            arrived: Vec::new(),
+            all_changed: false,
+        }
+    }
+
+    /// Returns the score that a placement must exceed.
+    #[must_use]
+    pub fn threshold(&self) -> Ratio {
+        self.threshold
+    }
+
+    /// Returns the weights of the score.
+    #[must_use]
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Returns the performance value of `_agent` with tasks of type `_kind`. No record is kept yet, so it
+    /// is the policy's default.
+    #[must_use]
+    pub fn performance(&self, _agent: AgentId, _kind: Word) -> Ratio {
+        self.performance_default
+    }
+
+    /// Returns the cohesion value of `_agent` with the team of `_project`. No record is kept yet, so it is
+    /// the policy's default.
+    #[must_use]
+    pub fn cohesion(&self, _agent: AgentId, _project: Option<Word>) -> Ratio {
+        self.cohesion_default
+    }
+
+    /// Returns a number that changes whenever who can do what changes: capabilities, roles, weights, new agents.
+    #[must_use]
+    pub fn roster_version(&self) -> u64 {
+        self.roster_version
+    }
+
+    /// Returns the agents, in order of their ids.
+    #[must_use]
+    pub fn agents(&self) -> &[AgentView] {
+        &self.agents
+    }
+
+    /// Returns the agent `id`.
+    ///
+    /// # Panics
+    /// Where no such agent is registered.
+    #[must_use]
+    pub fn agent(&self, id: AgentId) -> &AgentView {
+        &self.agents[id.index()]
+    }
+
+    /// Returns each agent's weighted workload part in millionths, in order of ids.
+    #[must_use]
+    pub fn workload_parts(&self) -> &[u32] {
+        &self.workload_parts
+    }
+
+    /// Returns the agents that are online and below their limit, in no order that means anything.
+    #[must_use]
+    pub fn free(&self) -> &[AgentId] {
+        &self.free
+    }
+
+    /// Returns how many classes there are; ids are dense.
+    #[must_use]
+    pub fn class_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Returns the class `id`.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    #[must_use]
+    pub fn class(&self, id: ClassId) -> &Class {
+        &self.queues[id.index()].class
+    }
+
+    /// Returns the first waiting task of class `id`.
+    #[must_use]
+    pub fn head(&self, id: ClassId) -> Option<QueueKey> {
+        self.queues[id.index()].waiting.first().copied()
+    }
+
+    /// Returns the heads of the queues of all classes, in order, after `after`.
+    pub fn heads(
+        &self,
+        after: Option<(QueueKey, ClassId)>,
+    ) -> impl Iterator<Item = (QueueKey, ClassId)> + '_ {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.heads.range((from, Bound::Unbounded)).copied()
+    }
+
+    /// Returns how many tasks wait in all queues.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Returns whether `task` stands in the queue of class `id` under `key`.
+    #[must_use]
+    pub fn is_waiting(&self, id: ClassId, key: &QueueKey) -> bool {
+        self.queues[id.index()].waiting.contains(key)
+    }
+
+    /// Returns the agent that failed `task` in its last attempt; it steps back where somebody else can.
+    #[must_use]
+    pub fn veto(&self, task: TaskId) -> Option<AgentId> {
+        if self.vetoes.is_empty() { None } else { self.vetoes.get(&task).copied() }
+    }
+
+    /// Returns the agents that have gained room since the last round.
+    #[must_use]
+    pub fn freed(&self) -> &[AgentId] {
+        &self.freed
+    }
+
+    /// Returns the classes in which tasks have become ready since the last round.
+    #[must_use]
+    pub fn arrived(&self) -> &[ClassId] {
+        &self.arrived
+    }
+
+    /// Tells whether tasks have become ready in class `id` since the last round.
+    #[must_use]
+    pub fn has_arrived(&self, id: ClassId) -> bool {
+        self.queues[id.index()].arrived
+    }
+
+    /// Tells whether everything must be looked at again, as after a change of policy.
+    #[must_use]
+    pub fn all_changed(&self) -> bool {
+        self.all_changed
+    }
+
+    /// Tells whether a round could have anything to do.
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        self.all_changed || !self.freed.is_empty() || !self.arrived.is_empty()
+    }
+
+    // What follows is for the core alone, which folds events into it.
+
+    /// Takes a new policy.
+    pub fn set_policy(&mut self, policy: &Policy) {
+        self.threshold = policy.threshold;
+        self.weights = policy.weights;
+        self.performance_default = policy.performance_default;
+        self.cohesion_default = policy.cohesion_default;
+        self.roster_version += 1;
+        for (part, agent) in self.workload_parts.iter_mut().zip(&self.agents) {
+            *part = self.weights.workload.times(agent.workload()).as_micros();
+        }
+        self.all_changed = true;
+    }
+
+    /// Takes a new agent, or an agent whose capabilities, role, limit or state have changed.
+    pub fn put_agent(&mut self, id: AgentId, view: AgentView) {
+        if id.index() == self.agents.len() {
+            self.agents.push(view);
+            self.workload_parts.push(0);
+            self.free_at.push(NOT_FREE);
+        } else {
+            self.agents[id.index()] = view;
+        }
+        self.roster_version += 1;
+        self.refresh(id, true);
+    }
+
+    /// Takes a change of whether an agent can be reached.
+    pub fn set_agent_state(&mut self, id: AgentId, state: AgentState) {
+        self.agents[id.index()].state = state;
+        self.refresh(id, true);
+    }
+
+    /// Counts one more task of an agent.
+    pub fn take_slot(&mut self, id: AgentId) {
+        self.agents[id.index()].active += 1;
+        self.refresh(id, false);
+    }
+
+    /// Counts one task of an agent less, at `position` of the log.
+    pub fn give_slot(&mut self, id: AgentId, position: Position) {
+        let agent = &mut self.agents[id.index()];
+        agent.active -= 1;
+        agent.idle_since = position;
+        self.refresh(id, true);
+    }
+
+    fn refresh(&mut self, id: AgentId, gained: bool) {
+        let agent = &self.agents[id.index()];
+        self.workload_parts[id.index()] = self.weights.workload.times(agent.workload()).as_micros();
+        let free = agent.is_free();
+        let at = self.free_at[id.index()];
+        if free && at == NOT_FREE {
+            self.free_at[id.index()] = u32::try_from(self.free.len()).expect("agents are bounded");
+            self.free.push(id);
+        } else if !free && at != NOT_FREE {
+            self.free.swap_remove(at as usize);
+            if let Some(&moved) = self.free.get(at as usize) {
+                self.free_at[moved.index()] = at;
+            }
+            self.free_at[id.index()] = NOT_FREE;
+        }
+        if gained && free && !self.freed.contains(&id) {
+            if self.freed.len() < FREED_LISTED_MAX {
+                self.freed.push(id);
+            } else {
+                self.all_changed = true;
+            }
+        }
+    }
+
+    /// Takes a new class; its id is the next one.
+    pub fn push_class(&mut self, class: Class) -> ClassId {
+        let id = ClassId(u32::try_from(self.queues.len()).expect("classes are fewer than tasks"));
+        self.queues.push(Queue { class, waiting: BTreeSet::new(), arrived: false });
+        id
+    }
+
+    /// Puts a task into the queue of its class; `veto` is the agent that has just failed it.
+    pub fn enqueue(&mut self, id: ClassId, key: QueueKey, veto: Option<AgentId>) {
+        let queue = &mut self.queues[id.index()];
+        let head = queue.waiting.first().copied();
+        queue.waiting.insert(key);
+        self.waiting += 1;
+        if !queue.arrived {
+            queue.arrived = true;
+            self.arrived.push(id);
+        }
+        if head.is_none_or(|head| key < head) {
+            if let Some(head) = head {
+                self.heads.remove(&(head, id));
+            }
+            self.heads.insert((key, id));
+        }
+        if let Some(agent) = veto {
+            self.vetoes.insert(key.task, agent);
+        }
+    }
+
+    /// Takes a task out of the queue of its class.
+    pub fn dequeue(&mut self, id: ClassId, key: &QueueKey) {
+        let queue = &mut self.queues[id.index()];
+        let was_head = queue.waiting.first() == Some(key);
+        if !queue.waiting.remove(key) {
+            return;
+        }
+        self.waiting -= 1;
+        if was_head {
+            self.heads.remove(&(*key, id));
+            if let Some(&head) = queue.waiting.first() {
+                self.heads.insert((head, id));
+            }
+        }
+        if !self.vetoes.is_empty() {
+            self.vetoes.remove(&key.task);
+        }
+    }
+
+    /// Forgets what has changed: a round has seen it.
+    pub fn settle(&mut self) {
+        self.freed.clear();
+        for id in self.arrived.drain(..) {
+            self.queues[id.index()].arrived = false;
+        }
+        self.all_changed = false;
+    }
+
+    /// Marks everything as changed, so that the next round looks at all of it.
+    pub fn unsettle(&mut self) {
+        self.all_changed = true;
+    }
+}
+
+/// Agents that are listed one by one as having gained room; beyond it the round looks at everything.
+const FREED_LISTED_MAX: usize = 64;
