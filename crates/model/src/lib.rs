@@ -3,6 +3,7 @@
 //! Every other room speaks with these. There are no rules here, and no clock: a [`Moment`] is a
 //! number that somebody else read.
 
+mod fit;
 mod id;
 mod moment;
 mod name;
@@ -13,6 +14,7 @@ mod vocabulary;
 
 pub mod limits;
 
+pub use fit::{Unfit, able, fit};
 pub use id::{
     AgentId, AssignmentId, ClassId, CommandId, EscalationId, OfferId, ParseIdError, Position, TaskId, Word,
 };
