@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The rules of Kapell: a command comes in, events come out, the state is a fold over them.
+//!
+//! [`Engine::execute`] is the way in: it judges a [`Request`] against the [`State`], folds what follows
+//! and lets the placer fill what the command has freed, all in one step. Replay is [`State::apply`] over
+//! the log. Nothing here reads a clock, a file or a random source: time, ids and chance come in with the
+//! request, and the passing of time is a command.
+
+mod agent;
+mod apply;
+mod command;
+mod decide;
+mod engine;
+mod event;
+mod index;
+mod keys;
+mod liveness;
+mod map;
+mod rejection;
+mod snapshot;
+mod state;
+mod task;
+
+pub mod invariant;
+
+pub use agent::{Agent, Project};
+pub use command::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Request, Require, TaskRef, TaskSpec};
+pub use engine::{Engine, Reply};
+pub use event::{Cause, Decision, DecodeError, Event, Record};
+pub use liveness::Liveness;
+pub use rejection::Rejection;
+pub use snapshot::{SNAPSHOT_FORMAT, SnapshotError};
+pub use state::{Counts, Escalation, EscalationKind, Offer, OfferState, State};
+pub use task::{Edge, Ending, Owner, Task};

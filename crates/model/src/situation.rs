@@ -177,6 +177,9 @@ pub trait Placer {
     /// Answers the next placement of the round, or nothing where the round is over. Between two calls
     /// the placement has been applied to `situation`, or has fallen away.
     fn next(&mut self, situation: &Situation) -> Option<Placement>;
+
+    /// Scores one pair, whatever the threshold says.
+    fn consider(&mut self, situation: &Situation, class: ClassId, agent: AgentId) -> Considered;
 }
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,58 @@
+//! An agent and a project as the state holds them.
+
+use kapell_model::{AgentId, AgentKind, AgentState, Moment, Policy, Position, Span, TaskId};
+use serde::{Deserialize, Serialize};
+
+use crate::command::{AgentSpec, ProjectSpec};
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// As it was registered.
+    pub spec: AgentSpec,
+    /// Whether it can be reached.
+    pub state: AgentState,
+    /// Since when.
+    pub state_since: Moment,
+    /// Whether it was ever heard of.
+    pub seen: bool,
+    /// The tasks that it owns, in the order in which it got them.
+    pub tasks: Vec<TaskId>,
+    /// Where in the log its load last went down, or it came.
+    pub idle_since: Position,
+    /// Tasks that it completed.
+    pub completed: u32,
+    /// Attempts that it failed.
+    pub failed: u32,
+    /// Tasks that it lost by going offline.
+    pub lost: u32,
+    /// When it was registered.
+    pub registered_at: Moment,
+}
+
+impl Agent {
+    /// Returns how long it may be silent under `policy` before it counts as unreachable: its own lease, else
+    /// its kind's (SEMANTICS 16, "Liveness by door").
+    #[must_use]
+    pub fn lease(&self, policy: &Policy) -> Span {
+        self.spec.lease.unwrap_or(match self.spec.kind {
+            AgentKind::Service => policy.lease_heartbeat,
+            AgentKind::Agent => policy.lease_call,
+            AgentKind::Person => policy.lease_person,
+        })
+    }
+}
+
+/// A project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// As it was made.
+    pub spec: ProjectSpec,
+    /// Its tasks by state, in the order of [`kapell_model::TaskState::ALL`].
+    #[serde(skip)]
+    pub counts: crate::state::Counts,
+    /// When it was made.
+    pub created_at: Moment,
+}

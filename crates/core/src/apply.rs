@@ -1,0 +1,118 @@
+//! Folds events into the state. What happened has happened: nothing here refuses or chooses.
+//!
+//! Every change of a task goes through [`State::change`], which takes it out of the indexes of its old state
+//! and puts it into those of its new one; so queue, timers and counts cannot drift from the tasks.
+
+mod agents;
+mod graph;
+mod tasks;
+
+use kapell_model::TaskId;
+
+use crate::event::{Event, Record};
+use crate::keys::Keyed;
+use crate::state::{Escalation, Offer, OfferState, State};
+use crate::task::Task;
+
+impl State {
+    /// Folds one event into the state.
+    ///
+    /// # Panics
+    /// Where the event does not fit the history before it, which a log that was verified rules out.
+    pub fn apply(&mut self, record: &Record) {
+        self.position = record.position;
+        self.at = record.at;
+        match &record.event {
+            Event::AgentRegistered { agent, spec, online } => self.agent_registered(*agent, spec, *online),
+            Event::AgentRemoved { agent } => self.agent_removed(*agent),
+            Event::AgentUnreachable { agent, .. } => self.agent_unreachable(*agent),
+            Event::AgentOffline { agent, .. } => self.agent_offline(*agent),
+            Event::AgentBack { agent } => self.agent_back(*agent),
+            Event::ProjectCreated { spec } => self.project_created(spec),
+            Event::TaskSubmitted { task, spec, edges, estimate } => {
+                self.task_submitted(*task, spec, edges, *estimate);
+            }
+            Event::TaskAssigned { task, agent, assignment, .. } => {
+                self.task_assigned(*task, *agent, *assignment);
+            }
+            Event::TaskStarted { task, .. } => self.task_started(*task),
+            Event::TaskProgressed { task, percent, note, .. } => {
+                self.task_progressed(*task, *percent, note.as_ref());
+            }
+            Event::TaskCompleted { task, agent, assignment, result, .. } => {
+                self.task_completed(*task, *agent, *assignment, result.as_ref());
+            }
+            Event::AttemptFailed { task, reason, retry_at, .. } => {
+                self.attempt_failed(*task, reason, *retry_at);
+            }
+            Event::TaskFailed { task, reason } => self.task_failed(*task, reason),
+            Event::TaskReturned { task, cause, boosted, note, .. } => {
+                self.task_returned(*task, *cause, *boosted, note.as_ref());
+            }
+            Event::TaskResumed { task } => self.change(*task, |task| task.deferred_until = None),
+            Event::TaskCancelled { task, reason, .. } => self.task_cancelled(*task, reason),
+            Event::TaskReopened { task, .. } => self.task_reopened(*task),
+            Event::DependencyAdded { task, on, kind } => self.dependency_added(*task, *on, *kind),
+            Event::DependencyWaived { task, on } => self.dependency_waived(*task, *on),
+            Event::OfferMade { offer, task, agent, assignment, result } => {
+                self.offers.push(Offer {
+                    id: *offer,
+                    task: *task,
+                    agent: *agent,
+                    assignment: *assignment,
+                    result: result.clone(),
+                    at: record.at,
+                    state: OfferState::Open,
+                    reason: None,
+                });
+                self.tasks[task.index()].offers.push(*offer);
+                self.tasks[task.index()].changed = record.position;
+                self.open_offers += 1;
+            }
+            Event::OfferAccepted { offer, .. } => self.offer_settled(*offer, OfferState::Accepted, None),
+            Event::OfferDeclined { offer, reason, .. } => {
+                self.offer_settled(*offer, OfferState::Declined, Some(reason));
+            }
+            Event::PolicySet { version, policy } => {
+                self.policy = (**policy).clone();
+                self.policy_version = *version;
+                self.situation.set_policy(policy);
+            }
+            Event::EscalationRaised { escalation, kind, task, detail } => {
+                self.escalations.push(Escalation {
+                    id: *escalation,
+                    kind: *kind,
+                    task: *task,
+                    detail: detail.clone(),
+                    at: record.at,
+                    settled: None,
+                });
+                self.open_escalations.insert(*task, *escalation);
+            }
+            Event::EscalationSettled { escalation, note } => {
+                let escalation = &mut self.escalations[escalation.0 as usize - 1];
+                escalation.settled = Some((record.at, note.clone()));
+                let task = escalation.task;
+                self.open_escalations.remove(&task);
+            }
+            Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
+                command: record.command,
+                at: record.at,
+                fingerprint: *fingerprint,
+                reply: reply.clone(),
+            }),
+        }
+    }
+
+    /// Changes a task and everything that is derived from its state.
+    pub(crate) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+        let before = self.leave(id);
+        let task = &mut self.tasks[id.index()];
+        change(task);
+        task.changed = self.position;
+        if task.state() != before {
+            task.state_since = self.at;
+        }
+        self.enter(id);
+    }
+}

@@ -1,0 +1,94 @@
+//! Agents, projects, offers.
+
+use kapell_model::{AgentId, AgentState, AgentView, Name, OfferId, Text};
+
+use crate::agent::{Agent, Project};
+use crate::command::{AgentSpec, ProjectSpec};
+use crate::state::{Counts, OfferState, State};
+
+impl State {
+    pub(super) fn agent_registered(&mut self, id: AgentId, spec: &AgentSpec, online: bool) {
+        let agent = Agent {
+            id,
+            spec: spec.clone(),
+            state: if online { AgentState::Online } else { AgentState::Offline },
+            state_since: self.at,
+            seen: online,
+            tasks: Vec::new(),
+            idle_since: self.position,
+            completed: 0,
+            failed: 0,
+            lost: 0,
+            registered_at: self.at,
+        };
+        if id.index() == self.agents.len() {
+            self.agent_ids.insert(spec.name.clone(), id);
+            self.agents.push(agent);
+        } else {
+            let old = &self.agents[id.index()];
+            let (completed, failed, lost) = (old.completed, old.failed, old.lost);
+            self.agents[id.index()] = Agent { completed, failed, lost, ..agent };
+        }
+        self.view_agent(id);
+    }
+
+    /// Puts an agent into the situation as it stands.
+    pub(crate) fn view_agent(&mut self, id: AgentId) {
+        let agent = &self.agents[id.index()];
+        let role = self.words.intern(&agent.spec.role);
+        let mut capabilities: Vec<_> =
+            agent.spec.capabilities.iter().map(|(name, score)| (self.words.intern(name), *score)).collect();
+        capabilities.sort_unstable();
+        let view = AgentView {
+            state: agent.state,
+            active: u32::try_from(agent.tasks.len()).expect("slots are bounded"),
+            max: agent.spec.max_concurrent,
+            role,
+            capabilities: capabilities.into_boxed_slice(),
+            idle_since: agent.idle_since,
+        };
+        self.situation.put_agent(id, view);
+    }
+
+    pub(super) fn agent_removed(&mut self, id: AgentId) {
+        self.set_agent_state(id, AgentState::Removed);
+    }
+
+    pub(super) fn agent_unreachable(&mut self, id: AgentId) {
+        self.set_agent_state(id, AgentState::Unreachable);
+    }
+
+    pub(super) fn agent_offline(&mut self, id: AgentId) {
+        self.set_agent_state(id, AgentState::Offline);
+    }
+
+    pub(super) fn agent_back(&mut self, id: AgentId) {
+        self.agents[id.index()].seen = true;
+        self.set_agent_state(id, AgentState::Online);
+    }
+
+    fn set_agent_state(&mut self, id: AgentId, state: AgentState) {
+        let agent = &mut self.agents[id.index()];
+        agent.state = state;
+        agent.state_since = self.at;
+        self.situation.set_agent_state(id, state);
+    }
+
+    pub(super) fn project_created(&mut self, spec: &ProjectSpec) {
+        let project = Project { spec: spec.clone(), counts: Counts::default(), created_at: self.at };
+        self.projects.insert(spec.name.clone(), project);
+    }
+
+    pub(super) fn offer_settled(&mut self, id: OfferId, state: OfferState, reason: Option<&Text>) {
+        let offer = &mut self.offers[id.0 as usize - 1];
+        offer.state = state;
+        offer.reason = reason.cloned();
+        self.open_offers -= 1;
+        let task = offer.task;
+        self.tasks[task.index()].changed = self.position;
+    }
+
+    pub(super) fn project_deadline(&self, project: Option<&Name>) -> Option<kapell_model::Moment> {
+        self.projects.get(project?)?.spec.deadline
+    }
+}

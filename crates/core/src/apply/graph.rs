@@ -1,0 +1,159 @@
+//! The dependency graph: gates, unblocking, and the urgency that flows against the edges.
+//!
+//! Urgency is the effective priority (SEMANTICS 6, "priority inheritance") and the latest start (3.2). Both
+//! are kept incrementally: what becomes more urgent is pushed to what it waits for, and only what has lost its
+//! reason is computed anew from its dependents.
+
+use kapell_model::{DependencyKind, Moment, Priority, TaskId, TaskState};
+
+use crate::state::State;
+use crate::task::{Edge, Task};
+
+impl State {
+    /// Makes a new task known to those that it waits for, and counts which of them are open.
+    pub(super) fn link(&mut self, id: TaskId) {
+        let gates: Vec<TaskId> = self.tasks[id.index()].gates().collect();
+        for on in gates {
+            self.gate(id, on);
+        }
+    }
+
+    /// Adds the gate of one edge; the task is out of the indexes or not yet in them.
+    fn gate(&mut self, id: TaskId, on: TaskId) {
+        self.tasks[on.index()].dependents.push(id);
+        let blocker = self.tasks[on.index()].state();
+        if blocker != TaskState::Completed {
+            self.tasks[id.index()].open_blockers += 1;
+        }
+        if matches!(blocker, TaskState::Failed | TaskState::Cancelled) {
+            self.doomed.push(id);
+        }
+    }
+
+    pub(super) fn dependency_added(&mut self, id: TaskId, on: TaskId, kind: DependencyKind) {
+        let edge = Edge { on, kind, waived: false };
+        if !edge.gates() {
+            self.change(id, |task| task.edges.push(edge));
+            return;
+        }
+        let before = self.leave(id);
+        self.tasks[id.index()].edges.push(edge);
+        self.gate(id, on);
+        let (position, at) = (self.position, self.at);
+        let task = &mut self.tasks[id.index()];
+        task.changed = position;
+        if task.state() != before {
+            task.state_since = at;
+        }
+        self.enter(id);
+        self.raise_blockers(id);
+    }
+
+    pub(super) fn dependency_waived(&mut self, id: TaskId, on: TaskId) {
+        self.tasks[on.index()].dependents.retain(|&dependent| dependent != id);
+        let open = u32::from(self.tasks[on.index()].state() != TaskState::Completed);
+        self.change(id, |task| {
+            task.open_blockers -= open;
+            for edge in task.edges.iter_mut().filter(|edge| edge.on == on && edge.gates()) {
+                edge.waived = true;
+            }
+        });
+        self.recompute_urgency(on);
+    }
+
+    /// Unblocks what waited for a completed task; costs time in the number of its dependents.
+    pub(super) fn release_dependents(&mut self, id: TaskId) {
+        let dependents = std::mem::take(&mut self.tasks[id.index()].dependents);
+        for &dependent in &dependents {
+            self.change(dependent, |task| task.open_blockers -= 1);
+        }
+        self.tasks[id.index()].dependents = dependents;
+    }
+
+    /// Marks what waits for something that will not come.
+    pub(super) fn doom_dependents(&mut self, id: TaskId) {
+        let dependents = std::mem::take(&mut self.tasks[id.index()].dependents);
+        self.doomed.extend(dependents.iter().filter(|dependent| self.tasks[dependent.index()].is_open()));
+        self.tasks[id.index()].dependents = dependents;
+    }
+
+    /// Pushes the urgency of an open task to everything that it transitively waits for.
+    pub(super) fn raise_blockers(&mut self, id: TaskId) {
+        if !self.tasks[id.index()].is_open() || self.tasks[id.index()].open_blockers == 0 {
+            return;
+        }
+        let mut raised = vec![id];
+        while let Some(id) = raised.pop() {
+            let task = &self.tasks[id.index()];
+            let (effective, latest_start) = (task.effective, task.latest_start);
+            let blockers: Vec<TaskId> = task.gates().filter(|on| self.tasks[on.index()].is_open()).collect();
+            for on in blockers {
+                let blocker = &self.tasks[on.index()];
+                let effective = blocker.effective.min(effective);
+                let latest_start = blocker.latest_start.min(earlier(latest_start, blocker));
+                if (effective, latest_start) != (blocker.effective, blocker.latest_start) {
+                    self.set_urgency(on, effective, latest_start);
+                    raised.push(on);
+                }
+            }
+        }
+    }
+
+    /// Computes the urgency of what an ended task waited for anew: the reason may be gone.
+    pub(super) fn lower_blockers(&mut self, id: TaskId) {
+        let blockers: Vec<TaskId> = self.tasks[id.index()].gates().collect();
+        for on in blockers {
+            self.recompute_urgency(on);
+        }
+    }
+
+    /// Computes the urgency of a task from its own and its open dependents', and goes on upwards where it changed.
+    pub(super) fn recompute_urgency(&mut self, id: TaskId) {
+        let mut stale = vec![id];
+        while let Some(id) = stale.pop() {
+            let task = &self.tasks[id.index()];
+            if !task.is_open() {
+                continue;
+            }
+            let deadline =
+                self.project_deadline(task.spec.project.as_ref()).into_iter().chain(task.spec.deadline).min();
+            let own = deadline.map_or(Moment::NEVER, |deadline| deadline.before(task.estimate));
+            let open = || {
+                task.dependents
+                    .iter()
+                    .map(|dependent| &self.tasks[dependent.index()])
+                    .filter(|task| task.is_open())
+            };
+            let effective = open()
+                .map(|dependent| dependent.effective)
+                .min()
+                .map_or(task.priority, |p| p.min(task.priority));
+            let latest_start = open()
+                .map(|dependent| earlier(dependent.latest_start, task))
+                .min()
+                .map_or(own, |m| m.min(own));
+            if (effective, latest_start) != (task.effective, task.latest_start) {
+                stale.extend(task.gates());
+                self.set_urgency(id, effective, latest_start);
+            }
+        }
+    }
+
+    fn set_urgency(&mut self, id: TaskId, effective: Priority, latest_start: Moment) {
+        let task = &mut self.tasks[id.index()];
+        let waiting = task.state() == TaskState::Ready;
+        let (class, old) = (task.class, task.queue_key());
+        task.effective = effective;
+        task.latest_start = latest_start;
+        let (new, veto) = (task.queue_key(), task.failed_by);
+        if waiting {
+            self.situation.dequeue(class, &old);
+            self.situation.enqueue(class, new, veto);
+        }
+    }
+}
+
+/// Returns when `blocker` must start so that something can start at `dependent_start`.
+fn earlier(dependent_start: Moment, blocker: &Task) -> Moment {
+    if dependent_start == Moment::NEVER { Moment::NEVER } else { dependent_start.before(blocker.estimate) }
+}

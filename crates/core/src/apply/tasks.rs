@@ -1,0 +1,282 @@
+//! Tasks: from submission to their end, and in and out of the indexes.
+
+use std::sync::Arc;
+
+use kapell_model::{
+    AgentId, AssignmentId, Class, ClassId, DependencyKind, Moment, Priority, Requirement, Span, TaskId,
+    TaskState, Text, limits,
+};
+
+use crate::command::{Closed, TaskSpec};
+use crate::event::Cause;
+use crate::state::State;
+use crate::task::{Edge, Ending, Owner, Task};
+
+impl State {
+    pub(super) fn task_submitted(
+        &mut self,
+        id: TaskId,
+        spec: &Arc<TaskSpec>,
+        edges: &[(TaskId, DependencyKind)],
+        estimate: Span,
+    ) {
+        let deadline = self.project_deadline(spec.project.as_ref()).into_iter().chain(spec.deadline).min();
+        let task = Task {
+            id,
+            spec: Arc::clone(spec),
+            class: self.class_of(spec),
+            estimate,
+            priority: spec.priority,
+            effective: spec.priority,
+            latest_start: deadline.map_or(Moment::NEVER, |deadline| deadline.before(estimate)),
+            edges: edges.iter().map(|&(on, kind)| Edge { on, kind, waived: false }).collect(),
+            dependents: Vec::new(),
+            open_blockers: 0,
+            deferred_until: spec.not_before.filter(|&moment| moment > self.at),
+            owner: None,
+            ending: spec.closed.as_ref().map(|closed| self.imported_ending(closed)),
+            attempts: 0,
+            failures: 0,
+            losses: 0,
+            boosted: false,
+            failed_by: None,
+            note: None,
+            submitted_at: self.at,
+            submitted: self.position,
+            changed: self.position,
+            state_since: self.at,
+            decided: None,
+            past: Vec::new(),
+            offers: Vec::new(),
+        };
+        if let Some(key) = &spec.key {
+            self.task_keys.insert(key.clone(), id);
+        }
+        self.tasks.push(task);
+        self.link(id);
+        self.enter(id);
+        self.raise_blockers(id);
+    }
+
+    fn imported_ending(&self, closed: &Closed) -> Ending {
+        let reason = Some(closed.reason.clone()).filter(|reason| !reason.is_empty());
+        Ending { state: closed.state, at: closed.at.unwrap_or(self.at), by: None, result: None, reason }
+    }
+
+    /// Returns the class of what `spec` asks for.
+    pub(crate) fn class_of(&mut self, spec: &TaskSpec) -> ClassId {
+        let mut requires: Vec<_> = spec
+            .requires
+            .iter()
+            .map(|require| Requirement {
+                capability: self.words.intern(&require.capability),
+                weight: require.weight,
+                minimum: require.minimum,
+            })
+            .collect();
+        requires.sort_unstable_by_key(|requirement| requirement.capability);
+        let mut exclude: Vec<AgentId> =
+            spec.exclude.iter().filter_map(|name| self.agent_ids.get(name).copied()).collect();
+        exclude.sort_unstable();
+        let class = Class {
+            requires: requires.into_boxed_slice(),
+            kind: self.words.intern(&spec.kind),
+            project: spec.project.as_ref().map(|project| self.words.intern(project)),
+            role: spec.role.as_ref().map(|role| self.words.intern(role)),
+            pin: spec.agent.as_ref().and_then(|name| self.agent_ids.get(name).copied()),
+            exclude: exclude.into_boxed_slice(),
+        };
+        self.classes.intern(class, &mut self.situation)
+    }
+
+    pub(super) fn task_assigned(&mut self, id: TaskId, agent: AgentId, assignment: AssignmentId) {
+        let (at, position) = (self.at, self.position);
+        self.last_assignment = assignment;
+        self.agents[agent.index()].tasks.push(id);
+        self.situation.take_slot(agent);
+        self.assigned.insert(assignment, id);
+        self.change(id, |task| {
+            task.attempts += 1;
+            task.decided = Some(position);
+            task.deferred_until = None;
+            task.owner = Some(Owner {
+                agent,
+                assignment,
+                since: at,
+                position,
+                started_at: None,
+                percent: 0,
+                note: None,
+                reported_at: at,
+            });
+        });
+    }
+
+    pub(super) fn task_started(&mut self, id: TaskId) {
+        let at = self.at;
+        self.change(id, |task| {
+            let owner = task.owner.as_mut().expect("only an owner starts a task");
+            owner.started_at = Some(at);
+            owner.reported_at = at;
+        });
+    }
+
+    pub(super) fn task_progressed(&mut self, id: TaskId, percent: Option<u8>, note: Option<&Text>) {
+        let task = &mut self.tasks[id.index()];
+        task.changed = self.position;
+        let owner = task.owner.as_mut().expect("only an owner reports progress");
+        owner.percent = percent.unwrap_or(owner.percent);
+        if let Some(note) = note {
+            owner.note = Some(note.clone());
+        }
+        owner.reported_at = self.at;
+    }
+
+    pub(super) fn task_completed(
+        &mut self,
+        id: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        result: Option<&Text>,
+    ) {
+        let (at, result) = (self.at, result.cloned());
+        self.agents[agent.index()].completed += 1;
+        self.disown(id, |task| {
+            task.deferred_until = None;
+            let by = Some((agent, assignment));
+            task.ending = Some(Ending { state: TaskState::Completed, at, by, result, reason: None });
+        });
+        self.release_dependents(id);
+    }
+
+    pub(super) fn attempt_failed(&mut self, id: TaskId, reason: &Text, retry_at: Option<Moment>) {
+        let agent = self.owner_of(id);
+        self.agents[agent.index()].failed += 1;
+        self.disown(id, |task| {
+            task.failures += 1;
+            task.failed_by = Some(agent);
+            task.note = Some(reason.clone());
+            task.deferred_until = retry_at;
+        });
+    }
+
+    pub(super) fn task_failed(&mut self, id: TaskId, reason: &Text) {
+        self.end(id, TaskState::Failed, reason);
+    }
+
+    pub(super) fn task_cancelled(&mut self, id: TaskId, reason: &Text) {
+        self.end(id, TaskState::Cancelled, reason);
+    }
+
+    fn end(&mut self, id: TaskId, state: TaskState, reason: &Text) {
+        let (at, reason) = (self.at, Some(reason.clone()));
+        self.disown(id, |task| {
+            task.deferred_until = None;
+            task.ending = Some(Ending { state, at, by: None, result: None, reason });
+        });
+        self.doom_dependents(id);
+        self.lower_blockers(id);
+    }
+
+    pub(super) fn task_returned(&mut self, id: TaskId, cause: Cause, boosted: bool, note: Option<&Text>) {
+        let agent = self.owner_of(id);
+        let lost = cause == Cause::OwnerOffline;
+        if lost {
+            self.agents[agent.index()].lost += 1;
+        }
+        self.disown(id, |task| {
+            task.losses += u32::from(lost);
+            task.failed_by = Some(agent);
+            if let Some(note) = note {
+                task.note = Some(note.clone());
+            }
+            if boosted {
+                task.boosted = true;
+                task.priority = task.priority.raised();
+                task.effective = task.effective.min(task.priority);
+            }
+        });
+        if boosted {
+            self.raise_blockers(id);
+        }
+    }
+
+    pub(super) fn task_reopened(&mut self, id: TaskId) {
+        self.change(id, |task| {
+            task.ending = None;
+            task.failures = 0;
+            task.losses = 0;
+        });
+        self.recompute_urgency(id);
+        self.raise_blockers(id);
+    }
+
+    fn owner_of(&self, id: TaskId) -> AgentId {
+        self.tasks[id.index()].owner.as_ref().expect("an owned task").agent
+    }
+
+    /// Takes the task from its owner, where it has one, and changes it.
+    fn disown(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+        if let Some(owner) = &self.tasks[id.index()].owner {
+            let (agent, assignment) = (owner.agent, owner.assignment);
+            let position = self.position;
+            let holder = &mut self.agents[agent.index()];
+            holder.tasks.retain(|&task| task != id);
+            holder.idle_since = position;
+            self.situation.give_slot(agent, position);
+            self.assigned.remove(&assignment);
+        }
+        self.change(id, |task| {
+            if let Some(owner) = task.owner.take() {
+                if task.past.len() == limits::PAST_ASSIGNMENTS_MAX {
+                    task.past.remove(0);
+                }
+                task.past.push((owner.assignment, owner.agent));
+                if owner.note.is_some() {
+                    task.note = owner.note;
+                }
+            }
+            change(task);
+        });
+    }
+
+    /// Takes a task out of the indexes of its state, and returns that.
+    pub(super) fn leave(&mut self, id: TaskId) -> TaskState {
+        let task = &self.tasks[id.index()];
+        let state = task.state();
+        self.counts.sub(state);
+        if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {
+            project.counts.sub(state);
+        }
+        match state {
+            TaskState::Ready => self.situation.dequeue(task.class, &task.queue_key()),
+            TaskState::Deferred => {
+                self.timers.remove(&(task.deferred_until.expect("a deferred task has its time"), id));
+            }
+            _ => {}
+        }
+        state
+    }
+
+    /// Puts a task into the indexes of its state.
+    pub(crate) fn enter(&mut self, id: TaskId) {
+        let task = &self.tasks[id.index()];
+        let state = task.state();
+        self.counts.add(state);
+        if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {
+            project.counts.add(state);
+        }
+        match state {
+            TaskState::Ready => {
+                if task.priority == Priority::Critical {
+                    self.critical_arrivals.push(id);
+                }
+                self.situation.enqueue(task.class, task.queue_key(), task.failed_by);
+            }
+            TaskState::Deferred => {
+                self.timers.insert((task.deferred_until.expect("a deferred task has its time"), id));
+            }
+            _ => {}
+        }
+    }
+}

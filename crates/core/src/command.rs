@@ -1,0 +1,368 @@
+//! What can be asked of a fleet.
+
+use std::sync::Arc;
+
+use kapell_model::{
+    AgentKind, AssignmentId, CommandId, DependencyKind, EscalationId, Moment, Name, OfferId, Policy,
+    Priority, Ratio, Span, TaskId, TaskState, Text,
+};
+use serde::{Deserialize, Serialize};
+
+/// A command with what the door knows of it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The command's own id.
+    pub id: CommandId,
+    /// A digest of the body, where the caller gave an idempotency key; the id is then made from the key.
+    pub fingerprint: Option<u64>,
+    /// Who asks, as the log shows it: `admin`, `agent:backend-1`, `clock`.
+    pub actor: Arc<str>,
+    /// When. A moment before the fleet's last one counts as that one.
+    pub at: Moment,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// A task by its id or by its submitter's own key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskRef {
+    /// `T-12`.
+    Id(TaskId),
+    /// The submitter's key.
+    Key(Name),
+}
+
+/// A command. Each arm says who sends it; whether the sender may is the door's business.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A manager, or an agent with a join token: adds an agent, or brings a removed one back.
+    RegisterAgent {
+        /// What it is.
+        spec: AgentSpec,
+        /// Whether it is calling itself, and so can be reached.
+        online: bool,
+    },
+    /// A manager: takes an agent out; its open tasks return to the queue.
+    RemoveAgent {
+        /// Its name.
+        agent: Name,
+    },
+    /// The door, on any call of an agent that is not online.
+    AgentBack {
+        /// Its name.
+        agent: Name,
+    },
+    /// The clock: the agent's lease was missed.
+    AgentUnreachable {
+        /// Its name.
+        agent: Name,
+        /// When it was last heard of.
+        last_seen: Moment,
+    },
+    /// The clock: the grace has passed too. Its open tasks return to the queue.
+    AgentOffline {
+        /// Its name.
+        agent: Name,
+        /// When it was last heard of.
+        last_seen: Moment,
+    },
+    /// A manager: adds a project.
+    CreateProject(ProjectSpec),
+    /// A manager or an import: adds a task.
+    Submit(Arc<TaskSpec>),
+    /// A manager: calls a task off.
+    Cancel {
+        /// Which.
+        task: TaskRef,
+        /// Why.
+        reason: Text,
+    },
+    /// A manager: gives a failed or cancelled task a new series of attempts.
+    Reopen {
+        /// Which.
+        task: TaskRef,
+        /// Why.
+        reason: Text,
+    },
+    /// A manager: places by hand, above any threshold, up to the agent's limit.
+    Assign {
+        /// Which task.
+        task: TaskRef,
+        /// To whom.
+        agent: Name,
+    },
+    /// An agent asks for a named task.
+    Claim {
+        /// Which task.
+        task: TaskRef,
+        /// Who asks.
+        agent: Name,
+    },
+    /// The owner has begun.
+    Start {
+        /// Which task.
+        task: TaskRef,
+        /// Who reports.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+    },
+    /// The owner tells how far it is.
+    Progress {
+        /// Which task.
+        task: TaskRef,
+        /// Who reports.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+        /// Percent done, 0..=100.
+        percent: Option<u8>,
+        /// What it is doing.
+        note: Option<Text>,
+    },
+    /// The owner has finished. With an outdated token the result is kept as an offer.
+    Finish {
+        /// Which task.
+        task: TaskRef,
+        /// Who reports.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+        /// What came of it.
+        result: Option<Text>,
+    },
+    /// The owner could not do it.
+    Fail {
+        /// Which task.
+        task: TaskRef,
+        /// Who reports.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+        /// Why.
+        reason: Text,
+        /// Whether another attempt makes sense.
+        retry: bool,
+    },
+    /// The owner gives it back, without blame.
+    Release {
+        /// Which task.
+        task: TaskRef,
+        /// Who reports.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+        /// Why, and what the next one should know.
+        note: Option<Text>,
+    },
+    /// The clock: nobody fetched these assignments within their ack time.
+    ReturnUnfetched {
+        /// Which; those that have ended or begun meanwhile are passed over.
+        assignments: Vec<AssignmentId>,
+    },
+    /// The clock: brings back what was deferred until now, and finishes a round that hit its bound.
+    Tick,
+    /// A manager or an import: adds an edge.
+    AddDependency {
+        /// The dependent.
+        task: TaskRef,
+        /// What it has to do with.
+        on: TaskRef,
+        /// In which way.
+        kind: DependencyKind,
+    },
+    /// A manager: takes an edge away, so that the dependent no longer waits for it.
+    WaiveDependency {
+        /// The dependent.
+        task: TaskRef,
+        /// What it waited for.
+        on: TaskRef,
+    },
+    /// The current owner, a reviewer or a manager: the task completes with the offered result.
+    AcceptOffer {
+        /// Which.
+        offer: OfferId,
+    },
+    /// The current owner, a reviewer or a manager: the offer is put away.
+    DeclineOffer {
+        /// Which.
+        offer: OfferId,
+        /// Why.
+        reason: Text,
+    },
+    /// A manager: sets the policy for what is decided later.
+    SetPolicy(NewPolicy),
+    /// A manager: closes an escalation.
+    SettleEscalation {
+        /// Which.
+        escalation: EscalationId,
+        /// How.
+        note: Text,
+    },
+}
+
+/// A policy, and the version that its writer had seen.
+#[derive(Clone, Debug)]
+pub struct NewPolicy {
+    /// The whole policy.
+    pub policy: Box<Policy>,
+    /// Refused where the present version is another; nothing where the writer does not care.
+    pub seen: Option<u32>,
+}
+
+/// What an agent is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSpec {
+    /// Its name in the fleet.
+    pub name: Name,
+    /// A word of the team: `developer`, `architect`, ...
+    pub role: Name,
+    /// What sort of worker it is.
+    pub kind: AgentKind,
+    /// Its declared scores.
+    pub capabilities: Vec<(Name, Ratio)>,
+    /// Tasks that it may own at once, at least 1.
+    pub max_concurrent: u32,
+    /// Its lease, where it differs from its kind's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Span>,
+}
+
+/// What a project is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectSpec {
+    /// Its name in the fleet.
+    pub name: Name,
+    /// One line to a person.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub title: Text,
+    /// When all of it should be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Moment>,
+}
+
+/// One required capability of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Require {
+    /// Which.
+    pub capability: Name,
+    /// Its weight in millionths of one; above 0.
+    #[serde(default = "weight_one", skip_serializing_if = "is_weight_one")]
+    pub weight: u32,
+    /// The least score that a candidate must have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub minimum: Ratio,
+}
+
+const fn weight_one() -> u32 {
+    Ratio::UNIT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_weight_one(weight: &u32) -> bool {
+    *weight == Ratio::UNIT
+}
+
+fn is_zero(ratio: &Ratio) -> bool {
+    *ratio == Ratio::ZERO
+}
+
+/// Finished work that an import brings along.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Completed, failed or cancelled.
+    pub state: TaskState,
+    /// When, where the source tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Moment>,
+    /// Why, where the source tells.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// What a task is, as submitted. Names of agents, projects and tasks are resolved in the fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskSpec {
+    /// One line to a person.
+    pub title: Text,
+    /// All of it.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub description: Text,
+    /// Its type: `task`, `bug`, `feature`, ...
+    pub kind: Name,
+    /// How urgent.
+    pub priority: Priority,
+    /// The submitter's own id, unique in the fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Name>,
+    /// The project; made where it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Name>,
+    /// Required capabilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Require>,
+    /// Only agents of this role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Name>,
+    /// Only this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Name>,
+    /// None of these agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Name>,
+    /// The declared estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Span>,
+    /// 1 (trivial) to 5 (very complex).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complexity: Option<u8>,
+    /// When it should be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Moment>,
+    /// Not before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Moment>,
+    /// Free words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Text>,
+    /// Attempts allowed, where they differ from the policy's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_max: Option<u32>,
+    /// Fields of an import that nothing here stands for, as JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Arc<str>>,
+    /// Finished work of an import.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+    /// What it waits for or has to do with. Resolved by the core into edges; not part of the stored body.
+    #[serde(skip)]
+    pub edges: Vec<(TaskRef, DependencyKind)>,
+}
+
+impl TaskSpec {
+    /// Returns a task of type `task` and medium priority with nothing but a title.
+    #[must_use]
+    pub fn titled(title: Text) -> Self {
+        Self {
+            title,
+            description: Text::default(),
+            kind: Name::new("task").expect("a name"),
+            priority: Priority::Medium,
+            key: None,
+            project: None,
+            requires: Vec::new(),
+            role: None,
+            agent: None,
+            exclude: Vec::new(),
+            estimate: None,
+            complexity: None,
+            deadline: None,
+            not_before: None,
+            labels: Vec::new(),
+            attempts_max: None,
+            source: None,
+            closed: None,
+            edges: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Judges a command against the state: events, or one rejection. Nothing is changed here.
+//!
+//! The checks of a command run in the order in which they stand, so the same wrong request gets the same
+//! answer everywhere: what it names must exist, then its fields, then the states, then the bounds.
+
+pub(crate) mod agents;
+mod clock;
+mod graph;
+mod offers;
+mod reports;
+mod tasks;
+
+use kapell_model::{AgentId, Moment, Name, TaskId, TaskState};
+
+use crate::agent::Agent;
+use crate::command::{Command, TaskRef};
+use crate::engine::Reply;
+use crate::event::{Decision, Event};
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::task::Task;
+
+/// The states from which an open task that nobody owns can be taken.
+const TAKEABLE: &[TaskState] = &[TaskState::Ready, TaskState::Deferred];
+/// The states of an owned task.
+const OWNED: &[TaskState] = &[TaskState::Assigned, TaskState::InProgress];
+
+impl State {
+    /// Judges `command` at `now` and puts the events that follow into `out`.
+    ///
+    /// # Errors
+    /// The first reason why nothing happens; `out` is then as it was.
+    pub fn decide(&self, now: Moment, command: &Command, out: &mut Vec<Event>) -> Result<Reply, Rejection> {
+        match command {
+            Command::RegisterAgent { spec, online } => self.register_agent(spec, *online, out),
+            Command::RemoveAgent { agent } => self.remove_agent(agent, out),
+            Command::AgentBack { agent } => self.decide_agent_back(agent, out),
+            Command::AgentUnreachable { agent, last_seen } => self.unreachable(agent, *last_seen, out),
+            Command::AgentOffline { agent, last_seen } => self.offline(agent, *last_seen, out),
+            Command::CreateProject(spec) => self.create_project(spec, out),
+            Command::Submit(spec) => self.submit(spec, out),
+            Command::Cancel { task, reason } => self.cancel(task, reason, out),
+            Command::Reopen { task, reason } => self.reopen(task, reason, out),
+            Command::Assign { task, agent } => self.assign(task, agent, Decision::ByHand, out),
+            Command::Claim { task, agent } => self.claim(task, agent, out),
+            Command::Start { task, agent, assignment } => self.start(task, agent, *assignment, out),
+            Command::Progress { task, agent, assignment, percent, note } => {
+                self.progress(task, agent, *assignment, *percent, note.as_ref(), out)
+            }
+            Command::Finish { task, agent, assignment, result } => {
+                self.finish(task, agent, *assignment, result.as_ref(), out)
+            }
+            Command::Fail { task, agent, assignment, reason, retry } => {
+                self.fail(now, task, agent, *assignment, reason, *retry, out)
+            }
+            Command::Release { task, agent, assignment, note } => {
+                self.release(task, agent, *assignment, note.as_ref(), out)
+            }
+            Command::ReturnUnfetched { assignments } => Ok(self.return_unfetched(assignments, out)),
+            Command::Tick => Ok(self.tick(now, out)),
+            Command::AddDependency { task, on, kind } => self.add_dependency(task, on, *kind, out),
+            Command::WaiveDependency { task, on } => self.waive_dependency(task, on, out),
+            Command::AcceptOffer { offer } => self.accept_offer(*offer, out),
+            Command::DeclineOffer { offer, reason } => self.decline_offer(*offer, reason, out),
+            Command::SetPolicy(new) => self.set_policy(new, out),
+            Command::SettleEscalation { escalation, note } => self.settle_escalation(*escalation, note, out),
+        }
+    }
+
+    fn find_task(&self, reference: &TaskRef) -> Result<&Task, Rejection> {
+        let not_found = || Rejection::NotFound {
+            what: "task",
+            given: match reference {
+                TaskRef::Id(id) => id.to_string(),
+                TaskRef::Key(key) => key.to_string(),
+            },
+        };
+        self.task_id(reference).map(|id| self.task(id)).ok_or_else(not_found)
+    }
+
+    fn find_agent(&self, name: &Name) -> Result<&Agent, Rejection> {
+        let found = self.agent_id(name.as_str()).map(|id| self.agent(id));
+        found
+            .filter(|agent| agent.state != kapell_model::AgentState::Removed)
+            .ok_or_else(|| Rejection::NotFound { what: "agent", given: name.to_string() })
+    }
+
+    fn name_of(&self, agent: AgentId) -> Name {
+        self.agent(agent).spec.name.clone()
+    }
+
+    fn next_task(&self) -> TaskId {
+        TaskId(u32::try_from(self.tasks.len() + 1).expect("tasks are bounded"))
+    }
+}
+
+/// Refuses a move from a state that is not among `allowed`.
+fn require_state(task: &Task, verb: &'static str, allowed: &'static [TaskState]) -> Result<(), Rejection> {
+    let state = task.state();
+    if allowed.contains(&state) {
+        return Ok(());
+    }
+    Err(Rejection::WrongState { task: task.id, state, verb, allowed })
+}
+
+fn invalid(field: impl Into<String>, given: impl Into<String>, allowed: impl Into<String>) -> Rejection {
+    Rejection::Invalid { field: field.into(), given: given.into(), allowed: allowed.into() }
+}

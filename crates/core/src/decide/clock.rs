@@ -1,0 +1,37 @@
+//! What the passing of time brings.
+
+use kapell_model::{AssignmentId, Moment, TaskState, limits};
+
+use crate::engine::Reply;
+use crate::event::{Cause, Event};
+use crate::state::State;
+
+impl State {
+    /// Brings back what was deferred until `now`; more than a bound's worth waits for the next tick.
+    pub(super) fn tick(&self, now: Moment, out: &mut Vec<Event>) -> Reply {
+        let due =
+            self.timers.iter().take_while(|&&(at, _)| at <= now).take(limits::EVENTS_PER_COMMAND_MAX / 4);
+        out.extend(due.map(|&(_, task)| Event::TaskResumed { task }));
+        Reply::default()
+    }
+
+    /// Returns assignments that nobody fetched; those that have ended or begun meanwhile are passed over.
+    pub(super) fn return_unfetched(&self, assignments: &[AssignmentId], out: &mut Vec<Event>) -> Reply {
+        for &assignment in assignments.iter().take(limits::EVENTS_PER_COMMAND_MAX / 4) {
+            let Some(task) = self.task_of(assignment).filter(|task| task.state() == TaskState::Assigned)
+            else {
+                continue;
+            };
+            let agent = task.owner.as_ref().expect("an assigned task has an owner").agent;
+            out.push(Event::TaskReturned {
+                task: task.id,
+                agent,
+                assignment,
+                cause: Cause::NotFetched,
+                boosted: false,
+                note: None,
+            });
+        }
+        Reply::default()
+    }
+}

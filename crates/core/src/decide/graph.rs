@@ -1,0 +1,94 @@
+//! Edges between tasks: added where they close no cycle, waived by a manager.
+
+use kapell_model::{DependencyKind, TaskId, TaskState, limits};
+
+use super::{invalid, require_state};
+use crate::command::TaskRef;
+use crate::engine::Reply;
+use crate::event::Event;
+use crate::rejection::Rejection;
+use crate::state::State;
+
+/// A task that nobody owns yet can be made to wait for another one.
+const WAITING: &[TaskState] = &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred];
+
+impl State {
+    pub(super) fn add_dependency(
+        &self,
+        reference: &TaskRef,
+        on: &TaskRef,
+        kind: DependencyKind,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let task = self.find_task(reference)?;
+        let on = self.find_task(on)?.id;
+        if on == task.id {
+            return Err(invalid("on", format!("{on}, the task itself"), "another task"));
+        }
+        if task.edges.iter().any(|edge| edge.on == on && edge.kind == kind && !edge.waived) {
+            let given = format!("{} {kind} {on}", task.id);
+            return Err(Rejection::Duplicate { what: "an edge", given, existing: None });
+        }
+        if task.edges.len() >= limits::DEPENDENCIES_MAX {
+            return Err(Rejection::LimitExceeded {
+                what: "dependencies of a task",
+                limit: limits::DEPENDENCIES_MAX,
+            });
+        }
+        if kind == DependencyKind::Blocks {
+            require_state(task, "waiting for another task", WAITING)?;
+            if let Some(cycle) = self.cycle(task.id, on) {
+                return Err(Rejection::Cycle { task: task.id, on, cycle });
+            }
+        }
+        out.push(Event::DependencyAdded { task: task.id, on, kind });
+        Ok(Reply::about(task.id))
+    }
+
+    pub(super) fn waive_dependency(
+        &self,
+        reference: &TaskRef,
+        on: &TaskRef,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let task = self.find_task(reference)?;
+        let on = self.find_task(on)?.id;
+        if !task.edges.iter().any(|edge| edge.on == on && edge.gates()) {
+            return Err(Rejection::NotFound { what: "dependency", given: format!("{} on {on}", task.id) });
+        }
+        out.push(Event::DependencyWaived { task: task.id, on });
+        Ok(Reply::about(task.id))
+    }
+
+    /// Returns the cycle that an edge from `task` to `on` would close, beginning and ending with `task`.
+    ///
+    /// Looks from `on` upwards through what is still open; the cost is in what `on` transitively waits for.
+    fn cycle(&self, task: TaskId, on: TaskId) -> Option<Vec<TaskId>> {
+        let mut path = vec![task, on];
+        let mut branches = vec![self.open_gates(on)];
+        let mut seen = std::collections::BTreeSet::from([on]);
+        while let Some(branch) = branches.last_mut() {
+            match branch.pop() {
+                Some(next) if next == task => {
+                    path.push(task);
+                    return Some(path);
+                }
+                Some(next) if seen.insert(next) => {
+                    path.push(next);
+                    branches.push(self.open_gates(next));
+                }
+                Some(_) => {}
+                None => {
+                    branches.pop();
+                    path.pop();
+                }
+            }
+        }
+        None
+    }
+
+    fn open_gates(&self, task: TaskId) -> Vec<TaskId> {
+        let task = self.task(task);
+        if task.state() == TaskState::Completed { Vec::new() } else { task.gates().collect() }
+    }
+}

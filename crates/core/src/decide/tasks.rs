@@ -1,0 +1,225 @@
+//! Tasks from outside: submitted, called off, brought back, placed by hand, claimed.
+
+use std::sync::Arc;
+
+use kapell_model::{Claims, DependencyKind, Name, Span, TaskId, TaskState, Text, Unfit, fit, limits};
+
+use super::{TAKEABLE, invalid, require_state};
+use crate::agent::Agent;
+use crate::command::{ProjectSpec, TaskRef, TaskSpec};
+use crate::engine::Reply;
+use crate::event::{Decision, Event};
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::task::Task;
+
+/// Every state of a task that has not ended.
+const OPEN: &[TaskState] =
+    &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred, TaskState::Assigned, TaskState::InProgress];
+
+impl State {
+    pub(super) fn submit(&self, spec: &Arc<TaskSpec>, out: &mut Vec<Event>) -> Result<Reply, Rejection> {
+        check_key(spec.key.as_ref())?;
+        if let Some(id) = spec.key.as_ref().and_then(|key| self.task_keys.get(key)) {
+            let given = spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
+            return Err(Rejection::Duplicate {
+                what: "a task with the key",
+                given,
+                existing: Some(id.to_string()),
+            });
+        }
+        check_task(spec)?;
+        if let Some(name) = &spec.agent {
+            self.find_agent(name)?;
+        }
+        for name in &spec.exclude {
+            self.find_agent(name)?;
+        }
+        let edges = self.resolve_edges(spec)?;
+        if self.tasks.len() >= limits::TASKS_MAX {
+            return Err(Rejection::LimitExceeded { what: "tasks of a fleet", limit: limits::TASKS_MAX });
+        }
+        if let Some(name) = spec.project.as_ref().filter(|name| !self.projects.contains_key(*name)) {
+            let project = ProjectSpec { name: name.clone(), title: Text::default(), deadline: None };
+            out.push(Event::ProjectCreated { spec: project });
+        }
+        let task = self.next_task();
+        out.push(Event::TaskSubmitted { task, spec: Arc::clone(spec), edges, estimate: self.estimate(spec) });
+        Ok(Reply::about(task))
+    }
+
+    /// Returns the effort that a task is taken to need: declared, else by complexity, 3 where there is none.
+    fn estimate(&self, spec: &TaskSpec) -> Span {
+        let by_complexity = || {
+            let complexity = usize::from(spec.complexity.unwrap_or(3));
+            self.policy.estimate_by_complexity[complexity - 1]
+        };
+        spec.estimate.unwrap_or_else(by_complexity)
+    }
+
+    fn resolve_edges(&self, spec: &TaskSpec) -> Result<Vec<(TaskId, DependencyKind)>, Rejection> {
+        if spec.edges.len() > limits::DEPENDENCIES_MAX {
+            return Err(Rejection::LimitExceeded {
+                what: "dependencies of a task",
+                limit: limits::DEPENDENCIES_MAX,
+            });
+        }
+        let mut edges = Vec::with_capacity(spec.edges.len());
+        for (reference, kind) in &spec.edges {
+            let myself = matches!((reference, &spec.key), (TaskRef::Key(on), Some(key)) if on == key);
+            if myself {
+                return Err(invalid("depends_on", "the task itself", "other tasks"));
+            }
+            let edge = (self.find_task(reference)?.id, *kind);
+            if edges.contains(&edge) {
+                return Err(invalid("depends_on", format!("{} twice", edge.0), "each task once"));
+            }
+            edges.push(edge);
+        }
+        Ok(edges)
+    }
+
+    pub(super) fn cancel(
+        &self,
+        reference: &TaskRef,
+        reason: &Text,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let task = self.find_task(reference)?;
+        require_state(task, "cancelling", OPEN)?;
+        out.push(Event::TaskCancelled { task: task.id, reason: reason.clone(), after: None });
+        Ok(Reply::about(task.id))
+    }
+
+    pub(super) fn reopen(
+        &self,
+        reference: &TaskRef,
+        reason: &Text,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let task = self.find_task(reference)?;
+        require_state(task, "reopening", &[TaskState::Failed, TaskState::Cancelled])?;
+        out.push(Event::TaskReopened { task: task.id, reason: reason.clone() });
+        Ok(Reply::about(task.id))
+    }
+
+    pub(super) fn claim(
+        &self,
+        reference: &TaskRef,
+        name: &Name,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        if self.policy.claims == Claims::Off {
+            return Err(Rejection::ClaimsOff);
+        }
+        let task = self.find_task(reference)?;
+        let agent = self.find_agent(name)?;
+        if let Some(owner) = &task.owner {
+            if owner.agent == agent.id {
+                return Ok(Reply::about(task.id));
+            }
+            let (agent, owner) = (name.clone(), self.name_of(owner.agent));
+            return Err(Rejection::NotOwner { task: task.id, agent, owner });
+        }
+        require_state(task, "claiming", &[TaskState::Ready])?;
+        self.take(task, agent, Decision::Claimed, out)
+    }
+
+    pub(super) fn assign(
+        &self,
+        reference: &TaskRef,
+        name: &Name,
+        decision: Decision,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let task = self.find_task(reference)?;
+        let agent = self.find_agent(name)?;
+        require_state(task, "assigning", TAKEABLE)?;
+        self.take(task, agent, decision, out)
+    }
+
+    /// Gives a task to a candidate. The score is filled in by the engine, which knows the scorer.
+    fn take(
+        &self,
+        task: &Task,
+        agent: &Agent,
+        decision: Decision,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let class = self.situation.class(task.class);
+        fit(class, agent.id, self.situation.agent(agent.id)).map_err(|unfit| Rejection::NotCandidate {
+            task: task.id,
+            agent: agent.spec.name.clone(),
+            reason: self.unfit_text(unfit),
+        })?;
+        out.push(self.assigned_event(task.id, agent.id, decision, Vec::new()));
+        Ok(Reply::about(task.id))
+    }
+
+    /// Says in words why an agent is no candidate.
+    #[must_use]
+    pub fn unfit_text(&self, unfit: Unfit) -> String {
+        match unfit {
+            Unfit::NotOnline { state } => format!("it is {state}"),
+            Unfit::AtLimit { active, max } => format!("it is at its limit, {active} of {max} tasks"),
+            Unfit::Pinned { to } => format!("the task is pinned to `{}`", self.agent(to).spec.name),
+            Unfit::WrongRole { needs } => format!("the task wants the role `{}`", self.word(needs)),
+            Unfit::Excluded => "the task excludes it".to_owned(),
+            Unfit::UnderMinimum { capability, has, needs } => {
+                format!("its `{}` is {has}, the task demands at least {needs}", self.word(capability))
+            }
+        }
+    }
+}
+
+fn check_key(key: Option<&Name>) -> Result<(), Rejection> {
+    match key {
+        Some(key) if key.as_str().parse::<TaskId>().is_ok() => {
+            Err(invalid("key", format!("`{key}`"), "a name that does not look like a task id"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_task(spec: &TaskSpec) -> Result<(), Rejection> {
+    if spec.requires.len() > limits::REQUIREMENTS_MAX {
+        return Err(Rejection::LimitExceeded {
+            what: "required capabilities of a task",
+            limit: limits::REQUIREMENTS_MAX,
+        });
+    }
+    for (index, require) in spec.requires.iter().enumerate() {
+        let name = &require.capability;
+        if spec.requires[..index].iter().any(|other| other.capability == *name) {
+            return Err(invalid(
+                format!("requires[{index}]"),
+                format!("`{name}` twice"),
+                "each capability once",
+            ));
+        }
+        let most = limits::WEIGHT_MAX * kapell_model::Ratio::UNIT;
+        if require.weight == 0 || require.weight > most {
+            let given = format!("{} millionths", require.weight);
+            return Err(invalid(format!("requires[{index}].weight"), given, "above 0 and at most 1000"));
+        }
+    }
+    if let Some(complexity) = spec.complexity.filter(|complexity| !(1..=5).contains(complexity)) {
+        return Err(invalid("complexity", complexity.to_string(), "1 to 5"));
+    }
+    if let Some(estimate) = spec.estimate.filter(|span| span.0 <= 0 || *span > limits::ESTIMATE_MAX) {
+        return Err(invalid("estimate_hours", format!("{} ms", estimate.0), "above 0 and at most 10000 h"));
+    }
+    if let Some(attempts) = spec.attempts_max.filter(|count| !(1..=limits::ATTEMPTS_MAX).contains(count)) {
+        return Err(invalid("max_attempts", attempts.to_string(), format!("1 to {}", limits::ATTEMPTS_MAX)));
+    }
+    if spec.labels.len() > limits::LABELS_MAX {
+        return Err(Rejection::LimitExceeded { what: "labels of a task", limit: limits::LABELS_MAX });
+    }
+    if spec.exclude.len() > limits::EXCLUSIONS_MAX {
+        return Err(Rejection::LimitExceeded { what: "exclusions of a task", limit: limits::EXCLUSIONS_MAX });
+    }
+    if let Some(closed) = spec.closed.as_ref().filter(|closed| !closed.state.is_terminal()) {
+        return Err(invalid("closed.state", closed.state.as_str(), "completed, failed or cancelled"));
+    }
+    Ok(())
+}

@@ -1,0 +1,326 @@
+//! One step: judge a command, fold what follows, place what it has freed.
+
+use kapell_model::{
+    AgentId, AssignmentId, Considered, EscalationId, Name, OfferId, Placement, Placer, Position, Priority,
+    SCORER_VERSION, TaskId, TaskState, fit, limits,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::command::Request;
+use crate::decide::agents::own_text;
+use crate::event::{Decision, Event, Record};
+use crate::rejection::Rejection;
+use crate::state::{EscalationKind, State};
+
+/// What an accepted command is answered with. Only the members that fit the command are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The task that it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// Its state after the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<TaskState>,
+    /// The agent that it was about, or that owns the task after the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Name>,
+    /// The live assignment of the task after the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<AssignmentId>,
+    /// The late result that it made or settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<OfferId>,
+    /// The escalation that it settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<EscalationId>,
+    /// The policy version that it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<u32>,
+    /// The report came under an outdated token: the task was not changed, its result is kept as `offer`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+impl Reply {
+    pub(crate) fn about(task: TaskId) -> Self {
+        Self { task: Some(task), ..Self::default() }
+    }
+}
+
+/// A fleet's state with the placer that serves it.
+#[derive(Debug)]
+pub struct Engine<P> {
+    state: State,
+    placer: P,
+    scratch: Vec<Event>,
+}
+
+impl<P: Placer> Engine<P> {
+    /// Takes up a fleet where its log ends. The next step begins with a round over everything.
+    #[must_use]
+    pub fn new(mut state: State, placer: P) -> Self {
+        state.resume();
+        Self { state, placer, scratch: Vec::new() }
+    }
+
+    /// Returns the state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns the state, and lets go of the placer.
+    #[must_use]
+    pub fn into_state(self) -> State {
+        self.state
+    }
+
+    /// Executes one request: judges it, folds its events and those that follow from them at once (unblocked,
+    /// cancelled and placed tasks), and puts all of them behind what stands in `out`.
+    ///
+    /// A request with a remembered idempotency key is answered as the first time and changes nothing. At most
+    /// about [`limits::EVENTS_PER_COMMAND_MAX`] events follow; what is left over is done by the next request,
+    /// and [`Engine::is_unsettled`] tells.
+    ///
+    /// # Errors
+    /// The reason why nothing happened; `out` is then as it was.
+    pub fn execute(&mut self, request: &Request, out: &mut Vec<Record>) -> Result<Reply, Rejection> {
+        if let Some(fingerprint) = request.fingerprint
+            && let Some((known, reply)) = self.state.keys.get(request.id)
+        {
+            return if *known == fingerprint { Ok(reply.clone()) } else { Err(Rejection::KeyReused) };
+        }
+        let now = request.at.max(self.state.at);
+        let mut events = std::mem::take(&mut self.scratch);
+        let decided = self.state.decide(now, &request.command, &mut events);
+        let mut reply = match decided {
+            Ok(reply) => reply,
+            Err(rejection) => {
+                events.clear();
+                self.scratch = events;
+                return Err(rejection);
+            }
+        };
+        let mut step = Step { request, at: now, emitted: 0, out };
+        for event in events.drain(..) {
+            self.emit(&mut step, event);
+        }
+        self.scratch = events;
+        self.settle(&mut step);
+        self.complete(&mut reply);
+        if let Some(fingerprint) = request.fingerprint {
+            self.emit(&mut step, Event::CommandKeyed { fingerprint, reply: reply.clone() });
+        }
+        Ok(reply)
+    }
+
+    /// Tells whether a step hit its bound, so that a [`crate::Command::Tick`] should follow at once.
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        self.state.situation.is_unsettled() || !self.state.doomed.is_empty()
+    }
+
+    fn emit(&mut self, step: &mut Step<'_>, event: Event) {
+        let event = self.with_score(event);
+        let settles = self.state.settled_by(&event);
+        self.fold(step, event);
+        if let Some(settled) = settles {
+            self.fold(step, settled);
+        }
+    }
+
+    fn fold(&mut self, step: &mut Step<'_>, event: Event) {
+        let record = Record {
+            position: Position(self.state.position.0 + 1),
+            at: step.at,
+            command: step.request.id,
+            actor: step.request.actor.clone(),
+            event,
+        };
+        self.state.apply(&record);
+        step.emitted += 1;
+        step.out.push(record);
+    }
+
+    /// Fills in the score of an assignment that was not made by score, so that `why` can show it too.
+    fn with_score(&mut self, mut event: Event) -> Event {
+        if let Event::TaskAssigned { task, agent, decision, considered, .. } = &mut event
+            && *decision != Decision::Placed
+        {
+            let class = self.state.task(*task).class;
+            *considered = vec![self.placer.consider(&self.state.situation, class, *agent)];
+        }
+        event
+    }
+
+    /// Does what follows at once: cancels what waits for what will not come, and fills the free slots.
+    fn settle(&mut self, step: &mut Step<'_>) {
+        while let Some(task) = self.state.doomed.pop() {
+            if let Some(cancelled) = self.state.cancelled_with_its_blocker(task) {
+                self.emit(step, cancelled);
+            }
+            if step.is_full() {
+                return;
+            }
+        }
+        if self.state.situation.is_unsettled() {
+            self.placer.begin(&self.state.situation);
+            while let Some(placement) = self.placer.next(&self.state.situation) {
+                if let Some(event) = self.state.judge(placement) {
+                    self.emit(step, event);
+                }
+                if step.is_full() {
+                    return;
+                }
+            }
+            self.state.situation.settle();
+        }
+        self.escalate(step);
+    }
+
+    /// Raises an escalation for every critical task that has entered the queue and found nobody.
+    fn escalate(&mut self, step: &mut Step<'_>) {
+        for task in std::mem::take(&mut self.state.critical_arrivals) {
+            if let Some(raised) = self.state.no_suitable_agent(task) {
+                self.emit(step, raised);
+            }
+        }
+    }
+
+    fn complete(&self, reply: &mut Reply) {
+        let Some(task) = reply.task.map(|task| self.state.task(task)) else { return };
+        reply.state = Some(task.state());
+        if let Some(owner) = &task.owner {
+            reply.assignment = Some(owner.assignment);
+            reply.agent = Some(self.state.agent(owner.agent).spec.name.clone());
+        }
+    }
+}
+
+/// One step under way.
+struct Step<'a> {
+    request: &'a Request,
+    at: kapell_model::Moment,
+    emitted: usize,
+    out: &'a mut Vec<Record>,
+}
+
+impl Step<'_> {
+    fn is_full(&self) -> bool {
+        self.emitted >= limits::EVENTS_PER_COMMAND_MAX
+    }
+}
+
+impl State {
+    /// Judges one item of a plan against what is so now; a stale item falls away.
+    fn judge(&self, placement: Placement) -> Option<Event> {
+        let task = self.tasks.get(placement.task.index()).filter(|task| task.state() == TaskState::Ready)?;
+        let agent = self.agents.get(placement.agent.index())?;
+        fit(self.situation.class(task.class), agent.id, self.situation.agent(agent.id)).ok()?;
+        Some(self.assigned_event(task.id, agent.id, Decision::Placed, placement.considered))
+    }
+
+    pub(crate) fn assigned_event(
+        &self,
+        task: TaskId,
+        agent: AgentId,
+        decision: Decision,
+        considered: Vec<Considered>,
+    ) -> Event {
+        Event::TaskAssigned {
+            task,
+            agent,
+            assignment: AssignmentId(self.last_assignment.0 + 1),
+            decision,
+            policy: self.policy_version,
+            scorer: SCORER_VERSION,
+            threshold: self.policy.threshold,
+            considered,
+        }
+    }
+
+    /// Returns the settling of the open escalation whose cause `event` takes away.
+    fn settled_by(&self, event: &Event) -> Option<Event> {
+        if self.open_escalations.is_empty() {
+            return None;
+        }
+        let (task, note) = match event {
+            Event::TaskAssigned { task, agent, .. } => {
+                (task, format!("assigned to `{}`", self.agent(*agent).spec.name))
+            }
+            Event::TaskCompleted { task, .. } => (task, "completed".to_owned()),
+            Event::TaskCancelled { task, .. } => (task, "cancelled".to_owned()),
+            Event::TaskReopened { task, .. } => (task, "reopened".to_owned()),
+            _ => return None,
+        };
+        let &escalation = self.open_escalations.get(task)?;
+        Some(Event::EscalationSettled { escalation, note: own_text(&note) })
+    }
+
+    /// Returns the cancelling of a task that waits for something that failed or was called off, where the
+    /// policy wants that and it is still so.
+    fn cancelled_with_its_blocker(&self, id: TaskId) -> Option<Event> {
+        if self.policy.on_failed_dependency != kapell_model::OnFailedDependency::Cancel {
+            return None;
+        }
+        let task = self.task(id);
+        let gone = |on: &TaskId| matches!(self.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
+        let blocker = task.gates().find(gone).filter(|_| task.state() == TaskState::Blocked)?;
+        let reason = own_text(&format!("{blocker}, which it waits for, is {}", self.task(blocker).state()));
+        Some(Event::TaskCancelled { task: id, reason, after: Some(blocker) })
+    }
+
+    fn no_suitable_agent(&self, id: TaskId) -> Option<Event> {
+        let task = self.task(id);
+        let waits = task.state() == TaskState::Ready && task.priority == Priority::Critical;
+        if !waits || self.open_escalations.contains_key(&id) {
+            return None;
+        }
+        let detail = own_text(&self.shortfall(id));
+        let escalation = self.escalation_after(0);
+        Some(Event::EscalationRaised { escalation, kind: EscalationKind::NoSuitableAgent, task: id, detail })
+    }
+
+    /// Says per required capability what the fleet lacks for a task.
+    fn shortfall(&self, id: TaskId) -> String {
+        let class = self.situation.class(self.task(id).class);
+        let online =
+            self.situation.agents().iter().filter(|agent| agent.state == kapell_model::AgentState::Online);
+        let (online, free) = (online.count(), self.situation.free().len());
+        let mut text = format!(
+            "no agent scores above {} for critical task {id}; {online} of {} agents online, {free} with a free slot",
+            self.policy.threshold,
+            self.agents.len()
+        );
+        for requirement in &class.requires {
+            let name = self.word(requirement.capability);
+            let scores = self.situation.agents().iter().zip(&self.agents);
+            let best = scores
+                .map(|(view, agent)| (view.score_in(requirement.capability), agent))
+                .max_by_key(|(score, agent)| (*score, std::cmp::Reverse(agent.id)));
+            match best.filter(|(score, _)| score.as_micros() > 0) {
+                Some((score, agent)) => {
+                    text += &format!("; {name}: best {score} by `{}` ({})", agent.spec.name, agent.state);
+                }
+                None => text += &format!("; {name}: nobody has it"),
+            }
+        }
+        text
+    }
+
+    /// Finds what a step that was cut off has left to do, from the facts alone.
+    pub(crate) fn resume(&mut self) {
+        self.situation.unsettle();
+        self.doomed.clear();
+        self.critical_arrivals.clear();
+        for task in &self.tasks {
+            match task.state() {
+                TaskState::Blocked => self.doomed.push(task.id),
+                TaskState::Ready if task.priority == Priority::Critical => {
+                    self.critical_arrivals.push(task.id);
+                }
+                _ => {}
+            }
+        }
+    }
+}

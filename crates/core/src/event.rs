@@ -1,0 +1,262 @@
+//! What can have happened, and how it is written into the log.
+
+use std::sync::Arc;
+
+use kapell_model::{
+    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, Moment, OfferId, Policy,
+    Position, Ratio, Span, TaskId, Text,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
+use crate::engine::Reply;
+use crate::state::EscalationKind;
+
+/// One event with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place.
+    pub position: Position,
+    /// When it happened; never before the event ahead of it.
+    pub at: Moment,
+    /// The command that it follows from.
+    pub command: CommandId,
+    /// Who sent that.
+    pub actor: Arc<str>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// How an assignment came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// By score.
+    Placed,
+    /// The agent asked for it.
+    Claimed,
+    /// A manager said so.
+    ByHand,
+}
+
+/// Why an owned task returned to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The owner gave it back.
+    Released,
+    /// The owner went offline; counts as a loss and boosts the task once.
+    OwnerOffline,
+    /// The owner was taken out of the fleet.
+    OwnerRemoved,
+    /// Nobody fetched it in time; no blame.
+    NotFetched,
+}
+
+/// A row of the log could not be read as an event.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Its kind is not one that this program knows.
+    #[error("unknown event kind `{kind}`; the log may come from a newer version")]
+    UnknownKind {
+        /// The kind that stands there.
+        kind: String,
+    },
+    /// Its body does not fit its kind.
+    #[error("the body of an event of kind `{kind}` does not fit it")]
+    Body {
+        /// The kind that stands there.
+        kind: &'static str,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+macro_rules! events {
+    ($( $(#[$doc:meta])* $name:ident = $kind:literal { $( $(#[$field_doc:meta])* $field:ident : $type:ty ),* $(,)? } )+) => {
+        /// One fact that happened. The log of these is the only truth.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the fields say their meaning; what each event means stands above it")]
+        pub enum Event { $( $(#[$doc])* $name { $( $field: $type ),* } ),+ }
+
+        /// The bodies as they are written; one struct per event, so that reading needs no detour over tags.
+        mod body {
+            use super::*;
+            $(
+                #[derive(Serialize)]
+                pub(super) struct $name<'a> { $( $(#[$field_doc])* pub(super) $field: &'a $type ),* }
+            )+
+            pub(super) mod owned {
+                use super::*;
+                $(
+                    #[derive(Deserialize)]
+                    pub(in super::super) struct $name { $( $(#[$field_doc])* pub(in super::super) $field: $type ),* }
+                )+
+            }
+        }
+
+        impl Event {
+            /// Every kind, as it is written in the log.
+            pub const KINDS: &'static [&'static str] = &[$($kind),+];
+
+            /// Returns the kind as it is written in the log.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self { $( Self::$name { .. } => $kind ),+ }
+            }
+
+            /// Writes the body as JSON behind what stands in `out`.
+            ///
+            /// # Panics
+            /// Never: every body can be written.
+            pub fn encode(&self, out: &mut Vec<u8>) {
+                let written = match self {
+                    $( Self::$name { $($field),* } => serde_json::to_writer(out, &body::$name { $($field),* }) ),+
+                };
+                written.expect("every event can be written as JSON");
+            }
+
+            /// Reads an event from its kind and body.
+            ///
+            /// # Errors
+            /// Where the kind is unknown or the body does not fit it.
+            pub fn decode(kind: &str, json: &[u8]) -> Result<Self, DecodeError> {
+                match kind {
+                    $( $kind => {
+                        let body::owned::$name { $($field),* } = serde_json::from_slice(json)
+                            .map_err(|source| DecodeError::Body { kind: $kind, source })?;
+                        Ok(Self::$name { $($field),* })
+                    } )+
+                    other => Err(DecodeError::UnknownKind { kind: other.chars().take(64).collect() }),
+                }
+            }
+        }
+    };
+}
+
+events! {
+    /// An agent joined, or came back after it was removed.
+    AgentRegistered = "agent.registered" { agent: AgentId, spec: AgentSpec, online: bool }
+    /// An agent was taken out.
+    AgentRemoved = "agent.removed" { agent: AgentId }
+    /// An agent missed its lease.
+    AgentUnreachable = "agent.unreachable" { agent: AgentId, last_seen: Moment }
+    /// An agent stayed away for the grace too.
+    AgentOffline = "agent.offline" { agent: AgentId, last_seen: Moment }
+    /// An agent can be reached (again).
+    AgentBack = "agent.back" { agent: AgentId }
+    /// A project was made.
+    ProjectCreated = "project.created" { spec: ProjectSpec }
+    /// A task was added. `estimate` is what placing and forecasting use.
+    TaskSubmitted = "task.submitted" {
+        task: TaskId,
+        spec: Arc<TaskSpec>,
+        #[serde(default, skip_serializing_if = "no_edges")]
+        edges: Vec<(TaskId, DependencyKind)>,
+        estimate: Span,
+    }
+    /// A task has an owner. `considered` holds the best candidates, the chosen one first.
+    TaskAssigned = "task.assigned" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        decision: Decision,
+        policy: u32,
+        scorer: u32,
+        threshold: Ratio,
+        considered: Vec<Considered>,
+    }
+    /// The owner began.
+    TaskStarted = "task.started" { task: TaskId, agent: AgentId, assignment: AssignmentId }
+    /// The owner told how far it is.
+    TaskProgressed = "task.progressed" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        #[serde(default, skip_serializing_if = "absent")]
+        percent: Option<u8>,
+        #[serde(default, skip_serializing_if = "absent")]
+        note: Option<Text>,
+    }
+    /// A task is done; by its owner's report, or by an accepted offer.
+    TaskCompleted = "task.completed" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        #[serde(default, skip_serializing_if = "absent")]
+        result: Option<Text>,
+        #[serde(default, skip_serializing_if = "absent")]
+        offer: Option<OfferId>,
+    }
+    /// An attempt failed. There is another one at `retry_at`, or `task.failed` follows.
+    AttemptFailed = "task.attempt_failed" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        reason: Text,
+        #[serde(default, skip_serializing_if = "absent")]
+        retry_at: Option<Moment>,
+    }
+    /// A task was given up for good.
+    TaskFailed = "task.failed" { task: TaskId, reason: Text }
+    /// An owned task returned to the queue.
+    TaskReturned = "task.returned" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        cause: Cause,
+        boosted: bool,
+        #[serde(default, skip_serializing_if = "absent")]
+        note: Option<Text>,
+    }
+    /// The time came until which a task was set aside.
+    TaskResumed = "task.resumed" { task: TaskId }
+    /// A task was called off, by a person or because `after` failed or was called off.
+    TaskCancelled = "task.cancelled" {
+        task: TaskId,
+        reason: Text,
+        #[serde(default, skip_serializing_if = "absent")]
+        after: Option<TaskId>,
+    }
+    /// A failed or cancelled task got a new series of attempts.
+    TaskReopened = "task.reopened" { task: TaskId, reason: Text }
+    /// A task has to do with another.
+    DependencyAdded = "dependency.added" { task: TaskId, on: TaskId, kind: DependencyKind }
+    /// An edge was taken away.
+    DependencyWaived = "dependency.waived" { task: TaskId, on: TaskId }
+    /// A late result is kept beside its task.
+    OfferMade = "offer.made" {
+        offer: OfferId,
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        #[serde(default, skip_serializing_if = "absent")]
+        result: Option<Text>,
+    }
+    /// An offer became the task's result.
+    OfferAccepted = "offer.accepted" { offer: OfferId, task: TaskId }
+    /// An offer was put away.
+    OfferDeclined = "offer.declined" { offer: OfferId, task: TaskId, reason: Text }
+    /// The policy changed.
+    PolicySet = "policy.set" { version: u32, policy: Box<Policy> }
+    /// Somebody is needed.
+    EscalationRaised = "escalation.raised" {
+        escalation: EscalationId,
+        kind: EscalationKind,
+        task: TaskId,
+        detail: Text,
+    }
+    /// It has been seen to, or its cause is gone.
+    EscalationSettled = "escalation.settled" { escalation: EscalationId, note: Text }
+    /// The command came with an idempotency key; this is its answer, should it come again.
+    CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
+}
+
+fn absent<T>(value: &&Option<T>) -> bool {
+    value.is_none()
+}
+
+fn no_edges(edges: &&Vec<(TaskId, DependencyKind)>) -> bool {
+    edges.is_empty()
+}

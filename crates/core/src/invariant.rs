@@ -1,0 +1,270 @@
+//! What must hold after every event, one function and one id each.
+//!
+//! They look at the whole state, so they are for tests, the simulator and `kapell doctor`, not for the writer.
+
+use std::collections::BTreeSet;
+
+use kapell_model::{AgentState, TaskState};
+
+use crate::state::{Counts, State};
+
+/// One promise about the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Invariant {
+    /// Its id, as reports and tests name it.
+    pub id: &'static str,
+    /// What it says.
+    pub says: &'static str,
+    /// Finds a breach and says where.
+    pub check: fn(&State) -> Result<(), String>,
+}
+
+/// A promise that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invariant {id} is broken ({says}): {found}")]
+pub struct Broken {
+    /// Which.
+    pub id: &'static str,
+    /// What it says.
+    pub says: &'static str,
+    /// Where and how.
+    pub found: String,
+}
+
+/// Every promise.
+pub const ALL: &[Invariant] = &[
+    Invariant {
+        id: "one-owner",
+        says: "an owned task is on its owner's list exactly once, and nobody else's",
+        check: one_owner,
+    },
+    Invariant { id: "within-limit", says: "no agent owns more tasks than it may", check: within_limit },
+    Invariant {
+        id: "offline-owns-nothing",
+        says: "an agent that is offline or removed owns nothing",
+        check: offline_owns_nothing,
+    },
+    Invariant {
+        id: "fence-grows",
+        says: "no assignment id is above the last one, and no two tasks share one",
+        check: fence_grows,
+    },
+    Invariant {
+        id: "gates-hold",
+        says: "no task is owned or completed by an agent while it waits for another",
+        check: gates_hold,
+    },
+    Invariant {
+        id: "blockers-counted",
+        says: "the count of open blockers is the number of gates that are not completed",
+        check: blockers_counted,
+    },
+    Invariant {
+        id: "queue-is-ready",
+        says: "the queues hold exactly the ready tasks",
+        check: queue_is_ready,
+    },
+    Invariant {
+        id: "timers-are-deferred",
+        says: "the timers hold exactly the deferred tasks",
+        check: timers_are_deferred,
+    },
+    Invariant { id: "counts-agree", says: "the counts by state are those of the tasks", check: counts_agree },
+    Invariant {
+        id: "urgency-flows",
+        says: "a task is at least as urgent as every open task that waits for it, and no more than it has reason to be",
+        check: urgency_flows,
+    },
+    Invariant {
+        id: "situation-agrees",
+        says: "placing sees the agents as they are",
+        check: situation_agrees,
+    },
+];
+
+/// Checks every promise.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn check(state: &State) -> Result<(), Broken> {
+    for invariant in ALL {
+        (invariant.check)(state).map_err(|found| Broken { id: invariant.id, says: invariant.says, found })?;
+    }
+    Ok(())
+}
+
+fn one_owner(state: &State) -> Result<(), String> {
+    let mut listed = 0;
+    for agent in state.agents() {
+        for &id in &agent.tasks {
+            listed += 1;
+            let owner = state.task(id).owner.as_ref().map(|owner| owner.agent);
+            if owner != Some(agent.id) {
+                return Err(format!("{id} is on the list of `{}`, its owner is {owner:?}", agent.spec.name));
+            }
+        }
+    }
+    let owned = state.tasks().iter().filter(|task| task.owner.is_some()).count();
+    if owned != listed || state.assigned.len() != owned {
+        return Err(format!(
+            "{owned} owned tasks, {listed} on lists, {} live assignments",
+            state.assigned.len()
+        ));
+    }
+    Ok(())
+}
+
+fn within_limit(state: &State) -> Result<(), String> {
+    for agent in state.agents() {
+        if agent.tasks.len() > agent.spec.max_concurrent as usize {
+            let (has, may) = (agent.tasks.len(), agent.spec.max_concurrent);
+            return Err(format!("`{}` owns {has} of {may}", agent.spec.name));
+        }
+    }
+    Ok(())
+}
+
+fn offline_owns_nothing(state: &State) -> Result<(), String> {
+    for agent in state.agents() {
+        if matches!(agent.state, AgentState::Offline | AgentState::Removed) && !agent.tasks.is_empty() {
+            return Err(format!("`{}` is {} and owns {:?}", agent.spec.name, agent.state, agent.tasks));
+        }
+    }
+    Ok(())
+}
+
+fn fence_grows(state: &State) -> Result<(), String> {
+    for task in state.tasks() {
+        let Some(owner) = &task.owner else { continue };
+        if owner.assignment > state.last_assignment {
+            return Err(format!(
+                "{} has {}, the last one is {}",
+                task.id, owner.assignment, state.last_assignment
+            ));
+        }
+        if let Some(&(past, _)) = task.past.iter().find(|(past, _)| *past >= owner.assignment) {
+            return Err(format!("{} went from {past} to {}", task.id, owner.assignment));
+        }
+        if state.assigned.get(&owner.assignment) != Some(&task.id) {
+            return Err(format!("{} of {} is not among the live assignments", owner.assignment, task.id));
+        }
+    }
+    Ok(())
+}
+
+fn gates_hold(state: &State) -> Result<(), String> {
+    for task in state.tasks() {
+        let finished_here = task.ending.as_ref().is_some_and(|ending| ending.by.is_some());
+        if task.owner.is_none() && !finished_here {
+            continue;
+        }
+        if let Some(open) = task.gates().find(|&on| state.task(on).state() != TaskState::Completed) {
+            return Err(format!(
+                "{} is {} though {open} is {}",
+                task.id,
+                task.state(),
+                state.task(open).state()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn blockers_counted(state: &State) -> Result<(), String> {
+    for task in state.tasks() {
+        let open = task.gates().filter(|&on| state.task(on).state() != TaskState::Completed).count();
+        if open != task.open_blockers as usize {
+            return Err(format!("{} counts {} open blockers, {open} are", task.id, task.open_blockers));
+        }
+        for on in task.gates() {
+            if state.task(on).dependents.iter().filter(|&&id| id == task.id).count() != 1 {
+                return Err(format!("{} waits for {on}, which does not know it exactly once", task.id));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn queue_is_ready(state: &State) -> Result<(), String> {
+    let mut ready = 0;
+    for task in state.tasks() {
+        let waits = state.situation.is_waiting(task.class, &task.queue_key());
+        if waits != (task.state() == TaskState::Ready) {
+            return Err(format!("{} is {}, in the queue: {waits}", task.id, task.state()));
+        }
+        ready += usize::from(waits);
+    }
+    let heads = state.situation.heads(None).count();
+    let classes = (0..state.situation.class_count()).filter(|&class| {
+        state.situation.head(kapell_model::ClassId(u32::try_from(class).unwrap_or(u32::MAX))).is_some()
+    });
+    let nonempty = classes.count();
+    if ready != state.situation.waiting() || heads != nonempty {
+        return Err(format!(
+            "{ready} ready, {} in queues; {heads} heads of {nonempty} queues",
+            state.situation.waiting()
+        ));
+    }
+    Ok(())
+}
+
+fn timers_are_deferred(state: &State) -> Result<(), String> {
+    let deferred: BTreeSet<_> = state
+        .tasks()
+        .iter()
+        .filter(|task| task.state() == TaskState::Deferred)
+        .filter_map(|task| task.deferred_until.map(|until| (until, task.id)))
+        .collect();
+    if deferred != state.timers {
+        return Err(format!("{} deferred tasks, {} timers", deferred.len(), state.timers.len()));
+    }
+    Ok(())
+}
+
+fn counts_agree(state: &State) -> Result<(), String> {
+    let mut counts = Counts::default();
+    for task in state.tasks() {
+        counts.add(task.state());
+    }
+    if counts != state.counts {
+        return Err(format!("{:?} is kept, {counts:?} is so", state.counts));
+    }
+    let in_projects: u32 = state.projects.values().map(|project| project.counts.total()).sum();
+    let with_project = state.tasks().iter().filter(|task| task.spec.project.is_some()).count();
+    if in_projects as usize != with_project {
+        return Err(format!("{in_projects} tasks in projects, {with_project} name one"));
+    }
+    Ok(())
+}
+
+fn urgency_flows(state: &State) -> Result<(), String> {
+    for task in state.tasks().iter().filter(|task| task.is_open()) {
+        let waiting = || task.dependents.iter().map(|&id| state.task(id)).filter(|task| task.is_open());
+        let reason =
+            waiting().map(|task| task.effective).min().map_or(task.priority, |p| p.min(task.priority));
+        if task.effective != reason {
+            return Err(format!("{} is {} and has reason to be {reason}", task.id, task.effective));
+        }
+        for dependent in waiting() {
+            let latest = dependent.latest_start;
+            if latest != kapell_model::Moment::NEVER && task.latest_start > latest.before(task.estimate) {
+                return Err(format!("{} starts too late for {}", task.id, dependent.id));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn situation_agrees(state: &State) -> Result<(), String> {
+    for agent in state.agents() {
+        let view = state.situation.agent(agent.id);
+        let free = state.situation.free().contains(&agent.id);
+        if view.active as usize != agent.tasks.len() || view.state != agent.state || free != view.is_free() {
+            return Err(format!(
+                "`{}`: {} of {} active, free {free}",
+                agent.spec.name, view.active, view.max
+            ));
+        }
+    }
+    Ok(())
+}

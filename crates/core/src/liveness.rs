@@ -1,0 +1,111 @@
+//! Who has been heard of, and which assignments have been fetched.
+//!
+//! This is kept in memory and not in the log (SEMANTICS 16, "Liveness by door"): only what follows from silence
+//! is an event. It has no clock: every call brings the moment. After a start, and after a jump of the clock,
+//! every lease and every ack time begins again with its full length: nobody is disowned for our own absence.
+
+use std::collections::BTreeMap;
+
+use kapell_model::{AgentId, AgentState, AssignmentId, Moment, Span, TaskState, limits};
+
+use crate::command::Command;
+use crate::state::State;
+
+/// The leases of one fleet.
+#[derive(Debug)]
+pub struct Liveness {
+    seen: Vec<Moment>,
+    unfetched: BTreeMap<AssignmentId, Moment>,
+    checked: Moment,
+}
+
+impl Liveness {
+    /// Begins every lease and every ack time at `now`.
+    #[must_use]
+    pub fn new(state: &State, now: Moment) -> Self {
+        let mut liveness = Self { seen: Vec::new(), unfetched: BTreeMap::new(), checked: now };
+        liveness.begin_again(state, now);
+        liveness
+    }
+
+    fn begin_again(&mut self, state: &State, now: Moment) {
+        self.seen.clear();
+        self.seen.resize(state.agents().len(), now);
+        self.unfetched.clear();
+        for (assignment, task) in state.assignments().filter(|(_, task)| task.state() == TaskState::Assigned)
+        {
+            self.unfetched.insert(assignment, now.after(state.policy().ack.of(task.effective)));
+        }
+    }
+
+    /// Renews the lease of an agent that has just been heard of.
+    pub fn renew(&mut self, agent: AgentId, now: Moment) {
+        if agent.index() >= self.seen.len() {
+            self.seen.resize(agent.index() + 1, now);
+        }
+        self.seen[agent.index()] = now;
+    }
+
+    /// Returns when an agent was last heard of.
+    #[must_use]
+    pub fn last_seen(&self, agent: AgentId) -> Option<Moment> {
+        self.seen.get(agent.index()).copied()
+    }
+
+    /// Begins the ack time of a new assignment.
+    pub fn assigned(&mut self, assignment: AssignmentId, state: &State, now: Moment) {
+        if let Some(task) = state.task_of(assignment) {
+            self.unfetched.insert(assignment, now.after(state.policy().ack.of(task.effective)));
+        }
+    }
+
+    /// Ends the ack time of an assignment that its agent has been told, or that has ended.
+    pub fn fetched(&mut self, assignment: AssignmentId) {
+        self.unfetched.remove(&assignment);
+    }
+
+    /// Returns the commands that follow from what was not heard by `now`.
+    pub fn lapsed(&mut self, state: &State, now: Moment) -> Vec<Command> {
+        let passed = Span(now.0.saturating_sub(self.checked.0));
+        if passed > limits::CLOCK_JUMP || passed.0 < 0 {
+            self.begin_again(state, now);
+        }
+        self.checked = now;
+        self.seen.resize(state.agents().len(), now);
+        let mut commands: Vec<Command> =
+            state.agents().iter().filter_map(|agent| self.lapse(state, agent.id, now)).collect();
+        let due: Vec<AssignmentId> = self
+            .unfetched
+            .iter()
+            .filter(|&(_, &due)| due <= now)
+            .map(|(&assignment, _)| assignment)
+            .collect();
+        for assignment in &due {
+            self.unfetched.remove(assignment);
+        }
+        if !due.is_empty() {
+            commands.push(Command::ReturnUnfetched { assignments: due });
+        }
+        if state.next_timer().is_some_and(|at| at <= now) {
+            commands.push(Command::Tick);
+        }
+        commands
+    }
+
+    fn lapse(&self, state: &State, id: AgentId, now: Moment) -> Option<Command> {
+        let agent = state.agent(id);
+        let last_seen = self.seen[id.index()];
+        let silent = now.since(last_seen);
+        let lease = agent.lease(state.policy());
+        let name = || agent.spec.name.clone();
+        match agent.state {
+            AgentState::Online if silent > lease => {
+                Some(Command::AgentUnreachable { agent: name(), last_seen })
+            }
+            AgentState::Unreachable if silent > Span(lease.0 + state.policy().lease_grace.0) => {
+                Some(Command::AgentOffline { agent: name(), last_seen })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Why a command changes nothing. Refusals are expected, and are values; the edge turns them into codes.
+
+use kapell_model::{AgentState, AssignmentId, Name, PolicyError, TaskId, TaskState};
+
+/// A refused command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Something that it names does not exist.
+    #[error("there is no {what} `{given}`")]
+    NotFound {
+        /// `task`, `agent`, `offer`, ...
+        what: &'static str,
+        /// The name that came.
+        given: String,
+    },
+    /// Something of that name exists already.
+    #[error("there is already {what} `{given}`{}", existing.as_deref().map(|id| format!(", it is {id}")).unwrap_or_default())]
+    Duplicate {
+        /// `an agent`, `a task with the key`, ...
+        what: &'static str,
+        /// The name that came.
+        given: String,
+        /// The id of what has it.
+        existing: Option<String>,
+    },
+    /// A field has a value that is not allowed.
+    #[error("field `{field}` is {given}; allowed is {allowed}")]
+    Invalid {
+        /// The field, dotted.
+        field: String,
+        /// What came.
+        given: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// The policy has a field out of range.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The policy was changed by somebody else meanwhile.
+    #[error("the policy is at version {present}, not {seen}; read it again and repeat the change")]
+    PolicyMoved {
+        /// The version that the caller had seen.
+        seen: u32,
+        /// The present version.
+        present: u32,
+    },
+    /// The task is not in a state from which this is possible.
+    #[error("task {task} is {state}; {verb} is possible from {}", list(allowed))]
+    WrongState {
+        /// The task.
+        task: TaskId,
+        /// Its state.
+        state: TaskState,
+        /// What was asked.
+        verb: &'static str,
+        /// From which states it is possible.
+        allowed: &'static [TaskState],
+    },
+    /// The report carries a token that is not the current one.
+    #[error("assignment {given} of task {task} is outdated{}", current_owner(current.as_ref()))]
+    StaleAssignment {
+        /// The task.
+        task: TaskId,
+        /// The token that came.
+        given: AssignmentId,
+        /// The current token and its holder.
+        current: Option<(AssignmentId, Name)>,
+    },
+    /// The token is the current one, but another agent's.
+    #[error("task {task} is owned by `{owner}`, not by `{agent}`")]
+    NotOwner {
+        /// The task.
+        task: TaskId,
+        /// Who reports.
+        agent: Name,
+        /// Who owns it.
+        owner: Name,
+    },
+    /// The agent cannot take the task now.
+    #[error("`{agent}` is no candidate for task {task}: {reason}")]
+    NotCandidate {
+        /// The task.
+        task: TaskId,
+        /// The agent.
+        agent: Name,
+        /// Why.
+        reason: String,
+    },
+    /// Claims are off in this fleet.
+    #[error("claims are off in this fleet; work is handed out by score")]
+    ClaimsOff,
+    /// The edge would close a cycle.
+    #[error("task {task} cannot wait for {on}: {}", cycle.iter().map(ToString::to_string).collect::<Vec<_>>().join(" waits for "))]
+    Cycle {
+        /// The dependent.
+        task: TaskId,
+        /// What it should wait for.
+        on: TaskId,
+        /// The whole cycle, beginning and ending with the dependent.
+        cycle: Vec<TaskId>,
+    },
+    /// The agent is in a state in which this is pointless.
+    #[error("agent `{agent}` is {state}")]
+    AgentState {
+        /// The agent.
+        agent: Name,
+        /// Its state.
+        state: AgentState,
+    },
+    /// A bound was reached.
+    #[error("{what} are limited to {limit}")]
+    LimitExceeded {
+        /// Of what.
+        what: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+    /// The offer or escalation has been settled already.
+    #[error("{what} is already {state}")]
+    Settled {
+        /// `O-5` or `E-2`.
+        what: String,
+        /// As what.
+        state: &'static str,
+    },
+    /// The idempotency key came before with another body.
+    #[error("this idempotency key was used before with another body")]
+    KeyReused,
+}
+
+fn list(states: &[TaskState]) -> String {
+    states.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn current_owner(current: Option<&(AssignmentId, Name)>) -> String {
+    match current {
+        Some((assignment, agent)) => format!("; the current one is {assignment}, held by `{agent}`"),
+        None => "; nobody owns the task now".to_owned(),
+    }
+}

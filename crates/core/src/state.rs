@@ -1,0 +1,343 @@
+//! The state of one fleet: primary facts, and the indexes derived from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kapell_model::{
+    AgentId, AssignmentId, EscalationId, Moment, Name, OfferId, Policy, Position, Situation, TaskId,
+    TaskState, Text, Word,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{Agent, Project};
+use crate::command::TaskRef;
+use crate::index::{Classes, Words};
+use crate::keys::Keys;
+use crate::map::Map;
+use crate::task::Task;
+
+/// How many tasks are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts([u32; TaskState::ALL.len()]);
+
+impl Counts {
+    /// Returns how many are in `state`.
+    #[must_use]
+    pub fn of(&self, state: TaskState) -> u32 {
+        self.0[state as usize]
+    }
+
+    /// Returns how many there are.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn add(&mut self, state: TaskState) {
+        self.0[state as usize] += 1;
+    }
+
+    pub(crate) fn sub(&mut self, state: TaskState) {
+        self.0[state as usize] -= 1;
+    }
+}
+
+/// What became of a late result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferState {
+    /// Nobody has said anything yet.
+    Open,
+    /// It became the task's result.
+    Accepted,
+    /// It was put away.
+    Declined,
+}
+
+impl OfferState {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Declined => "declined",
+        }
+    }
+}
+
+/// A late result, kept beside its task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Its id.
+    pub id: OfferId,
+    /// The task.
+    pub task: TaskId,
+    /// Whose result.
+    pub agent: AgentId,
+    /// Under which outdated token.
+    pub assignment: AssignmentId,
+    /// The result.
+    pub result: Option<Text>,
+    /// When it came.
+    pub at: Moment,
+    /// What became of it.
+    pub state: OfferState,
+    /// Why it was put away.
+    pub reason: Option<Text>,
+}
+
+/// What an escalation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EscalationKind {
+    /// A critical task that nobody can take.
+    NoSuitableAgent,
+    /// A task that was given up.
+    TaskFailed,
+}
+
+impl EscalationKind {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSuitableAgent => "no_suitable_agent",
+            Self::TaskFailed => "task_failed",
+        }
+    }
+}
+
+/// Something that only the agent manager or a person can settle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Its id.
+    pub id: EscalationId,
+    /// What it is about.
+    pub kind: EscalationKind,
+    /// The task.
+    pub task: TaskId,
+    /// What was missing.
+    pub detail: Text,
+    /// When it was raised.
+    pub at: Moment,
+    /// How and when it was settled.
+    pub settled: Option<(Moment, Text)>,
+}
+
+/// The state of one fleet.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) position: Position,
+    pub(crate) at: Moment,
+    pub(crate) policy: Policy,
+    pub(crate) policy_version: u32,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) projects: BTreeMap<Name, Project>,
+    pub(crate) offers: Vec<Offer>,
+    pub(crate) escalations: Vec<Escalation>,
+    pub(crate) last_assignment: AssignmentId,
+    pub(crate) keys: Keys,
+    // Derived.
+    pub(crate) words: Words,
+    pub(crate) classes: Classes,
+    pub(crate) agent_ids: Map<Name, AgentId>,
+    pub(crate) task_keys: Map<Name, TaskId>,
+    pub(crate) assigned: BTreeMap<AssignmentId, TaskId>,
+    pub(crate) timers: BTreeSet<(Moment, TaskId)>,
+    pub(crate) counts: Counts,
+    pub(crate) open_escalations: BTreeMap<TaskId, EscalationId>,
+    pub(crate) open_offers: u32,
+    pub(crate) situation: Situation,
+    /// Tasks that must be cancelled because what they wait for will not come; emptied in the same step.
+    pub(crate) doomed: Vec<TaskId>,
+    /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
+    pub(crate) critical_arrivals: Vec<TaskId>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new(Policy::default())
+    }
+}
+
+impl State {
+    /// Returns the state of a fleet in which nothing has happened yet.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            position: Position(0),
+            at: Moment(0),
+            situation: Situation::new(&policy),
+            policy,
+            policy_version: 0,
+            agents: Vec::new(),
+            tasks: Vec::new(),
+            projects: BTreeMap::new(),
+            offers: Vec::new(),
+            escalations: Vec::new(),
+            last_assignment: AssignmentId(0),
+            keys: Keys::default(),
+            words: Words::default(),
+            classes: Classes::default(),
+            agent_ids: Map::default(),
+            task_keys: Map::default(),
+            assigned: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            counts: Counts::default(),
+            open_escalations: BTreeMap::new(),
+            open_offers: 0,
+            doomed: Vec::new(),
+            critical_arrivals: Vec::new(),
+        }
+    }
+
+    /// Returns the place of the last event that was folded in.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Returns when the last event happened.
+    #[must_use]
+    pub fn at(&self) -> Moment {
+        self.at
+    }
+
+    /// Returns the policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Returns how often the policy has been set; 0 is the default.
+    #[must_use]
+    pub fn policy_version(&self) -> u32 {
+        self.policy_version
+    }
+
+    /// Returns every agent, removed ones too, in the order of registration.
+    #[must_use]
+    pub fn agents(&self) -> &[Agent] {
+        &self.agents
+    }
+
+    /// Returns every task in the order of submission.
+    #[must_use]
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// Returns the agent `id`.
+    ///
+    /// # Panics
+    /// Where the id does not come from this fleet.
+    #[must_use]
+    pub fn agent(&self, id: AgentId) -> &Agent {
+        &self.agents[id.index()]
+    }
+
+    /// Returns the task `id`.
+    ///
+    /// # Panics
+    /// Where the id does not come from this fleet.
+    #[must_use]
+    pub fn task(&self, id: TaskId) -> &Task {
+        &self.tasks[id.index()]
+    }
+
+    /// Returns the id of the agent called `name`.
+    #[must_use]
+    pub fn agent_id(&self, name: &str) -> Option<AgentId> {
+        self.agent_ids.get(name).copied()
+    }
+
+    /// Returns the id of the task that `reference` means.
+    #[must_use]
+    pub fn task_id(&self, reference: &TaskRef) -> Option<TaskId> {
+        match reference {
+            TaskRef::Id(id) => Some(*id).filter(|id| id.0 >= 1 && id.index() < self.tasks.len()),
+            TaskRef::Key(key) => self.task_keys.get(key).copied(),
+        }
+    }
+
+    /// Returns the projects by name.
+    #[must_use]
+    pub fn projects(&self) -> &BTreeMap<Name, Project> {
+        &self.projects
+    }
+
+    /// Returns every late result in the order in which they came.
+    #[must_use]
+    pub fn offers(&self) -> &[Offer] {
+        &self.offers
+    }
+
+    /// Returns the offer `id`.
+    #[must_use]
+    pub fn offer(&self, id: OfferId) -> Option<&Offer> {
+        self.offers.get((id.0 as usize).checked_sub(1)?)
+    }
+
+    /// Returns how many late results nobody has decided about.
+    #[must_use]
+    pub fn open_offers(&self) -> u32 {
+        self.open_offers
+    }
+
+    /// Returns every escalation in the order in which they were raised.
+    #[must_use]
+    pub fn escalations(&self) -> &[Escalation] {
+        &self.escalations
+    }
+
+    /// Returns how many escalations are open.
+    #[must_use]
+    pub fn open_escalations(&self) -> usize {
+        self.open_escalations.len()
+    }
+
+    /// Returns the task of a live assignment.
+    #[must_use]
+    pub fn task_of(&self, assignment: AssignmentId) -> Option<&Task> {
+        self.assigned.get(&assignment).map(|&task| self.task(task))
+    }
+
+    /// Returns the live assignments with their tasks, oldest first.
+    pub fn assignments(&self) -> impl Iterator<Item = (AssignmentId, &Task)> + '_ {
+        self.assigned.iter().map(|(&assignment, &task)| (assignment, self.task(task)))
+    }
+
+    /// Returns how many tasks are in each state.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Returns what placing looks at.
+    #[must_use]
+    pub fn situation(&self) -> &Situation {
+        &self.situation
+    }
+
+    /// Returns the name behind an interned word.
+    ///
+    /// # Panics
+    /// Where the word does not come from this fleet.
+    #[must_use]
+    pub fn word(&self, word: Word) -> &Name {
+        self.words.name(word)
+    }
+
+    /// Returns the interned word of a name, where it occurs in this fleet.
+    #[must_use]
+    pub fn find_word(&self, name: &str) -> Option<Word> {
+        self.words.find(name)
+    }
+
+    /// Returns when the next task that was set aside comes back.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Moment> {
+        self.timers.first().map(|&(at, _)| at)
+    }
+}

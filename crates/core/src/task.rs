@@ -1,0 +1,165 @@
+//! A task as the state holds it.
+
+use std::sync::Arc;
+
+use kapell_model::{
+    AgentId, AssignmentId, ClassId, DependencyKind, Moment, OfferId, Position, Priority, QueueKey, Span,
+    TaskId, TaskState, Text,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::command::TaskSpec;
+
+/// One edge to another task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// The other task.
+    pub on: TaskId,
+    /// What this one has to do with it. Only `blocks` gates.
+    pub kind: DependencyKind,
+    /// Taken away by a manager; kept for the record.
+    pub waived: bool,
+}
+
+impl Edge {
+    /// Tells whether the dependent waits for it.
+    #[must_use]
+    pub fn gates(&self) -> bool {
+        self.kind == DependencyKind::Blocks && !self.waived
+    }
+}
+
+/// Who owns a task, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The agent.
+    pub agent: AgentId,
+    /// The fencing token.
+    pub assignment: AssignmentId,
+    /// Since when.
+    pub since: Moment,
+    /// Where in the log it was decided.
+    pub position: Position,
+    /// When it began.
+    pub started_at: Option<Moment>,
+    /// Percent done, as reported.
+    pub percent: u8,
+    /// The last note.
+    pub note: Option<Text>,
+    /// When it last told anything.
+    pub reported_at: Moment,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Completed, failed or cancelled.
+    pub state: TaskState,
+    /// When.
+    pub at: Moment,
+    /// Who finished it, under which token.
+    pub by: Option<(AgentId, AssignmentId)>,
+    /// What came of it.
+    pub result: Option<Text>,
+    /// Why it failed or was called off.
+    pub reason: Option<Text>,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// As it was submitted.
+    pub spec: Arc<TaskSpec>,
+    /// The class that it is placed as; derived again when a snapshot is read.
+    #[serde(skip, default = "no_class")]
+    pub class: ClassId,
+    /// What placing and forecasting take it to need.
+    pub estimate: Span,
+    /// Its own priority, raised by at most one boost.
+    pub priority: Priority,
+    /// The highest of its own and of every open task that transitively waits for it.
+    pub effective: Priority,
+    /// Deadline minus remaining critical path, over itself and all that wait for it.
+    pub latest_start: Moment,
+    /// What it waits for or has to do with.
+    pub edges: Vec<Edge>,
+    /// Who waits for it.
+    pub dependents: Vec<TaskId>,
+    /// How many of those that it waits for are not completed.
+    pub open_blockers: u32,
+    /// Set aside until then.
+    pub deferred_until: Option<Moment>,
+    /// Who owns it.
+    pub owner: Option<Owner>,
+    /// How it ended.
+    pub ending: Option<Ending>,
+    /// Assignments so far.
+    pub attempts: u32,
+    /// Attempts that failed, in this series.
+    pub failures: u32,
+    /// Owners that were lost, in this series.
+    pub losses: u32,
+    /// Whether its priority has been boosted after a loss.
+    pub boosted: bool,
+    /// Who failed its last attempt.
+    pub failed_by: Option<AgentId>,
+    /// What the last owner left for the next one.
+    pub note: Option<Text>,
+    /// When it was submitted.
+    pub submitted_at: Moment,
+    /// Where in the log it was submitted.
+    pub submitted: Position,
+    /// Where in the log it last changed.
+    pub changed: Position,
+    /// When it last changed its state.
+    pub state_since: Moment,
+    /// Where in the log its last assignment was decided.
+    pub decided: Option<Position>,
+    /// Ended assignments and whose they were, to tell a late report from an invented one.
+    pub past: Vec<(AssignmentId, AgentId)>,
+    /// Late results that are kept.
+    pub offers: Vec<OfferId>,
+}
+
+fn no_class() -> ClassId {
+    ClassId(u32::MAX)
+}
+
+impl Task {
+    /// Returns its state, derived from what is so.
+    #[must_use]
+    pub fn state(&self) -> TaskState {
+        match (&self.ending, &self.owner) {
+            (Some(ending), _) => ending.state,
+            (None, Some(owner)) if owner.started_at.is_some() => TaskState::InProgress,
+            (None, Some(_)) => TaskState::Assigned,
+            (None, None) if self.open_blockers > 0 => TaskState::Blocked,
+            (None, None) if self.deferred_until.is_some() => TaskState::Deferred,
+            (None, None) => TaskState::Ready,
+        }
+    }
+
+    /// Tells whether it has not ended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.ending.is_none()
+    }
+
+    /// Returns its place in the queue of its class.
+    #[must_use]
+    pub fn queue_key(&self) -> QueueKey {
+        QueueKey {
+            priority: self.effective,
+            latest_start: self.latest_start,
+            submitted: self.submitted_at,
+            task: self.id,
+        }
+    }
+
+    /// Returns those that it waits for, completed or not.
+    pub fn gates(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.edges.iter().filter(|edge| edge.gates()).map(|edge| edge.on)
+    }
+}
