@@ -10,6 +10,7 @@ mod name;
 mod policy;
 mod ratio;
 mod situation;
+mod standing;
 mod vocabulary;
 
 pub mod limits;
@@ -25,4 +26,5 @@ pub use ratio::{Ratio, RatioError};
 pub use situation::{
     AgentView, Class, Considered, Parts, Placement, Placer, QueueKey, Requirement, SCORER_VERSION, Situation,
 };
+pub use standing::Standing;
 pub use vocabulary::{AgentKind, AgentState, DependencyKind, Priority, TaskState};

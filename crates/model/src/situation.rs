@@ -12,6 +12,7 @@ use crate::id::{AgentId, ClassId, Position, TaskId, Word};
 use crate::moment::Moment;
 use crate::policy::{Policy, Weights};
 use crate::ratio::Ratio;
+use crate::standing::Standing;
 use crate::vocabulary::{AgentState, Priority};
 
 /// The version of the scoring formula; recorded with every decision, since a score can be
@@ -198,8 +199,8 @@ pub struct Situation {
     cohesion_default: Ratio,
     roster_version: u64,
     agents: Vec<AgentView>,
-    workload_parts: Vec<u32>,
     free: Vec<AgentId>,
+    standings: Vec<Standing>,
     free_at: Vec<u32>,
     queues: Vec<Queue>,
     heads: BTreeSet<(QueueKey, ClassId)>,
@@ -223,8 +224,8 @@ impl Situation {
             cohesion_default: policy.cohesion_default,
             roster_version: 0,
             agents: Vec::new(),
-            workload_parts: Vec::new(),
             free: Vec::new(),
+            standings: Vec::new(),
             free_at: Vec::new(),
             queues: Vec::new(),
             heads: BTreeSet::new(),
@@ -250,6 +251,7 @@ impl Situation {
 
     /// Returns the performance value of `_agent` with tasks of type `_kind`. No record is kept yet, so it
     /// is the policy's default.
+    #[inline]
     #[must_use]
     pub fn performance(&self, _agent: AgentId, _kind: Word) -> Ratio {
         self.performance_default
@@ -257,6 +259,7 @@ impl Situation {
 
     /// Returns the cohesion value of `_agent` with the team of `_project`. No record is kept yet, so it is
     /// the policy's default.
+    #[inline]
     #[must_use]
     pub fn cohesion(&self, _agent: AgentId, _project: Option<Word>) -> Ratio {
         self.cohesion_default
@@ -283,16 +286,27 @@ impl Situation {
         &self.agents[id.index()]
     }
 
-    /// Returns each agent's weighted workload part in millionths, in order of ids.
-    #[must_use]
-    pub fn workload_parts(&self) -> &[u32] {
-        &self.workload_parts
-    }
-
     /// Returns the agents that are online and below their limit, in no order that means anything.
     #[must_use]
     pub fn free(&self) -> &[AgentId] {
         &self.free
+    }
+
+    /// Returns the standing of each free agent, in the order of [`Situation::free`].
+    #[must_use]
+    pub fn standings(&self) -> &[Standing] {
+        &self.standings
+    }
+
+    /// Returns the standing of agent `id` at its present load, free or not.
+    ///
+    /// # Panics
+    /// Where no such agent is registered.
+    #[must_use]
+    pub fn standing(&self, id: AgentId) -> Standing {
+        let agent = &self.agents[id.index()];
+        let workload = self.weights.workload.times(agent.workload());
+        Standing::of(workload.as_micros(), agent.active, agent.idle_since)
     }
 
     /// Returns how many classes there are; ids are dense.
@@ -382,9 +396,7 @@ impl Situation {
         self.performance_default = policy.performance_default;
         self.cohesion_default = policy.cohesion_default;
         self.roster_version += 1;
-        for (part, agent) in self.workload_parts.iter_mut().zip(&self.agents) {
-            *part = self.weights.workload.times(agent.workload()).as_micros();
-        }
+        self.standings = self.free.iter().map(|&id| self.standing(id)).collect();
         self.all_changed = true;
     }
 
@@ -392,7 +404,6 @@ impl Situation {
     pub fn put_agent(&mut self, id: AgentId, view: AgentView) {
         if id.index() == self.agents.len() {
             self.agents.push(view);
-            self.workload_parts.push(0);
             self.free_at.push(NOT_FREE);
         } else {
             self.agents[id.index()] = view;
@@ -422,15 +433,17 @@ impl Situation {
     }
 
     fn refresh(&mut self, id: AgentId, gained: bool) {
-        let agent = &self.agents[id.index()];
-        self.workload_parts[id.index()] = self.weights.workload.times(agent.workload()).as_micros();
-        let free = agent.is_free();
+        let free = self.agents[id.index()].is_free();
         let at = self.free_at[id.index()];
         if free && at == NOT_FREE {
             self.free_at[id.index()] = u32::try_from(self.free.len()).expect("agents are bounded");
             self.free.push(id);
-        } else if !free && at != NOT_FREE {
+            self.standings.push(self.standing(id));
+        } else if free {
+            self.standings[at as usize] = self.standing(id);
+        } else if at != NOT_FREE {
             self.free.swap_remove(at as usize);
+            self.standings.swap_remove(at as usize);
             if let Some(&moved) = self.free.get(at as usize) {
                 self.free_at[moved.index()] = at;
             }

@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The judgement of Kapell: who should get which task, and why.
+//!
+//! Reads a [`kapell_model::Situation`] and answers [`kapell_model::Placement`]s, which the core judges once more
+//! before it believes them. Nothing here changes the state of a fleet, and nothing knows the time: the same
+//! situation gives the same answer everywhere. All numbers are fixed point, 10^-6.
+//!
+//! - [`score`]: the formula, and who is no candidate;
+//! - [`Greedy`]: the strategy that hands tasks out one by one, in the order of the queue;
+//! - [`explain`]: the whole list behind a pick, and what an agent would need.
+
+mod column;
+mod greedy;
+mod podium;
+
+pub mod explain;
+pub mod score;
+
+pub use explain::{Explained, candidates, capability_bar, capability_needed};
+pub use greedy::Greedy;
+pub use score::{Refusal, candidate, parts};

@@ -1,0 +1,203 @@
+//! The greedy strategy (SEMANTICS 3.2): tasks in the order of the queue, each to its best candidate.
+//!
+//! # Rulings
+//! - A task is placed only where the score is above the threshold, strictly. Ties go to fewer tasks, longer
+//!   idle, smaller id.
+//! - The agent that failed a task in its last attempt is passed over while another candidate scores above the
+//!   threshold. Where nobody else does, it gets the task again.
+//! - A task that cannot be placed does not use up the round; the next class is looked at.
+//!
+//! # Why a round need not look at everything
+//! During a round loads only rise, so scores only fall: a class that found nobody finds nobody later in the
+//! round, and the cursor only moves forward. After a round every waiting class has found nobody. So between
+//! rounds only two things can open a place: an agent has gained room, or a class has new tasks. A class without
+//! new tasks is tested against those agents alone; then the recorded candidates are among them too.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use kapell_model::{AgentId, Class, ClassId, Considered, Placement, Placer, QueueKey, Situation};
+
+use crate::column::Columns;
+use crate::podium::Podium;
+use crate::score;
+
+type Head = (QueueKey, ClassId);
+
+/// The greedy strategy, with what it remembers from round to round to be quick. What it remembers never
+/// changes an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Greedy {
+    columns: Columns,
+    round: Round,
+}
+
+/// How far the present round has come.
+#[derive(Clone, Debug, Default)]
+struct Round {
+    scope: Scope,
+    /// The last head that was looked at.
+    cursor: Option<Head>,
+    /// Those that have gained room and still have some.
+    freed: Vec<AgentId>,
+    /// Heads of the classes with new tasks that are still to be looked at, in [`Scope::Arrived`].
+    arrived: BinaryHeap<Reverse<Head>>,
+}
+
+/// What a round has to look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Scope {
+    /// Every class, against every free agent.
+    Everything,
+    /// Every class: those with new tasks against every free agent, the others against the freed ones.
+    Freed,
+    /// Only the classes with new tasks, against every free agent.
+    #[default]
+    Arrived,
+}
+
+impl Greedy {
+    /// Returns the strategy with nothing remembered.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn walk(&mut self, situation: &Situation) -> Option<Placement> {
+        for head @ (key, class) in situation.heads(self.round.cursor) {
+            self.round.cursor = Some(head);
+            let all = self.round.scope == Scope::Everything || situation.has_arrived(class);
+            let podium = if all { self.best(situation, class) } else { self.best_of_freed(situation, class) };
+            if let Some(placement) = place(situation, key, class, &podium) {
+                return Some(placement);
+            }
+        }
+        None
+    }
+
+    fn serve_arrived(&mut self, situation: &Situation) -> Option<Placement> {
+        while let Some(Reverse(head @ (key, class))) = self.round.arrived.pop() {
+            self.round.cursor = Some(head);
+            let podium = self.best(situation, class);
+            if let Some(placement) = place(situation, key, class, &podium) {
+                return Some(placement);
+            }
+        }
+        None
+    }
+
+    /// Ranks every free agent. This is the innermost loop of the whole program.
+    fn best(&mut self, situation: &Situation, id: ClassId) -> Podium {
+        let class = situation.class(id);
+        let mut podium = Podium::new();
+        if let Some(pin) = class.pin {
+            self.offer(situation, id, pin, &mut podium);
+            return podium;
+        }
+        let column = self.columns.column(situation, id);
+        let mut floor = podium.floor();
+        for (&agent, &standing) in situation.free().iter().zip(situation.standings()) {
+            let rank = standing.with(column[agent.index()] + record(situation, class, agent));
+            if rank >= floor {
+                floor = podium.offer(situation, rank, agent);
+            }
+        }
+        podium
+    }
+
+    fn best_of_freed(&self, situation: &Situation, id: ClassId) -> Podium {
+        let mut podium = Podium::new();
+        for &agent in &self.round.freed {
+            self.offer(situation, id, agent, &mut podium);
+        }
+        podium
+    }
+
+    fn offer(&self, situation: &Situation, id: ClassId, agent: AgentId, podium: &mut Podium) {
+        if !situation.agents().get(agent.index()).is_some_and(kapell_model::AgentView::is_free) {
+            return;
+        }
+        let class = situation.class(id);
+        let others = self.columns.entry(situation, id, agent) + record(situation, class, agent);
+        let rank = situation.standing(agent).with(others);
+        if rank >= podium.floor() {
+            podium.offer(situation, rank, agent);
+        }
+    }
+}
+
+/// Returns the weighted parts that come from what an agent has done: performance and cohesion, in millionths.
+#[inline]
+fn record(situation: &Situation, class: &Class, agent: AgentId) -> u32 {
+    let weights = situation.weights();
+    weights.performance.times(situation.performance(agent, class.kind)).as_micros()
+        + weights.cohesion.times(situation.cohesion(agent, class.project)).as_micros()
+}
+
+fn place(situation: &Situation, key: QueueKey, id: ClassId, podium: &Podium) -> Option<Placement> {
+    let chosen = podium.pick(situation.threshold().as_micros(), situation.veto(key.task))?;
+    let considered = podium.considered(situation, situation.class(id), chosen);
+    Some(Placement { task: key.task, agent: podium.agent(chosen), considered })
+}
+
+impl Round {
+    fn begin(&mut self, situation: &Situation) {
+        self.cursor = None;
+        self.arrived.clear();
+        self.freed.clear();
+        self.freed.extend_from_slice(situation.freed());
+        self.scope = if situation.all_changed() { Scope::Everything } else { Scope::Freed };
+        self.narrow(situation);
+    }
+
+    /// Takes up what has happened to the last placement: its agent may be full, its class has a new head.
+    fn follow(&mut self, situation: &Situation) {
+        match self.scope {
+            Scope::Everything => {}
+            Scope::Freed => self.narrow(situation),
+            Scope::Arrived => {
+                // A head that is still the same was refused by the core: the class is over for this round.
+                let Some((last, class)) = self.cursor else { return };
+                if let Some(next) = situation.head(class).filter(|&key| key > last) {
+                    self.arrived.push(Reverse((next, class)));
+                }
+            }
+        }
+    }
+
+    /// Goes over to the new tasks alone where none of the freed agents has room left.
+    fn narrow(&mut self, situation: &Situation) {
+        if self.scope != Scope::Freed {
+            return;
+        }
+        self.freed.retain(|&id| situation.agent(id).is_free());
+        if self.freed.is_empty() {
+            self.scope = Scope::Arrived;
+            let heads = situation.arrived().iter().filter_map(|&id| Some((situation.head(id)?, id)));
+            let ahead = heads.filter(|&head| self.cursor.is_none_or(|cursor| head > cursor));
+            self.arrived.extend(ahead.map(Reverse));
+        }
+    }
+}
+
+impl Placer for Greedy {
+    fn begin(&mut self, situation: &Situation) {
+        self.columns.refresh(situation);
+        self.round.begin(situation);
+    }
+
+    fn next(&mut self, situation: &Situation) -> Option<Placement> {
+        if situation.free().is_empty() {
+            return None;
+        }
+        self.round.follow(situation);
+        match self.round.scope {
+            Scope::Everything | Scope::Freed => self.walk(situation),
+            Scope::Arrived => self.serve_arrived(situation),
+        }
+    }
+
+    fn consider(&mut self, situation: &Situation, class: ClassId, agent: AgentId) -> Considered {
+        Considered { agent, parts: score::parts(situation, situation.class(class), agent) }
+    }
+}
