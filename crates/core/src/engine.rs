@@ -1,8 +1,10 @@
 //! One step: judge a command, fold what follows, place what it has freed.
 
+use std::collections::BTreeMap;
+
 use kapell_model::{
     AgentId, AssignmentId, Considered, EscalationId, Name, OfferId, Placement, Placer, Position, Priority,
-    SCORER_VERSION, TaskId, TaskState, fit, limits,
+    Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word, fit, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +55,14 @@ pub struct Engine<P> {
     state: State,
     placer: P,
     scratch: Vec<Event>,
+    best: BestInCapability,
+}
+
+/// Who is best in each capability, as far as anybody has asked under the present roster.
+#[derive(Debug, Default)]
+struct BestInCapability {
+    roster_version: u64,
+    best: BTreeMap<Word, Option<(Ratio, AgentId)>>,
 }
 
 impl<P: Placer> Engine<P> {
@@ -60,7 +70,7 @@ impl<P: Placer> Engine<P> {
     #[must_use]
     pub fn new(mut state: State, placer: P) -> Self {
         state.resume();
-        Self { state, placer, scratch: Vec::new() }
+        Self { state, placer, scratch: Vec::new(), best: BestInCapability::default() }
     }
 
     /// Returns the state.
@@ -181,10 +191,37 @@ impl<P: Placer> Engine<P> {
     /// Raises an escalation for every critical task that has entered the queue and found nobody.
     fn escalate(&mut self, step: &mut Step<'_>) {
         for task in std::mem::take(&mut self.state.critical_arrivals) {
-            if let Some(raised) = self.state.no_suitable_agent(task) {
-                self.emit(step, raised);
+            if self.state.lacks_an_agent(task) {
+                let detail = own_text(&self.shortfall(task));
+                let escalation = self.state.escalation_after(0);
+                let kind = EscalationKind::NoSuitableAgent;
+                self.emit(step, Event::EscalationRaised { escalation, kind, task, detail });
             }
         }
+    }
+
+    /// Says per required capability what the fleet lacks for a task.
+    fn shortfall(&mut self, id: TaskId) -> String {
+        let state = &self.state;
+        let class = state.situation.class(state.task(id).class);
+        let mut text = format!(
+            "no agent scores above {} for critical task {id}; {} of {} agents online, {} with a free slot",
+            state.policy.threshold,
+            state.online,
+            state.agents.len(),
+            state.situation.free().len()
+        );
+        for requirement in &class.requires {
+            let name = state.word(requirement.capability);
+            match self.best.of(&state.situation, requirement.capability) {
+                Some((score, agent)) => {
+                    let agent = state.agent(agent);
+                    text += &format!("; {name}: best {score} by `{}` ({})", agent.spec.name, agent.state);
+                }
+                None => text += &format!("; {name}: nobody has it"),
+            }
+        }
+        text
     }
 
     fn complete(&self, reply: &mut Reply) {
@@ -194,6 +231,22 @@ impl<P: Placer> Engine<P> {
             reply.assignment = Some(owner.assignment);
             reply.agent = Some(self.state.agent(owner.agent).spec.name.clone());
         }
+    }
+}
+
+impl BestInCapability {
+    fn of(&mut self, situation: &Situation, capability: Word) -> Option<(Ratio, AgentId)> {
+        if self.roster_version != situation.roster_version() {
+            self.best.clear();
+            self.roster_version = situation.roster_version();
+        }
+        let find = || {
+            let agents =
+                situation.agents().iter().zip(0..).map(|(view, id)| (view.score_in(capability), AgentId(id)));
+            let best = agents.max_by_key(|&(score, agent)| (score, std::cmp::Reverse(agent)));
+            best.filter(|&(score, _)| score > Ratio::ZERO)
+        };
+        *self.best.entry(capability).or_insert_with(find)
     }
 }
 
@@ -270,42 +323,11 @@ impl State {
         Some(Event::TaskCancelled { task: id, reason, after: Some(blocker) })
     }
 
-    fn no_suitable_agent(&self, id: TaskId) -> Option<Event> {
+    /// Tells whether a critical task waits and nobody has been called for it yet.
+    fn lacks_an_agent(&self, id: TaskId) -> bool {
         let task = self.task(id);
         let waits = task.state() == TaskState::Ready && task.priority == Priority::Critical;
-        if !waits || self.open_escalations.contains_key(&id) {
-            return None;
-        }
-        let detail = own_text(&self.shortfall(id));
-        let escalation = self.escalation_after(0);
-        Some(Event::EscalationRaised { escalation, kind: EscalationKind::NoSuitableAgent, task: id, detail })
-    }
-
-    /// Says per required capability what the fleet lacks for a task.
-    fn shortfall(&self, id: TaskId) -> String {
-        let class = self.situation.class(self.task(id).class);
-        let online =
-            self.situation.agents().iter().filter(|agent| agent.state == kapell_model::AgentState::Online);
-        let (online, free) = (online.count(), self.situation.free().len());
-        let mut text = format!(
-            "no agent scores above {} for critical task {id}; {online} of {} agents online, {free} with a free slot",
-            self.policy.threshold,
-            self.agents.len()
-        );
-        for requirement in &class.requires {
-            let name = self.word(requirement.capability);
-            let scores = self.situation.agents().iter().zip(&self.agents);
-            let best = scores
-                .map(|(view, agent)| (view.score_in(requirement.capability), agent))
-                .max_by_key(|(score, agent)| (*score, std::cmp::Reverse(agent.id)));
-            match best.filter(|(score, _)| score.as_micros() > 0) {
-                Some((score, agent)) => {
-                    text += &format!("; {name}: best {score} by `{}` ({})", agent.spec.name, agent.state);
-                }
-                None => text += &format!("; {name}: nobody has it"),
-            }
-        }
-        text
+        waits && !self.open_escalations.contains_key(&id)
     }
 
     /// Finds what a step that was cut off has left to do, from the facts alone.

@@ -256,6 +256,10 @@ fn urgency_flows(state: &State) -> Result<(), String> {
 }
 
 fn situation_agrees(state: &State) -> Result<(), String> {
+    let online = state.agents().iter().filter(|agent| agent.state == AgentState::Online).count();
+    if online != state.online {
+        return Err(format!("{online} agents are online, {} are counted", state.online));
+    }
     for agent in state.agents() {
         let view = state.situation.agent(agent.id);
         let free = state.situation.free().contains(&agent.id);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use kapell_model::{AssignmentId, Moment, Name, Policy, Position};
+use kapell_model::{AgentState, AssignmentId, Moment, Name, Policy, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
@@ -104,6 +104,7 @@ impl State {
         for agent in facts.agents {
             let id = agent.id;
             state.agent_ids.insert(agent.spec.name.clone(), id);
+            state.online += usize::from(agent.state == AgentState::Online);
             state.agents.push(agent);
             state.view_agent(id);
         }

@@ -146,6 +146,7 @@ pub struct State {
     pub(crate) assigned: BTreeMap<AssignmentId, TaskId>,
     pub(crate) timers: BTreeSet<(Moment, TaskId)>,
     pub(crate) counts: Counts,
+    pub(crate) online: usize,
     pub(crate) open_escalations: BTreeMap<TaskId, EscalationId>,
     pub(crate) open_offers: u32,
     pub(crate) situation: Situation,
@@ -185,6 +186,7 @@ impl State {
             assigned: BTreeMap::new(),
             timers: BTreeSet::new(),
             counts: Counts::default(),
+            online: 0,
             open_escalations: BTreeMap::new(),
             open_offers: 0,
             doomed: Vec::new(),
@@ -314,6 +316,12 @@ impl State {
         &self.counts
     }
 
+    /// Returns how many agents can be reached.
+    #[must_use]
+    pub fn online(&self) -> usize {
+        self.online
+    }
+
     /// Returns what placing looks at.
     #[must_use]
     pub fn situation(&self) -> &Situation {
@@ -333,6 +341,14 @@ impl State {
     #[must_use]
     pub fn find_word(&self, name: &str) -> Option<Word> {
         self.words.find(name)
+    }
+
+    /// Forgets what replayed events have marked for a round: their rounds are in the log too. To be called now and
+    /// then while a log is folded; [`crate::Engine::new`] finds what is left to do.
+    pub fn settle_replayed(&mut self) {
+        self.situation.settle();
+        self.doomed.clear();
+        self.critical_arrivals.clear();
     }
 
     /// Returns when the next task that was set aside comes back.

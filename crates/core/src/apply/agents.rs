@@ -29,6 +29,7 @@ impl State {
             let (completed, failed, lost) = (old.completed, old.failed, old.lost);
             self.agents[id.index()] = Agent { completed, failed, lost, ..agent };
         }
+        self.online += usize::from(online);
         self.view_agent(id);
     }
 
@@ -69,6 +70,8 @@ impl State {
 
     fn set_agent_state(&mut self, id: AgentId, state: AgentState) {
         let agent = &mut self.agents[id.index()];
+        self.online -= usize::from(agent.state == AgentState::Online);
+        self.online += usize::from(state == AgentState::Online);
         agent.state = state;
         agent.state_since = self.at;
         self.situation.set_agent_state(id, state);

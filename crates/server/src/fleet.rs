@@ -1,0 +1,225 @@
+//! The door to one fleet: what the outside hands to the writer, and what it gets back.
+//!
+//! A [`Fleet`] can be cloned and used from any task. Everything goes through one bounded queue to the writer
+//! thread, which owns the state; answers come once the events that they saw are durable.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use kapell_core::{Command, Record, Rejection, Reply, State, TaskSpec};
+use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, TaskId, Text};
+use tokio::sync::{broadcast, oneshot};
+
+/// Messages that may wait for the writer; beyond it the door answers `busy`.
+pub(crate) const QUEUE_MAX: usize = 8_192;
+/// What a caller that was turned away should wait before it tries again.
+pub const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// A command with what the door knows of its sender.
+#[derive(Debug)]
+pub struct Ask {
+    /// The command's id: made from the caller's idempotency key, or fresh.
+    pub id: CommandId,
+    /// A digest of the body, where the caller gave an idempotency key.
+    pub fingerprint: Option<u64>,
+    /// The sender, as the log shows it.
+    pub actor: Arc<str>,
+    /// The agent that is thereby heard of, if the sender is one or speaks for one.
+    pub contact: Option<Name>,
+    /// The command.
+    pub command: Command,
+}
+
+/// One line of a bulk request.
+#[derive(Debug)]
+pub enum Line {
+    /// A command.
+    Command(Ask),
+    /// Fetch assignments, without waiting.
+    Next {
+        /// For whom.
+        agent: Name,
+        /// At most so many.
+        max: usize,
+    },
+    /// Renew a lease.
+    Heartbeat {
+        /// Whose.
+        agent: Name,
+    },
+}
+
+/// What a line of a bulk request is answered with.
+#[derive(Debug)]
+pub enum Answer {
+    /// Of a command.
+    Reply(Reply),
+    /// Of a fetch.
+    Handed(Vec<Handed>),
+    /// Of a heartbeat.
+    Alive,
+}
+
+/// An assignment on its way to its agent.
+#[derive(Debug, Clone)]
+pub struct Handed {
+    /// The fencing token.
+    pub assignment: AssignmentId,
+    /// The task.
+    pub task: TaskId,
+    /// The agent.
+    pub agent: AgentId,
+    /// What it is about.
+    pub spec: Arc<TaskSpec>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Since when it is owned.
+    pub since: Moment,
+    /// Whether the agent has begun.
+    pub started: bool,
+    /// What the last owner left.
+    pub note: Option<Text>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refused {
+    /// The rules say no.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// Too much is waiting for the writer.
+    #[error("too many requests are waiting for the writer")]
+    Busy,
+    /// The writer has stopped: the server is shutting down, or its log could not be written.
+    #[error("the server is shutting down")]
+    Down,
+}
+
+/// What a query sees.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The state, whose every event is durable before the answer leaves.
+    pub state: &'a State,
+    /// When each agent was last heard of, asked by id.
+    pub liveness: &'a kapell_core::Liveness,
+    /// Now.
+    pub now: Moment,
+}
+
+/// Something to do once a batch is durable; called with `false` where it never will be.
+pub(crate) type Deferred = Box<dyn FnOnce(bool) + Send>;
+
+pub(crate) enum Message {
+    Lines { lines: Vec<Line>, answer: oneshot::Sender<Result<Vec<Result<Answer, Rejection>>, Refused>> },
+    Next { agent: Name, max: usize, wait: bool, answer: oneshot::Sender<Result<Vec<Handed>, Refused>> },
+    Query(Box<dyn FnOnce(&View<'_>) -> Deferred + Send>),
+    Appended,
+    Stop,
+}
+
+/// The door to one fleet.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    pub(crate) queue: crossbeam_channel::Sender<Message>,
+    pub(crate) durable: Arc<AtomicU64>,
+    pub(crate) published: broadcast::Sender<Arc<Vec<Record>>>,
+}
+
+impl Fleet {
+    /// Executes a command.
+    ///
+    /// # Errors
+    /// Where the rules refuse it, the writer is overrun, or the server stops.
+    pub async fn command(&self, ask: Ask) -> Result<Reply, Refused> {
+        let mut answers = self.lines(vec![Line::Command(ask)]).await?;
+        match answers.pop() {
+            Some(Ok(Answer::Reply(reply))) => Ok(reply),
+            Some(Err(rejection)) => Err(rejection.into()),
+            _ => Err(Refused::Down),
+        }
+    }
+
+    /// Executes lines in their order, each standing alone.
+    ///
+    /// # Errors
+    /// Where the writer is overrun or the server stops.
+    pub async fn lines(&self, lines: Vec<Line>) -> Result<Vec<Result<Answer, Rejection>>, Refused> {
+        self.send_lines(lines)?.await.unwrap_or(Err(Refused::Down))
+    }
+
+    /// Hands lines to the writer and returns where the answer will come, so that several chunks can be under way.
+    ///
+    /// # Errors
+    /// Where the writer is overrun or the server stops.
+    #[expect(clippy::type_complexity, reason = "a channel of answers")]
+    pub fn send_lines(
+        &self,
+        lines: Vec<Line>,
+    ) -> Result<oneshot::Receiver<Result<Vec<Result<Answer, Rejection>>, Refused>>, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Lines { lines, answer })?;
+        Ok(answered)
+    }
+
+    /// Returns the open, not started assignments of `agent`, at most `max`, oldest first; waits up to `wait`
+    /// until there is one. The agent is thereby heard of.
+    ///
+    /// # Errors
+    /// Where there is no such agent, the writer is overrun, or the server stops.
+    pub async fn next(&self, agent: Name, max: usize, wait: Duration) -> Result<Vec<Handed>, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Next { agent, max, wait: !wait.is_zero(), answer })?;
+        if wait.is_zero() {
+            return answered.await.unwrap_or(Err(Refused::Down));
+        }
+        match tokio::time::timeout(wait, answered).await {
+            Ok(answer) => answer.unwrap_or(Err(Refused::Down)),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Asks the state.
+    ///
+    /// # Errors
+    /// Where the writer is overrun or the server stops.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Query(Box::new(move |view| {
+            let found = ask(view);
+            Box::new(move |durable| {
+                if durable {
+                    let _ = answer.send(found);
+                }
+            })
+        })))?;
+        answered.await.map_err(|_| Refused::Down)
+    }
+
+    /// Returns the place of the last durable event.
+    #[must_use]
+    pub fn durable(&self) -> Position {
+        Position(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Returns the stream of durable batches from here on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Vec<Record>>> {
+        self.published.subscribe()
+    }
+
+    /// Asks the writer to finish what it has, write a snapshot and end.
+    pub fn stop(&self) {
+        let _ = self.queue.send(Message::Stop);
+    }
+
+    fn send(&self, message: Message) -> Result<(), Refused> {
+        self.queue.try_send(message).map_err(|error| match error {
+            crossbeam_channel::TrySendError::Full(_) => Refused::Busy,
+            crossbeam_channel::TrySendError::Disconnected(_) => Refused::Down,
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! Tokens: who may do what. A token is 256 random bits with a prefix; only its hash is kept.
+
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kapell_model::{Moment, Name};
+use kapell_store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+/// The document in which the store keeps the tokens' hashes.
+const DOCUMENT: &str = "tokens";
+/// The file in the data directory that holds the first admin token, for the command line on this machine.
+pub const ADMIN_TOKEN_FILE: &str = "admin.token";
+/// Tokens that may exist at once; one per agent and some more.
+const TOKENS_MAX: usize = 200_000;
+/// What every token begins with, so that a scanner finds one that got into the wrong place.
+const PREFIX: &str = "kpl_";
+
+/// What a token may do. Each may do what the ones after it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Everything, tokens and fleets too.
+    Admin,
+    /// Agents, tasks, policy, settling what needs a person.
+    Manager,
+    /// Its own reports, as the one agent that it is bound to; and looking.
+    Agent,
+    /// Looking.
+    Viewer,
+}
+
+impl Access {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Manager => "manager",
+            Self::Agent => "agent",
+            Self::Viewer => "viewer",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Admin, Self::Manager, Self::Agent, Self::Viewer].into_iter().find(|access| access.as_str() == word)
+    }
+}
+
+/// A token as it is kept: everything but itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// A number to speak of it.
+    pub id: u32,
+    /// What it may do.
+    pub access: Access,
+    /// The agent that it is bound to, with access `agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Name>,
+    /// What it is for, in its maker's words.
+    #[serde(default)]
+    pub label: String,
+    /// When it was made.
+    pub made_at: Moment,
+    hash: [u8; 32],
+}
+
+/// Whose request this is.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// What it may do.
+    pub access: Access,
+    /// The agent that it is, with access `agent`.
+    pub agent: Option<Name>,
+    /// How the log shows it.
+    pub actor: Arc<str>,
+}
+
+impl Caller {
+    fn of(kept: &Kept) -> Self {
+        let actor = match (&kept.agent, kept.access) {
+            (Some(agent), _) => format!("agent:{agent}"),
+            (None, access) => format!("{}:{}", access.as_str(), kept.id),
+        };
+        Self { access: kept.access, agent: kept.agent.clone(), actor: Arc::from(actor) }
+    }
+}
+
+/// Why tokens could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The storage says no.
+    #[error("the tokens could not be read or kept")]
+    Store(#[from] StoreError),
+    /// The document is not what it should be.
+    #[error("the stored tokens are not readable")]
+    Body(#[from] serde_json::Error),
+    /// No random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// The admin token's file.
+    #[error("the token file {} could not be written", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Too many.
+    #[error("tokens are limited to {TOKENS_MAX}")]
+    TooMany,
+}
+
+struct Inner {
+    store: Box<dyn Store>,
+    kept: Vec<Kept>,
+    callers: HashMap<[u8; 32], Arc<Caller>>,
+}
+
+/// Every token of one data directory.
+#[derive(Clone)]
+pub struct Tokens {
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens")
+    }
+}
+
+impl Tokens {
+    /// Reads the tokens that `store` keeps.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn load(mut store: Box<dyn Store>) -> Result<Self, TokenError> {
+        let kept = match store.get_document(DOCUMENT)? {
+            Some(bytes) => serde_json::from_slice(&bytes)?,
+            None => Vec::new(),
+        };
+        let mut inner = Inner { store, kept, callers: HashMap::new() };
+        inner.index();
+        Ok(Self { inner: Arc::new(Mutex::new(inner)) })
+    }
+
+    /// Makes the first admin token where there is none, and writes it to `directory` for its owner alone (mode 0600).
+    /// Returns the path of the file where one was made now.
+    ///
+    /// # Errors
+    /// Where it cannot be made or written.
+    pub fn ensure_admin(&self, directory: &Path, now: Moment) -> Result<Option<PathBuf>, TokenError> {
+        let path = directory.join(ADMIN_TOKEN_FILE);
+        let known = fs::read_to_string(&path).ok().and_then(|token| self.caller(token.trim()));
+        if known.is_some_and(|caller| caller.access == Access::Admin) {
+            return Ok(None);
+        }
+        let (_, token) = self.make(Access::Admin, None, "made at the first start".to_owned(), now)?;
+        let failed = |source| TokenError::File { path: path.clone(), source };
+        let unfinished = path.with_extension("new");
+        let _ = fs::remove_file(&unfinished);
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
+        writeln!(file, "{token}").and_then(|()| file.sync_all()).map_err(failed)?;
+        fs::rename(&unfinished, &path).map_err(failed)?;
+        Ok(Some(path))
+    }
+
+    /// Makes a token. It is shown this once.
+    ///
+    /// # Errors
+    /// Where it cannot be made or kept.
+    pub fn make(
+        &self,
+        access: Access,
+        agent: Option<Name>,
+        label: String,
+        now: Moment,
+    ) -> Result<(Kept, String), TokenError> {
+        let mut random = [0_u8; 32];
+        getrandom::fill(&mut random).map_err(TokenError::Random)?;
+        let token = format!("{PREFIX}{}", blake3::Hash::from_bytes(random).to_hex());
+        let mut inner = self.lock();
+        if inner.kept.len() >= TOKENS_MAX {
+            return Err(TokenError::TooMany);
+        }
+        let id = inner.kept.iter().map(|kept| kept.id).max().unwrap_or(0) + 1;
+        let hash = *blake3::hash(token.as_bytes()).as_bytes();
+        let kept = Kept { id, access, agent, label, made_at: now, hash };
+        inner.kept.push(kept.clone());
+        if let Err(error) = inner.keep() {
+            inner.kept.pop();
+            return Err(error);
+        }
+        Ok((kept, token))
+    }
+
+    /// Takes a token back. Returns whether there was one.
+    ///
+    /// # Errors
+    /// Where that cannot be kept.
+    pub fn revoke(&self, id: u32) -> Result<bool, TokenError> {
+        let mut inner = self.lock();
+        let Some(at) = inner.kept.iter().position(|kept| kept.id == id) else { return Ok(false) };
+        let kept = inner.kept.remove(at);
+        if let Err(error) = inner.keep() {
+            inner.kept.insert(at, kept);
+            return Err(error);
+        }
+        Ok(true)
+    }
+
+    /// Returns every token's description.
+    #[must_use]
+    pub fn list(&self) -> Vec<Kept> {
+        self.lock().kept.clone()
+    }
+
+    /// Returns whose `token` it is. What is looked up is the hash of a 256-bit random number, so the time that it
+    /// takes tells nothing about the token.
+    #[must_use]
+    pub fn caller(&self, token: &str) -> Option<Arc<Caller>> {
+        let hash = blake3::hash(token.as_bytes());
+        self.lock().callers.get(hash.as_bytes()).cloned()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn keep(&mut self) -> Result<(), TokenError> {
+        let bytes = serde_json::to_vec(&self.kept)?;
+        self.store.put_document(DOCUMENT, &bytes)?;
+        self.index();
+        Ok(())
+    }
+
+    fn index(&mut self) {
+        self.callers = self.kept.iter().map(|kept| (kept.hash, Arc::new(Caller::of(kept)))).collect();
+    }
+}

@@ -1,0 +1,407 @@
+//! The writer: one thread that owns the state of a fleet and decides everything in one order.
+//!
+//! ```text
+//!   doors --queue--> writer --batch--> appender --> store
+//!                      ^                  |
+//!                      +----- Appended ---+---> replies, published events
+//! ```
+//!
+//! The writer folds what it decides at once and goes on deciding the next batch while the last one is being
+//! written; there is one append under way at a time (group commit). Whatever leaves, replies, refusals and answers
+//! to questions alike, leaves with the batch whose state it saw, once that is durable.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
+use kapell_core::{Command, Engine, Event, Liveness, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT};
+use kapell_model::{AgentId, AgentState, CommandId, Moment, Name, Position, TaskState};
+use kapell_plan::Greedy;
+use tokio::sync::oneshot;
+
+use crate::appender::{Batch, StoredSnapshot};
+use crate::fleet::{Answer, Ask, Deferred, Fleet, Handed, Line, Message, Refused, View};
+
+/// Events after which no further message is taken into a batch: bounds the time of one append.
+const BATCH_EVENTS_MAX: usize = 20_000;
+/// Events between two snapshots, at least; more where the state is large, so that writing it stays a small part.
+const SNAPSHOT_EVENTS_MIN: u64 = 100_000;
+/// The longest pause between two looks at the leases.
+const TICK_MAX: Duration = Duration::from_secs(1);
+
+struct Waiter {
+    agent: AgentId,
+    max: usize,
+    answer: oneshot::Sender<Result<Vec<Handed>, Refused>>,
+}
+
+pub(crate) struct Writer {
+    engine: Engine<Greedy>,
+    liveness: Liveness,
+    fleet: Fleet,
+    queue: Receiver<Message>,
+    appender: Sender<Batch>,
+    records: Vec<Record>,
+    deferred: Vec<Deferred>,
+    in_flight: bool,
+    waiters: Vec<Vec<Waiter>>,
+    ticked: Moment,
+    snapshot_at: u64,
+    clock_actor: Arc<str>,
+    door_actor: Arc<str>,
+}
+
+/// Returns the present moment of this machine.
+pub(crate) fn now() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Makes a fresh command id: a UUID of version 7.
+pub(crate) fn fresh_id() -> CommandId {
+    CommandId(uuid::Uuid::now_v7().as_u128())
+}
+
+impl Writer {
+    pub(crate) fn new(
+        engine: Engine<Greedy>,
+        fleet: Fleet,
+        queue: Receiver<Message>,
+        appender: Sender<Batch>,
+    ) -> Self {
+        let start = now();
+        let liveness = Liveness::new(engine.state(), start);
+        let snapshot_at = engine.state().position().0;
+        Self {
+            engine,
+            liveness,
+            fleet,
+            queue,
+            appender,
+            records: Vec::new(),
+            deferred: Vec::new(),
+            in_flight: false,
+            waiters: Vec::new(),
+            ticked: start,
+            snapshot_at,
+            clock_actor: Arc::from("clock"),
+            door_actor: Arc::from("door"),
+        }
+    }
+
+    /// Serves until it is told to stop, or the appender is gone.
+    pub(crate) fn run(mut self) {
+        self.command(Command::Tick);
+        loop {
+            self.hand_over();
+            let stopped = match self.queue.recv_timeout(self.pause()) {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            if stopped || self.drain() {
+                break;
+            }
+            self.tick();
+        }
+        self.finish();
+    }
+
+    /// Takes what else is waiting, until the batch is full. Returns whether it was told to stop.
+    fn drain(&mut self) -> bool {
+        while self.records.len() < BATCH_EVENTS_MAX {
+            match self.queue.try_recv() {
+                Ok(message) => {
+                    if self.take(message) {
+                        return true;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        false
+    }
+
+    fn take(&mut self, message: Message) -> bool {
+        match message {
+            Message::Lines { lines, answer } => self.lines(lines, answer),
+            Message::Next { agent, max, wait, answer } => self.next(&agent, max, wait, answer),
+            Message::Query(ask) => {
+                let view = View { state: self.engine.state(), liveness: &self.liveness, now: now() };
+                let answer = ask(&view);
+                self.defer(answer);
+            }
+            Message::Appended => self.in_flight = false,
+            Message::Stop => return true,
+        }
+        false
+    }
+
+    fn lines(
+        &mut self,
+        lines: Vec<Line>,
+        answer: oneshot::Sender<Result<Vec<Result<Answer, Rejection>>, Refused>>,
+    ) {
+        let at = now();
+        let answers: Vec<_> = lines.into_iter().map(|line| self.line(line, at)).collect();
+        self.defer(Box::new(move |durable| {
+            let _ = answer.send(if durable { Ok(answers) } else { Err(Refused::Down) });
+        }));
+    }
+
+    fn line(&mut self, line: Line, at: Moment) -> Result<Answer, Rejection> {
+        match line {
+            Line::Command(ask) => self.ask(ask, at).map(Answer::Reply),
+            Line::Next { agent, max } => {
+                let agent = self.contact(&agent, at)?;
+                Ok(Answer::Handed(self.hand_out(agent, max)))
+            }
+            Line::Heartbeat { agent } => self.contact(&agent, at).map(|_| Answer::Alive),
+        }
+    }
+
+    fn ask(&mut self, ask: Ask, at: Moment) -> Result<Reply, Rejection> {
+        if let Some(agent) = &ask.contact {
+            // An unknown agent is refused by the command itself, with the field that names it.
+            let _ = self.contact(agent, at);
+        }
+        let Ask { id, fingerprint, actor, command, .. } = ask;
+        self.execute(Request { id, fingerprint, actor, at, command })
+    }
+
+    /// Notes that an agent was heard of; one that could not be reached is back.
+    fn contact(&mut self, name: &Name, at: Moment) -> Result<AgentId, Rejection> {
+        let state = self.engine.state();
+        let known = state.agent_id(name.as_str()).filter(|&id| state.agent(id).state != AgentState::Removed);
+        let id = known.ok_or_else(|| Rejection::NotFound { what: "agent", given: name.to_string() })?;
+        self.liveness.renew(id, at);
+        if state.agent(id).state != AgentState::Online {
+            let actor = Arc::clone(&self.door_actor);
+            let command = Command::AgentBack { agent: name.clone() };
+            self.execute(Request { id: fresh_id(), fingerprint: None, actor, at, command })?;
+        }
+        Ok(id)
+    }
+
+    fn command(&mut self, command: Command) {
+        let actor = Arc::clone(&self.clock_actor);
+        let request = Request { id: fresh_id(), fingerprint: None, actor, at: now(), command };
+        if let Err(rejection) = self.execute(request) {
+            tracing::debug!(%rejection, "a command of the clock came too late");
+        }
+    }
+
+    fn execute(&mut self, request: Request) -> Result<Reply, Rejection> {
+        let before = self.records.len();
+        let reply = self.engine.execute(&request, &mut self.records);
+        for index in before..self.records.len() {
+            match self.records[index].event {
+                Event::TaskAssigned { agent, assignment, .. } => {
+                    self.liveness.assigned(assignment, self.engine.state(), request.at);
+                    self.wake(agent);
+                }
+                Event::TaskStarted { assignment, .. }
+                | Event::TaskCompleted { assignment, .. }
+                | Event::TaskReturned { assignment, .. } => self.liveness.fetched(assignment),
+                Event::AgentRegistered { agent, online: true, .. } => self.liveness.renew(agent, request.at),
+                _ => {}
+            }
+        }
+        reply
+    }
+
+    fn next(
+        &mut self,
+        name: &Name,
+        max: usize,
+        wait: bool,
+        answer: oneshot::Sender<Result<Vec<Handed>, Refused>>,
+    ) {
+        let agent = match self.contact(name, now()) {
+            Ok(agent) => agent,
+            Err(rejection) => {
+                self.defer(Box::new(move |_| {
+                    let _ = answer.send(Err(rejection.into()));
+                }));
+                return;
+            }
+        };
+        let handed = self.hand_out(agent, max);
+        if !handed.is_empty() {
+            self.answer_next(handed, answer);
+        } else if wait {
+            if self.waiters.len() <= agent.index() {
+                self.waiters.resize_with(agent.index() + 1, Vec::new);
+            }
+            let waiters = &mut self.waiters[agent.index()];
+            waiters.retain(|waiter| !waiter.answer.is_closed());
+            waiters.push(Waiter { agent, max, answer });
+        } else {
+            self.answer_next(handed, answer);
+        }
+    }
+
+    /// Answers at once where every assignment is durable already, else with the batch.
+    fn answer_next(&mut self, handed: Vec<Handed>, answer: oneshot::Sender<Result<Vec<Handed>, Refused>>) {
+        let durable = self.fleet.durable();
+        let state = self.engine.state();
+        let decided = |handed: &Handed| state.task(handed.task).decided.unwrap_or_default();
+        if !handed.is_empty() && handed.iter().all(|handed| decided(handed) <= durable) {
+            let _ = answer.send(Ok(handed));
+            return;
+        }
+        self.defer(Box::new(move |durable| {
+            let _ = answer.send(if durable { Ok(handed) } else { Err(Refused::Down) });
+        }));
+    }
+
+    fn wake(&mut self, agent: AgentId) {
+        let Some(waiters) = self.waiters.get_mut(agent.index()) else { return };
+        waiters.retain(|waiter| !waiter.answer.is_closed());
+        if waiters.is_empty() {
+            return;
+        }
+        let waiter = waiters.remove(0);
+        let handed = self.hand_out(waiter.agent, waiter.max);
+        if handed.is_empty() {
+            self.waiters[agent.index()].push(waiter);
+        } else {
+            self.answer_next(handed, waiter.answer);
+        }
+    }
+
+    /// Returns the open, not started assignments of an agent, oldest first; they count as fetched.
+    fn hand_out(&mut self, agent: AgentId, max: usize) -> Vec<Handed> {
+        let state = self.engine.state();
+        let open = state.agent(agent).tasks.iter().map(|&id| state.task(id));
+        let waiting = open.filter(|task| task.state() == TaskState::Assigned);
+        let handed: Vec<Handed> = waiting.take(max).filter_map(Handed::of).collect();
+        for handed in &handed {
+            self.liveness.fetched(handed.assignment);
+        }
+        handed
+    }
+
+    /// Sends an answer with the batch whose state it saw: at once where all of that is durable.
+    fn defer(&mut self, answer: Deferred) {
+        if self.records.is_empty() && self.deferred.is_empty() && !self.in_flight {
+            answer(true);
+        } else {
+            self.deferred.push(answer);
+        }
+    }
+
+    /// Gives what has gathered to the appender, unless it is still busy.
+    fn hand_over(&mut self) {
+        if self.in_flight || (self.records.is_empty() && self.deferred.is_empty()) {
+            return;
+        }
+        let batch = self.batch();
+        match self.appender.try_send(batch) {
+            Ok(()) => self.in_flight = true,
+            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => batch.fail(),
+        }
+    }
+
+    fn batch(&mut self) -> Batch {
+        let snapshot = self.due_snapshot();
+        Batch {
+            records: std::mem::take(&mut self.records),
+            deferred: std::mem::take(&mut self.deferred),
+            snapshot,
+        }
+    }
+
+    fn due_snapshot(&mut self) -> Option<StoredSnapshot> {
+        let state = self.engine.state();
+        let due = SNAPSHOT_EVENTS_MIN.max(4 * state.tasks().len() as u64);
+        (state.position().0 >= self.snapshot_at + due).then(|| self.snapshot())
+    }
+
+    fn snapshot(&mut self) -> StoredSnapshot {
+        let state = self.engine.state();
+        let Position(position) = state.position();
+        self.snapshot_at = position;
+        StoredSnapshot { position, format: SNAPSHOT_FORMAT, bytes: state.to_snapshot() }
+    }
+
+    /// Looks at the leases, where it is time.
+    fn tick(&mut self) {
+        let at = now();
+        let period = self.period();
+        let passed = at.since(self.ticked).0;
+        if self.engine.is_unsettled() {
+            self.command(Command::Tick);
+        }
+        if at >= self.ticked && passed < i64::try_from(period.as_millis()).unwrap_or(i64::MAX) {
+            return;
+        }
+        self.ticked = at;
+        for waiters in &self.waiters {
+            if let Some(waiter) = waiters.iter().find(|waiter| !waiter.answer.is_closed()) {
+                self.liveness.renew(waiter.agent, at);
+            }
+        }
+        for command in self.liveness.lapsed(self.engine.state(), at) {
+            self.command(command);
+        }
+    }
+
+    /// Returns how often leases are looked at: a quarter of the shortest duration that could lapse.
+    fn period(&self) -> Duration {
+        let policy = self.engine.state().policy();
+        let shortest =
+            [policy.lease_heartbeat, policy.lease_grace, policy.ack.critical, policy.retry_backoff]
+                .iter()
+                .map(|span| span.0 / 4)
+                .min();
+        let millis = u64::try_from(shortest.unwrap_or(0)).unwrap_or(0);
+        Duration::from_millis(millis).clamp(Duration::from_millis(5), TICK_MAX)
+    }
+
+    fn pause(&self) -> Duration {
+        if self.engine.is_unsettled() && !self.in_flight { Duration::ZERO } else { self.period() }
+    }
+
+    /// Writes what has gathered and a last snapshot, then lets go of the appender.
+    fn finish(mut self) {
+        while self.in_flight {
+            match self.queue.recv() {
+                Ok(Message::Appended) => self.in_flight = false,
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+        let moved = self.engine.state().position().0 > self.snapshot_at;
+        let snapshot = moved.then(|| self.snapshot());
+        let batch = Batch { snapshot, ..self.batch() };
+        if let Err(error) = self.appender.send(batch) {
+            error.into_inner().fail();
+        }
+    }
+}
+
+impl Handed {
+    /// Returns what an agent must know of a task that it owns.
+    #[must_use]
+    pub fn of(task: &kapell_core::Task) -> Option<Self> {
+        let owner = task.owner.as_ref()?;
+        Some(Self {
+            assignment: owner.assignment,
+            task: task.id,
+            agent: owner.agent,
+            spec: Arc::clone(&task.spec),
+            attempt: task.attempts,
+            since: owner.since,
+            started: owner.started_at.is_some(),
+            note: task.note.clone(),
+        })
+    }
+}
+
+impl Fleet {
+    pub(crate) fn mark_durable(&self, position: Position) {
+        self.durable.store(position.0, Ordering::Release);
+    }
+}
