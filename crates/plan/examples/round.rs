@@ -169,11 +169,12 @@ fn key(task: u32) -> QueueKey {
 }
 
 fn agent(dice: &mut Dice, id: u64, slots: u32) -> AgentView {
-    let mut capabilities = (0..CAPABILITIES)
-        .filter(|_| dice.roll(3) == 0)
-        .map(|word| (Word(word as u32), Ratio::micros(500_000 + dice.roll(500_001) as u32)))
-        .collect::<Vec<_>>();
-    capabilities.sort_unstable();
+    let mut capabilities = Vec::new();
+    for word in 0..CAPABILITIES as u32 {
+        if dice.roll(3) == 0 {
+            capabilities.push((Word(word), Ratio::micros(500_000 + dice.roll(500_001) as u32)));
+        }
+    }
     AgentView {
         state: AgentState::Online,
         active: 0,
