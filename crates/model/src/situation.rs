@@ -363,13 +363,14 @@ impl Situation {
         &self.freed
     }
 
-    /// Returns the classes in which tasks have become ready since the last round.
+    /// Returns the classes that had no waiting task after the last round, and have had one since. A class that
+    /// had some is not among them: it found nobody then, and one task more does not change that.
     #[must_use]
     pub fn arrived(&self) -> &[ClassId] {
         &self.arrived
     }
 
-    /// Tells whether tasks have become ready in class `id` since the last round.
+    /// Tells whether class `id` is among [`Situation::arrived`].
     #[must_use]
     pub fn has_arrived(&self, id: ClassId) -> bool {
         self.queues[id.index()].arrived
@@ -471,7 +472,7 @@ impl Situation {
         let head = queue.waiting.first().copied();
         queue.waiting.insert(key);
         self.waiting += 1;
-        if !queue.arrived {
+        if head.is_none() && !queue.arrived {
             queue.arrived = true;
             self.arrived.push(id);
         }
