@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The published contract of Kapell, version 1: what goes over the wire, and a typed client.
+//!
+//! These types are not the ones inside: one file of the server converts. Scores are decimals within 0..=1, times are
+//! RFC 3339 in UTC, durations are whole milliseconds with the suffix `_ms`, ids are texts such as `T-12`.
+
+pub mod client;
+
+mod agent;
+mod bulk;
+mod event;
+mod fleet;
+mod policy;
+mod problem;
+mod report;
+mod task;
+mod token;
+mod why;
+
+pub use agent::{Agent, AgentRegistration, Assignment, Assignments, NextRequest};
+pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine};
+pub use client::{Client, ClientError};
+pub use event::{Event, Events};
+pub use fleet::{
+    AgentTotals, Decision, Escalation, Health, NewProject, Offer, Page, Project, Status, TaskTotals,
+};
+pub use policy::{AckTimes, Policy, Weights};
+pub use problem::{ErrorCode, Problem};
+pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
+pub use task::{
+    AgentChoice, ClosedWork, Dependency, NewDependency, Reason, RelatedTask, Requirement, Task,
+    TaskSubmission, Tree,
+};
+pub use token::{MadeToken, NewToken, Token};
+pub use why::{NotCandidate, Part, Placement, Scored, Standing, Why, WhyNot};

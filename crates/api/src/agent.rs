@@ -1,0 +1,152 @@
+//! Agents and what they are handed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An agent to be registered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentRegistration {
+    /// Its name, unique in the fleet.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._/@:+#-]*$",
+        example = "backend-1"
+    )]
+    pub name: String,
+    /// A word of the team: `developer`, `architect`, ... Default `developer`.
+    #[serde(default = "developer")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._/@:+#-]*$")]
+    pub role: String,
+    /// `agent` (calls in), `service` (heartbeats) or `person`. Default `agent`.
+    #[serde(default = "agent")]
+    #[schema(pattern = "^(agent|service|person)$")]
+    pub kind: String,
+    /// Declared scores within 0..=1, by capability. At most 256.
+    #[serde(default)]
+    pub capabilities: BTreeMap<String, f64>,
+    /// Tasks that it may own at once. Default 1.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub max_concurrent_tasks: u32,
+    /// Its lease in ms, where it differs from its kind's in the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 10, maximum = 31622400000_i64)]
+    pub lease_ms: Option<i64>,
+}
+
+fn developer() -> String {
+    "developer".to_owned()
+}
+
+fn agent() -> String {
+    "agent".to_owned()
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Agent {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: String,
+    /// `agent`, `service` or `person`.
+    pub kind: String,
+    /// `online`, `unreachable`, `offline` or `removed`.
+    pub state: String,
+    /// Since when.
+    pub state_since: String,
+    /// What makes it so, in words.
+    pub because: Vec<String>,
+    /// When it was last heard of by this server, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+    /// How long it may be silent, in ms.
+    pub lease_ms: i64,
+    /// Declared scores.
+    pub capabilities: BTreeMap<String, f64>,
+    /// Tasks that it may own at once.
+    pub max_concurrent_tasks: u32,
+    /// The tasks that it owns, oldest first.
+    pub tasks: Vec<String>,
+    /// Tasks that it completed.
+    pub completed: u32,
+    /// Attempts that it failed.
+    pub failed: u32,
+    /// Tasks that it lost by going offline.
+    pub lost: u32,
+}
+
+/// Asks for assignments.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NextRequest {
+    /// How long to wait until there is one, in ms. Default 0.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 30000)]
+    pub wait_ms: u64,
+    /// At most so many. Default 1.
+    #[serde(default = "one_assignment")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub max: usize,
+}
+
+const fn one_assignment() -> usize {
+    1
+}
+
+/// A task in an agent's hands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Assignment {
+    /// The fencing token: every report on the task must carry it.
+    pub assignment: String,
+    /// The task.
+    pub task: String,
+    /// The agent.
+    pub agent: String,
+    /// The submitter's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The task's title.
+    pub title: String,
+    /// All of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The task's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The task's own priority.
+    pub priority: String,
+    /// The project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Whether it has been started.
+    pub started: bool,
+    /// Since when it is owned.
+    pub since: String,
+    /// When it should be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+    /// What is to be known from the attempt before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Declared effort in hours, where it was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_hours: Option<f64>,
+}
+
+/// Assignments of one agent, oldest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Assignments {
+    /// The assignments.
+    pub assignments: Vec<Assignment>,
+}

@@ -1,0 +1,508 @@
+//! A typed client, blocking: what a command line, a runner or a scripted agent needs.
+//!
+//! Every POST carries an idempotency key, so that what was cut off can be sent again: nothing happens twice.
+
+use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    Ack, Agent, AgentChoice, AgentRegistration, Assignment, Assignments, BulkAnswer, BulkLine, Decision,
+    DoneReport, Escalation, Event, Events, FailReport, Health, MadeToken, NewDependency, NewProject,
+    NewToken, NextRequest, Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport,
+    StartReport, Status, Task, TaskSubmission, Token, Tree, Why, WhyNot,
+};
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server refused it.
+    #[error("{0}")]
+    Problem(Box<Problem>),
+    /// The server could not be reached, or the connection broke.
+    #[error("no answer from {url}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What came back is not what the contract says.
+    #[error("the answer of {url} is not what version 1 of the contract says")]
+    Malformed {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl ClientError {
+    /// Returns the refusal, where it is one.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Problem(problem) => Some(problem),
+            _ => None,
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, ClientError>;
+
+/// A connection pool to one server, with a token.
+#[derive(Debug, Clone)]
+pub struct Client {
+    base: String,
+    authorization: String,
+    agent: ureq::Agent,
+    patience: Duration,
+}
+
+impl Client {
+    /// Returns a client of the server at `base`, such as `http://127.0.0.1:7117`.
+    #[must_use]
+    pub fn new(base: &str, token: &str) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .max_idle_connections_per_host(4)
+            .user_agent(concat!("kapell/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Self {
+            base: base.trim_end_matches('/').to_owned(),
+            authorization: format!("Bearer {token}"),
+            agent,
+            patience: Duration::from_secs(2),
+        }
+    }
+
+    /// Sets how long a request is tried again where the server is busy or cannot be reached. Default 2 s.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Asks whether the server serves.
+    pub fn health(&self) -> Result<Health> {
+        self.get("/v1/health")
+    }
+
+    /// Returns the fleet in numbers.
+    pub fn status(&self) -> Result<Status> {
+        self.get("/v1/status")
+    }
+
+    /// Registers an agent.
+    pub fn register(&self, agent: &AgentRegistration) -> Result<Agent> {
+        self.post("/v1/agents", agent)
+    }
+
+    /// Returns every agent.
+    pub fn agents(&self) -> Result<Vec<Agent>> {
+        self.all("/v1/agents?limit=1000")
+    }
+
+    /// Returns one agent.
+    pub fn agent(&self, name: &str) -> Result<Agent> {
+        self.get(&format!("/v1/agents/{}", escaped(name)))
+    }
+
+    /// Takes an agent out of the fleet.
+    pub fn remove_agent(&self, name: &str) -> Result<()> {
+        self.delete(&format!("/v1/agents/{}", escaped(name))).map(|_| ())
+    }
+
+    /// Renews an agent's lease.
+    pub fn heartbeat(&self, name: &str) -> Result<()> {
+        let path = format!("/v1/agents/{}/heartbeat", escaped(name));
+        self.send("POST", &path, Some(&serde_json::json!({})), true).map(|_| ())
+    }
+
+    /// Returns the agent's assignments that it has not started, at most `max`; waits for one up to `wait`.
+    pub fn next(&self, name: &str, max: usize, wait: Duration) -> Result<Vec<Assignment>> {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let path = format!("/v1/agents/{}/next", escaped(name));
+        self.post::<Assignments>(&path, &NextRequest { wait_ms, max }).map(|answer| answer.assignments)
+    }
+
+    /// Returns everything that an agent owns.
+    pub fn assignments(&self, name: &str) -> Result<Vec<Assignment>> {
+        let path = format!("/v1/agents/{}/assignments", escaped(name));
+        self.get::<Assignments>(&path).map(|answer| answer.assignments)
+    }
+
+    /// Submits a task.
+    pub fn submit(&self, task: &TaskSubmission) -> Result<Ack> {
+        self.post("/v1/tasks", task)
+    }
+
+    /// Returns the tasks that `query` asks for (`state=ready&project=web`), all pages.
+    pub fn tasks(&self, query: &str) -> Result<Vec<Task>> {
+        self.all(&format!("/v1/tasks?limit=1000&{query}"))
+    }
+
+    /// Returns one task.
+    pub fn task(&self, task: &str) -> Result<Task> {
+        self.get(&task_path(task, ""))
+    }
+
+    /// Calls a task off.
+    pub fn cancel(&self, task: &str, reason: &str) -> Result<Ack> {
+        self.post(&task_path(task, "/cancel"), &Reason { reason: reason.to_owned() })
+    }
+
+    /// Gives a failed or cancelled task a new series of attempts.
+    pub fn reopen(&self, task: &str, reason: &str) -> Result<Ack> {
+        self.post(&task_path(task, "/reopen"), &Reason { reason: reason.to_owned() })
+    }
+
+    /// Places a task by hand.
+    pub fn assign(&self, task: &str, agent: &str) -> Result<Ack> {
+        self.post(&task_path(task, "/assign"), &AgentChoice { agent: agent.to_owned() })
+    }
+
+    /// Asks for a named task.
+    pub fn claim(&self, task: &str, agent: &str) -> Result<Ack> {
+        self.post(&task_path(task, "/claim"), &AgentChoice { agent: agent.to_owned() })
+    }
+
+    /// Reports a start.
+    pub fn start(&self, task: &str, report: &StartReport) -> Result<Ack> {
+        self.post(&task_path(task, "/start"), report)
+    }
+
+    /// Reports progress.
+    pub fn progress(&self, task: &str, report: &ProgressReport) -> Result<Ack> {
+        self.post(&task_path(task, "/progress"), report)
+    }
+
+    /// Reports a result.
+    pub fn done(&self, task: &str, report: &DoneReport) -> Result<Ack> {
+        self.post(&task_path(task, "/done"), report)
+    }
+
+    /// Reports a failed attempt.
+    pub fn fail(&self, task: &str, report: &FailReport) -> Result<Ack> {
+        self.post(&task_path(task, "/fail"), report)
+    }
+
+    /// Gives a task back.
+    pub fn release(&self, task: &str, report: &ReleaseReport) -> Result<Ack> {
+        self.post(&task_path(task, "/release"), report)
+    }
+
+    /// Returns why a task is where it is.
+    pub fn why(&self, task: &str) -> Result<Why> {
+        self.get(&task_path(task, "/why"))
+    }
+
+    /// Returns why an agent does not have a task.
+    pub fn why_not(&self, agent: &str, task: &str) -> Result<WhyNot> {
+        self.get(&task_path(task, &format!("/why-not/{}", escaped(agent))))
+    }
+
+    /// Returns what a task waits for, or with `down` what waits for it, at most `depth` levels.
+    pub fn tree(&self, task: &str, down: bool, depth: u32) -> Result<Tree> {
+        let direction = if down { "down" } else { "up" };
+        self.get(&task_path(task, &format!("/dependencies?direction={direction}&depth={depth}")))
+    }
+
+    /// Adds an edge.
+    pub fn add_dependency(&self, task: &str, on: &str, kind: &str) -> Result<Ack> {
+        let edge = NewDependency { on: on.to_owned(), kind: kind.to_owned() };
+        self.post(&task_path(task, "/dependencies"), &edge)
+    }
+
+    /// Takes an edge away.
+    pub fn waive_dependency(&self, task: &str, on: &str) -> Result<Ack> {
+        let path = task_path(task, &format!("/dependencies/{}", escaped(on)));
+        let body = self.delete(&path)?;
+        self.read(&path, &body)
+    }
+
+    /// Returns the late results; of one task, or of all.
+    pub fn offers(&self, task: Option<&str>) -> Result<Vec<Offer>> {
+        match task {
+            Some(task) => self.get::<Page<Offer>>(&task_path(task, "/offers")).map(|page| page.items),
+            None => self.all("/v1/offers?limit=1000"),
+        }
+    }
+
+    /// Makes a late result the task's result.
+    pub fn accept_offer(&self, offer: &str) -> Result<Ack> {
+        self.post(&format!("/v1/offers/{}/accept", escaped(offer)), &Decision::default())
+    }
+
+    /// Puts a late result away.
+    pub fn decline_offer(&self, offer: &str, note: &str) -> Result<Ack> {
+        self.post(&format!("/v1/offers/{}/decline", escaped(offer)), &Decision { note: note.to_owned() })
+    }
+
+    /// Returns every escalation.
+    pub fn escalations(&self) -> Result<Vec<Escalation>> {
+        self.all("/v1/escalations?limit=1000")
+    }
+
+    /// Closes an escalation.
+    pub fn settle(&self, escalation: &str, note: &str) -> Result<Ack> {
+        self.post(
+            &format!("/v1/escalations/{}/settle", escaped(escalation)),
+            &Decision { note: note.to_owned() },
+        )
+    }
+
+    /// Returns every project.
+    pub fn projects(&self) -> Result<Vec<Project>> {
+        self.all("/v1/projects?limit=1000")
+    }
+
+    /// Makes a project.
+    pub fn create_project(&self, project: &NewProject) -> Result<Ack> {
+        self.post("/v1/projects", project)
+    }
+
+    /// Returns the policy.
+    pub fn policy(&self) -> Result<Policy> {
+        self.get("/v1/policy")
+    }
+
+    /// Sets the policy.
+    pub fn set_policy(&self, policy: &Policy) -> Result<Ack> {
+        let body = self.send("PUT", "/v1/policy", Some(policy), true)?;
+        self.read("/v1/policy", &body)
+    }
+
+    /// Makes a token.
+    pub fn make_token(&self, token: &NewToken) -> Result<MadeToken> {
+        self.post("/v1/tokens", token)
+    }
+
+    /// Returns every token's description.
+    pub fn tokens(&self) -> Result<Vec<Token>> {
+        self.get("/v1/tokens")
+    }
+
+    /// Takes a token back.
+    pub fn revoke_token(&self, id: u32) -> Result<()> {
+        self.delete(&format!("/v1/tokens/{id}")).map(|_| ())
+    }
+
+    /// Returns a page of events behind `after`; `filter` is a query such as `task=T-1`, or empty.
+    pub fn events(&self, after: u64, limit: usize, filter: &str) -> Result<Events> {
+        self.get(&format!("/v1/events?after={after}&limit={limit}&{filter}"))
+    }
+
+    /// Sends many commands at once. The answers come in the order of the lines.
+    pub fn bulk(&self, lines: &[BulkLine]) -> Result<Vec<BulkAnswer>> {
+        let mut body = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut body, line).map_err(|error| self.malformed("/v1/bulk", error))?;
+            body.push(b'\n');
+        }
+        let answers = self.send_bytes("POST", "/v1/bulk", Some((&body, "application/x-ndjson")), true)?;
+        let lines = answers.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| self.read("/v1/bulk", line)).collect()
+    }
+
+    /// Follows the events behind `after` as they become durable, until the connection ends.
+    pub fn follow(&self, after: u64) -> Result<impl Iterator<Item = Result<Event>> + use<>> {
+        let url = format!("{}/v1/events/stream?after={after}", self.base);
+        let request = self.agent.get(&url).header("authorization", &self.authorization);
+        let unreachable =
+            |source: ureq::Error| ClientError::Unreachable { url: url.clone(), source: source.into() };
+        let mut answer = request.call().map_err(unreachable)?;
+        if answer.status() != 200 {
+            let body = answer.body_mut().read_to_vec().map_err(unreachable)?;
+            return Err(self.refusal("/v1/events/stream", &body));
+        }
+        Ok(EventStream { reader: BufReader::new(answer.into_body().into_reader()), url })
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let body = self.send::<()>("GET", path, None, true)?;
+        self.read(path, &body)
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let body = self.send("POST", path, Some(body), true)?;
+        self.read(path, &body)
+    }
+
+    fn delete(&self, path: &str) -> Result<Vec<u8>> {
+        self.send::<()>("DELETE", path, None, false)
+    }
+
+    fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let at = cursor
+                .map_or_else(|| path.to_owned(), |cursor| format!("{path}&cursor={}", escaped(&cursor)));
+            let page: Page<T> = self.get(&at)?;
+            items.extend(page.items);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    fn send<T: Serialize>(&self, method: &str, path: &str, body: Option<&T>, again: bool) -> Result<Vec<u8>> {
+        let body = body.map(serde_json::to_vec).transpose().map_err(|error| self.malformed(path, error))?;
+        let body = body.as_deref().map(|bytes| (bytes, "application/json"));
+        self.send_bytes(method, path, body, again)
+    }
+
+    /// Sends a request, and sends it again with the same key while the server is busy or does not answer.
+    fn send_bytes(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&[u8], &str)>,
+        again: bool,
+    ) -> Result<Vec<u8>> {
+        let key = fresh_key();
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let tried = self.send_once(method, path, body, &key);
+            let passing = match &tried {
+                Err(ClientError::Unreachable { .. }) => again,
+                Err(ClientError::Problem(problem)) => problem.retry_after_ms.is_some(),
+                _ => false,
+            };
+            if !passing || started.elapsed() + pause > self.patience {
+                return tried;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(500));
+        }
+    }
+
+    fn send_once(&self, method: &str, path: &str, body: Option<(&[u8], &str)>, key: &str) -> Result<Vec<u8>> {
+        let url = format!("{}{path}", self.base);
+        let unreachable =
+            |source: ureq::Error| ClientError::Unreachable { url: url.clone(), source: source.into() };
+        let builder = ureq::http::Request::builder()
+            .method(method)
+            .uri(&url)
+            .header("authorization", &self.authorization);
+        let answer = match body {
+            Some((bytes, kind)) => {
+                let request = builder.header("content-type", kind).header("idempotency-key", key).body(bytes);
+                self.agent.run(request.map_err(|error| self.malformed(path, error))?)
+            }
+            None => self.agent.run(builder.body(()).map_err(|error| self.malformed(path, error))?),
+        };
+        let mut answer = answer.map_err(unreachable)?;
+        let body =
+            answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
+        if answer.status().is_success() { Ok(body) } else { Err(self.refusal(path, &body)) }
+    }
+
+    fn refusal(&self, path: &str, body: &[u8]) -> ClientError {
+        match self.read::<Problem>(path, body) {
+            Ok(problem) => ClientError::Problem(Box::new(problem)),
+            Err(error) => error,
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T> {
+        serde_json::from_slice(body).map_err(|error| self.malformed(path, error))
+    }
+
+    fn malformed(
+        &self,
+        path: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ClientError {
+        ClientError::Malformed { url: format!("{}{path}", self.base), source: source.into() }
+    }
+}
+
+/// The largest answer that is read: a bulk of a hundred thousand lines fits well.
+const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+fn task_path(task: &str, rest: &str) -> String {
+    format!("/v1/tasks/{}{rest}", escaped(task))
+}
+
+/// Escapes a path segment or query value (RFC 3986): what is not unreserved becomes `%XX`.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// Returns a key that nobody used before: 128 random bits.
+fn fresh_key() -> String {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random).expect("the system gives random numbers");
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct EventStream<R> {
+    reader: R,
+    url: String,
+}
+
+impl<R: BufRead> Iterator for EventStream<R> {
+    type Item = Result<Event>;
+
+    /// Reads up to the next event; comments and other fields are passed over.
+    fn next(&mut self) -> Option<Result<Event>> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            match self.reader.read_line(&mut line) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => {
+                    return Some(Err(ClientError::Unreachable {
+                        url: self.url.clone(),
+                        source: error.into(),
+                    }));
+                }
+            }
+            if let Some(data) = line.strip_prefix("data:") {
+                let event = serde_json::from_str(data.trim());
+                return Some(event.map_err(|error| ClientError::Malformed {
+                    url: self.url.clone(),
+                    source: error.into(),
+                }));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_escaped() {
+        assert_eq!(escaped("gas/polecats/nux#1 ä"), "gas%2Fpolecats%2Fnux%231%20%C3%A4");
+    }
+
+    #[test]
+    fn the_stream_passes_over_comments_and_reads_events() {
+        let event = r#"{"position":3,"at":"2026-01-01T00:00:00Z","actor":"clock","command":"x","kind":"agent.back","data":{}}"#;
+        let text = format!(": hello\n\nid: 3\nevent: agent.back\ndata: {event}\n\n");
+        let stream = EventStream { reader: text.as_bytes(), url: String::new() };
+        let positions: Vec<u64> = stream.map(|event| event.expect("an event").position).collect();
+        assert_eq!(positions, [3]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The fleet as a whole: status, projects, offers, escalations, pages.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Whether the server serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The program's version.
+    pub version: String,
+    /// The last durable position of the log.
+    pub durable_position: u64,
+}
+
+/// Tasks by state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskTotals {
+    /// All.
+    pub total: u32,
+    /// Waiting for other tasks.
+    pub blocked: u32,
+    /// In the queue.
+    pub ready: u32,
+    /// Set aside until a time.
+    pub deferred: u32,
+    /// Owned, not started.
+    pub assigned: u32,
+    /// Owned and started.
+    pub in_progress: u32,
+    /// Done.
+    pub completed: u32,
+    /// Given up.
+    pub failed: u32,
+    /// Called off.
+    pub cancelled: u32,
+}
+
+/// Agents by state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentTotals {
+    /// All that are registered.
+    pub total: u32,
+    /// Within their lease.
+    pub online: u32,
+    /// Missed their lease.
+    pub unreachable: u32,
+    /// Stayed away, or were never seen.
+    pub offline: u32,
+    /// Slots of those online.
+    pub slots: u32,
+    /// Of these taken.
+    pub slots_used: u32,
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// One line to a person.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// When all of it should be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+    /// Its tasks by state.
+    pub tasks: TaskTotals,
+}
+
+/// A project to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProject {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._/@:+#-]*$")]
+    pub name: String,
+    /// One line to a person.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    pub title: String,
+    /// When all of it should be done, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
+}
+
+/// The fleet in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// When.
+    pub at: String,
+    /// The last position of the log that is in these numbers.
+    pub position: u64,
+    /// Tasks by state.
+    pub tasks: TaskTotals,
+    /// Agents by state.
+    pub agents: AgentTotals,
+    /// Projects by name.
+    pub projects: Vec<Project>,
+    /// Late results that nobody has decided about.
+    pub offers_open: u32,
+    /// Escalations that nobody has settled.
+    pub escalations_open: u32,
+    /// The policy's version.
+    pub policy_version: u32,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The items. A page may hold fewer than were asked for, even none, and not be the last.
+    pub items: Vec<T>,
+    /// Where to go on; nothing on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A late result that is kept beside its task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Offer {
+    /// Its id, `O-5`.
+    pub id: String,
+    /// The task.
+    pub task: String,
+    /// Whose result.
+    pub agent: String,
+    /// Under which outdated token.
+    pub assignment: String,
+    /// The result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// When it came.
+    pub at: String,
+    /// `open`, `accepted` or `declined`.
+    pub state: String,
+    /// Why it was declined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Something that only a role or a person can settle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Escalation {
+    /// Its id, `E-2`.
+    pub id: String,
+    /// `no_suitable_agent` or `task_failed`.
+    pub kind: String,
+    /// Who is called.
+    pub role: String,
+    /// The task.
+    pub task: String,
+    /// What is the matter.
+    pub detail: String,
+    /// When it was raised.
+    pub raised_at: String,
+    /// `open` or `settled`.
+    pub state: String,
+    /// When it was settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<String>,
+    /// How.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// How something was decided, in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// In words. At most 4 KiB.
+    #[serde(default)]
+    pub note: String,
+}

@@ -1,0 +1,85 @@
+//! The policy of a fleet.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The four weights of the score. Each is above 0 and they add up to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// Of the capability match.
+    #[schema(minimum = 0.000001, maximum = 1)]
+    pub capability: f64,
+    /// Of the free share of the agent's slots.
+    #[schema(minimum = 0.000001, maximum = 1)]
+    pub workload: f64,
+    /// Of the agent's record.
+    #[schema(minimum = 0.000001, maximum = 1)]
+    pub performance: f64,
+    /// Of the agent's familiarity with the team.
+    #[schema(minimum = 0.000001, maximum = 1)]
+    pub cohesion: f64,
+}
+
+/// Time to fetch an assignment, in ms, by priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AckTimes {
+    /// Of critical tasks.
+    pub critical: i64,
+    /// Of high ones.
+    pub high: i64,
+    /// Of medium ones.
+    pub medium: i64,
+    /// Of low ones.
+    pub low: i64,
+}
+
+/// The policy. Every duration is 10 ms to 366 days.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// How often it has been set. With a change: the version that was read, so that nobody overwrites another's change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// A task is placed only where the score is above this, strictly.
+    #[schema(minimum = 0, maximum = 1)]
+    pub threshold: f64,
+    /// The weights of the score.
+    pub weights: Weights,
+    /// The performance of an agent with no record.
+    #[schema(minimum = 0, maximum = 1)]
+    pub performance_default: f64,
+    /// The cohesion where there is no project or no team.
+    #[schema(minimum = 0, maximum = 1)]
+    pub cohesion_default: f64,
+    /// `first` (the first candidate that asks gets a ready task) or `off`.
+    #[schema(pattern = "^(first|off)$")]
+    pub claims: String,
+    /// Lease of an agent that heartbeats.
+    pub heartbeat_lease_ms: i64,
+    /// Lease of an agent that just calls in.
+    pub call_lease_ms: i64,
+    /// Lease of a person.
+    pub person_lease_ms: i64,
+    /// From unreachable to offline.
+    pub grace_ms: i64,
+    /// Time to fetch an assignment.
+    pub ack_ms: AckTimes,
+    /// Failed attempts until a task is failed.
+    #[schema(minimum = 1, maximum = 100)]
+    pub max_attempts: u32,
+    /// Lost owners until a task is failed.
+    #[schema(minimum = 1, maximum = 100)]
+    pub max_losses: u32,
+    /// Pause before the second attempt; doubles with each.
+    pub retry_backoff_ms: i64,
+    /// The longest such pause.
+    pub retry_backoff_max_ms: i64,
+    /// `block` or `cancel`: what becomes of tasks whose dependency failed for good.
+    #[schema(pattern = "^(block|cancel)$")]
+    pub on_failed_dependency: String,
+    /// Estimate in hours of a task that declares none, by complexity 1 to 5.
+    #[schema(min_items = 5, max_items = 5)]
+    pub estimate_hours_by_complexity: Vec<f64>,
+}

@@ -1,0 +1,89 @@
+//! What owners report. Each report carries the fencing token of its assignment.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! reports {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// Which task, `T-12` or its key. In the path of a single request; needed in a bulk line.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub task: Option<String>,
+            /// Who reports.
+            pub agent: String,
+            /// The fencing token, `A-34`.
+            #[schema(pattern = "^A-[0-9]{1,19}$", example = "A-34")]
+            pub assignment: String,
+            $($(#[$field_doc])* pub $field: $type),*
+        }
+    )+};
+}
+
+reports! {
+    /// The owner has begun.
+    StartReport {}
+    /// The owner tells how far it is.
+    ProgressReport {
+        /// Percent done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 0, maximum = 100)]
+        percent: Option<u8>,
+        /// What it is doing. At most 4 KiB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    }
+    /// The owner has finished.
+    DoneReport {
+        /// What came of it. At most 64 KiB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<String>,
+    }
+    /// The owner could not do it.
+    FailReport {
+        /// Why. At most 4 KiB.
+        #[schema(min_length = 1)]
+        reason: String,
+        /// Whether another attempt makes sense. Default yes.
+        #[serde(default = "yes")]
+        retry: bool,
+    }
+    /// The owner gives it back, without blame.
+    ReleaseReport {
+        /// Why, and what the next one should know. At most 4 KiB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What an accepted command did. The same command under the same idempotency key gets the same one again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ack {
+    /// The task that it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// Its state right after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Its owner right after, or the agent that the command was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The live assignment of the task right after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<String>,
+    /// The late result that it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<String>,
+    /// The escalation that it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<String>,
+    /// The policy version that it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<u32>,
+}

@@ -1,0 +1,320 @@
+//! Tasks, as submitted and as shown.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A required capability.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._/@:+#-]*$")]
+    pub capability: String,
+    /// Its weight relative to the others. Default 1.
+    #[serde(default = "weight_one")]
+    #[schema(minimum = 0.000001, maximum = 1000)]
+    pub weight: f64,
+    /// The least score that a candidate must have. Default 0.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
+    pub minimum: f64,
+}
+
+const fn weight_one() -> f64 {
+    1.0
+}
+
+/// Another task, and what this one has to do with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelatedTask {
+    /// The other task, `T-12` or its key.
+    pub task: String,
+    /// `related`, `discovered_from` or `parent_child`.
+    #[schema(pattern = "^(related|discovered_from|parent_child)$")]
+    pub kind: String,
+}
+
+/// Finished work that an import brings along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClosedWork {
+    /// `completed`, `failed` or `cancelled`.
+    #[schema(pattern = "^(completed|failed|cancelled)$")]
+    pub state: String,
+    /// When, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub at: Option<String>,
+    /// Why. At most 4 KiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// A task to be submitted. Only the title is needed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSubmission {
+    /// One line to a person.
+    #[schema(min_length = 1, max_length = 500, example = "Add a retry to the payment client")]
+    pub title: String,
+    /// All of it. At most 64 KiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 65536)]
+    pub description: String,
+    /// Its type. Default `task`.
+    #[serde(default = "task", rename = "type")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._/@:+#-]*$")]
+    pub kind: String,
+    /// `critical`, `high`, `medium` or `low`. Default `medium`.
+    #[serde(default = "medium")]
+    #[schema(pattern = "^(critical|high|medium|low)$")]
+    pub priority: String,
+    /// The submitter's own id of it, unique in the fleet; it can be used wherever `T-12` can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._/@:+#-]*$")]
+    pub key: Option<String>,
+    /// The project; made where it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._/@:+#-]*$")]
+    pub project: Option<String>,
+    /// The task that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Required capabilities. At most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Requirement>,
+    /// Only agents of this role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._/@:+#-]*$")]
+    pub role: Option<String>,
+    /// Only this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// None of these agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Declared effort in hours, above 0 and at most 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.000001, maximum = 10000)]
+    pub estimate_hours: Option<f64>,
+    /// 1 (trivial) to 5 (very complex).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 5)]
+    pub complexity: Option<u8>,
+    /// Tasks that must be completed first, `T-12` or keys. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Tasks that it has to do with otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<RelatedTask>,
+    /// When it should be done, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
+    /// Not before this time, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub not_before: Option<String>,
+    /// Free words. At most 50 of 100 bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Attempts allowed, where they differ from the policy's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub max_attempts: Option<u32>,
+    /// Fields of an import that nothing here stands for. Kept as they are, and exported again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub source: Option<Map<String, Value>>,
+    /// Finished work of an import.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<ClosedWork>,
+}
+
+fn task() -> String {
+    "task".to_owned()
+}
+
+fn medium() -> String {
+    "medium".to_owned()
+}
+
+/// An edge to another task, as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Dependency {
+    /// The other task.
+    pub task: String,
+    /// `blocks`, `related`, `discovered_from` or `parent_child`.
+    pub kind: String,
+    /// The other task's state.
+    pub state: String,
+    /// Taken away by a manager; kept for the record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Task {
+    /// Its id, `T-12`.
+    pub id: String,
+    /// The submitter's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// One line to a person.
+    pub title: String,
+    /// All of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its own priority, after at most one boost.
+    pub priority: String,
+    /// The highest of its own and of every open task that waits for it.
+    pub effective_priority: String,
+    /// Where it stands.
+    pub state: String,
+    /// Since when.
+    pub state_since: String,
+    /// What makes it so, in words.
+    pub because: Vec<String>,
+    /// The project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Required capabilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Requirement>,
+    /// Only agents of this role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Only this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_agent: Option<String>,
+    /// None of these agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// What placing takes it to need, in hours.
+    pub estimate_hours: f64,
+    /// `declared` or `by_complexity`.
+    pub estimate_source: String,
+    /// 1 to 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complexity: Option<u8>,
+    /// What it waits for or has to do with.
+    pub depends_on: Vec<Dependency>,
+    /// Who waits for it.
+    pub dependents: Vec<String>,
+    /// Who owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The live fencing token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<String>,
+    /// Assignments so far.
+    pub attempts: u32,
+    /// Attempts that failed in this series.
+    pub failures: u32,
+    /// Failed attempts allowed.
+    pub max_attempts: u32,
+    /// Owners that were lost in this series.
+    pub losses: u32,
+    /// Percent done, as its owner says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_percent: Option<u8>,
+    /// What its owner said last, or the last one left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// Who finished it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_by: Option<String>,
+    /// Why it failed or was called off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it should be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+    /// When it must start for everything that waits for it to be done in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_start: Option<String>,
+    /// Set aside until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred_until: Option<String>,
+    /// When it was submitted.
+    pub submitted_at: String,
+    /// When its present owner began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+    /// Free words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Late results that nobody has decided about.
+    pub offers_open: u32,
+    /// Fields of an import that nothing here stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub source: Option<Map<String, Value>>,
+    /// Where in the log it last changed.
+    pub changed: u64,
+}
+
+/// Why, in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// Why. At most 4 KiB.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// An agent, for an assignment by hand or a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentChoice {
+    /// Its name.
+    pub agent: String,
+}
+
+/// An edge to be added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDependency {
+    /// The other task, `T-12` or its key.
+    pub on: String,
+    /// `blocks`, `related`, `discovered_from` or `parent_child`. Default `blocks`.
+    #[serde(default = "blocks")]
+    #[schema(pattern = "^(blocks|related|discovered_from|parent_child)$")]
+    pub kind: String,
+}
+
+fn blocks() -> String {
+    "blocks".to_owned()
+}
+
+/// A task with what it waits for, or with what waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Tree {
+    /// The task.
+    pub task: String,
+    /// Its title.
+    pub title: String,
+    /// Its state.
+    pub state: String,
+    /// Its owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Shown in full elsewhere in the same tree, or too deep.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+    /// The next ones.
+    #[schema(no_recursion)]
+    pub children: Vec<Tree>,
+}

@@ -1,0 +1,115 @@
+//! Why a task is where it is.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One part of a score: value times weight is what it adds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Part {
+    /// Within 0..=1.
+    pub value: f64,
+    /// Within 0..=1; the four weights add up to 1.
+    pub weight: f64,
+    /// What it adds to the score.
+    pub adds: f64,
+}
+
+/// A candidate with its score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Scored {
+    /// Who.
+    pub agent: String,
+    /// Weighted mean of its scores over the required capabilities; 1 where none is required.
+    pub capability: Part,
+    /// 1 - active / max.
+    pub workload: Part,
+    /// Its record with tasks of this type.
+    pub performance: Part,
+    /// Its familiarity with the project's team.
+    pub cohesion: Part,
+    /// The sum.
+    #[serde(rename = "final")]
+    pub total: f64,
+}
+
+/// An agent that is no candidate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotCandidate {
+    /// Who.
+    pub agent: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// How the present or last owner was chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Placement {
+    /// `placed` (by score), `claimed` or `by_hand`.
+    pub decision: String,
+    /// When.
+    pub at: String,
+    /// Where in the log.
+    pub position: u64,
+    /// Who got it.
+    pub agent: String,
+    /// Under which token.
+    pub assignment: String,
+    /// The policy version of the decision.
+    pub policy_version: u32,
+    /// The version of the scoring formula of the decision.
+    pub scorer_version: u32,
+    /// What the score had to exceed.
+    pub threshold: f64,
+    /// The best candidates at that moment, the chosen one first, at most three.
+    pub considered: Vec<Scored>,
+}
+
+/// How everybody stands for a waiting task now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Standing {
+    /// What a score must exceed.
+    pub threshold: f64,
+    /// The candidates, best first.
+    pub candidates: Vec<Scored>,
+    /// The others, with the reason.
+    pub not_candidates: Vec<NotCandidate>,
+}
+
+/// Why a task is where it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Why {
+    /// The task.
+    pub task: String,
+    /// Its title.
+    pub title: String,
+    /// Its state.
+    pub state: String,
+    /// What makes it so, in words.
+    pub reasons: Vec<String>,
+    /// How its present or last owner was chosen, where it ever had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Placement>,
+    /// How everybody stands now, where it waits in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Standing>,
+}
+
+/// Why an agent does not have a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WhyNot {
+    /// The task.
+    pub task: String,
+    /// The agent.
+    pub agent: String,
+    /// Whether it is a candidate now.
+    pub candidate: bool,
+    /// Its score now, candidate or not.
+    pub score: Scored,
+    /// What a score must exceed.
+    pub threshold: f64,
+    /// The capability value that it would have to exceed at its present load; nothing where not even 1 would do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability_needed: Option<f64>,
+    /// In words.
+    pub reasons: Vec<String>,
+}
