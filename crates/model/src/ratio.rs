@@ -43,9 +43,19 @@ impl Ratio {
         if whole == 0 {
             return Self::ONE;
         }
-        let unit = u128::from(Self::UNIT);
-        let micros = (u128::from(part) * unit * 2 + u128::from(whole)) / (u128::from(whole) * 2);
-        Self(u32::try_from(micros.min(unit)).unwrap_or(Self::UNIT))
+        let unit = u64::from(Self::UNIT);
+        let micros = match (part.checked_mul(unit * 2), whole.checked_mul(2)) {
+            (Some(parts), Some(wholes)) if parts <= u64::MAX - whole => (parts + whole) / wholes,
+            _ => Self::of_wide(part, whole),
+        };
+        Self(u32::try_from(micros).unwrap_or(Self::UNIT).min(Self::UNIT))
+    }
+
+    /// Returns `part / whole` in millionths for numbers whose doubled product takes more than 64 bits.
+    fn of_wide(part: u64, whole: u64) -> u64 {
+        let (part, whole) = (u128::from(part), u128::from(whole));
+        let micros = (part * u128::from(Self::UNIT) * 2 + whole) / (whole * 2);
+        u64::try_from(micros).unwrap_or(u64::MAX)
     }
 
     /// Returns the product, rounded to the nearest millionth (half up).
@@ -121,6 +131,10 @@ mod tests {
         assert_eq!(Ratio::of(1, 3), Ratio::micros(333_333));
         assert_eq!(Ratio::of(2, 3), Ratio::micros(666_667));
         assert_eq!(Ratio::of(5, 0), Ratio::ONE);
+        assert_eq!(Ratio::of(5, 4), Ratio::ONE);
+        assert_eq!(Ratio::of(u64::MAX / 3, u64::MAX), Ratio::micros(333_333));
+        assert_eq!(Ratio::of(1, u64::MAX), Ratio::ZERO);
+        assert_eq!(Ratio::of(u64::MAX, 1), Ratio::ONE);
         assert_eq!(Ratio::micros(5).times(Ratio::micros(100_000)), Ratio::micros(1));
     }
 

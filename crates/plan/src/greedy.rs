@@ -16,7 +16,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use kapell_model::{AgentId, Class, ClassId, Considered, Placement, Placer, QueueKey, Situation};
+use kapell_model::{AgentId, AgentView, Class, ClassId, Considered, Placement, Placer, QueueKey, Situation};
 
 use crate::column::Columns;
 use crate::podium::Podium;
@@ -86,17 +86,18 @@ impl Greedy {
         None
     }
 
-    /// Ranks every free agent. This is the innermost loop of the whole program.
+    /// Ranks every free agent. The loop over the column is the innermost one of the whole program.
     fn best(&mut self, situation: &Situation, id: ClassId) -> Podium {
-        let class = situation.class(id);
-        let mut podium = Podium::new();
+        let (class, free) = (situation.class(id), situation.free());
         if let Some(pin) = class.pin {
-            self.offer(situation, id, pin, &mut podium);
-            return podium;
+            return self.best_among(situation, id, &[pin]);
         }
-        let column = self.columns.column(situation, id);
+        let Some(column) = self.columns.column(situation, id, free.len()) else {
+            return self.best_among(situation, id, free);
+        };
+        let mut podium = Podium::new();
         let mut floor = podium.floor();
-        for (&agent, &standing) in situation.free().iter().zip(situation.standings()) {
+        for (&agent, &standing) in free.iter().zip(situation.standings()) {
             let rank = standing.with(column[agent.index()] + record(situation, class, agent));
             if rank >= floor {
                 floor = podium.offer(situation, rank, agent);
@@ -105,24 +106,29 @@ impl Greedy {
         podium
     }
 
-    fn best_of_freed(&self, situation: &Situation, id: ClassId) -> Podium {
-        let mut podium = Podium::new();
-        for &agent in &self.round.freed {
-            self.offer(situation, id, agent, &mut podium);
-        }
+    fn best_of_freed(&mut self, situation: &Situation, id: ClassId) -> Podium {
+        let freed = std::mem::take(&mut self.round.freed);
+        let podium = self.best_among(situation, id, &freed);
+        self.round.freed = freed;
         podium
     }
 
-    fn offer(&self, situation: &Situation, id: ClassId, agent: AgentId, podium: &mut Podium) {
-        if !situation.agents().get(agent.index()).is_some_and(kapell_model::AgentView::is_free) {
-            return;
-        }
+    /// Ranks those of `agents` that are free.
+    fn best_among(&mut self, situation: &Situation, id: ClassId, agents: &[AgentId]) -> Podium {
         let class = situation.class(id);
-        let others = self.columns.entry(situation, id, agent) + record(situation, class, agent);
-        let rank = situation.standing(agent).with(others);
-        if rank >= podium.floor() {
-            podium.offer(situation, rank, agent);
+        let mut podium = Podium::new();
+        for &agent in agents {
+            // A class may name an agent that is not there yet.
+            if !situation.agents().get(agent.index()).is_some_and(AgentView::is_free) {
+                continue;
+            }
+            let others = self.columns.entry(situation, id, agent) + record(situation, class, agent);
+            let rank = situation.standing(agent).with(others);
+            if rank >= podium.floor() {
+                podium.offer(situation, rank, agent);
+            }
         }
+        podium
     }
 }
 

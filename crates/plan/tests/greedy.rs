@@ -321,4 +321,16 @@ fn a_dropped_placement_is_not_proposed_again_in_the_round() {
         refuse T-3
         round  T-2:ann (T-3) T-4:bob
     ");
+    // Where the class was refused before the round went over to the new tasks.
+    run("
+        agent  ann 0/1 docs=1.0
+        agent  bob 0/1 rust=1.0
+        task   T-1 docs
+        round  T-1:ann
+        finish T-1
+        task   T-2 high rust
+        task   T-3 docs
+        refuse T-2
+        round  (T-2) T-3:ann
+    ");
 }
