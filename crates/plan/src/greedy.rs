@@ -10,8 +10,9 @@
 //! # Why a round need not look at everything
 //! During a round loads only rise, so scores only fall: a class that found nobody finds nobody later in the
 //! round, and the cursor only moves forward. After a round every waiting class has found nobody. So between
-//! rounds only two things can open a place: an agent has gained room, or a class has new tasks. A class without
-//! new tasks is tested against those agents alone; then the recorded candidates are among them too.
+//! rounds only two things can open a place: an agent has gained room, or a class that had nothing waiting has
+//! got its first task. Any other class is tested against the freed agents alone, and what a placement then
+//! records as considered are the best of those: the others were below the threshold and have not come closer.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,7 +26,7 @@ use crate::score;
 type Head = (QueueKey, ClassId);
 
 /// The greedy strategy, with what it remembers from round to round to be quick. What it remembers never
-/// changes an answer.
+/// changes an answer, but it is about one fleet: each fleet has its own.
 #[derive(Clone, Debug, Default)]
 pub struct Greedy {
     columns: Columns,
@@ -40,7 +41,7 @@ struct Round {
     cursor: Option<Head>,
     /// Those that have gained room and still have some.
     freed: Vec<AgentId>,
-    /// Heads of the classes with new tasks that are still to be looked at, in [`Scope::Arrived`].
+    /// Heads of the arrived classes that are still to be looked at, in [`Scope::Arrived`].
     arrived: BinaryHeap<Reverse<Head>>,
 }
 
@@ -49,9 +50,9 @@ struct Round {
 enum Scope {
     /// Every class, against every free agent.
     Everything,
-    /// Every class: those with new tasks against every free agent, the others against the freed ones.
+    /// Every class: those that have arrived against every free agent, the others against the freed ones.
     Freed,
-    /// Only the classes with new tasks, against every free agent.
+    /// Only the classes that have arrived, against every free agent.
     #[default]
     Arrived,
 }
@@ -171,7 +172,7 @@ impl Round {
         }
     }
 
-    /// Goes over to the new tasks alone where none of the freed agents has room left.
+    /// Goes over to the arrived classes alone where none of the freed agents has room left.
     fn narrow(&mut self, situation: &Situation) {
         if self.scope != Scope::Freed {
             return;
