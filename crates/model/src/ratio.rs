@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A number in [0,1], counted in millionths.
+/// A number in 0..=1, counted in millionths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Ratio(u32);
 
-/// A number that is not in [0,1].
+/// A number that is not in 0..=1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given} is not a finite number within 0..=1")]
 pub struct RatioError {
@@ -74,7 +74,7 @@ impl Ratio {
     /// Reads a decimal from outside.
     ///
     /// # Errors
-    /// Where the number is NaN, infinite or outside [0,1].
+    /// Where the number is NaN, infinite or outside 0..=1.
     pub fn from_decimal(decimal: f64) -> Result<Self, RatioError> {
         if !(0.0..=1.0).contains(&decimal) {
             return Err(RatioError { given: decimal.to_string() });

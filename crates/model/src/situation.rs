@@ -100,7 +100,7 @@ pub struct QueueKey {
     pub task: TaskId,
 }
 
-/// The four values of a score, each in [0,1], and the weighted sum.
+/// The four values of a score, each in 0..=1, and the weighted sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
     /// Weighted mean of the agent's scores over the required capabilities; 1 where none is required.
