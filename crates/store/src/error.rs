@@ -153,6 +153,11 @@ pub enum DamagePlace {
         /// Its name.
         name: String,
     },
+    /// A fleet's entry in the list of fleets: its name, owner or end of log.
+    Fleet {
+        /// The name that stands there.
+        name: String,
+    },
     /// The file as a whole.
     File {
         /// Where it is.
@@ -219,7 +224,7 @@ impl Damage {
     /// Says what a person can do about it.
     pub fn remedy(&self) -> &'static str {
         match self.place {
-            DamagePlace::Log { .. } | DamagePlace::File { .. } => {
+            DamagePlace::Log { .. } | DamagePlace::Fleet { .. } | DamagePlace::File { .. } => {
                 "nothing was repaired: stop the server, keep a copy of the data directory, and restore it from a backup"
             }
             DamagePlace::Snapshot { .. } => "the log is complete without it: the next snapshot replaces it",
@@ -238,6 +243,7 @@ impl fmt::Display for DamagePlace {
                 write!(formatter, "the snapshot of fleet `{fleet}` at position {position}")
             }
             Self::Document { name } => write!(formatter, "the document `{name}`"),
+            Self::Fleet { name } => write!(formatter, "the entry of fleet `{name}`"),
             Self::File { path } => write!(formatter, "the file {}", path.display()),
         }
     }

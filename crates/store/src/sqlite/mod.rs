@@ -7,6 +7,7 @@
 //! The owner's handle, further writing handles and readers each have a connection of their own: readers never wait for
 //! the writer, nor it for them.
 
+mod checkpoint;
 mod document;
 mod failure;
 mod fleet;
@@ -16,6 +17,7 @@ mod snapshot;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -26,10 +28,14 @@ use crate::poison::Poison;
 use crate::report::VerifyReport;
 use crate::store::{FleetHead, FleetKey, LatestSnapshot, Reader, Store};
 
+use checkpoint::Checkpointer;
 use failure::Failure;
 
 /// The database's name in its data directory.
 const FILE: &str = "kapell.db";
+
+/// About what a record takes beside its texts.
+const ENVELOPE_BYTES: usize = 64;
 
 /// A handle that reads, on a connection of its own.
 #[derive(Debug)]
@@ -40,9 +46,12 @@ pub struct SqliteReader {
 }
 
 /// A handle that writes. It keeps the lock on the data directory.
+///
+/// The fields are dropped in this order: connection, checkpoint thread, lock.
 #[derive(Debug)]
 pub struct SqliteStore {
     inner: SqliteReader,
+    checkpointer: Arc<Checkpointer>,
     directory: DataDir,
 }
 
@@ -67,25 +76,6 @@ impl SqliteReader {
         let moment = self.connection.transaction().map_err(Failure::from);
         moment.and_then(|moment| look(&moment)).map_err(|failure| failure.while_doing(doing, &self.path))
     }
-
-    /// Passes a write's result on; a failure of the disk or the file is the end of this storage.
-    fn written<T>(&self, doing: &'static str, result: Result<T, Failure>) -> Result<T, StoreError> {
-        result.map_err(|failure| match failure {
-            Failure::Sqlite(_) => self.poison.set(failure.while_doing(doing, &self.path)),
-            Failure::Store(error) => error,
-        })
-    }
-
-    /// Makes one durable transaction of `change`.
-    fn change<T>(
-        &mut self,
-        doing: &'static str,
-        change: impl FnOnce(&Connection) -> Result<T, Failure>,
-    ) -> Result<T, StoreError> {
-        self.poison.check()?;
-        let changed = transact(&mut self.connection, change);
-        self.written(doing, changed)
-    }
 }
 
 fn transact<T>(
@@ -101,13 +91,37 @@ fn transact<T>(
 impl SqliteStore {
     /// Opens the database in a locked data directory; makes it where it is not there.
     pub fn open(directory: &DataDir) -> Result<Self, StoreError> {
-        Self::beside(directory, Poison::default())
+        let path = directory.path().join(FILE);
+        let poison = Poison::default();
+        let connection = open::writer(&path)?;
+        verify::verify_small_tables(&connection, &path)
+            .map_err(|failure| failure.while_doing("open", &path))?;
+        let checkpointer = Arc::new(Checkpointer::start(&path, poison.clone())?);
+        let inner = SqliteReader { connection, path, poison };
+        Ok(Self { inner, checkpointer, directory: directory.clone() })
     }
 
-    fn beside(directory: &DataDir, poison: Poison) -> Result<Self, StoreError> {
-        let path = directory.path().join(FILE);
-        let inner = SqliteReader { connection: open::writer(&path)?, path, poison };
-        Ok(Self { inner, directory: directory.clone() })
+    /// Makes one durable transaction of `change`, which writes about `bytes`.
+    fn change<T>(
+        &mut self,
+        doing: &'static str,
+        bytes: usize,
+        change: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        self.inner.poison.check()?;
+        let changed = transact(&mut self.inner.connection, change).and_then(|result| {
+            self.checkpointer.wrote(&self.inner.connection, bytes + 2 * open::PAGE_BYTES)?;
+            Ok(result)
+        });
+        self.written(doing, changed)
+    }
+
+    /// Passes a write's result on; a failure of the disk or the file is the end of this storage.
+    fn written<T>(&self, doing: &'static str, result: Result<T, Failure>) -> Result<T, StoreError> {
+        result.map_err(|failure| match failure {
+            Failure::Sqlite(_) => self.inner.poison.set(failure.while_doing(doing, &self.inner.path)),
+            Failure::Store(error) => error,
+        })
     }
 }
 
@@ -186,7 +200,7 @@ impl Reader for SqliteStore {
 impl Store for SqliteStore {
     fn open_fleet(&mut self, fleet: &str) -> Result<FleetHead, StoreError> {
         Refusal::name("fleet", fleet)?;
-        self.inner.change("open a fleet in", |transaction| {
+        self.change("open a fleet in", 0, |transaction| {
             let fleet = fleet::claim(transaction, fleet)?;
             record::check_end(transaction, &fleet)?;
             Ok(fleet.head())
@@ -201,13 +215,14 @@ impl Store for SqliteStore {
         rows: &RowBatch,
     ) -> Result<u64, StoreError> {
         rows.check()?;
-        self.inner.change("append to", |transaction| {
-            let fleet = fleet::by_key(transaction, fleet)?;
+        let bytes = rows.bytes() + rows.len() * ENVELOPE_BYTES;
+        self.change("append to", bytes, |transaction| {
+            let mut fleet = fleet::by_key(transaction, fleet)?;
             fleet.check(epoch, after)?;
-            if rows.is_empty() {
-                return Ok(after);
+            if !rows.is_empty() {
+                record::append(transaction, &mut fleet, rows)?;
             }
-            Ok(record::append(transaction, &fleet, rows)?.position)
+            Ok(fleet.position)
         })
     }
 
@@ -219,12 +234,13 @@ impl Store for SqliteStore {
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         self.inner.poison.check()?;
-        let written = snapshot::write(&mut self.inner.connection, fleet, position, format, bytes);
-        self.inner.written("write a snapshot to", written)
+        let written =
+            snapshot::write(&mut self.inner.connection, &self.checkpointer, fleet, position, format, bytes);
+        self.written("write a snapshot to", written)
     }
 
     fn put_document(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.inner.change("write a document to", |transaction| document::put(transaction, name, bytes))
+        self.change("write a document to", bytes.len(), |transaction| document::put(transaction, name, bytes))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
@@ -234,6 +250,9 @@ impl Store for SqliteStore {
 
     fn second(&self) -> Result<Box<dyn Store>, StoreError> {
         self.inner.poison.check()?;
-        Ok(Box::new(Self::beside(&self.directory, self.inner.poison.clone())?))
+        let (path, poison) = (self.inner.path.clone(), self.inner.poison.clone());
+        let inner = SqliteReader { connection: open::writer(&path)?, path, poison };
+        let (checkpointer, directory) = (self.checkpointer.clone(), self.directory.clone());
+        Ok(Box::new(Self { inner, checkpointer, directory }))
     }
 }

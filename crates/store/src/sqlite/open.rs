@@ -19,7 +19,7 @@ pub(super) const APPLICATION: i64 = 0x4b61_706c;
 const SCHEMA: &str = include_str!("schema_1.sql");
 
 /// Fits some forty records to a page: fewer, larger writes for large batches, and still one small page for a small one.
-const PAGE_BYTES: u32 = 8192;
+pub(super) const PAGE_BYTES: usize = 8192;
 
 /// How long a write waits for another handle of the same storage, which holds the file for milliseconds.
 const BUSY: Duration = Duration::from_secs(10);
@@ -94,14 +94,14 @@ fn check_format(connection: &Connection, path: &Path) -> Result<(), Failure> {
 }
 
 /// `FULL` flushes the write-ahead log at each commit; `fullfsync` makes the flush real on macOS. The log is moved into
-/// the main file after about 16 MiB.
+/// the main file by the checkpointer.
 fn settings(connection: &Connection) -> Result<(), Failure> {
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
-         PRAGMA wal_autocheckpoint = 2000;
+         PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA cache_size = -65536;
          PRAGMA trusted_schema = OFF;",

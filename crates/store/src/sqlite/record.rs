@@ -29,7 +29,7 @@ pub(super) struct Unreadable {
 }
 
 /// Adds a batch behind the fleet's end and moves the end. Runs inside the caller's transaction.
-pub(super) fn append(connection: &Connection, fleet: &Fleet, rows: &RowBatch) -> Result<Chain, Failure> {
+pub(super) fn append(connection: &Connection, fleet: &mut Fleet, rows: &RowBatch) -> Result<(), Failure> {
     let mut end = fleet.end();
     let mut insert = connection.prepare_cached(INSERT)?;
     insert.raw_bind_parameter(1, fleet.key.0)?;
@@ -45,8 +45,8 @@ pub(super) fn append(connection: &Connection, fleet: &Fleet, rows: &RowBatch) ->
         insert.raw_bind_parameter(9, checksum as i64)?;
         insert.raw_execute()?;
     }
-    fleet::advance(connection, fleet.key, end)?;
-    Ok(end)
+    fleet.advance(end);
+    fleet::update(connection, fleet)
 }
 
 /// Bytes that are known to be UTF-8: the batch was checked as a whole.

@@ -6,7 +6,8 @@ CREATE TABLE fleet (
     name     TEXT    NOT NULL UNIQUE,
     epoch    INTEGER NOT NULL,  -- of the present owner; 0: never owned
     position INTEGER NOT NULL,  -- last position; 0: empty
-    checksum INTEGER NOT NULL   -- of the last record; of the name where the log is empty
+    checksum INTEGER NOT NULL,  -- of the last record; of the name where the log is empty
+    seal     INTEGER NOT NULL   -- CRC-32 of the other columns
 ) STRICT;
 
 -- The log. Rows are only ever added.

@@ -6,6 +6,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
+use super::checkpoint::Checkpointer;
 use super::failure::Failure;
 use super::fleet::{self, Fleet};
 use crate::error::{Damage, DamageKind, Refusal};
@@ -22,6 +23,7 @@ struct Header {
 
 pub(super) fn write(
     connection: &mut Connection,
+    checkpointer: &Checkpointer,
     key: FleetKey,
     position: u64,
     format: u32,
@@ -35,6 +37,7 @@ pub(super) fn write(
     clear_way(connection, key, position)?;
     for (part, content) in bytes.chunks(SNAPSHOT_PART_BYTES).enumerate() {
         write_part(connection, key, position, part, content)?;
+        checkpointer.wrote(connection, content.len())?;
     }
     let checksum = checksum(&fleet.name, position, format, bytes);
     finish(connection, key, &Header { position, format, size: bytes.len() as u64, checksum })

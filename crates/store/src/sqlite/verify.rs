@@ -88,3 +88,17 @@ fn verify_file(connection: &Connection, path: &Path, report: &mut VerifyReport) 
     }
     Ok(())
 }
+
+/// Refuses a file in which one of the small tables cannot be trusted: there, what is lost would look as if it had
+/// never been. The log itself is verified as it is read.
+pub(super) fn verify_small_tables(connection: &Connection, path: &Path) -> Result<(), Failure> {
+    fleet::names(connection)?;
+    for table in ["fleet", "snapshot", "document"] {
+        let check = format!("PRAGMA integrity_check({table})");
+        let line: String = connection.query_row(&check, [], |row| row.get(0))?;
+        if line != "ok" {
+            return Err(file_damage(path, line).into());
+        }
+    }
+    Ok(())
+}
