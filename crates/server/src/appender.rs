@@ -73,7 +73,7 @@ impl Appender {
         for record in records {
             let command = record.command.0.to_be_bytes();
             rows.push(record.at.0, command, &record.actor, record.event.kind(), |out| {
-                record.event.encode(out)
+                record.event.encode(out);
             });
         }
         self.position = self.store.append(self.key, self.epoch, self.position, rows)?;

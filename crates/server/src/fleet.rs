@@ -3,10 +3,11 @@
 //! A [`Fleet`] can be cloned and used from any task. Everything goes through one bounded queue to the writer
 //! thread, which owns the state; answers come once the events that they saw are durable.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crossbeam_channel::TrySendError;
 use kapell_core::{Command, Record, Rejection, Reply, State, TaskSpec};
 use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, TaskId, Text};
 use tokio::sync::{broadcast, oneshot};
@@ -124,6 +125,7 @@ pub struct Fleet {
     pub(crate) queue: crossbeam_channel::Sender<Message>,
     pub(crate) durable: Arc<AtomicU64>,
     pub(crate) published: broadcast::Sender<Arc<Vec<Record>>>,
+    pub(crate) names: Arc<RwLock<Arc<Vec<Name>>>>,
 }
 
 impl Fleet {
@@ -145,21 +147,30 @@ impl Fleet {
     /// # Errors
     /// Where the writer is overrun or the server stops.
     pub async fn lines(&self, lines: Vec<Line>) -> Result<Vec<Result<Answer, Rejection>>, Refused> {
-        self.send_lines(lines)?.await.unwrap_or(Err(Refused::Down))
+        let answered = self.offer_lines(lines).map_err(|(refused, _)| refused)?;
+        answered.await.unwrap_or(Err(Refused::Down))
     }
 
     /// Hands lines to the writer and returns where the answer will come, so that several chunks can be under way.
     ///
     /// # Errors
-    /// Where the writer is overrun or the server stops.
+    /// Where the writer is overrun or the server stops; the lines come back.
     #[expect(clippy::type_complexity, reason = "a channel of answers")]
-    pub fn send_lines(
+    pub fn offer_lines(
         &self,
         lines: Vec<Line>,
-    ) -> Result<oneshot::Receiver<Result<Vec<Result<Answer, Rejection>>, Refused>>, Refused> {
+    ) -> Result<oneshot::Receiver<Result<Vec<Result<Answer, Rejection>>, Refused>>, (Refused, Vec<Line>)>
+    {
         let (answer, answered) = oneshot::channel();
-        self.send(Message::Lines { lines, answer })?;
-        Ok(answered)
+        let back = |message| match message {
+            Message::Lines { lines, .. } => lines,
+            _ => Vec::new(),
+        };
+        match self.queue.try_send(Message::Lines { lines, answer }) {
+            Ok(()) => Ok(answered),
+            Err(TrySendError::Full(message)) => Err((Refused::Busy, back(message))),
+            Err(TrySendError::Disconnected(message)) => Err((Refused::Down, back(message))),
+        }
     }
 
     /// Returns the open, not started assignments of `agent`, at most `max`, oldest first; waits up to `wait`
@@ -211,6 +222,16 @@ impl Fleet {
         self.published.subscribe()
     }
 
+    /// Returns the names of all agents by id, as the writer knows them.
+    #[must_use]
+    pub fn names(&self) -> Arc<Vec<Name>> {
+        Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_names(&self, names: Vec<Name>) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
+    }
+
     /// Asks the writer to finish what it has, write a snapshot and end.
     pub fn stop(&self) {
         let _ = self.queue.send(Message::Stop);
@@ -218,8 +239,8 @@ impl Fleet {
 
     fn send(&self, message: Message) -> Result<(), Refused> {
         self.queue.try_send(message).map_err(|error| match error {
-            crossbeam_channel::TrySendError::Full(_) => Refused::Busy,
-            crossbeam_channel::TrySendError::Disconnected(_) => Refused::Down,
+            TrySendError::Full(_) => Refused::Busy,
+            TrySendError::Disconnected(_) => Refused::Down,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Takes up a fleet: reads its log, starts its threads, and says what it found (SEMANTICS 14).
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -88,7 +88,7 @@ pub struct Running {
     pub found: Found,
     /// Told where the log could not be written any more.
     pub failed: oneshot::Receiver<StoreError>,
-    threads: Vec<JoinHandle<()>>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -120,7 +120,9 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
     let (failing, failure) = oneshot::channel();
     let (published, _) = broadcast::channel(PUBLISHED_MAX);
     let durable = Arc::new(AtomicU64::new(head.position));
-    let fleet = Fleet { queue: queue.clone(), durable, published };
+    let names = engine.state().agents().iter().map(|agent| agent.spec.name.clone()).collect();
+    let fleet =
+        Fleet { queue: queue.clone(), durable, published, names: Arc::new(RwLock::new(Arc::new(names))) };
     let appender = Appender {
         store,
         key: head.key,

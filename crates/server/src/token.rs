@@ -49,7 +49,9 @@ impl Access {
     /// Reads the word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Admin, Self::Manager, Self::Agent, Self::Viewer].into_iter().find(|access| access.as_str() == word)
+        [Self::Admin, Self::Manager, Self::Agent, Self::Viewer]
+            .into_iter()
+            .find(|access| access.as_str() == word)
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) struct Writer {
     waiters: Vec<Vec<Waiter>>,
     ticked: Moment,
     snapshot_at: u64,
+    registered: bool,
     clock_actor: Arc<str>,
     door_actor: Arc<str>,
 }
@@ -85,6 +86,7 @@ impl Writer {
             waiters: Vec::new(),
             ticked: start,
             snapshot_at,
+            registered: true,
             clock_actor: Arc::from("clock"),
             door_actor: Arc::from("door"),
         }
@@ -204,7 +206,10 @@ impl Writer {
                 Event::TaskStarted { assignment, .. }
                 | Event::TaskCompleted { assignment, .. }
                 | Event::TaskReturned { assignment, .. } => self.liveness.fetched(assignment),
-                Event::AgentRegistered { agent, online: true, .. } => self.liveness.renew(agent, request.at),
+                Event::AgentRegistered { agent, .. } => {
+                    self.registered = true;
+                    self.liveness.renew(agent, request.at);
+                }
                 _ => {}
             }
         }
@@ -305,6 +310,12 @@ impl Writer {
     }
 
     fn batch(&mut self) -> Batch {
+        if self.registered {
+            self.registered = false;
+            self.fleet.set_names(
+                self.engine.state().agents().iter().map(|agent| agent.spec.name.clone()).collect(),
+            );
+        }
         let snapshot = self.due_snapshot();
         Batch {
             records: std::mem::take(&mut self.records),

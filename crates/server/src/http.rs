@@ -1,0 +1,153 @@
+//! The HTTP door: `/v1`. Handlers parse, ask, translate; nothing else.
+
+mod agents;
+mod bulk;
+mod convert;
+mod door;
+mod events;
+mod fleet;
+mod parse;
+mod problem;
+mod published;
+mod reports;
+mod tasks;
+mod tokens;
+mod why;
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use kapell_api::{ErrorCode, Problem};
+use kapell_store::{FleetKey, Reader};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::fleet::Fleet;
+use crate::token::Tokens;
+pub(crate) use problem::Refusal;
+
+/// Streams of events that may be open at once; each holds a task and a buffer.
+const STREAMS_MAX: usize = 1_024;
+
+/// What every handler reaches.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) fleet: Fleet,
+    pub(crate) tokens: Tokens,
+    pub(crate) log: Log,
+    pub(crate) streams: Arc<tokio::sync::Semaphore>,
+}
+
+/// The durable log, read beside the writer.
+#[derive(Clone)]
+pub(crate) struct Log {
+    pub(crate) reader: Arc<Mutex<Box<dyn Reader>>>,
+    pub(crate) key: FleetKey,
+}
+
+impl App {
+    pub(crate) fn new(fleet: Fleet, tokens: Tokens, log: Log) -> Self {
+        Self { fleet, tokens, log, streams: Arc::new(tokio::sync::Semaphore::new(STREAMS_MAX)) }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Kapell",
+        description = "The conductor for teams of AI agents and people who share one backlog.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    security(("token" = [])),
+    modifiers(&TokenScheme),
+)]
+struct Document;
+
+struct TokenScheme;
+
+impl utoipa::Modify for TokenScheme {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        openapi.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(fleet::health))
+        .routes(routes!(fleet::error_page))
+        .routes(routes!(fleet::status))
+        .routes(routes!(fleet::policy, fleet::set_policy))
+        .routes(routes!(fleet::projects, fleet::create_project))
+        .routes(routes!(fleet::offers))
+        .routes(routes!(fleet::accept_offer))
+        .routes(routes!(fleet::decline_offer))
+        .routes(routes!(fleet::escalations))
+        .routes(routes!(fleet::settle_escalation))
+        .routes(routes!(agents::list, agents::register))
+        .routes(routes!(agents::show, agents::remove))
+        .routes(routes!(agents::heartbeat))
+        .routes(routes!(agents::next))
+        .routes(routes!(agents::assignments))
+        .routes(routes!(tasks::list, tasks::submit))
+        .routes(routes!(tasks::show))
+        .routes(routes!(tasks::cancel))
+        .routes(routes!(tasks::reopen))
+        .routes(routes!(tasks::assign))
+        .routes(routes!(tasks::claim))
+        .routes(routes!(tasks::offers))
+        .routes(routes!(tasks::tree, tasks::add_dependency))
+        .routes(routes!(tasks::waive_dependency))
+        .routes(routes!(why::why))
+        .routes(routes!(why::why_not))
+        .routes(routes!(reports::start))
+        .routes(routes!(reports::progress))
+        .routes(routes!(reports::done))
+        .routes(routes!(reports::fail))
+        .routes(routes!(reports::release))
+        .routes(routes!(events::list))
+        .routes(routes!(events::stream))
+        .routes(routes!(bulk::bulk))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::revoke))
+}
+
+/// Returns the OpenAPI document, version 3.1, as JSON.
+///
+/// # Panics
+/// Never: the document can be written.
+#[must_use]
+pub fn openapi() -> String {
+    let (_, document) = api().split_for_parts();
+    document.to_pretty_json().expect("the document can be written")
+}
+
+pub(crate) fn router(app: App) -> Router {
+    let (router, document) = api().split_for_parts();
+    let document = document.to_json().expect("the document can be written");
+    let document: Arc<str> = Arc::from(document);
+    router
+        .route(
+            "/openapi.json",
+            get(move || async move { ([("content-type", "application/json")], document.to_string()) }),
+        )
+        .fallback(|| async { Refusal(Problem::new(ErrorCode::NotFound, "there is no such path")) })
+        .method_not_allowed_fallback(|| async {
+            Refusal(Problem::new(ErrorCode::MethodNotAllowed, "this path does not know that method"))
+        })
+        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| -> Response {
+            Refusal(Problem::new(ErrorCode::Internal, "a handler broke a promise")).into_response()
+        }))
+        .with_state(app)
+}
+
+/// An answer to a command that made something.
+pub(crate) fn created<T: serde::Serialize>(body: T) -> (StatusCode, axum::Json<T>) {
+    (StatusCode::CREATED, axum::Json(body))
+}

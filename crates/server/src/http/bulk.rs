@@ -1,0 +1,168 @@
+//! Many commands in one request, one JSON object a line, each standing alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use kapell_api::{BulkAnswer, BulkLine, ErrorCode, Problem};
+use kapell_core::{Command, Rejection};
+use tokio::sync::oneshot;
+
+use super::agents::shown;
+use super::door::{Door, accepted, content_type, fingerprint, json, read};
+use super::problem::{Refusals, problem_of};
+use super::reports::Report;
+use super::{Refusal, parse};
+use crate::fleet::{Answer, Line, RETRY_AFTER, Refused};
+use crate::token::Access;
+
+/// Bytes of the body of a bulk.
+const BULK_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Lines of a bulk.
+const BULK_LINES_MAX: usize = 100_000;
+/// Lines that are handed to the writer at once, so that others get between.
+const CHUNK_LINES: usize = 512;
+/// How often a full queue is tried again for one chunk before the rest is answered `busy`.
+const TRIES_MAX: usize = 200;
+
+type Answers = Result<Vec<Result<Answer, Rejection>>, Refused>;
+
+/// What becomes of a line: refused at the door, or waiting for the writer's next answer.
+enum Slot {
+    Refused(Problem),
+    Asked { agent: Option<String> },
+}
+
+/// Executes many commands: one JSON object a line, answered line by line in the same order. Each line stands alone;
+/// a refused one changes nothing and does not stop the others. At most 16 MiB and 100,000 lines. With an
+/// `Idempotency-Key` each line is remembered under the key and its number.
+#[utoipa::path(post, path = "/v1/bulk", tag = "bulk",
+    request_body(content = BulkLine, content_type = "application/x-ndjson"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    responses((status = 200, body = BulkAnswer, content_type = "application/x-ndjson"), Refusals))]
+pub(super) async fn bulk(door: Door, request: Request) -> Result<Response, Refusal> {
+    let kind = content_type(request.headers());
+    if !matches!(kind.as_str(), "application/x-ndjson" | "application/ndjson" | "application/json") {
+        let detail = format!("the content type is `{kind}`; it must be application/x-ndjson");
+        return Err(Problem::new(ErrorCode::UnsupportedMediaType, detail).into());
+    }
+    let bytes = read(request.into_body(), BULK_BYTES_MAX).await?;
+    let lines: Vec<&[u8]> =
+        bytes.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace)).collect();
+    if lines.len() > BULK_LINES_MAX {
+        let detail = format!("{} lines; at most {BULK_LINES_MAX} are allowed", lines.len());
+        return Err(Problem::new(ErrorCode::PayloadTooLarge, detail).into());
+    }
+    let mut out = Vec::with_capacity(lines.len() * 64);
+    // One chunk is being decided while the next one is read and the last one is written out.
+    let mut under_way: Option<(Vec<Slot>, oneshot::Receiver<Answers>)> = None;
+    for (index, chunk) in lines.chunks(CHUNK_LINES).enumerate() {
+        let (slots, asked) = read_chunk(&door, index * CHUNK_LINES, chunk);
+        let receiver = hand_over(&door, asked).await?;
+        if let Some((slots, receiver)) = under_way.replace((slots, receiver)) {
+            write_chunk(slots, receiver.await.unwrap_or(Err(Refused::Down))?, &mut out);
+        }
+    }
+    if let Some((slots, receiver)) = under_way {
+        write_chunk(slots, receiver.await.unwrap_or(Err(Refused::Down))?, &mut out);
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out).into_response())
+}
+
+/// Hands a chunk to the writer; waits while its queue is full.
+async fn hand_over(door: &Door, lines: Vec<Line>) -> Result<oneshot::Receiver<Answers>, Refusal> {
+    let mut lines = lines;
+    for _ in 0..TRIES_MAX {
+        match door.app.fleet.offer_lines(lines) {
+            Ok(receiver) => return Ok(receiver),
+            Err((Refused::Busy, back)) => lines = back,
+            Err((refused, _)) => return Err(refused.into()),
+        }
+        tokio::time::sleep(RETRY_AFTER.min(Duration::from_millis(20))).await;
+    }
+    Err(Refused::Busy.into())
+}
+
+fn read_chunk(door: &Door, first: usize, chunk: &[&[u8]]) -> (Vec<Slot>, Vec<Line>) {
+    let mut slots = Vec::with_capacity(chunk.len());
+    let mut lines = Vec::with_capacity(chunk.len());
+    for (offset, bytes) in chunk.iter().enumerate() {
+        match read_line(door, first + offset, bytes) {
+            Ok((line, agent)) => {
+                lines.push(line);
+                slots.push(Slot::Asked { agent });
+            }
+            Err(problem) => slots.push(Slot::Refused(problem)),
+        }
+    }
+    (slots, lines)
+}
+
+/// Reads one line, and the agent whose assignments it fetches.
+fn read_line(door: &Door, number: usize, bytes: &[u8]) -> Result<(Line, Option<String>), Problem> {
+    // The quick reader first; only a line that does not fit is read again for the name of its field.
+    let line: BulkLine = match serde_json::from_slice(bytes) {
+        Ok(line) => line,
+        Err(_) => json(bytes)?,
+    };
+    let command = |contact, command| {
+        (Line::Command(door.ask(number, fingerprint("bulk", bytes), contact, command)), None)
+    };
+    let report = |report: &dyn Report| {
+        let (agent, reported) = report.read(None)?;
+        door.speak_for(&agent)?;
+        Ok(command(Some(agent), reported))
+    };
+    match line {
+        BulkLine::Register(agent) => {
+            door.require(Access::Manager)?;
+            Ok(command(None, Command::RegisterAgent { spec: parse::agent(&agent)?, online: false }))
+        }
+        BulkLine::Submit(task) => {
+            door.require(Access::Manager)?;
+            Ok(command(None, Command::Submit(Arc::new(parse::submission(&task)?))))
+        }
+        BulkLine::Next(next) => {
+            let agent = parse::name("agent", &next.agent)?;
+            door.speak_for(&agent)?;
+            if !(1..=100).contains(&next.max) {
+                return Err(Problem::field("max", next.max.to_string(), "1 to 100"));
+            }
+            Ok((Line::Next { agent, max: next.max }, Some(next.agent)))
+        }
+        BulkLine::Heartbeat(heartbeat) => {
+            let agent = parse::name("agent", &heartbeat.agent)?;
+            door.speak_for(&agent)?;
+            Ok((Line::Heartbeat { agent }, None))
+        }
+        BulkLine::Start(it) => report(&it),
+        BulkLine::Progress(it) => report(&it),
+        BulkLine::Done(it) => report(&it),
+        BulkLine::Fail(it) => report(&it),
+        BulkLine::Release(it) => report(&it),
+    }
+}
+
+fn write_chunk(slots: Vec<Slot>, answers: Vec<Result<Answer, Rejection>>, out: &mut Vec<u8>) {
+    let mut answers = answers.into_iter();
+    for slot in slots {
+        let answer = match slot {
+            Slot::Refused(problem) => BulkAnswer::Error(problem),
+            Slot::Asked { agent } => match answers.next() {
+                Some(Ok(Answer::Reply(reply))) => {
+                    accepted(&reply).map_or_else(BulkAnswer::Error, BulkAnswer::Ok)
+                }
+                Some(Ok(Answer::Handed(handed))) => {
+                    BulkAnswer::Assignments(shown(&handed, agent.as_deref().unwrap_or_default()))
+                }
+                Some(Ok(Answer::Alive)) => BulkAnswer::Ok(kapell_api::Ack::default()),
+                Some(Err(rejection)) => BulkAnswer::Error(problem_of(&rejection)),
+                None => BulkAnswer::Error(Problem::new(ErrorCode::Internal, "the writer gave no answer")),
+            },
+        };
+        let _ = serde_json::to_writer(&mut *out, &answer);
+        out.push(b'\n');
+    }
+}

@@ -1,0 +1,352 @@
+//! From the state to the wire.
+
+use std::fmt::Display;
+
+use jiff::Timestamp;
+use kapell_api as api;
+use kapell_core::{Agent, Counts, Escalation, Offer, OfferState, Project, Reply, State, Task};
+use kapell_model::{AgentId, Moment, Policy, Ratio, Span, TaskState};
+
+use crate::fleet::{Handed, View};
+
+/// Shows a moment by RFC 3339 in UTC.
+pub(crate) fn time(moment: Moment) -> String {
+    Timestamp::from_millisecond(moment.0).map(|timestamp| timestamp.to_string()).unwrap_or_default()
+}
+
+/// Shows a span in hours.
+#[expect(clippy::cast_precision_loss, reason = "spans are far below 2^52 ms")]
+pub(crate) fn hours(span: Span) -> f64 {
+    span.0 as f64 / 3_600_000.0
+}
+
+/// Shows a weight in whole units.
+pub(crate) fn weight(millionths: u32) -> f64 {
+    f64::from(millionths) / f64::from(Ratio::UNIT)
+}
+
+fn shown(id: impl Display) -> String {
+    id.to_string()
+}
+
+/// Shows what an accepted command did.
+pub(crate) fn ack(reply: &Reply) -> api::Ack {
+    api::Ack {
+        task: reply.task.map(shown),
+        state: reply.state.map(|state| state.as_str().to_owned()),
+        agent: reply.agent.as_ref().map(shown),
+        assignment: reply.assignment.map(shown),
+        offer: reply.offer.map(shown),
+        escalation: reply.escalation.map(shown),
+        policy_version: reply.policy_version,
+    }
+}
+
+/// Shows an assignment to its agent.
+pub(crate) fn assignment(handed: &Handed, agent: &str) -> api::Assignment {
+    let spec = &handed.spec;
+    api::Assignment {
+        assignment: shown(handed.assignment),
+        task: shown(handed.task),
+        agent: agent.to_owned(),
+        key: spec.key.as_ref().map(shown),
+        title: shown(&spec.title),
+        description: shown(&spec.description),
+        kind: shown(&spec.kind),
+        priority: shown(spec.priority),
+        project: spec.project.as_ref().map(shown),
+        attempt: handed.attempt,
+        started: handed.started,
+        since: time(handed.since),
+        deadline: spec.deadline.map(time),
+        note: handed.note.as_ref().map(shown),
+        estimate_hours: spec.estimate.map(hours),
+    }
+}
+
+/// Shows an agent.
+pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
+    let last_seen = view.liveness.last_seen(agent.id).filter(|_| agent.seen);
+    let lease = agent.lease(view.state.policy());
+    api::Agent {
+        name: shown(&agent.spec.name),
+        role: shown(&agent.spec.role),
+        kind: shown(agent.spec.kind),
+        state: shown(agent.state),
+        state_since: time(agent.state_since),
+        because: vec![match last_seen {
+            Some(seen) => {
+                format!("last heard of {} ago; its lease is {lease}", view.now.since(seen))
+            }
+            None => "never heard of".to_owned(),
+        }],
+        last_seen: last_seen.map(time),
+        lease_ms: lease.0,
+        capabilities: agent
+            .spec
+            .capabilities
+            .iter()
+            .map(|(name, score)| (name.to_string(), score.as_decimal()))
+            .collect(),
+        max_concurrent_tasks: agent.spec.max_concurrent,
+        tasks: agent.tasks.iter().map(shown).collect(),
+        completed: agent.completed,
+        failed: agent.failed,
+        lost: agent.lost,
+    }
+}
+
+fn agent_name(state: &State, id: AgentId) -> String {
+    state.agent(id).spec.name.to_string()
+}
+
+/// Shows a task.
+pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
+    let (state, spec, owner, ending) = (view.state, &task.spec, task.owner.as_ref(), task.ending.as_ref());
+    let source = spec.source.as_ref().and_then(|source| serde_json::from_str(source).ok());
+    let open_offer =
+        |id: &&kapell_model::OfferId| state.offer(**id).is_some_and(|o| o.state == OfferState::Open);
+    let note = owner.and_then(|owner| owner.note.as_ref()).or(task.note.as_ref());
+    api::Task {
+        id: shown(task.id),
+        key: spec.key.as_ref().map(shown),
+        title: shown(&spec.title),
+        description: shown(&spec.description),
+        kind: shown(&spec.kind),
+        priority: shown(task.priority),
+        effective_priority: shown(task.effective),
+        state: shown(task.state()),
+        state_since: time(task.state_since),
+        because: because(view, task),
+        project: spec.project.as_ref().map(shown),
+        requires: spec.requires.iter().map(requirement).collect(),
+        role: spec.role.as_ref().map(shown),
+        pinned_agent: spec.agent.as_ref().map(shown),
+        exclude: spec.exclude.iter().map(shown).collect(),
+        estimate_hours: hours(task.estimate),
+        estimate_source: if spec.estimate.is_some() { "declared" } else { "by_complexity" }.to_owned(),
+        complexity: spec.complexity,
+        depends_on: task
+            .edges
+            .iter()
+            .map(|edge| api::Dependency {
+                task: shown(edge.on),
+                kind: shown(edge.kind),
+                state: shown(state.task(edge.on).state()),
+                waived: edge.waived,
+            })
+            .collect(),
+        dependents: task.dependents.iter().map(shown).collect(),
+        owner: owner.map(|owner| agent_name(state, owner.agent)),
+        assignment: owner.map(|owner| shown(owner.assignment)),
+        attempts: task.attempts,
+        failures: task.failures,
+        max_attempts: spec.attempts_max.unwrap_or(state.policy().attempts_max),
+        losses: task.losses,
+        progress_percent: owner.map(|owner| owner.percent),
+        note: note.map(shown),
+        result: ending.and_then(|ending| ending.result.as_ref()).map(shown),
+        finished_by: ending.and_then(|ending| ending.by).map(|(agent, _)| agent_name(state, agent)),
+        reason: ending.and_then(|ending| ending.reason.as_ref()).map(shown),
+        deadline: spec.deadline.map(time),
+        latest_start: Some(task.latest_start).filter(|&moment| moment != Moment::NEVER).map(time),
+        deferred_until: task.deferred_until.map(time),
+        submitted_at: time(task.submitted_at),
+        started_at: owner.and_then(|owner| owner.started_at).map(time),
+        finished_at: ending.map(|ending| time(ending.at)),
+        labels: spec.labels.iter().map(shown).collect(),
+        offers_open: u32::try_from(task.offers.iter().filter(open_offer).count()).unwrap_or(u32::MAX),
+        source,
+        changed: task.changed.0,
+    }
+}
+
+fn requirement(require: &kapell_core::Require) -> api::Requirement {
+    api::Requirement {
+        capability: shown(&require.capability),
+        weight: weight(require.weight),
+        minimum: require.minimum.as_decimal(),
+    }
+}
+
+/// Says in words what makes a task's state so. Facts of the task and its neighbours alone; who would get it is the
+/// business of `why`.
+pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
+    let state = view.state;
+    let mut facts = match task.state() {
+        TaskState::Blocked => blocked_by(state, task),
+        TaskState::Ready => {
+            vec![format!("in the queue for {}, as {}", view.now.since(task.state_since), task.effective)]
+        }
+        TaskState::Deferred => {
+            let until = task.deferred_until.unwrap_or_default();
+            let why = match (&task.note, task.failures) {
+                (Some(note), 1..) => format!(": attempt {} failed: {note}", task.failures),
+                _ => String::new(),
+            };
+            vec![format!("set aside until {}{why}", time(until))]
+        }
+        TaskState::Assigned | TaskState::InProgress => owned_by(view, task),
+        TaskState::Completed | TaskState::Failed | TaskState::Cancelled => ended(state, task),
+    };
+    if task.effective < task.priority && task.is_open() {
+        let source = task.dependents.iter().map(|&id| state.task(id));
+        let source = source
+            .filter(|dependent| dependent.is_open() && dependent.effective == task.effective)
+            .min_by_key(|d| d.id);
+        if let Some(source) = source {
+            facts.push(format!("raised to {} because {} waits for it", task.effective, source.id));
+        }
+    }
+    if task.boosted && task.is_open() {
+        facts.push(format!("boosted to {} after it lost an owner", task.priority));
+    }
+    facts
+}
+
+fn blocked_by(state: &State, task: &Task) -> Vec<String> {
+    let open = task.gates().map(|on| state.task(on)).filter(|on| on.state() != TaskState::Completed);
+    let say = |on: &Task| match (on.state(), &on.owner) {
+        (gone @ (TaskState::Failed | TaskState::Cancelled), _) => {
+            format!("waits for {}, which is {gone}: waive the dependency, reopen {} or cancel", on.id, on.id)
+        }
+        (present, Some(owner)) => {
+            format!("waits for {} ({present} by {})", on.id, state.agent(owner.agent).spec.name)
+        }
+        (present, None) => format!("waits for {} ({present})", on.id),
+    };
+    open.map(say).collect()
+}
+
+fn owned_by(view: &View<'_>, task: &Task) -> Vec<String> {
+    let Some(owner) = &task.owner else { return Vec::new() };
+    let name = &view.state.agent(owner.agent).spec.name;
+    let ago = |moment: Moment| view.now.since(moment);
+    match owner.started_at {
+        Some(started) => vec![format!(
+            "{name} works on it under {} since {} ago, {} %, last report {} ago",
+            owner.assignment,
+            ago(started),
+            owner.percent,
+            ago(owner.reported_at)
+        )],
+        None => vec![format!(
+            "{name} owns it under {} since {} ago, not started",
+            owner.assignment,
+            ago(owner.since)
+        )],
+    }
+}
+
+fn ended(state: &State, task: &Task) -> Vec<String> {
+    let Some(ending) = &task.ending else { return Vec::new() };
+    let mut facts = Vec::new();
+    match ending.by {
+        Some((agent, assignment)) => {
+            facts.push(format!("{} by {} under {assignment}", ending.state, state.agent(agent).spec.name));
+        }
+        None if task.attempts == 0 && ending.state == TaskState::Completed => {
+            facts.push("was completed where it was imported from".to_owned());
+        }
+        None => {}
+    }
+    if let Some(reason) = &ending.reason {
+        facts.push(format!("{}: {reason}", ending.state));
+    }
+    facts
+}
+
+/// Shows counts by state.
+pub(crate) fn totals(counts: &Counts) -> api::TaskTotals {
+    api::TaskTotals {
+        total: counts.total(),
+        blocked: counts.of(TaskState::Blocked),
+        ready: counts.of(TaskState::Ready),
+        deferred: counts.of(TaskState::Deferred),
+        assigned: counts.of(TaskState::Assigned),
+        in_progress: counts.of(TaskState::InProgress),
+        completed: counts.of(TaskState::Completed),
+        failed: counts.of(TaskState::Failed),
+        cancelled: counts.of(TaskState::Cancelled),
+    }
+}
+
+/// Shows a project.
+pub(crate) fn project(project: &Project) -> api::Project {
+    api::Project {
+        name: shown(&project.spec.name),
+        title: shown(&project.spec.title),
+        deadline: project.spec.deadline.map(time),
+        tasks: totals(&project.counts),
+    }
+}
+
+/// Shows a late result.
+pub(crate) fn offer(state: &State, offer: &Offer) -> api::Offer {
+    api::Offer {
+        id: shown(offer.id),
+        task: shown(offer.task),
+        agent: agent_name(state, offer.agent),
+        assignment: shown(offer.assignment),
+        result: offer.result.as_ref().map(shown),
+        at: time(offer.at),
+        state: offer.state.as_str().to_owned(),
+        reason: offer.reason.as_ref().map(shown),
+    }
+}
+
+/// Shows an escalation.
+pub(crate) fn escalation(escalation: &Escalation) -> api::Escalation {
+    api::Escalation {
+        id: shown(escalation.id),
+        kind: escalation.kind.as_str().to_owned(),
+        role: "agent_manager".to_owned(),
+        task: shown(escalation.task),
+        detail: shown(&escalation.detail),
+        raised_at: time(escalation.at),
+        state: if escalation.settled.is_some() { "settled" } else { "open" }.to_owned(),
+        settled_at: escalation.settled.as_ref().map(|(at, _)| time(*at)),
+        note: escalation.settled.as_ref().map(|(_, note)| shown(note)),
+    }
+}
+
+/// Shows a policy.
+pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
+    api::Policy {
+        version: Some(version),
+        threshold: policy.threshold.as_decimal(),
+        weights: api::Weights {
+            capability: policy.weights.capability.as_decimal(),
+            workload: policy.weights.workload.as_decimal(),
+            performance: policy.weights.performance.as_decimal(),
+            cohesion: policy.weights.cohesion.as_decimal(),
+        },
+        performance_default: policy.performance_default.as_decimal(),
+        cohesion_default: policy.cohesion_default.as_decimal(),
+        claims: match policy.claims {
+            kapell_model::Claims::First => "first",
+            kapell_model::Claims::Off => "off",
+        }
+        .to_owned(),
+        heartbeat_lease_ms: policy.lease_heartbeat.0,
+        call_lease_ms: policy.lease_call.0,
+        person_lease_ms: policy.lease_person.0,
+        grace_ms: policy.lease_grace.0,
+        ack_ms: api::AckTimes {
+            critical: policy.ack.critical.0,
+            high: policy.ack.high.0,
+            medium: policy.ack.medium.0,
+            low: policy.ack.low.0,
+        },
+        max_attempts: policy.attempts_max,
+        max_losses: policy.losses_max,
+        retry_backoff_ms: policy.retry_backoff.0,
+        retry_backoff_max_ms: policy.retry_backoff_max.0,
+        on_failed_dependency: match policy.on_failed_dependency {
+            kapell_model::OnFailedDependency::Block => "block",
+            kapell_model::OnFailedDependency::Cancel => "cancel",
+        }
+        .to_owned(),
+        estimate_hours_by_complexity: policy.estimate_by_complexity.iter().map(|&span| hours(span)).collect(),
+    }
+}

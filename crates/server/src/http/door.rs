@@ -1,0 +1,233 @@
+//! Who is at the door, and what they bring: tokens, idempotency keys, bodies.
+
+use std::sync::Arc;
+
+use axum::body::Body as HttpBody;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use kapell_api::{Ack, ErrorCode, Problem};
+use kapell_core::{Command, Reply};
+use kapell_model::{CommandId, Name};
+use serde::de::DeserializeOwned;
+
+use super::convert::ack;
+use super::problem::STALE_HINT;
+use super::{App, Refusal};
+use crate::fleet::Ask;
+use crate::token::{Access, Caller};
+use crate::writer::fresh_id;
+
+/// Bytes of the body of one command.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of an idempotency key.
+const KEY_BYTES_MAX: usize = 128;
+
+/// A caller that has shown a valid token.
+pub(crate) struct Door {
+    pub(crate) app: App,
+    pub(crate) caller: Arc<Caller>,
+    key: Option<String>,
+}
+
+impl FromRequestParts<App> for Door {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let caller = token(&parts.headers).and_then(|token| app.tokens.caller(token)).ok_or_else(|| {
+            let problem = Problem::new(ErrorCode::Unauthenticated, "the request carries no valid token");
+            problem.hint("send `Authorization: Bearer TOKEN`; see `kapell token`")
+        })?;
+        Ok(Self { app: app.clone(), caller, key: key(&parts.headers)? })
+    }
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(Problem::field(
+            "Idempotency-Key",
+            format!("{} bytes", value.len()),
+            "1 to 128 visible ASCII characters",
+        )),
+    }
+}
+
+impl Door {
+    /// Demands an access.
+    pub(crate) fn require(&self, access: Access) -> Result<(), Problem> {
+        if self.caller.access <= access {
+            return Ok(());
+        }
+        let (needs, has) = (access.as_str(), self.caller.access.as_str());
+        Err(Problem::new(ErrorCode::Forbidden, format!("this needs access `{needs}`; the token has `{has}`")))
+    }
+
+    /// Demands that the caller is `agent`, or a manager who speaks for it.
+    pub(crate) fn speak_for(&self, agent: &Name) -> Result<(), Problem> {
+        if self.caller.access <= Access::Manager || self.caller.agent.as_ref() == Some(agent) {
+            return Ok(());
+        }
+        let detail = match &self.caller.agent {
+            Some(own) => format!("the token speaks for agent `{own}`, not for `{agent}`"),
+            None => format!("the token has access `{}` and speaks for no agent", self.caller.access.as_str()),
+        };
+        Err(Problem::new(ErrorCode::Forbidden, detail))
+    }
+
+    /// Executes a command.
+    pub(crate) async fn command(
+        &self,
+        fingerprint: u64,
+        contact: Option<Name>,
+        command: Command,
+    ) -> Result<Reply, Refusal> {
+        let ask = self.ask(0, fingerprint, contact, command);
+        Ok(self.app.fleet.command(ask).await?)
+    }
+
+    /// Makes the ask of line `line` of the request.
+    pub(crate) fn ask(&self, line: usize, fingerprint: u64, contact: Option<Name>, command: Command) -> Ask {
+        let actor = Arc::clone(&self.caller.actor);
+        match &self.key {
+            Some(key) => {
+                let id = keyed_id(&actor, key, line);
+                Ask { id, fingerprint: Some(fingerprint), actor, contact, command }
+            }
+            None => Ask { id: fresh_id(), fingerprint: None, actor, contact, command },
+        }
+    }
+
+    /// Executes a command and answers what it did; a report under an outdated token is a refusal that says where
+    /// the result is kept.
+    pub(crate) async fn acknowledged(
+        &self,
+        fingerprint: u64,
+        contact: Option<Name>,
+        command: Command,
+    ) -> Result<axum::Json<Ack>, Refusal> {
+        let reply = self.command(fingerprint, contact, command).await?;
+        Ok(axum::Json(accepted(&reply)?))
+    }
+}
+
+/// Returns what a reply is shown as: an acknowledgement, or the problem of a late report.
+pub(crate) fn accepted(reply: &Reply) -> Result<Ack, Problem> {
+    let ack = ack(reply);
+    if !reply.stale {
+        return Ok(ack);
+    }
+    let detail = format!(
+        "the assignment of task {} is outdated; the task was not changed, the result is kept as offer {}",
+        ack.task.as_deref().unwrap_or_default(),
+        ack.offer.as_deref().unwrap_or_default()
+    );
+    let problem = Problem::new(ErrorCode::StaleAssignment, detail).hint(STALE_HINT);
+    Err(Problem { offer: ack.offer, ..problem })
+}
+
+/// Makes the id of a keyed command from its scope: a UUID of version 8.
+fn keyed_id(actor: &str, key: &str, line: usize) -> CommandId {
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update(actor.as_bytes())
+        .update(&[0])
+        .update(key.as_bytes())
+        .update(&[0])
+        .update(&line.to_le_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    CommandId(uuid::Builder::from_custom_bytes(bytes).into_uuid().as_u128())
+}
+
+/// Returns a digest of what a keyed command asks for.
+pub(crate) fn fingerprint(path: &str, body: &[u8]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(path.as_bytes()).update(&[0]).update(body);
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    u64::from_le_bytes(bytes)
+}
+
+/// A JSON body with its digest.
+pub(crate) struct Body<T> {
+    pub(crate) value: T,
+    pub(crate) fingerprint: u64,
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Refusal> {
+        let kind = content_type(request.headers());
+        if !(kind == "application/json" || kind.ends_with("+json")) {
+            let detail = format!("the content type is `{kind}`; it must be application/json");
+            return Err(Problem::new(ErrorCode::UnsupportedMediaType, detail).into());
+        }
+        let path = request.uri().path().to_owned();
+        let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
+        Ok(Self { value: json(&bytes)?, fingerprint: fingerprint(&path, &bytes) })
+    }
+}
+
+/// Returns the media type of a body without its parameters, in lower case.
+pub(crate) fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Reads a body up to `bytes_max`.
+pub(crate) async fn read(body: HttpBody, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    match axum::body::to_bytes(body, bytes_max).await {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) => {
+            let source = std::error::Error::source(&error);
+            let too_large = source.is_some_and(|source| source.to_string().contains("length limit"));
+            Err(if too_large {
+                Problem::new(ErrorCode::PayloadTooLarge, format!("the body is over {bytes_max} bytes"))
+            } else {
+                Problem::new(ErrorCode::BadRequest, "the body broke off")
+            })
+        }
+    }
+}
+
+/// Reads JSON; an error names the field.
+pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let detail = error.inner().to_string();
+        let problem = Problem::new(ErrorCode::BadRequest, format!("the body does not fit: {detail}"));
+        Problem { field: Some(path).filter(|path| path != "."), ..problem }
+    })?;
+    deserializer.end().map_err(|error| {
+        Problem::new(ErrorCode::BadRequest, format!("something stands behind the JSON object: {error}"))
+    })?;
+    Ok(value)
+}
+
+/// A query string; an error names the parameter.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(error) => {
+                let detail =
+                    std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                Err(Problem::new(ErrorCode::BadRequest, format!("the query does not fit: {detail}")).into())
+            }
+        }
+    }
+}

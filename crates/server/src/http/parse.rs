@@ -1,0 +1,268 @@
+//! From the wire to the words inside. Past here a name is a name.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kapell_api as api;
+use kapell_api::Problem;
+use kapell_core::{AgentSpec, Closed, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
+use kapell_model::{
+    Ack, AgentKind, AssignmentId, Claims, DependencyKind, Moment, Name, NameError, OnFailedDependency,
+    Policy, Priority, Ratio, Span, TaskState, Text, Weights, limits,
+};
+
+type Parsed<T> = Result<T, Problem>;
+
+/// Reads a name.
+pub(crate) fn name(field: &str, text: &str) -> Parsed<Name> {
+    Name::new(text).map_err(|error| {
+        let given = format!("`{}`, {}", error.given, error.reason);
+        Problem::field(field, given, NameError::ALLOWED)
+    })
+}
+
+fn optional_name(field: &str, text: Option<&str>) -> Parsed<Option<Name>> {
+    text.map(|text| name(field, text)).transpose()
+}
+
+/// Reads a text of at most `bytes_max` bytes.
+pub(crate) fn text(field: &str, text: &str, bytes_max: usize) -> Parsed<Text> {
+    Text::new(text, bytes_max).map_err(|error| {
+        let allowed =
+            format!("at most {bytes_max} bytes without control characters but line breaks and tabs");
+        Problem::field(field, error.to_string(), allowed)
+    })
+}
+
+/// Reads a note that may be missing.
+pub(crate) fn note(field: &str, note: Option<&str>) -> Parsed<Option<Text>> {
+    note.map(|note| text(field, note, limits::NOTE_BYTES_MAX)).transpose()
+}
+
+fn ratio(field: &str, decimal: f64) -> Parsed<Ratio> {
+    Ratio::from_decimal(decimal)
+        .map_err(|error| Problem::field(field, error.given, "a finite number within 0..=1"))
+}
+
+/// Reads a task's id or key.
+pub(crate) fn task(field: &str, text: &str) -> Parsed<TaskRef> {
+    match text.parse() {
+        Ok(id) => Ok(TaskRef::Id(id)),
+        Err(_) => name(field, text).map(TaskRef::Key),
+    }
+}
+
+/// Reads a fencing token.
+pub(crate) fn assignment(text: &str) -> Parsed<AssignmentId> {
+    text.parse().map_err(|_| {
+        let given = format!("`{}`", text.escape_default().take(100).collect::<String>());
+        Problem::field("assignment", given, "an id such as A-34")
+    })
+}
+
+/// Reads one of a closed set of words.
+pub(crate) fn word<T: Copy>(
+    field: &str,
+    text: &str,
+    words: &[T],
+    parse: impl Fn(&str) -> Option<T>,
+    show: impl Fn(T) -> &'static str,
+) -> Parsed<T> {
+    parse(text).ok_or_else(|| {
+        let allowed = words.iter().map(|&word| show(word)).collect::<Vec<_>>().join(", ");
+        Problem::field(field, format!("`{}`", text.escape_default().take(100).collect::<String>()), allowed)
+    })
+}
+
+/// Reads a priority.
+pub(crate) fn priority(text: &str) -> Parsed<Priority> {
+    word("priority", text, Priority::ALL, Priority::parse, Priority::as_str)
+}
+
+/// Reads a task state.
+pub(crate) fn task_state(field: &str, text: &str) -> Parsed<TaskState> {
+    word(field, text, TaskState::ALL, TaskState::parse, TaskState::as_str)
+}
+
+/// Reads a kind of dependency.
+pub(crate) fn dependency_kind(field: &str, text: &str) -> Parsed<DependencyKind> {
+    word(field, text, DependencyKind::ALL, DependencyKind::parse, DependencyKind::as_str)
+}
+
+fn moment(field: &str, text: Option<&str>) -> Parsed<Option<Moment>> {
+    let Some(text) = text else { return Ok(None) };
+    let parsed: Result<Timestamp, _> = text.parse();
+    parsed.map(|timestamp| Some(Moment(timestamp.as_millisecond()))).map_err(|_| {
+        let given = format!("`{}`", text.escape_default().take(100).collect::<String>());
+        Problem::field(field, given, "a time by RFC 3339, such as 2026-01-31T12:00:00Z")
+    })
+}
+
+/// Reads hours as a span; they must be above 0 and at most 10,000.
+fn hours(field: &str, hours: f64) -> Parsed<Span> {
+    let millis = hours * 3_600_000.0;
+    if !(millis.is_finite() && hours > 0.0 && hours <= 10_000.0) {
+        return Err(Problem::field(field, hours.to_string(), "a number of hours above 0 and at most 10000"));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be within bounds")]
+    Ok(Span((millis.round() as i64).max(1)))
+}
+
+/// Reads an agent.
+pub(crate) fn agent(agent: &api::AgentRegistration) -> Parsed<AgentSpec> {
+    let capabilities = agent.capabilities.iter().map(|(capability, &score)| {
+        let field = format!("capabilities.{}", capability.escape_default().take(100).collect::<String>());
+        Ok((name(&field, capability)?, ratio(&field, score)?))
+    });
+    Ok(AgentSpec {
+        name: name("name", &agent.name)?,
+        role: name("role", &agent.role)?,
+        kind: word("kind", &agent.kind, AgentKind::ALL, AgentKind::parse, AgentKind::as_str)?,
+        capabilities: capabilities.collect::<Parsed<_>>()?,
+        max_concurrent: agent.max_concurrent_tasks,
+        lease: agent.lease_ms.map(Span),
+    })
+}
+
+/// Reads a project.
+pub(crate) fn project(project: &api::NewProject) -> Parsed<ProjectSpec> {
+    Ok(ProjectSpec {
+        name: name("name", &project.name)?,
+        title: text("title", &project.title, limits::TITLE_BYTES_MAX)?,
+        deadline: moment("deadline", project.deadline.as_deref())?,
+    })
+}
+
+/// Reads a task.
+pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<TaskSpec> {
+    let title = Text::filled(&task.title, limits::TITLE_BYTES_MAX).map_err(|error| {
+        Problem::field("title", error.to_string(), "1 to 500 bytes without control characters")
+    })?;
+    Ok(TaskSpec {
+        title,
+        description: text("description", &task.description, limits::DESCRIPTION_BYTES_MAX)?,
+        kind: name("type", &task.kind)?,
+        priority: priority(&task.priority)?,
+        key: optional_name("key", task.key.as_deref())?,
+        project: optional_name("project", task.project.as_deref())?,
+        requires: task.requires.iter().enumerate().map(requirement).collect::<Parsed<_>>()?,
+        role: optional_name("role", task.role.as_deref())?,
+        agent: optional_name("agent", task.agent.as_deref())?,
+        exclude: task.exclude.iter().map(|agent| name("exclude", agent)).collect::<Parsed<_>>()?,
+        estimate: task.estimate_hours.map(|estimate| hours("estimate_hours", estimate)).transpose()?,
+        complexity: task.complexity,
+        deadline: moment("deadline", task.deadline.as_deref())?,
+        not_before: moment("not_before", task.not_before.as_deref())?,
+        labels: task
+            .labels
+            .iter()
+            .map(|label| text("labels", label, limits::LABEL_BYTES_MAX))
+            .collect::<Parsed<_>>()?,
+        attempts_max: task.max_attempts,
+        source: task.source.as_ref().map(source).transpose()?,
+        closed: task.closed.as_ref().map(closed).transpose()?,
+        edges: self::task_edges(task)?,
+    })
+}
+
+fn requirement((index, requirement): (usize, &api::Requirement)) -> Parsed<Require> {
+    let field = |member: &str| format!("requires[{index}].{member}");
+    let weight = requirement.weight * f64::from(Ratio::UNIT);
+    if !(weight.is_finite() && weight >= 1.0 && requirement.weight <= f64::from(limits::WEIGHT_MAX)) {
+        let given = requirement.weight.to_string();
+        return Err(Problem::field(field("weight"), given, "a number above 0 and at most 1000"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be within bounds"
+    )]
+    Ok(Require {
+        capability: name(&field("capability"), &requirement.capability)?,
+        weight: weight.round() as u32,
+        minimum: ratio(&field("minimum"), requirement.minimum)?,
+    })
+}
+
+fn task_edges(submission: &api::TaskSubmission) -> Parsed<Vec<(TaskRef, DependencyKind)>> {
+    let mut edges = Vec::with_capacity(submission.depends_on.len());
+    for on in &submission.depends_on {
+        edges.push((task("depends_on", on)?, DependencyKind::Blocks));
+    }
+    if let Some(parent) = &submission.parent {
+        edges.push((task("parent", parent)?, DependencyKind::ParentChild));
+    }
+    for related in &submission.related {
+        edges.push((task("related", &related.task)?, dependency_kind("related", &related.kind)?));
+    }
+    Ok(edges)
+}
+
+fn source(source: &serde_json::Map<String, serde_json::Value>) -> Parsed<Arc<str>> {
+    let text = serde_json::to_string(source).unwrap_or_default();
+    if text.len() > limits::SOURCE_BYTES_MAX {
+        let allowed = format!("at most {} bytes of JSON", limits::SOURCE_BYTES_MAX);
+        return Err(Problem::field("source", format!("{} bytes", text.len()), allowed));
+    }
+    Ok(Arc::from(text))
+}
+
+fn closed(closed: &api::ClosedWork) -> Parsed<Closed> {
+    Ok(Closed {
+        state: task_state("closed.state", &closed.state)?,
+        at: moment("closed.at", closed.at.as_deref())?,
+        reason: text("closed.reason", &closed.reason, limits::NOTE_BYTES_MAX)?,
+    })
+}
+
+/// Reads a policy. Ranges are the core's business; here only what has no place inside is refused.
+pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
+    let claims = match policy.claims.as_str() {
+        "first" => Claims::First,
+        "off" => Claims::Off,
+        other => return Err(Problem::field("claims", format!("`{other}`"), "first, off")),
+    };
+    let on_failed_dependency = match policy.on_failed_dependency.as_str() {
+        "block" => OnFailedDependency::Block,
+        "cancel" => OnFailedDependency::Cancel,
+        other => return Err(Problem::field("on_failed_dependency", format!("`{other}`"), "block, cancel")),
+    };
+    let estimates: Vec<Span> = policy
+        .estimate_hours_by_complexity
+        .iter()
+        .map(|&estimate| hours("estimate_hours_by_complexity", estimate))
+        .collect::<Parsed<_>>()?;
+    let estimate_by_complexity = estimates.try_into().map_err(|estimates: Vec<Span>| {
+        let given = format!("{} numbers", estimates.len());
+        Problem::field("estimate_hours_by_complexity", given, "five numbers of hours")
+    })?;
+    let inside = Policy {
+        threshold: ratio("threshold", policy.threshold)?,
+        weights: Weights {
+            capability: ratio("weights.capability", policy.weights.capability)?,
+            workload: ratio("weights.workload", policy.weights.workload)?,
+            performance: ratio("weights.performance", policy.weights.performance)?,
+            cohesion: ratio("weights.cohesion", policy.weights.cohesion)?,
+        },
+        performance_default: ratio("performance_default", policy.performance_default)?,
+        cohesion_default: ratio("cohesion_default", policy.cohesion_default)?,
+        claims,
+        lease_heartbeat: Span(policy.heartbeat_lease_ms),
+        lease_call: Span(policy.call_lease_ms),
+        lease_person: Span(policy.person_lease_ms),
+        lease_grace: Span(policy.grace_ms),
+        ack: Ack {
+            critical: Span(policy.ack_ms.critical),
+            high: Span(policy.ack_ms.high),
+            medium: Span(policy.ack_ms.medium),
+            low: Span(policy.ack_ms.low),
+        },
+        attempts_max: policy.max_attempts,
+        losses_max: policy.max_losses,
+        retry_backoff: Span(policy.retry_backoff_ms),
+        retry_backoff_max: Span(policy.retry_backoff_max_ms),
+        on_failed_dependency,
+        estimate_by_complexity,
+    };
+    Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
+}

@@ -1,0 +1,142 @@
+//! The one table that turns refusals into codes and statuses.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kapell_api::{ErrorCode, Problem};
+use kapell_core::Rejection;
+use utoipa::IntoResponses;
+
+use crate::fleet::{RETRY_AFTER, Refused};
+use crate::token::TokenError;
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub(crate) struct Refusal(pub(crate) Problem);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        if self.0.retry_after_ms.is_some() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self(problem_of(&rejection))
+    }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::TooMany => Self(Problem::new(ErrorCode::LimitExceeded, error.to_string())),
+            other => {
+                tracing::error!(error = %other, "tokens");
+                Self(Problem::new(ErrorCode::Internal, other.to_string()))
+            }
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Rejected(rejection) => rejection.into(),
+            Refused::Busy => {
+                let millis = u64::try_from(RETRY_AFTER.as_millis()).unwrap_or(u64::MAX);
+                let problem = Problem::new(ErrorCode::Busy, "too many requests are waiting for the writer");
+                Self(Problem { retry_after_ms: Some(millis), ..problem })
+            }
+            Refused::Down => Self(Problem::new(ErrorCode::ShuttingDown, "the server is shutting down")),
+        }
+    }
+}
+
+/// Returns the problem that a refusal by the rules is shown as.
+pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
+    let of = |code| Problem::new(code, rejection.to_string());
+    match rejection {
+        Rejection::NotFound { what, given } => {
+            let hint = match *what {
+                "agent" => Some("`kapell agent list` shows who is registered"),
+                "task" => Some("tasks are named T-12 or by the key that they were submitted with"),
+                _ => None,
+            };
+            let problem = Problem { given: Some(given.clone()), ..of(ErrorCode::NotFound) };
+            hint.map_or_else(|| problem.clone(), |hint| problem.clone().hint(hint))
+        }
+        Rejection::Duplicate { given, .. } => {
+            Problem { given: Some(given.clone()), ..of(ErrorCode::Duplicate) }
+        }
+        Rejection::Invalid { field, given, allowed } => {
+            Problem::field(field.as_str(), given.as_str(), allowed.as_str())
+        }
+        Rejection::Policy(error) => Problem::field(error.field, error.given.as_str(), error.allowed),
+        Rejection::PolicyMoved { .. } | Rejection::WrongState { .. } | Rejection::Settled { .. } => {
+            of(ErrorCode::WrongState)
+        }
+        Rejection::AgentState { .. } => of(ErrorCode::WrongState),
+        Rejection::StaleAssignment { .. } => of(ErrorCode::StaleAssignment).hint(STALE_HINT),
+        Rejection::NotOwner { .. } => of(ErrorCode::NotOwner),
+        Rejection::NotCandidate { agent, task, .. } => {
+            of(ErrorCode::NotACandidate).hint(format!("`kapell why-not {agent} {task}` shows all of it"))
+        }
+        Rejection::ClaimsOff => of(ErrorCode::ClaimsOff),
+        Rejection::Cycle { cycle, .. } => {
+            Problem { cycle: Some(cycle.iter().map(ToString::to_string).collect()), ..of(ErrorCode::Cycle) }
+        }
+        Rejection::LimitExceeded { .. } => of(ErrorCode::LimitExceeded),
+        Rejection::KeyReused => of(ErrorCode::IdempotencyMismatch).hint("make a fresh key for every command"),
+    }
+}
+
+/// What an agent that reports under an outdated token should do.
+pub(crate) const STALE_HINT: &str = "stop working on it and ask for the next task";
+
+/// What every route may refuse with, for the OpenAPI document.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "stands in the document only")]
+pub(crate) enum Refusals {
+    /// The request is not allowed as it is.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(Problem),
+    /// A valid token is needed.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// The token may not do this.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// Something that it names does not exist.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// Not possible now; the code says why.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The body must be JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(Problem),
+    /// An error of the server.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
+    /// Too busy, or shutting down.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(Problem),
+}

@@ -1,0 +1,199 @@
+//! From events inside to events outside. The two never share a struct, so that either can change.
+
+use kapell_api as api;
+use kapell_core::{AgentSpec, Event, ProjectSpec, Record, TaskSpec};
+use kapell_model::{AgentId, Considered, Name, TaskId};
+use serde_json::{Map, Value, json};
+
+use super::convert::{hours, policy, time, weight};
+
+/// The names of agents by id; an id that is missing is shown as a number.
+pub(crate) type Names = [Name];
+
+/// Shows an event.
+pub(crate) fn event(record: &Record, names: &Names) -> api::Event {
+    let about = about(&record.event);
+    api::Event {
+        position: record.position.0,
+        at: time(record.at),
+        actor: record.actor.to_string(),
+        command: uuid::Uuid::from_u128(record.command.0).to_string(),
+        kind: record.event.kind().to_owned(),
+        task: about.task.map(|task| task.to_string()),
+        agent: about.agent.map(|agent| name(agent, names)),
+        assignment: about.assignment.map(|assignment| assignment.to_string()),
+        data: data(&record.event, names),
+    }
+}
+
+/// What an event is about.
+#[derive(Default)]
+pub(crate) struct About {
+    pub(crate) task: Option<TaskId>,
+    pub(crate) agent: Option<AgentId>,
+    pub(crate) assignment: Option<kapell_model::AssignmentId>,
+}
+
+/// Returns what an event is about.
+pub(crate) fn about(event: &Event) -> About {
+    let none = About::default();
+    match *event {
+        Event::AgentRegistered { agent, .. }
+        | Event::AgentRemoved { agent }
+        | Event::AgentUnreachable { agent, .. }
+        | Event::AgentOffline { agent, .. }
+        | Event::AgentBack { agent } => About { agent: Some(agent), ..none },
+        Event::TaskAssigned { task, agent, assignment, .. }
+        | Event::TaskStarted { task, agent, assignment }
+        | Event::TaskProgressed { task, agent, assignment, .. }
+        | Event::TaskCompleted { task, agent, assignment, .. }
+        | Event::AttemptFailed { task, agent, assignment, .. }
+        | Event::TaskReturned { task, agent, assignment, .. }
+        | Event::OfferMade { task, agent, assignment, .. } => {
+            About { task: Some(task), agent: Some(agent), assignment: Some(assignment) }
+        }
+        Event::TaskSubmitted { task, .. }
+        | Event::TaskFailed { task, .. }
+        | Event::TaskResumed { task }
+        | Event::TaskCancelled { task, .. }
+        | Event::TaskReopened { task, .. }
+        | Event::DependencyAdded { task, .. }
+        | Event::DependencyWaived { task, .. }
+        | Event::OfferAccepted { task, .. }
+        | Event::OfferDeclined { task, .. }
+        | Event::EscalationRaised { task, .. } => About { task: Some(task), ..none },
+        Event::ProjectCreated { .. }
+        | Event::PolicySet { .. }
+        | Event::EscalationSettled { .. }
+        | Event::CommandKeyed { .. } => none,
+    }
+}
+
+fn name(agent: AgentId, names: &Names) -> String {
+    names.get(agent.index()).map_or_else(|| format!("#{}", agent.0), ToString::to_string)
+}
+
+fn data(event: &Event, names: &Names) -> Map<String, Value> {
+    let data = match event {
+        Event::AgentRegistered { spec, online, .. } => agent(spec, *online),
+        Event::AgentRemoved { .. } | Event::AgentBack { .. } => json!({}),
+        Event::AgentUnreachable { last_seen, .. } | Event::AgentOffline { last_seen, .. } => {
+            json!({ "last_seen": time(*last_seen) })
+        }
+        Event::ProjectCreated { spec } => project(spec),
+        Event::TaskSubmitted { spec, edges, estimate, .. } => {
+            let edges: Vec<_> = edges
+                .iter()
+                .map(|(on, kind)| json!({ "task": on.to_string(), "kind": kind.as_str() }))
+                .collect();
+            let mut submitted = task(spec);
+            submitted["edges"] = Value::from(edges);
+            submitted["estimate_hours"] = json!(hours(*estimate));
+            submitted
+        }
+        Event::TaskAssigned { decision, policy, scorer, threshold, considered, .. } => json!({
+            "decision": decision,
+            "policy_version": policy,
+            "scorer_version": scorer,
+            "threshold": threshold.as_decimal(),
+            "considered": considered.iter().map(|candidate| scored(candidate, names)).collect::<Vec<_>>(),
+        }),
+        Event::TaskStarted { .. } | Event::TaskResumed { .. } => json!({}),
+        Event::TaskProgressed { percent, note, .. } => json!({ "percent": percent, "note": note }),
+        Event::TaskCompleted { result, offer, .. } => {
+            json!({ "result": result, "offer": offer.map(|offer| offer.to_string()) })
+        }
+        Event::AttemptFailed { reason, retry_at, .. } => {
+            json!({ "reason": reason, "retry_at": retry_at.map(time) })
+        }
+        Event::TaskFailed { reason, .. } | Event::TaskReopened { reason, .. } => json!({ "reason": reason }),
+        Event::TaskReturned { cause, boosted, note, .. } => {
+            json!({ "cause": cause, "boosted": boosted, "note": note })
+        }
+        Event::TaskCancelled { reason, after, .. } => {
+            json!({ "reason": reason, "after": after.map(|task| task.to_string()) })
+        }
+        Event::DependencyAdded { on, kind, .. } => json!({ "on": on.to_string(), "kind": kind.as_str() }),
+        Event::DependencyWaived { on, .. } => json!({ "on": on.to_string() }),
+        Event::OfferMade { offer, result, .. } => json!({ "offer": offer.to_string(), "result": result }),
+        Event::OfferAccepted { offer, .. } => json!({ "offer": offer.to_string() }),
+        Event::OfferDeclined { offer, reason, .. } => json!({ "offer": offer.to_string(), "reason": reason }),
+        Event::PolicySet { version, policy: set } => json!({ "policy": policy(set, *version) }),
+        Event::EscalationRaised { escalation, kind, detail, .. } => {
+            json!({ "escalation": escalation.to_string(), "kind": kind.as_str(), "detail": detail })
+        }
+        Event::EscalationSettled { escalation, note } => {
+            json!({ "escalation": escalation.to_string(), "note": note })
+        }
+        Event::CommandKeyed { .. } => json!({}),
+    };
+    match data {
+        Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    }
+}
+
+fn scored(candidate: &Considered, names: &Names) -> Value {
+    let parts = &candidate.parts;
+    json!({
+        "agent": name(candidate.agent, names),
+        "capability": parts.capability.as_decimal(),
+        "workload": parts.workload.as_decimal(),
+        "performance": parts.performance.as_decimal(),
+        "cohesion": parts.cohesion.as_decimal(),
+        "final": parts.total.as_decimal(),
+    })
+}
+
+fn agent(spec: &AgentSpec, online: bool) -> Value {
+    let capabilities: Map<String, Value> =
+        spec.capabilities.iter().map(|(name, score)| (name.to_string(), json!(score.as_decimal()))).collect();
+    json!({
+        "role": spec.role,
+        "kind": spec.kind.as_str(),
+        "capabilities": capabilities,
+        "max_concurrent_tasks": spec.max_concurrent,
+        "lease_ms": spec.lease.map(|lease| lease.0),
+        "online": online,
+    })
+}
+
+fn project(spec: &ProjectSpec) -> Value {
+    json!({ "name": spec.name, "title": spec.title, "deadline": spec.deadline.map(time) })
+}
+
+fn task(spec: &TaskSpec) -> Value {
+    let requires: Vec<_> = spec
+        .requires
+        .iter()
+        .map(|require| {
+            json!({
+                "capability": require.capability,
+                "weight": weight(require.weight),
+                "minimum": require.minimum.as_decimal(),
+            })
+        })
+        .collect();
+    let source = spec.source.as_ref().and_then(|source| serde_json::from_str::<Value>(source).ok());
+    json!({
+        "title": spec.title,
+        "description": spec.description,
+        "type": spec.kind,
+        "priority": spec.priority.as_str(),
+        "key": spec.key,
+        "project": spec.project,
+        "requires": requires,
+        "role": spec.role,
+        "pinned_agent": spec.agent,
+        "exclude": spec.exclude,
+        "complexity": spec.complexity,
+        "deadline": spec.deadline.map(time),
+        "not_before": spec.not_before.map(time),
+        "labels": spec.labels,
+        "max_attempts": spec.attempts_max,
+        "source": source,
+        "closed": spec.closed.as_ref().map(|closed| json!({
+            "state": closed.state.as_str(), "at": closed.at.map(time), "reason": closed.reason,
+        })),
+    })
+}

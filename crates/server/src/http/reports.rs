@@ -1,0 +1,138 @@
+//! What owners report.
+
+use axum::Json;
+use axum::extract::Path;
+use kapell_api::{Ack, DoneReport, FailReport, Problem, ProgressReport, ReleaseReport, StartReport};
+use kapell_core::{Command, TaskRef};
+use kapell_model::{AssignmentId, Name, Text, limits};
+
+use super::door::{Body, Door};
+use super::problem::Refusals;
+use super::{Refusal, parse};
+
+/// Who reports on what, under which token.
+pub(super) struct Reporter {
+    pub(super) task: TaskRef,
+    pub(super) agent: Name,
+    pub(super) assignment: AssignmentId,
+}
+
+/// A report that can be read into a command.
+pub(super) trait Report {
+    /// Returns the task of a bulk line, who reports, and the token.
+    fn head(&self) -> (Option<&str>, &str, &str);
+
+    /// Returns the command.
+    fn command(&self, reporter: Reporter) -> Result<Command, Problem>;
+
+    /// Reads the report; `task` is the one of the path, a bulk line names its own.
+    fn read(&self, task: Option<&str>) -> Result<(Name, Command), Problem> {
+        let (own, agent, assignment) = self.head();
+        let task = match (task, own) {
+            (Some(path), Some(own)) if path != own => {
+                return Err(Problem::field(
+                    "task",
+                    format!("`{}`", own.escape_default()),
+                    "the task of the path",
+                ));
+            }
+            (Some(task), _) | (None, Some(task)) => parse::task("task", task)?,
+            (None, None) => return Err(Problem::field("task", "missing", "T-12 or a key")),
+        };
+        let agent = parse::name("agent", agent)?;
+        let reporter = Reporter { task, agent: agent.clone(), assignment: parse::assignment(assignment)? };
+        Ok((agent, self.command(reporter)?))
+    }
+}
+
+macro_rules! head {
+    () => {
+        fn head(&self) -> (Option<&str>, &str, &str) {
+            (self.task.as_deref(), &self.agent, &self.assignment)
+        }
+    };
+}
+
+impl Report for StartReport {
+    head!();
+
+    fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
+        Ok(Command::Start { task, agent, assignment })
+    }
+}
+
+impl Report for ProgressReport {
+    head!();
+
+    fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
+        let note = parse::note("note", self.note.as_deref())?;
+        Ok(Command::Progress { task, agent, assignment, percent: self.percent, note })
+    }
+}
+
+impl Report for DoneReport {
+    head!();
+
+    fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
+        let result = self.result.as_deref();
+        let result =
+            result.map(|result| parse::text("result", result, limits::RESULT_BYTES_MAX)).transpose()?;
+        Ok(Command::Finish { task, agent, assignment, result })
+    }
+}
+
+impl Report for FailReport {
+    head!();
+
+    fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
+        let reason = Text::filled(&self.reason, limits::NOTE_BYTES_MAX)
+            .map_err(|error| Problem::field("reason", error.to_string(), "1 to 4096 bytes of text"))?;
+        Ok(Command::Fail { task, agent, assignment, reason, retry: self.retry })
+    }
+}
+
+impl Report for ReleaseReport {
+    head!();
+
+    fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
+        Ok(Command::Release { task, agent, assignment, note: parse::note("note", self.note.as_deref())? })
+    }
+}
+
+async fn report<T: Report>(door: &Door, task: &str, body: Body<T>) -> Result<Json<Ack>, Refusal> {
+    let (agent, command) = body.value.read(Some(task))?;
+    door.speak_for(&agent)?;
+    door.acknowledged(body.fingerprint, Some(agent), command).await
+}
+
+macro_rules! routes {
+    ($($(#[$doc:meta])* $name:ident, $path:literal, $report:ty;)+) => {$(
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, request_body = $report, tag = "reports",
+            params(
+                ("task" = String, Path, description = "T-12 or its key"),
+                ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+            ),
+            responses((status = 200, body = Ack), Refusals))]
+        pub(super) async fn $name(
+            door: Door,
+            Path(task): Path<String>,
+            body: Body<$report>,
+        ) -> Result<Json<Ack>, Refusal> {
+            report(&door, &task, body).await
+        }
+    )+};
+}
+
+routes! {
+    /// Reports that the owner has begun.
+    start, "/v1/tasks/{task}/start", StartReport;
+    /// Reports how far the owner is. Begins the task where it was not begun.
+    progress, "/v1/tasks/{task}/progress", ProgressReport;
+    /// Reports a result. Under an outdated token it is kept as an offer, and the answer is a 409 that names it.
+    done, "/v1/tasks/{task}/done", DoneReport;
+    /// Reports a failed attempt.
+    fail, "/v1/tasks/{task}/fail", FailReport;
+    /// Gives the task back.
+    release, "/v1/tasks/{task}/release", ReleaseReport;
+}

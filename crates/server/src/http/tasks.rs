@@ -1,0 +1,267 @@
+//! Tasks: submitted, listed, moved by hand, tied to each other.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use kapell_api::{
+    Ack, AgentChoice, ErrorCode, NewDependency, Offer, Page, Problem, Reason, Task, TaskSubmission, Tree,
+};
+use kapell_core::{Command, State, TaskRef};
+use kapell_model::{Name, Priority, TaskId, TaskState, Text, limits};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::agents::{cursor, limit};
+use super::door::{Asked, Body, Door, fingerprint};
+use super::problem::Refusals;
+use super::{Refusal, convert, created, parse};
+use crate::token::Access;
+
+/// Tasks that are looked at for one page; a page may be short, and the cursor goes on.
+const EXAMINED_MAX: usize = 20_000;
+/// Tasks in one tree.
+const TREE_MAX: usize = 5_000;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TaskQuery {
+    /// Only tasks in this state.
+    state: Option<String>,
+    /// Only tasks of this project.
+    project: Option<String>,
+    /// Only tasks that this agent owns.
+    agent: Option<String>,
+    /// Only tasks of this type.
+    r#type: Option<String>,
+    /// Only tasks of this effective priority.
+    priority: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items a page, 1 to 1000; 100 where absent.
+    limit: Option<usize>,
+}
+
+struct Filter {
+    state: Option<TaskState>,
+    project: Option<Name>,
+    agent: Option<Name>,
+    kind: Option<Name>,
+    priority: Option<Priority>,
+}
+
+impl Filter {
+    fn of(query: &TaskQuery) -> Result<Self, Problem> {
+        let name =
+            |field, text: &Option<String>| text.as_deref().map(|text| parse::name(field, text)).transpose();
+        Ok(Self {
+            state: query.state.as_deref().map(|state| parse::task_state("state", state)).transpose()?,
+            project: name("project", &query.project)?,
+            agent: name("agent", &query.agent)?,
+            kind: name("type", &query.r#type)?,
+            priority: query.priority.as_deref().map(parse::priority).transpose()?,
+        })
+    }
+
+    fn passes(&self, state: &State, task: &kapell_core::Task) -> bool {
+        let owner = || task.owner.as_ref().map(|owner| &state.agent(owner.agent).spec.name);
+        self.state.is_none_or(|wanted| task.state() == wanted)
+            && self.priority.is_none_or(|wanted| task.effective == wanted)
+            && self.project.as_ref().is_none_or(|wanted| task.spec.project.as_ref() == Some(wanted))
+            && self.kind.as_ref().is_none_or(|wanted| task.spec.kind == *wanted)
+            && self.agent.as_ref().is_none_or(|wanted| owner() == Some(wanted))
+    }
+}
+
+/// Lists tasks in the order of submission.
+#[utoipa::path(get, path = "/v1/tasks", params(TaskQuery), tag = "tasks",
+    responses((status = 200, body = Page<Task>), Refusals))]
+pub(super) async fn list(door: Door, Asked(query): Asked<TaskQuery>) -> Result<Json<Page<Task>>, Refusal> {
+    let (filter, limit) = (Filter::of(&query)?, limit(query.limit)?);
+    let from = cursor(query.cursor.as_deref())?;
+    let page = door.app.fleet.query(move |view| {
+        let tasks = view.state.tasks();
+        let mut items = Vec::new();
+        let end = tasks.len().min(from.saturating_add(EXAMINED_MAX));
+        let mut at = from.min(tasks.len());
+        while at < end && items.len() < limit {
+            if filter.passes(view.state, &tasks[at]) {
+                items.push(convert::task(view, &tasks[at]));
+            }
+            at += 1;
+        }
+        Page { items, next_cursor: (at < tasks.len()).then(|| at.to_string()) }
+    });
+    Ok(Json(page.await?))
+}
+
+/// Submits a task. It may have an owner by the time of the answer.
+#[utoipa::path(post, path = "/v1/tasks", request_body = TaskSubmission, tag = "tasks",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    responses((status = 201, body = Ack), Refusals))]
+pub(super) async fn submit(
+    door: Door,
+    body: Body<TaskSubmission>,
+) -> Result<(StatusCode, Json<Ack>), Refusal> {
+    door.require(Access::Manager)?;
+    let spec = parse::submission(&body.value)?;
+    let Json(ack) = door.acknowledged(body.fingerprint, None, Command::Submit(Arc::new(spec))).await?;
+    Ok(created(ack))
+}
+
+/// Shows a task.
+#[utoipa::path(get, path = "/v1/tasks/{task}", params(("task" = String, Path, description = "T-12 or its key")),
+    tag = "tasks", responses((status = 200, body = Task), Refusals))]
+pub(super) async fn show(door: Door, Path(task): Path<String>) -> Result<Json<Task>, Refusal> {
+    let reference = parse::task("task", &task)?;
+    let found = door.app.fleet.query(move |view| {
+        let id = view.state.task_id(&reference)?;
+        Some(convert::task(view, view.state.task(id)))
+    });
+    Ok(Json(found.await?.ok_or_else(|| unknown(&task))?))
+}
+
+pub(super) fn unknown(task: &str) -> Problem {
+    let shown: String = task.escape_default().take(100).collect();
+    Problem::new(ErrorCode::NotFound, format!("there is no task `{shown}`"))
+        .hint("tasks are named T-12 or by the key that they were submitted with")
+}
+
+fn reason(text: &str) -> Result<Text, Problem> {
+    parse::text("reason", text, limits::NOTE_BYTES_MAX)
+}
+
+macro_rules! by_hand {
+    ($($(#[$doc:meta])* $name:ident, $path:literal, $body:ty, |$door:ident, $task:ident, $value:ident| $command:expr;)+) => {$(
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, request_body = $body, tag = "tasks",
+            params(
+                ("task" = String, Path, description = "T-12 or its key"),
+                ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+            ),
+            responses((status = 200, body = Ack), Refusals))]
+        pub(super) async fn $name(
+            $door: Door,
+            Path(task): Path<String>,
+            body: Body<$body>,
+        ) -> Result<Json<Ack>, Refusal> {
+            let ($task, $value) = (parse::task("task", &task)?, body.value);
+            let (contact, command): (Option<Name>, Command) = $command;
+            $door.acknowledged(body.fingerprint, contact, command).await
+        }
+    )+};
+}
+
+by_hand! {
+    /// Calls a task off.
+    cancel, "/v1/tasks/{task}/cancel", Reason, |door, task, value| {
+        door.require(Access::Manager)?;
+        (None, Command::Cancel { task, reason: reason(&value.reason)? })
+    };
+    /// Gives a failed or cancelled task a new series of attempts.
+    reopen, "/v1/tasks/{task}/reopen", Reason, |door, task, value| {
+        door.require(Access::Manager)?;
+        (None, Command::Reopen { task, reason: reason(&value.reason)? })
+    };
+    /// Places a task by hand, above any threshold, up to the agent's limit.
+    assign, "/v1/tasks/{task}/assign", AgentChoice, |door, task, value| {
+        door.require(Access::Manager)?;
+        (None, Command::Assign { task, agent: parse::name("agent", &value.agent)? })
+    };
+    /// Asks for a named task. The first candidate that asks gets a ready one, where the policy allows claims.
+    claim, "/v1/tasks/{task}/claim", AgentChoice, |door, task, value| {
+        let agent = parse::name("agent", &value.agent)?;
+        door.speak_for(&agent)?;
+        (Some(agent.clone()), Command::Claim { task, agent })
+    };
+    /// Adds an edge. One that would close a cycle is refused with the whole cycle.
+    add_dependency, "/v1/tasks/{task}/dependencies", NewDependency, |door, task, value| {
+        door.require(Access::Manager)?;
+        let kind = parse::dependency_kind("kind", &value.kind)?;
+        (None, Command::AddDependency { task, on: parse::task("on", &value.on)?, kind })
+    };
+}
+
+/// Takes an edge away, so that the task no longer waits.
+#[utoipa::path(delete, path = "/v1/tasks/{task}/dependencies/{on}", tag = "tasks",
+    params(
+        ("task" = String, Path, description = "the one that waits, T-12 or its key"),
+        ("on" = String, Path, description = "the one that it waits for"),
+    ),
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn waive_dependency(
+    door: Door,
+    Path((task, on)): Path<(String, String)>,
+) -> Result<Json<Ack>, Refusal> {
+    door.require(Access::Manager)?;
+    let digest = fingerprint(&format!("waive {task} {on}"), &[]);
+    let command = Command::WaiveDependency { task: parse::task("task", &task)?, on: parse::task("on", &on)? };
+    door.acknowledged(digest, None, command).await
+}
+
+/// Lists the late results that are kept beside a task.
+#[utoipa::path(get, path = "/v1/tasks/{task}/offers", params(("task" = String, Path, description = "T-12 or its key")),
+    tag = "tasks", responses((status = 200, body = Page<Offer>), Refusals))]
+pub(super) async fn offers(door: Door, Path(task): Path<String>) -> Result<Json<Page<Offer>>, Refusal> {
+    let reference = parse::task("task", &task)?;
+    let found = door.app.fleet.query(move |view| {
+        let task = view.state.task(view.state.task_id(&reference)?);
+        let offers = task.offers.iter().filter_map(|&id| view.state.offer(id));
+        Some(offers.map(|offer| convert::offer(view.state, offer)).collect::<Vec<_>>())
+    });
+    let items = found.await?.ok_or_else(|| unknown(&task))?;
+    Ok(Json(Page { items, next_cursor: None }))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TreeQuery {
+    /// `up` (what it waits for; the default) or `down` (what waits for it).
+    direction: Option<String>,
+    /// Levels, 1 to 100; 10 where absent.
+    depth: Option<u32>,
+}
+
+/// Shows what a task waits for, or what waits for it, as a tree; a task that occurs twice is shown in full once.
+#[utoipa::path(get, path = "/v1/tasks/{task}/dependencies",
+    params(("task" = String, Path, description = "T-12 or its key"), TreeQuery),
+    tag = "tasks", responses((status = 200, body = Tree), Refusals))]
+pub(super) async fn tree(
+    door: Door,
+    Path(task): Path<String>,
+    Asked(query): Asked<TreeQuery>,
+) -> Result<Json<Tree>, Refusal> {
+    let reference: TaskRef = parse::task("task", &task)?;
+    let down = match query.direction.as_deref() {
+        None | Some("up") => false,
+        Some("down") => true,
+        Some(other) => return Err(Problem::field("direction", format!("`{other}`"), "up, down").into()),
+    };
+    let depth = query.depth.unwrap_or(10);
+    if !(1..=100).contains(&depth) {
+        return Err(Problem::field("depth", depth.to_string(), "1 to 100").into());
+    }
+    let found = door.app.fleet.query(move |view| {
+        let id = view.state.task_id(&reference)?;
+        Some(grown(view.state, id, down, depth, &mut BTreeSet::new()))
+    });
+    Ok(Json(found.await?.ok_or_else(|| unknown(&task))?))
+}
+
+fn grown(state: &State, id: TaskId, down: bool, depth: u32, shown: &mut BTreeSet<TaskId>) -> Tree {
+    let task = state.task(id);
+    let next: Vec<TaskId> = if down { task.dependents.clone() } else { task.gates().collect() };
+    let first = shown.insert(id);
+    let cut = !next.is_empty() && (!first || depth == 0 || shown.len() >= TREE_MAX);
+    let children = if cut { Vec::new() } else { next };
+    Tree {
+        task: id.to_string(),
+        title: task.spec.title.to_string(),
+        state: task.state().to_string(),
+        owner: task.owner.as_ref().map(|owner| state.agent(owner.agent).spec.name.to_string()),
+        cut,
+        children: children.into_iter().map(|id| grown(state, id, down, depth - 1, shown)).collect(),
+    }
+}

@@ -1,0 +1,66 @@
+//! Tokens: made, listed, taken back. For admins.
+
+use axum::Json;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use kapell_api::{ErrorCode, MadeToken, NewToken, Problem, Token};
+
+use super::door::{Body, Door};
+use super::problem::Refusals;
+use super::{Refusal, convert, created, parse};
+use crate::token::{Access, Kept};
+use crate::writer::now;
+
+fn shown(kept: &Kept) -> Token {
+    Token {
+        id: kept.id,
+        access: kept.access.as_str().to_owned(),
+        agent: kept.agent.as_ref().map(ToString::to_string),
+        label: kept.label.clone(),
+        made_at: convert::time(kept.made_at),
+    }
+}
+
+/// Lists the tokens, without themselves.
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses((status = 200, body = Vec<Token>), Refusals))]
+pub(super) async fn list(door: Door) -> Result<Json<Vec<Token>>, Refusal> {
+    door.require(Access::Admin)?;
+    Ok(Json(door.app.tokens.list().iter().map(shown).collect()))
+}
+
+/// Makes a token. It is shown this once.
+#[utoipa::path(post, path = "/v1/tokens", request_body = NewToken, tag = "tokens",
+    responses((status = 201, body = MadeToken), Refusals))]
+pub(super) async fn make(door: Door, body: Body<NewToken>) -> Result<(StatusCode, Json<MadeToken>), Refusal> {
+    door.require(Access::Admin)?;
+    let access = Access::parse(&body.value.access).ok_or_else(|| {
+        let given = format!("`{}`", body.value.access.escape_default().take(100).collect::<String>());
+        Problem::field("access", given, "admin, manager, agent, viewer")
+    })?;
+    let agent = match (&body.value.agent, access) {
+        (Some(agent), Access::Agent) => Some(parse::name("agent", agent)?),
+        (None, Access::Agent) => return Err(Problem::field("agent", "missing", "the agent's name").into()),
+        (Some(_), _) => {
+            return Err(Problem::field("agent", "given", "nothing, unless access is `agent`").into());
+        }
+        (None, _) => None,
+    };
+    let label = parse::text("label", &body.value.label, kapell_model::limits::LABEL_BYTES_MAX)?.to_string();
+    let tokens = door.app.tokens.clone();
+    let made = tokio::task::spawn_blocking(move || tokens.make(access, agent, label, now())).await;
+    let (kept, token) = made.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))??;
+    Ok(created(MadeToken { token, made: shown(&kept) }))
+}
+
+/// Takes a token back.
+#[utoipa::path(delete, path = "/v1/tokens/{id}", params(("id" = u32, Path, description = "its number")),
+    tag = "tokens", responses((status = 204), Refusals))]
+pub(super) async fn revoke(door: Door, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    door.require(Access::Admin)?;
+    let unknown = || Problem::new(ErrorCode::NotFound, "there is no such token");
+    let id: u32 = id.parse().map_err(|_| unknown())?;
+    let tokens = door.app.tokens.clone();
+    let revoked = tokio::task::spawn_blocking(move || tokens.revoke(id)).await;
+    let found = revoked.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))??;
+    if found { Ok(StatusCode::NO_CONTENT) } else { Err(unknown().into()) }
+}

@@ -1,0 +1,188 @@
+//! Why a task is where it is, and why an agent does not have it.
+
+use axum::Json;
+use axum::extract::Path;
+use kapell_api::{NotCandidate, Part, Placement, Problem, Scored, Standing, Why, WhyNot};
+use kapell_core::{Event, Record, State, Task};
+use kapell_model::{Considered, Parts, Ratio, TaskState, Weights};
+use kapell_plan::{candidates, capability_bar, score};
+
+use super::agents::{agent_name, unknown as unknown_agent};
+use super::door::Door;
+use super::problem::Refusals;
+use super::tasks::unknown;
+use super::{Refusal, convert, parse};
+use crate::fleet::View;
+
+/// Candidates and refusals that one answer lists.
+const LISTED_MAX: usize = 200;
+
+/// Explains why a task is where it is: how its owner was chosen, or how everybody stands for it now.
+#[utoipa::path(get, path = "/v1/tasks/{task}/why", params(("task" = String, Path, description = "T-12 or its key")),
+    tag = "tasks", responses((status = 200, body = Why), Refusals))]
+pub(super) async fn why(door: Door, Path(task): Path<String>) -> Result<Json<Why>, Refusal> {
+    let reference = parse::task("task", &task)?;
+    let found = door.app.fleet.query(move |view| {
+        let task = view.state.task(view.state.task_id(&reference)?);
+        let names = view.state.agents().iter().map(|agent| agent.spec.name.clone()).collect::<Vec<_>>();
+        Some((explained(view, task), task.decided, *view.state.situation().weights(), names))
+    });
+    let (mut why, decided, weights, names) = found.await?.ok_or_else(|| unknown(&task))?;
+    if let Some(position) = decided {
+        let record = door.app.log.record(position).await?;
+        let scored = |candidate: &Considered| {
+            let name = names.get(candidate.agent.index()).map(ToString::to_string).unwrap_or_default();
+            scored(name, &candidate.parts, &weights)
+        };
+        why.decision = record.and_then(|record| placement(&record, &scored));
+    }
+    Ok(Json(why))
+}
+
+fn explained(view: &View<'_>, task: &Task) -> Why {
+    let state = view.state;
+    let mut reasons = convert::because(view, task);
+    let now = (task.state() == TaskState::Ready).then(|| standing(state, task, &mut reasons));
+    Why {
+        task: task.id.to_string(),
+        title: task.spec.title.to_string(),
+        state: task.state().to_string(),
+        reasons,
+        decision: None,
+        now,
+    }
+}
+
+/// Says how everybody stands for a waiting task, and adds the reason why nobody has it.
+fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
+    let situation = state.situation();
+    let weights = situation.weights();
+    let explained = candidates(situation, situation.class(task.class), situation.veto(task.id));
+    let threshold = situation.threshold();
+    reasons.push(match explained.candidates.first() {
+        Some(best) if best.parts.total <= threshold => format!(
+            "best score {} by {}, which is not above {threshold}: capability {}, workload {}",
+            best.parts.total,
+            state.agent(best.agent).spec.name,
+            best.parts.capability,
+            best.parts.workload
+        ),
+        Some(_) => "it will be placed in the next round".to_owned(),
+        None if state.agents().is_empty() => "no agent is registered".to_owned(),
+        None => format!("none of {} agents is a candidate", state.agents().len()),
+    });
+    let named = |candidate: &Considered| {
+        scored(state.agent(candidate.agent).spec.name.to_string(), &candidate.parts, weights)
+    };
+    let refused = explained.refused.iter().map(|&(agent, refusal)| NotCandidate {
+        agent: state.agent(agent).spec.name.to_string(),
+        reason: state.unfit_text(refusal),
+    });
+    Standing {
+        threshold: threshold.as_decimal(),
+        candidates: explained.candidates.iter().take(LISTED_MAX).map(named).collect(),
+        not_candidates: refused.take(LISTED_MAX).collect(),
+    }
+}
+
+fn scored(agent: String, parts: &Parts, weights: &Weights) -> Scored {
+    let part = |value: Ratio, weight: Ratio| Part {
+        value: value.as_decimal(),
+        weight: weight.as_decimal(),
+        adds: weight.times(value).as_decimal(),
+    };
+    Scored {
+        agent,
+        capability: part(parts.capability, weights.capability),
+        workload: part(parts.workload, weights.workload),
+        performance: part(parts.performance, weights.performance),
+        cohesion: part(parts.cohesion, weights.cohesion),
+        total: parts.total.as_decimal(),
+    }
+}
+
+fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored) -> Option<Placement> {
+    let Event::TaskAssigned { assignment, decision, policy, scorer, threshold, considered, .. } =
+        &record.event
+    else {
+        return None;
+    };
+    let considered: Vec<Scored> = considered.iter().map(scored).collect();
+    Some(Placement {
+        decision: serde_json::to_value(decision).ok()?.as_str()?.to_owned(),
+        at: convert::time(record.at),
+        position: record.position.0,
+        agent: considered.first().map(|first| first.agent.clone()).unwrap_or_default(),
+        assignment: assignment.to_string(),
+        policy_version: *policy,
+        scorer_version: *scorer,
+        threshold: threshold.as_decimal(),
+        considered,
+    })
+}
+
+/// Explains why an agent does not have a task, and what it would need.
+#[utoipa::path(get, path = "/v1/tasks/{task}/why-not/{agent}",
+    params(
+        ("task" = String, Path, description = "T-12 or its key"),
+        ("agent" = String, Path, description = "its name"),
+    ),
+    tag = "tasks", responses((status = 200, body = WhyNot), Refusals))]
+pub(super) async fn why_not(
+    door: Door,
+    Path((task, agent)): Path<(String, String)>,
+) -> Result<Json<WhyNot>, Refusal> {
+    let (reference, name) = (parse::task("task", &task)?, agent_name(&agent)?);
+    let found = door.app.fleet.query(move |view| -> Result<WhyNot, Problem> {
+        let state = view.state;
+        let id = state.task_id(&reference).ok_or_else(|| unknown(&task))?;
+        let agent = state.agent_id(name.as_str()).ok_or_else(|| unknown_agent(&agent))?;
+        Ok(compared(view, state.task(id), state.agent(agent)))
+    });
+    Ok(Json(found.await??))
+}
+
+fn compared(view: &View<'_>, task: &Task, agent: &kapell_core::Agent) -> WhyNot {
+    let situation = view.state.situation();
+    let class = situation.class(task.class);
+    let judged = score::candidate(situation, class, agent.id);
+    let parts = score::parts(situation, class, agent.id);
+    let threshold = situation.threshold();
+    let bar = capability_bar(situation, class, agent.id);
+    let mut reasons = Vec::new();
+    match &task.owner {
+        Some(owner) if owner.agent == agent.id => reasons.push("it does have the task".to_owned()),
+        _ if task.state() != TaskState::Ready => {
+            reasons.push(format!("the task is {}", task.state()));
+            reasons.extend(convert::because(view, task));
+        }
+        _ => {}
+    }
+    match judged {
+        Err(refusal) => reasons.push(format!("no candidate: {}", view.state.unfit_text(refusal))),
+        Ok(_) if parts.total <= threshold => {
+            reasons.push(format!("its score {} is not above {threshold}", parts.total));
+        }
+        Ok(_) => reasons.push(format!(
+            "its score {} is above {threshold}; a better or longer idle agent goes before it",
+            parts.total
+        )),
+    }
+    let (active, max) = (agent.tasks.len(), agent.spec.max_concurrent);
+    reasons.push(match bar {
+        Some(bar) => format!(
+            "with {active} of {max} slots taken it needs a capability above {bar}; it has {}",
+            parts.capability
+        ),
+        None => format!("with {active} of {max} slots taken not even a capability of 1 would do"),
+    });
+    WhyNot {
+        task: task.id.to_string(),
+        agent: agent.spec.name.to_string(),
+        candidate: judged.is_ok(),
+        score: scored(agent.spec.name.to_string(), &parts, situation.weights()),
+        threshold: threshold.as_decimal(),
+        capability_needed: bar.map(Ratio::as_decimal),
+        reasons,
+    }
+}

@@ -1,0 +1,216 @@
+//! Starts a server on a data directory, and stops it in order.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kapell_store::{DataDir, DataDirError, SqliteStore, Store, StoreError, VerifyReport};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::http::{App, Log, router};
+use crate::open::{Found, OpenError, Running, load, open};
+use crate::token::{TokenError, Tokens};
+use crate::writer::now;
+
+/// The file in the data directory that holds the address of the running server.
+pub const ADDRESS_FILE: &str = "address";
+/// The fleet that every data directory has.
+pub const DEFAULT_FLEET: &str = "default";
+/// How long open connections may finish after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The data directory; made where it is not there.
+    pub data: PathBuf,
+    /// Where to listen; port 0 takes a free one. Loopback unless somebody says otherwise.
+    pub listen: SocketAddr,
+}
+
+/// A server could not be started, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data directory is in use or cannot be made.
+    #[error(transparent)]
+    Directory(#[from] DataDirError),
+    /// The log cannot be opened, or could not be written any more.
+    #[error("the log cannot be opened or written")]
+    Store(#[from] StoreError),
+    /// The fleet cannot be taken up.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The tokens cannot be read or made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The address cannot be had.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of the data directory cannot be written.
+    #[error("cannot write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// What a server says once it serves.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it found in the log.
+    pub found: Found,
+    /// The admin token's file, where it was made now.
+    pub new_token: Option<PathBuf>,
+}
+
+/// Serves until `stop` comes or the log cannot be written any more. `started` is called once requests are taken.
+///
+/// # Errors
+/// Where the server cannot be started, or its log could not be written any more.
+pub async fn serve(
+    options: ServeOptions,
+    started: impl FnOnce(&Started),
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let directory = DataDir::lock(&options.data)?;
+    let store = SqliteStore::open(&directory)?;
+    let (tokens_store, reader) = (store.second()?, store.reader()?);
+    let running = open(Box::new(store), DEFAULT_FLEET)?;
+    let result = serve_fleet(&options, &directory, tokens_store, reader, running, started, stop).await;
+    let _ = fs::remove_file(directory.path().join(ADDRESS_FILE));
+    result
+}
+
+async fn serve_fleet(
+    options: &ServeOptions,
+    directory: &DataDir,
+    tokens_store: Box<dyn Store>,
+    mut reader: Box<dyn kapell_store::Reader>,
+    running: Running,
+    started: impl FnOnce(&Started),
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let tokens = Tokens::load(tokens_store)?;
+    let new_token = tokens.ensure_admin(directory.path(), now())?;
+    let listen = |source| ServeError::Listen { address: options.listen, source };
+    let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    write_address(directory.path(), address)?;
+    let key = reader.fleet(DEFAULT_FLEET)?.expect("the fleet was just opened").key;
+    let Running { fleet, found, failed, threads } = running;
+    let app = App::new(fleet.clone(), tokens, Log { reader: Arc::new(Mutex::new(reader)), key });
+    started(&Started { address, found, new_token });
+
+    let (stopping, stopped) = oneshot::channel::<()>();
+    let server = axum::serve(NoDelay(listener), router(app)).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let server = tokio::spawn(server.into_future());
+    let failure = tokio::select! {
+        () = stop => None,
+        failure = failed => failure.ok(),
+    };
+    let _ = stopping.send(());
+    // Streams and long polls never end by themselves: they are cut after the pause.
+    let abort = server.abort_handle();
+    if tokio::time::timeout(DRAIN, server).await.is_err() {
+        abort.abort();
+    }
+    let running = tokio::task::spawn_blocking(move || {
+        fleet.stop();
+        for thread in threads {
+            let _ = thread.join();
+        }
+    });
+    let _ = running.await;
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn write_address(directory: &Path, address: SocketAddr) -> Result<(), ServeError> {
+    let path = directory.join(ADDRESS_FILE);
+    let unfinished = directory.join("address.new");
+    let failed = |source| ServeError::File { path: path.clone(), source };
+    fs::write(&unfinished, format!("http://{address}\n")).map_err(failed)?;
+    fs::rename(&unfinished, &path).map_err(failed)
+}
+
+/// A listener whose connections send small answers at once.
+struct NoDelay(TcpListener);
+
+impl axum::serve::Listener for NoDelay {
+    type Io = tokio::net::TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
+        let _ = stream.set_nodelay(true);
+        (stream, address)
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+/// What a check of a data directory found.
+#[derive(Debug)]
+pub struct Verified {
+    /// The fleet.
+    pub fleet: String,
+    /// Rows, snapshots, and what is damaged.
+    pub report: VerifyReport,
+    /// Where the log could be folded: the first broken invariant, if any, and how many tasks there are.
+    pub folded: Result<Folded, String>,
+}
+
+/// A log that could be folded.
+#[derive(Debug)]
+pub struct Folded {
+    /// The last position.
+    pub position: u64,
+    /// Its tasks.
+    pub tasks: usize,
+    /// Its agents.
+    pub agents: usize,
+    /// The first broken invariant.
+    pub broken: Option<kapell_core::invariant::Broken>,
+}
+
+/// Checks the log of a data directory that no server uses: every row, and that folding it gives a state in which
+/// every invariant holds. Changes nothing.
+///
+/// # Errors
+/// Where the directory is in use or its log cannot be opened.
+pub fn verify(data: &Path) -> Result<Vec<Verified>, ServeError> {
+    let directory = DataDir::lock(data)?;
+    let store = SqliteStore::open(&directory)?;
+    let mut reader = store.reader()?;
+    let mut verified = Vec::new();
+    for fleet in reader.fleets()? {
+        let Some(head) = reader.fleet(&fleet)? else { continue };
+        let report = reader.verify(head.key)?;
+        let folded =
+            load(reader.as_mut(), &fleet, head.key).map_err(|error| error.to_string()).map(|loaded| Folded {
+                position: loaded.state.position().0,
+                tasks: loaded.state.tasks().len(),
+                agents: loaded.state.agents().len(),
+                broken: kapell_core::invariant::check(&loaded.state).err(),
+            });
+        verified.push(Verified { fleet, report, folded });
+    }
+    Ok(verified)
+}
