@@ -59,7 +59,7 @@ pub trait Reader: Send {
     /// where there was none.
     ///
     /// Each row is verified before it is shown; a damaged one ends the read with [`StoreError::Damaged`]. `visit` must
-    /// not call the storage.
+    /// not call the storage: an engine may hold it still during the read.
     fn read(
         &mut self,
         fleet: FleetKey,

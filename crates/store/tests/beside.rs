@@ -32,6 +32,8 @@ fn the_write_ahead_log_does_not_grow_with_what_is_written() {
     assert!(!place.path().join("kapell.db-wal").exists());
 }
 
+/// More than the trait promises (the memory engine would wait for itself here), and what keeps a slow reader of events
+/// from stopping the writer.
 #[test]
 fn a_writer_goes_on_while_a_reader_is_in_the_middle_of_a_read() {
     let place = tempfile::tempdir().unwrap();

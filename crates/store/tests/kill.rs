@@ -62,7 +62,7 @@ fn write_until_killed(directory: &Path) -> ! {
     while told.is_ok() {
         position = store.append(head.key, head.epoch, position, &batch).unwrap();
         told = writeln!(std::io::stdout(), "durable {position}");
-        if position % 70 == 0 {
+        if position.is_multiple_of(350) {
             store.write_snapshot(head.key, position, 1, &vec![1; 300_000]).unwrap();
         }
     }
