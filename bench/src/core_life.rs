@@ -152,9 +152,11 @@ fn lives(tasks: usize, agents: usize, burst: usize) -> f64 {
     tasks as f64 / started.elapsed().as_secs_f64()
 }
 
-type Open = std::collections::VecDeque<(kapell_model::TaskId, usize, kapell_model::AssignmentId)>;
+/// Assignments that are open: task, the agent's number, token.
+pub type Open = std::collections::VecDeque<(kapell_model::TaskId, usize, kapell_model::AssignmentId)>;
 
-fn assigned(records: &[Record], open: &mut Open) {
+/// Puts the assignments among `records` behind `open`.
+pub fn assigned(records: &[Record], open: &mut Open) {
     for record in records {
         if let Event::TaskAssigned { task, agent, assignment, .. } = &record.event {
             open.push_back((*task, agent.index(), *assignment));

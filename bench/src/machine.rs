@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::time::Instant;
 
+use kapell_store::{DataDir, RowBatch, SqliteStore, Store as _};
+
 use crate::Options;
 use crate::table::{Table, median, per_second};
 
@@ -76,4 +78,27 @@ pub fn commit(rounds: usize, rows: usize) -> anyhow::Result<f64> {
         took.push(started.elapsed().as_secs_f64());
     }
     Ok(median(took))
+}
+
+/// Returns how many rows a second Kapell's own store appends, `rows` in all with bodies of `bytes` bytes.
+pub fn store_rate(rows: usize, bytes: usize) -> anyhow::Result<f64> {
+    let directory = tempfile::tempdir()?;
+    let locked = DataDir::lock(directory.path())?;
+    let mut store = SqliteStore::open(&locked)?;
+    let head = store.open_fleet("default")?;
+    // A JSON text of the size that the rows had, envelope words included.
+    let body = format!("\"{}\"", "x".repeat(bytes.saturating_sub(22).max(1)));
+    let mut batch = RowBatch::new();
+    let mut position = 0;
+    let started = Instant::now();
+    while usize::try_from(position)? < rows {
+        batch.clear();
+        for _ in 0..20_000.min(rows - usize::try_from(position)?) {
+            batch.push(1_700_000_000_000, [7; 16], "admin:1", "task.started", |out| {
+                out.extend_from_slice(body.as_bytes())
+            });
+        }
+        position = store.append(head.key, head.epoch, position, &batch)?;
+    }
+    Ok(rows as f64 / started.elapsed().as_secs_f64())
 }

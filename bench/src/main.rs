@@ -5,8 +5,11 @@
 
 mod core_life;
 mod cost;
+mod http;
 mod machine;
+mod replay;
 mod table;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -15,8 +18,13 @@ use table::Table;
 /// One measurement: its name, and what it does with the table.
 type Measurement = (&'static str, fn(&Options, &mut Table) -> anyhow::Result<()>);
 
-const MEASUREMENTS: &[Measurement] =
-    &[("machine", machine::measure), ("core", core_life::measure), ("cost", cost::measure)];
+const MEASUREMENTS: &[Measurement] = &[
+    ("machine", machine::measure),
+    ("core", core_life::measure),
+    ("cost", cost::measure),
+    ("http", http::measure),
+    ("replay", replay::measure),
+];
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default)]

@@ -129,7 +129,7 @@ pub(super) async fn stream(
         return Err(crate::fleet::Refused::Busy.into());
     };
     let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
-    let app = door.app.clone();
+    let app = door.app;
     tokio::spawn(async move {
         let _ = feed(&app, last.unwrap_or(0), &sender).await;
         drop(permit);
