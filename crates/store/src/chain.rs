@@ -5,9 +5,9 @@
 //! the first row is linked to the fleet's name. So a changed byte shows in its own row, and a row that is missing,
 //! doubled, out of place or from another log shows at the next link.
 //!
-//! Why CRC-32: it costs about a tenth of what writing the row costs, finds each burst of up to 32 damaged bits, and any
-//! other damage but for one case in four thousand million. It protects against failing hardware and stray edits, not against a person
-//! who means harm: who can write the file can also write new checksums.
+//! Why CRC-32: it costs about a twentieth of what an append costs, finds each burst of up to 32 damaged bits, and any
+//! other damage but for one case in four thousand million. It protects against failing hardware and stray edits, not
+//! against a person who means harm: who can write the file can also write new checksums.
 //!
 //! Why the body has a half of its own: a body can later be overwritten on purpose (a secret in a text) without
 //! writing all following rows anew, because the links need the old body's checksum only, not its bytes.
