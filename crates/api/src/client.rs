@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// Registers an agent.
-    pub fn register(&self, agent: &AgentRegistration) -> Result<Agent> {
+    pub fn register(&self, agent: &AgentRegistration) -> Result<Ack> {
         self.post("/v1/agents", agent)
     }
 
