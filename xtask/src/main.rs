@@ -1,2 +1,87 @@
-//! placeholder
-fn main() {}
+//! Kapell's own checks, benches and release steps.
+//!
+//! `cargo xtask check` is the quick part, `cargo xtask test` is everything; `fix` repairs what `check` finds in the
+//! formatting, `bench` measures.
+
+#![expect(clippy::print_stdout, reason = "the summary is its output")]
+
+mod steps;
+mod walls;
+
+use std::process::ExitCode;
+
+use steps::Steps;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  check         formatting, walls, clippy, docs, the rooms' own tests (changes nothing)
+  test          check, and all tests, the simulator and the demo
+  fix           repairs the formatting
+  bench [ARGS]  measures, and writes docs/benchmarks.md";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let mut steps = Steps::default();
+    match command.as_str() {
+        "check" => check(&mut steps),
+        "test" => {
+            check(&mut steps);
+            test(&mut steps);
+        }
+        "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
+        "bench" => {
+            let mut line = vec![
+                "cargo",
+                "run",
+                "--release",
+                "-p",
+                "kapell-bench",
+                "--",
+                "--write",
+                "docs/benchmarks.md",
+            ];
+            line.extend(rest.iter().map(String::as_str));
+            steps.run("bench", &line);
+        }
+        "--help" | "-h" | "help" => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("error: there is no command `{other}`\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    }
+    steps.close()
+}
+
+fn check(steps: &mut Steps) {
+    steps.run("format", &["cargo", "fmt", "--all", "--check"]);
+    steps.findings("walls", walls::check());
+    steps.run(
+        "clippy",
+        &["cargo", "clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
+    );
+    steps.run_with(
+        "docs",
+        &["cargo", "doc", "--workspace", "--no-deps", "--quiet"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    );
+    steps.tests("unit tests", &["--workspace", "--lib", "--bins"]);
+}
+
+fn test(steps: &mut Steps) {
+    steps.tests("integration tests", &["--workspace", "--test", "*"]);
+    steps.doc_tests();
+    steps.run("release build", &["cargo", "build", "--release", "--workspace"]);
+    if std::path::Path::new("sim/src/main.rs").exists() {
+        steps.run(
+            "simulator",
+            &["cargo", "run", "--release", "--quiet", "-p", "kapell-sim", "--", "--seeds", "0..400"],
+        );
+    }
+    steps.run("demo", &["cargo", "run", "--release", "--quiet", "--", "demo"]);
+}

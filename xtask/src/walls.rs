@@ -1,0 +1,295 @@
+//! The walls between the rooms, and what has no place in the repository. Each check is a function over text, so that
+//! its own tests can show that it finds something.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+/// Each room with the neighbours that it may know.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("crates/model", &[]),
+    ("crates/core", &["kapell-model"]),
+    ("crates/plan", &["kapell-model"]),
+    ("crates/store", &[]),
+    ("crates/api", &["kapell-model"]),
+    ("crates/server", &["kapell-model", "kapell-core", "kapell-plan", "kapell-store", "kapell-api"]),
+    ("crates/cli", &["kapell-model", "kapell-api", "kapell-server"]),
+    ("sim", &["kapell-model", "kapell-core", "kapell-plan", "kapell-store"]),
+    ("xtask", &[]),
+];
+
+/// What the pure rooms may bring from outside.
+const OUTSIDE: &[(&str, &[&str])] = &[
+    ("crates/model", &["serde", "thiserror"]),
+    ("crates/core", &["foldhash", "rmp-serde", "serde", "serde_json", "thiserror"]),
+    ("crates/plan", &["thiserror"]),
+];
+
+/// Words that bring a clock, a file, a thread, chance or an order that means nothing into a pure room.
+const FORBIDDEN: &[&str] = &[
+    "std::time",
+    "Instant",
+    "SystemTime",
+    "std::fs",
+    "File",
+    "std::thread",
+    "spawn",
+    "Mutex",
+    "RwLock",
+    "AtomicU64",
+    "AtomicBool",
+    "std::env",
+    "std::net",
+    "std::process",
+    "getrandom",
+    "RandomState",
+    "HashMap",
+    "HashSet",
+    "println",
+    "eprintln",
+    "dbg",
+    "tracing",
+    "async",
+];
+
+/// Files that may name one of these words all the same, with the reason there.
+const EXCEPTIONS: &[(&str, &str)] = &[("crates/core/src/map.rs", "HashMap")];
+
+/// Longest source file, in lines: beyond it there are two ideas in one.
+const LINES_MAX: usize = 900;
+
+/// Runs every check on the tracked files and returns what was found.
+pub fn check() -> anyhow::Result<Vec<String>> {
+    let files = tracked()?;
+    let mut findings = Vec::new();
+    for (room, allowed) in ROOMS {
+        let manifest = format!("{room}/Cargo.toml");
+        if let Ok(text) = fs::read_to_string(&manifest) {
+            findings.extend(strangers(&manifest, &text, allowed, outside(room)));
+        }
+    }
+    for file in &files {
+        let Ok(text) = fs::read_to_string(file) else { continue };
+        if ["crates/model/src/", "crates/core/src/", "crates/plan/src/"]
+            .iter()
+            .any(|room| file.starts_with(room))
+        {
+            findings.extend(impure(file, &text));
+        }
+        if !file.starts_with("xtask/") {
+            findings.extend(misplaced(file, &text));
+        }
+        if file.ends_with(".md") {
+            findings.extend(dead_links(file, &text));
+        }
+    }
+    findings.extend(dependencies()?);
+    Ok(findings)
+}
+
+fn tracked() -> anyhow::Result<Vec<String>> {
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .output()?;
+    anyhow::ensure!(listed.status.success(), "git does not list the files");
+    let text = String::from_utf8(listed.stdout).context("file names are text")?;
+    Ok(text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+fn outside(room: &str) -> Option<&'static [&'static str]> {
+    OUTSIDE.iter().find(|(name, _)| *name == room).map(|(_, allowed)| *allowed)
+}
+
+/// Finds neighbours that a room may not know.
+fn strangers(file: &str, manifest: &str, rooms: &[&str], outside: Option<&[&str]>) -> Vec<String> {
+    let mut section = "";
+    let mut findings = Vec::new();
+    for (number, line) in manifest.lines().enumerate() {
+        if line.starts_with('[') {
+            section = line.trim();
+        }
+        let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
+        if section != "[dependencies]" || name.is_empty() || name.starts_with(['[', '#']) {
+            continue;
+        }
+        let known = if name.starts_with("kapell-") {
+            rooms.contains(&name)
+        } else {
+            outside.is_none_or(|allowed| allowed.contains(&name))
+        };
+        if !known {
+            let at = number + 1;
+            findings.push(format!(
+                "{file}:{at}: this room may not know `{name}`; move the code, or write an ADR"
+            ));
+        }
+    }
+    findings
+}
+
+/// Finds clocks, files, threads, chance and unordered iteration in a pure room.
+fn impure(file: &str, text: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    let floats: &[&str] = if file.starts_with("crates/model") { &[] } else { &["f32", "f64"] };
+    for (number, line) in code(text).lines().enumerate() {
+        for word in FORBIDDEN.iter().chain(floats) {
+            let excepted = EXCEPTIONS.iter().any(|(path, allowed)| *path == file && allowed == word);
+            if has_word(line, word) && !excepted {
+                let at = number + 1;
+                findings.push(format!(
+                    "{file}:{at}: `{word}` has no place in a pure room; time, ids and chance come in with the command"
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// Blanks comments, strings and test modules, line by line.
+fn code(text: &str) -> String {
+    let mut out = String::new();
+    let tests = text.find("#[cfg(test)]").unwrap_or(text.len());
+    for line in text[..tests].lines() {
+        let mut quoted = false;
+        let mut escaped = false;
+        let mut previous = ' ';
+        for c in line.chars() {
+            if quoted {
+                quoted = escaped || c != '"';
+                escaped = !escaped && c == '\\';
+                continue;
+            }
+            if c == '/' && previous == '/' {
+                out.pop();
+                break;
+            }
+            if c == '"' {
+                quoted = true;
+            }
+            out.push(c);
+            previous = c;
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word)
+        .any(|(at, _)| !line[..at].ends_with(part) && !line[at + word.len()..].starts_with(part))
+}
+
+/// Finds what has no place in any file: machine paths, unfinished work, files that are two ideas.
+fn misplaced(file: &str, text: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    let source = file.ends_with(".rs");
+    for (number, line) in text.lines().enumerate() {
+        let at = number + 1;
+        for path in ["/work/", "/root/", "/home/"] {
+            if line.contains(path) && !line.contains(&format!("..{path}")) {
+                findings.push(format!("{file}:{at}: `{path}` is a path of one machine; use a relative one"));
+            }
+        }
+        for mark in ["todo!(", "unimplemented!(", "FIXME", "XXX", "#[ignore"] {
+            if source && line.contains(mark) {
+                findings.push(format!("{file}:{at}: `{mark}` is unfinished work; finish it or take it out"));
+            }
+        }
+    }
+    if source && text.lines().count() > LINES_MAX {
+        findings.push(format!("{file}: more than {LINES_MAX} lines; it is two ideas by now"));
+    }
+    let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if source && ["utils", "util", "common", "helpers", "misc"].contains(&stem) && !file.contains("/tests/") {
+        findings.push(format!("{file}: name it for what lives there"));
+    }
+    if file == "docs/ARCHITECTURE.md" && text.lines().count() > 200 {
+        findings.push(format!("{file}: a map of more than 200 lines is no map"));
+    }
+    findings
+}
+
+/// Finds relative links to files that are not there.
+fn dead_links(file: &str, text: &str) -> Vec<String> {
+    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());
+    let relative = links.filter(|link| !link.is_empty() && !link.contains("://") && !link.starts_with('/'));
+    let dead = relative.filter(|link| !folder.join(link).exists());
+    dead.map(|link| format!("{file}: the link to {link} leads nowhere")).collect()
+}
+
+/// Finds dependencies without a line of reasons, and lines without a dependency.
+fn dependencies() -> anyhow::Result<Vec<String>> {
+    let manifest = fs::read_to_string("Cargo.toml")?;
+    let page = fs::read_to_string("docs/dependencies.md").unwrap_or_default();
+    let used = named(&manifest);
+    let explained: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| line.split('`').next())
+        .collect();
+    let missing = used
+        .difference(&explained)
+        .map(|name| format!("docs/dependencies.md: `{name}` has no line: what for, runner-up, licence"));
+    let spare =
+        explained.difference(&used).map(|name| format!("docs/dependencies.md: nothing uses `{name}`"));
+    Ok(missing.chain(spare).collect())
+}
+
+/// Returns the names under `[workspace.dependencies]` that come from outside.
+fn named(manifest: &str) -> BTreeSet<&str> {
+    let lines = manifest.lines().skip_while(|line| *line != "[workspace.dependencies]").skip(1);
+    lines
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name.trim()))
+        .filter(|name| !name.is_empty() && !name.starts_with("kapell-") && !name.starts_with('#'))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_is_found() {
+        let manifest =
+            "[dependencies]\nkapell-model.workspace = true\nkapell-store.workspace = true\nrand = \"1\"\n";
+        let found = strangers("core", manifest, &["kapell-model"], Some(&[]));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(
+            strangers("core", "[dev-dependencies]\nrand = \"1\"\n", &[], Some(&[])),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_clock_is_found_and_one_in_a_comment_is_not() {
+        let text = "let a = Instant::now(); // Instant\nlet b = \"SystemTime\";\nlet filed = 1;\n#[cfg(test)]\nInstant";
+        let found = impure("crates/core/src/a.rs", text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(impure("crates/core/src/a.rs", "let a: f64 = 1.0;").len(), 1);
+        assert_eq!(impure("crates/core/src/map.rs", "struct Map(HashMap<u8, u8>);").len(), 0);
+    }
+
+    #[test]
+    fn what_has_no_place_is_found() {
+        assert_eq!(misplaced("a.rs", "// see /home/me/x\nfn a() { todo!() }").len(), 2);
+        assert_eq!(misplaced("crates/a/src/utils.rs", "").len(), 1);
+        assert_eq!(misplaced("a.rs", &"x\n".repeat(901)).len(), 1);
+    }
+
+    #[test]
+    fn names_of_dependencies_are_read() {
+        let manifest = "[workspace.dependencies]\nkapell-model = { path = \"x\" }\nserde = \"1\"\n\n[profile.dev]\na = 1\n";
+        assert_eq!(named(manifest), BTreeSet::from(["serde"]));
+    }
+
+    #[test]
+    fn a_dead_link_is_found() {
+        assert_eq!(dead_links("README.md", "[a](no/such/file.md) [b](https://x.y) [c](#d)").len(), 1);
+    }
+}
