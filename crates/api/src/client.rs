@@ -104,9 +104,10 @@ impl Client {
         self.post("/v1/agents", agent)
     }
 
-    /// Returns every agent.
-    pub fn agents(&self) -> Result<Vec<Agent>> {
-        self.all("/v1/agents?limit=1000")
+    /// Returns the agents; in one state, or all that are not removed.
+    pub fn agents(&self, state: Option<&str>) -> Result<Vec<Agent>> {
+        let query: Vec<_> = state.into_iter().map(|state| ("state", state)).collect();
+        self.all(&format!("/v1/agents?limit=1000{}", queried(&query)))
     }
 
     /// Returns one agent.
@@ -143,9 +144,9 @@ impl Client {
         self.post("/v1/tasks", task)
     }
 
-    /// Returns the tasks that `query` asks for (`state=ready&project=web`), all pages.
-    pub fn tasks(&self, query: &str) -> Result<Vec<Task>> {
-        self.all(&format!("/v1/tasks?limit=1000&{query}"))
+    /// Returns the tasks that `query` asks for, such as `[("state", "ready")]`; all pages.
+    pub fn tasks(&self, query: &[(&str, &str)]) -> Result<Vec<Task>> {
+        self.all(&format!("/v1/tasks?limit=1000{}", queried(query)))
     }
 
     /// Returns one task.
@@ -294,9 +295,9 @@ impl Client {
         self.delete(&format!("/v1/tokens/{id}")).map(|_| ())
     }
 
-    /// Returns a page of events behind `after`; `filter` is a query such as `task=T-1`, or empty.
-    pub fn events(&self, after: u64, limit: usize, filter: &str) -> Result<Events> {
-        self.get(&format!("/v1/events?after={after}&limit={limit}&{filter}"))
+    /// Returns a page of events behind `after` that `query` asks for, such as `[("task", "T-1")]`.
+    pub fn events(&self, after: u64, limit: usize, query: &[(&str, &str)]) -> Result<Events> {
+        self.get(&format!("/v1/events?after={after}&limit={limit}{}", queried(query)))
     }
 
     /// Sends many commands at once. The answers come in the order of the lines.
@@ -429,6 +430,11 @@ impl Client {
 
 /// The largest answer that is read: a bulk of a hundred thousand lines fits well.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Writes parameters behind others.
+fn queried(query: &[(&str, &str)]) -> String {
+    query.iter().map(|(name, value)| format!("&{name}={}", escaped(value))).collect()
+}
 
 fn task_path(task: &str, rest: &str) -> String {
     format!("/v1/tasks/{}{rest}", escaped(task))

@@ -1,2 +1,25 @@
-//! placeholder
-fn main() {}
+//! `kapell`, the conductor for teams of AI agents and people who share one backlog.
+
+mod command;
+mod context;
+mod demo;
+mod exit;
+mod import;
+mod output;
+mod scripted;
+mod team;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::command::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.run() {
+        Ok(exit) => exit.code(),
+        Err(error) => exit::report(&error).code(),
+    }
+}

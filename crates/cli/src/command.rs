@@ -1,0 +1,141 @@
+//! The command line: one file a subject.
+
+mod agent;
+pub mod doctor;
+mod events;
+pub mod import;
+mod settle;
+mod status;
+mod task;
+mod token;
+mod up;
+pub mod why;
+mod work;
+
+use clap::{Parser, Subcommand};
+
+use crate::context::Context;
+use crate::exit::{self, Exit};
+use crate::{demo, scripted};
+
+/// The conductor for teams of AI agents and people who share one backlog.
+#[derive(Debug, Parser)]
+#[command(name = "kapell", version, after_help = exit::HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    context: Context,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Watch a team of nine agents work off a backlog; needs nothing, leaves nothing
+    Demo(demo::Demo),
+    /// Start the server
+    Up(up::Up),
+    /// Show the fleet in numbers: tasks, agents, projects, what needs a person
+    Status,
+    /// Add, list, show and remove agents
+    #[command(subcommand)]
+    Agent(agent::AgentVerb),
+    /// Register every agent of a TOML file
+    Team(import::Team),
+    /// Add, list, show, cancel and reopen tasks
+    #[command(subcommand)]
+    Task(task::TaskVerb),
+    /// List the tasks in the queue
+    Ready,
+    /// List the tasks that wait for others, and for which
+    Blocked,
+    /// Add and remove dependencies, and show them as a tree
+    #[command(subcommand)]
+    Dep(task::DepVerb),
+    /// Place a task by hand
+    Assign(work::Assign),
+    /// Fetch an agent's next assignments
+    Next(work::Next),
+    /// Claim a named task for an agent
+    Claim(work::Claim),
+    /// Report that an agent has begun
+    Start(work::Start),
+    /// Report how far an agent is
+    Progress(work::Progress),
+    /// Report a result
+    Done(work::Done),
+    /// Report a failed attempt
+    Fail(work::Fail),
+    /// Give a task back
+    Release(work::Release),
+    /// Explain why a task is where it is
+    Why(why::Why),
+    /// Explain why an agent does not have a task
+    WhyNot(why::WhyNot),
+    /// Print the log of events
+    Events(events::Events),
+    /// List late results, and accept or decline one
+    Offers(settle::Offers),
+    /// List escalations, and settle one
+    Escalations(settle::Escalations),
+    /// Bring a backlog in: beads, Task Master, or Kapell's own JSON Lines
+    Import(import::Import),
+    /// Make, list and revoke tokens
+    #[command(subcommand)]
+    Token(token::TokenVerb),
+    /// Check the log of a data directory that no server uses
+    #[command(subcommand)]
+    Log(doctor::LogVerb),
+    /// Look for what is wrong with this installation
+    Doctor,
+    /// One scripted agent of the demo
+    #[command(hide = true)]
+    ScriptedAgent(scripted::Scripted),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let context = &self.context;
+        match self.verb {
+            Verb::Demo(it) => it.run(),
+            Verb::Up(it) => it.run(context),
+            Verb::Status => status::run(context),
+            Verb::Agent(it) => it.run(context),
+            Verb::Team(it) => it.run(context),
+            Verb::Task(it) => it.run(context),
+            Verb::Ready => task::ready(context),
+            Verb::Blocked => task::blocked(context),
+            Verb::Dep(it) => it.run(context),
+            Verb::Assign(it) => it.run(context),
+            Verb::Next(it) => it.run(context),
+            Verb::Claim(it) => it.run(context),
+            Verb::Start(it) => it.run(context),
+            Verb::Progress(it) => it.run(context),
+            Verb::Done(it) => it.run(context),
+            Verb::Fail(it) => it.run(context),
+            Verb::Release(it) => it.run(context),
+            Verb::Why(it) => it.run(context),
+            Verb::WhyNot(it) => it.run(context),
+            Verb::Events(it) => it.run(context),
+            Verb::Offers(it) => it.run(context),
+            Verb::Escalations(it) => it.run(context),
+            Verb::Import(it) => it.run(context),
+            Verb::Token(it) => it.run(context),
+            Verb::Log(it) => it.run(context),
+            Verb::Doctor => doctor::run(context),
+            Verb::ScriptedAgent(it) => it.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,150 @@
+//! `kapell agent`.
+
+use kapell_api::{Agent, AgentRegistration};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::words;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum AgentVerb {
+    /// Register an agent; it is offline until it is first heard of
+    Add(Add),
+    /// List the agents
+    List {
+        /// Only those in this state: online, unreachable, offline, removed
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Show an agent
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Take an agent out; its open tasks return to the queue
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Add {
+    /// Its name, unique in the fleet
+    name: String,
+    /// A word of the team: developer, architect, qa_engineer, ...
+    #[arg(long, default_value = "developer")]
+    role: String,
+    /// agent (calls in), service (heartbeats) or person
+    #[arg(long, default_value = "agent")]
+    kind: String,
+    /// A capability with its score within 0..=1, such as rust=0.9; may be repeated
+    #[arg(long = "cap", value_name = "NAME=SCORE", value_parser = words::capability)]
+    capabilities: Vec<(String, f64)>,
+    /// Tasks that it may own at once
+    #[arg(long, default_value_t = 1)]
+    slots: u32,
+    /// How long it may be silent, such as 30m
+    #[arg(long, value_parser = words::duration)]
+    lease: Option<i64>,
+}
+
+impl AgentVerb {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let client = context.client()?;
+        match self {
+            Self::Add(add) => {
+                let name = add.name.clone();
+                let ack = client.register(&add.registration())?;
+                match context.format() {
+                    Format::Json => output::json(&ack)?,
+                    Format::Human => {
+                        output::line(format!("registered {name}; it is offline until it calls in"))
+                    }
+                }
+            }
+            Self::List { state } => {
+                let mut agents = client.agents(state.as_deref())?;
+                agents.sort_by(|a, b| a.name.cmp(&b.name));
+                match context.format() {
+                    Format::Json => output::json(&agents)?,
+                    Format::Human => list(&agents),
+                }
+            }
+            Self::Show { name } => {
+                let agent = client.agent(&name)?;
+                match context.format() {
+                    Format::Json => output::json(&agent)?,
+                    Format::Human => show(&agent),
+                }
+            }
+            Self::Remove { name } => {
+                client.remove_agent(&name)?;
+                if context.format() == Format::Human {
+                    output::line(format!("removed {name}; its open tasks are back in the queue"));
+                }
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl Add {
+    fn registration(self) -> AgentRegistration {
+        AgentRegistration {
+            name: self.name,
+            role: self.role,
+            kind: self.kind,
+            capabilities: self.capabilities.into_iter().collect(),
+            max_concurrent_tasks: self.slots,
+            lease_ms: self.lease,
+        }
+    }
+}
+
+/// Prints agents as a table.
+pub fn list(agents: &[Agent]) {
+    let rows = agents.iter().map(|agent| {
+        vec![
+            agent.name.clone(),
+            agent.role.clone(),
+            agent.state.clone(),
+            words::age(&agent.state_since),
+            format!("{}/{}", agent.tasks.len(), agent.max_concurrent_tasks),
+            output::cut(&agent.tasks.join(" "), 30),
+            format!("{}/{}/{}", agent.completed, agent.failed, agent.lost),
+        ]
+    });
+    output::table(&["AGENT", "ROLE", "STATE", "SINCE", "SLOTS", "TASKS", "DONE/FAILED/LOST"], rows.collect());
+}
+
+fn show(agent: &Agent) {
+    output::line(format!(
+        "{} ({}, {}), {} for {}",
+        agent.name,
+        agent.role,
+        agent.kind,
+        agent.state,
+        words::age(&agent.state_since)
+    ));
+    for fact in &agent.because {
+        output::line(format!("  {fact}"));
+    }
+    let capabilities: Vec<String> =
+        agent.capabilities.iter().map(|(name, score)| format!("{name} {score}")).collect();
+    output::line(format!(
+        "capabilities: {}",
+        if capabilities.is_empty() { "none".to_owned() } else { capabilities.join(", ") }
+    ));
+    output::line(format!(
+        "slots: {} of {} taken {}",
+        agent.tasks.len(),
+        agent.max_concurrent_tasks,
+        agent.tasks.join(" ")
+    ));
+    output::line(format!(
+        "record: {} completed, {} attempts failed, {} lost",
+        agent.completed, agent.failed, agent.lost
+    ));
+}

@@ -1,0 +1,90 @@
+//! `kapell import` and `team`.
+
+use std::path::PathBuf;
+
+use kapell_api::{BulkAnswer, BulkLine, Client, TaskSubmission};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::import::{self, Format};
+use crate::{output, team};
+
+/// Lines of one bulk request.
+const CHUNK: usize = 1_000;
+
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The file
+    file: PathBuf,
+    /// What it is [default: by its content]
+    #[arg(long)]
+    format: Option<Format>,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Refuse the whole file where one record cannot be read
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Import {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let imported = import::read(&self.file, self.format, self.strict)?;
+        match context.format() {
+            output::Format::Json => output::json(&imported.report)?,
+            output::Format::Human => output::line(imported.report.to_string()),
+        }
+        if self.dry_run {
+            return Ok(Exit::Ok);
+        }
+        let client = context.client()?;
+        let mut refused = submit(&client, &imported.tasks)?;
+        for (task, on, kind) in &imported.later {
+            if let Err(error) = client.add_dependency(task, on, kind) {
+                refused.push(format!("{task} {kind} {on}: {error}"));
+            }
+        }
+        for refusal in &refused {
+            eprintln!("refused: {}", output::plain(refusal));
+        }
+        eprintln!(
+            "{} tasks submitted, {} refused",
+            imported.tasks.len() - refused.len().min(imported.tasks.len()),
+            refused.len()
+        );
+        Ok(if refused.is_empty() && imported.report.refused.is_empty() { Exit::Ok } else { Exit::Refused })
+    }
+}
+
+/// Submits tasks in their order and returns what was refused.
+pub fn submit(client: &Client, tasks: &[TaskSubmission]) -> anyhow::Result<Vec<String>> {
+    let mut refused = Vec::new();
+    for chunk in tasks.chunks(CHUNK) {
+        let lines: Vec<BulkLine> =
+            chunk.iter().map(|task| BulkLine::Submit(Box::new(task.clone()))).collect();
+        for (task, answer) in chunk.iter().zip(client.bulk(&lines)?) {
+            if let BulkAnswer::Error(problem) = answer {
+                let name = task.key.as_deref().unwrap_or(&task.title);
+                refused.push(format!("{name}: {problem}"));
+            }
+        }
+    }
+    Ok(refused)
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Team {
+    /// The TOML file
+    file: PathBuf,
+}
+
+impl Team {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let client = context.client()?;
+        for agent in team::read(&self.file)? {
+            client.register(&agent)?;
+            output::line(format!("registered {}", agent.name));
+        }
+        Ok(Exit::Ok)
+    }
+}

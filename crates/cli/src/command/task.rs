@@ -1,0 +1,306 @@
+//! `kapell task`, `ready`, `blocked` and `dep`.
+
+use kapell_api::{Requirement, Task, TaskSubmission, Tree};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::words;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum TaskVerb {
+    /// Submit a task
+    Add(Box<Add>),
+    /// List tasks
+    List(List),
+    /// Show a task
+    Show {
+        /// T-12, or its key
+        task: String,
+    },
+    /// Call a task off
+    Cancel(Reasoned),
+    /// Give a failed or cancelled task a new series of attempts
+    Reopen(Reasoned),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Reasoned {
+    /// T-12, or its key
+    task: String,
+    /// Why
+    #[arg(long, default_value = "")]
+    reason: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// blocked, ready, deferred, assigned, in_progress, completed, failed or cancelled
+    #[arg(long)]
+    state: Option<String>,
+    /// Of this project
+    #[arg(long)]
+    project: Option<String>,
+    /// Owned by this agent
+    #[arg(long)]
+    agent: Option<String>,
+    /// Of this type
+    #[arg(long = "type")]
+    kind: Option<String>,
+    /// Of this effective priority
+    #[arg(long)]
+    priority: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Add {
+    /// One line
+    title: String,
+    /// All of it
+    #[arg(long, short, default_value = "")]
+    description: String,
+    /// task, bug, feature, ...
+    #[arg(long = "type", default_value = "task")]
+    kind: String,
+    /// critical, high, medium or low
+    #[arg(long, short, default_value = "medium")]
+    priority: String,
+    /// Your own id of it
+    #[arg(long)]
+    key: Option<String>,
+    /// The project; made where it is new
+    #[arg(long)]
+    project: Option<String>,
+    /// A required capability with weight and minimum, such as rust, rust=2 or rust=2:0.5; may be repeated
+    #[arg(long = "needs", value_name = "NAME[=WEIGHT][:MINIMUM]", value_parser = words::requirement)]
+    needs: Vec<Requirement>,
+    /// Only agents of this role
+    #[arg(long)]
+    role: Option<String>,
+    /// Only this agent
+    #[arg(long)]
+    agent: Option<String>,
+    /// Effort, such as 2h
+    #[arg(long, value_parser = words::hours)]
+    estimate: Option<f64>,
+    /// 1 (trivial) to 5 (very complex)
+    #[arg(long)]
+    complexity: Option<u8>,
+    /// Tasks that must be completed first, such as T-1,T-2
+    #[arg(long, value_delimiter = ',', value_name = "TASK")]
+    after: Vec<String>,
+    /// When it should be done: RFC 3339, or +2h
+    #[arg(long, value_parser = words::time)]
+    deadline: Option<String>,
+    /// Not before this time: RFC 3339, or +2h
+    #[arg(long, value_parser = words::time)]
+    not_before: Option<String>,
+    /// A free word; may be repeated
+    #[arg(long = "label")]
+    labels: Vec<String>,
+}
+
+impl Add {
+    fn submission(self) -> TaskSubmission {
+        TaskSubmission {
+            title: self.title,
+            description: self.description,
+            kind: self.kind,
+            priority: self.priority,
+            key: self.key,
+            project: self.project,
+            requires: self.needs,
+            role: self.role,
+            agent: self.agent,
+            estimate_hours: self.estimate,
+            complexity: self.complexity,
+            depends_on: self.after,
+            deadline: self.deadline,
+            not_before: self.not_before,
+            labels: self.labels,
+            ..TaskSubmission::default()
+        }
+    }
+}
+
+impl TaskVerb {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let client = context.client()?;
+        match self {
+            Self::Add(add) => super::work::told(context, &client.submit(&add.submission())?)?,
+            Self::List(list) => {
+                let query: Vec<(&str, &str)> = [
+                    ("state", &list.state),
+                    ("project", &list.project),
+                    ("agent", &list.agent),
+                    ("type", &list.kind),
+                    ("priority", &list.priority),
+                ]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+                .collect();
+                listed(context, &client.tasks(&query)?)?;
+            }
+            Self::Show { task } => {
+                let task = client.task(&task)?;
+                match context.format() {
+                    Format::Json => output::json(&task)?,
+                    Format::Human => show(&task),
+                }
+            }
+            Self::Cancel(it) => super::work::told(context, &client.cancel(&it.task, &it.reason)?)?,
+            Self::Reopen(it) => super::work::told(context, &client.reopen(&it.task, &it.reason)?)?,
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+pub fn ready(context: &Context) -> anyhow::Result<Exit> {
+    listed(context, &context.client()?.tasks(&[("state", "ready")])?)?;
+    Ok(Exit::Ok)
+}
+
+pub fn blocked(context: &Context) -> anyhow::Result<Exit> {
+    let tasks = context.client()?.tasks(&[("state", "blocked")])?;
+    match context.format() {
+        Format::Json => output::json(&tasks)?,
+        Format::Human => {
+            let row = |task: &Task| {
+                vec![
+                    task.id.clone(),
+                    task.effective_priority.clone(),
+                    output::cut(&task.title, 40),
+                    task.because.join("; "),
+                ]
+            };
+            output::table(&["TASK", "PRIORITY", "TITLE", "BECAUSE"], tasks.iter().map(row).collect());
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn listed(context: &Context, tasks: &[Task]) -> anyhow::Result<()> {
+    if context.format() == Format::Json {
+        return output::json(&tasks);
+    }
+    let row = |task: &Task| {
+        vec![
+            task.id.clone(),
+            task.key.clone().unwrap_or_default(),
+            task.state.clone(),
+            words::age(&task.state_since),
+            task.effective_priority.clone(),
+            task.owner.clone().unwrap_or_default(),
+            task.project.clone().unwrap_or_default(),
+            output::cut(&task.title, 50),
+        ]
+    };
+    let rows = tasks.iter().map(row).collect();
+    output::table(&["TASK", "KEY", "STATE", "SINCE", "PRIORITY", "OWNER", "PROJECT", "TITLE"], rows);
+    Ok(())
+}
+
+fn show(task: &Task) {
+    output::line(format!("{}  {}", task.id, output::plain(&task.title)));
+    output::line(format!("{} for {}", task.state, words::age(&task.state_since)));
+    for fact in &task.because {
+        output::line(format!("  {}", output::plain(fact)));
+    }
+    let mut facts = vec![("type", task.kind.clone()), ("priority", task.effective_priority.clone())];
+    facts.extend(task.key.clone().map(|key| ("key", key)));
+    facts.extend(task.project.clone().map(|project| ("project", project)));
+    facts.push(("estimate", format!("{} h, {}", task.estimate_hours, task.estimate_source)));
+    let needs = task
+        .requires
+        .iter()
+        .map(|need| format!("{} (weight {}, minimum {})", need.capability, need.weight, need.minimum));
+    facts.push(("needs", needs.collect::<Vec<_>>().join(", ")));
+    let edges = task.depends_on.iter().map(|edge| format!("{} {} ({})", edge.kind, edge.task, edge.state));
+    facts.push(("edges", edges.collect::<Vec<_>>().join(", ")));
+    facts.push(("waiting", task.dependents.join(" ")));
+    facts.push((
+        "attempts",
+        format!(
+            "{}, {} failed of {}, {} owners lost",
+            task.attempts, task.failures, task.max_attempts, task.losses
+        ),
+    ));
+    facts.extend(task.deadline.clone().map(|deadline| ("deadline", deadline)));
+    facts.extend(task.note.clone().map(|note| ("note", note)));
+    facts.extend(task.result.clone().map(|result| ("result", result)));
+    if task.offers_open > 0 {
+        facts.push(("offers", format!("{} late results wait for a decision", task.offers_open)));
+    }
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        output::line(format!("{:<9} {}", format!("{name}:"), output::plain(value)));
+    }
+    if !task.description.is_empty() {
+        output::line(format!("\n{}", output::plain(&task.description)));
+    }
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum DepVerb {
+    /// Make a task wait for another; an edge that would close a cycle is refused with the cycle
+    Add {
+        /// The one that waits
+        task: String,
+        /// The one that it waits for
+        on: String,
+        /// blocks, related, discovered_from or parent_child
+        #[arg(long, default_value = "blocks")]
+        kind: String,
+    },
+    /// Take an edge away, so that the task no longer waits
+    Rm {
+        /// The one that waits
+        task: String,
+        /// The one that it waits for
+        on: String,
+    },
+    /// Show what a task waits for
+    Tree {
+        /// T-12, or its key
+        task: String,
+        /// What waits for it instead
+        #[arg(long)]
+        down: bool,
+        /// Levels
+        #[arg(long, default_value_t = 10)]
+        depth: u32,
+    },
+}
+
+impl DepVerb {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let client = context.client()?;
+        match self {
+            Self::Add { task, on, kind } => {
+                super::work::told(context, &client.add_dependency(&task, &on, &kind)?)?
+            }
+            Self::Rm { task, on } => super::work::told(context, &client.waive_dependency(&task, &on)?)?,
+            Self::Tree { task, down, depth } => {
+                let tree = client.tree(&task, down, depth)?;
+                match context.format() {
+                    Format::Json => output::json(&tree)?,
+                    Format::Human => branch(&tree, ""),
+                }
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn branch(tree: &Tree, indent: &str) {
+    let owner = tree.owner.as_ref().map(|owner| format!(" by {owner}")).unwrap_or_default();
+    let cut = if tree.cut { " ..." } else { "" };
+    output::line(format!(
+        "{indent}{} [{}{owner}] {}{cut}",
+        tree.task,
+        tree.state,
+        output::cut(&tree.title, 60)
+    ));
+    for child in &tree.children {
+        branch(child, &format!("{indent}  "));
+    }
+}

@@ -1,0 +1,67 @@
+//! `kapell up`: the server.
+
+use std::net::SocketAddr;
+
+use kapell_server::{ServeOptions, Started};
+
+use crate::context::{Context, DEFAULT_LISTEN};
+use crate::exit::Exit;
+
+#[derive(Debug, clap::Args)]
+pub struct Up {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDRESS")]
+    listen: SocketAddr,
+}
+
+impl Up {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let filter = tracing_subscriber::EnvFilter::try_from_env("KAPELL_LOG");
+        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let data = context.data()?;
+        if !self.listen.ip().is_loopback() {
+            eprintln!("warning: {} can be reached from other machines, and there is no TLS yet", self.listen);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let options = ServeOptions { data: data.clone(), listen: self.listen };
+        let started = |started: &Started| {
+            for line in found(started) {
+                eprintln!("{line}");
+            }
+            eprintln!("data in {}; stop with Ctrl-C", data.display());
+        };
+        runtime.block_on(kapell_server::serve(options, started, stop_signal()))?;
+        eprintln!("stopped: everything that was acknowledged is durable");
+        Ok(Exit::Ok)
+    }
+}
+
+/// Says what a start found and did.
+fn found(started: &Started) -> Vec<String> {
+    let found = &started.found;
+    let mut lines =
+        vec![format!("kapell {} listens on http://{}", env!("CARGO_PKG_VERSION"), started.address)];
+    lines.push(format!(
+        "fleet `{}`: {} events in the log, {} folded in {:.0?} after a snapshot at {}; epoch {}",
+        found.fleet, found.position, found.replayed, found.took, found.snapshot, found.epoch
+    ));
+    lines.push(format!(
+        "{} agents, {} online as the log has it (every lease begins again); {} tasks owned, {} ready, {} blocked, {} ended",
+        found.agents, found.online, found.owned, found.ready, found.blocked, found.ended
+    ));
+    lines.extend(found.skipped.iter().map(|skipped| format!("warning: {skipped}")));
+    if let Some(path) = &started.new_token {
+        lines.push(format!("made an admin token in {}; the command line finds it by itself", path.display()));
+    }
+    lines
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

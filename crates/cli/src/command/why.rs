@@ -1,0 +1,104 @@
+//! `kapell why` and `why-not`.
+
+use kapell_api::{Part, Scored};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::words;
+
+#[derive(Debug, clap::Args)]
+pub struct Why {
+    /// T-12, or its key
+    task: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct WhyNot {
+    /// The agent
+    agent: String,
+    /// T-12, or its key
+    task: String,
+}
+
+impl Why {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let why = context.client()?.why(&self.task)?;
+        match context.format() {
+            Format::Json => output::json(&why)?,
+            Format::Human => output::line(explained(&why)),
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl WhyNot {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let why = context.client()?.why_not(&self.agent, &self.task)?;
+        match context.format() {
+            Format::Json => output::json(&why)?,
+            Format::Human => {
+                output::line(format!("why {} does not have {}:", why.agent, why.task));
+                for reason in &why.reasons {
+                    output::line(format!("  {}", output::plain(reason)));
+                }
+                output::line(scores(std::slice::from_ref(&why.score)));
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// Returns an explanation for people.
+pub fn explained(why: &kapell_api::Why) -> String {
+    let mut text = format!("{} {}\n{}", why.task, output::plain(&why.title), why.state);
+    for reason in &why.reasons {
+        text += &format!("\n  {}", output::plain(reason));
+    }
+    if let Some(decision) = &why.decision {
+        let how = match decision.decision.as_str() {
+            "placed" => "placed by score with",
+            "claimed" => "claimed by",
+            _ => "assigned by hand to",
+        };
+        text += &format!(
+            "\n{how} {} under {} {} ago (event {}, policy {}, scorer {}); a placement must score above {}\n{}",
+            decision.agent,
+            decision.assignment,
+            words::age(&decision.at),
+            decision.position,
+            decision.policy_version,
+            decision.scorer_version,
+            decision.threshold,
+            scores(&decision.considered)
+        );
+    }
+    if let Some(now) = &why.now {
+        text += &format!("\nas it stands now; a placement must score above {}", now.threshold);
+        if !now.candidates.is_empty() {
+            text += &format!("\n{}", scores(&now.candidates));
+        }
+        for not in &now.not_candidates {
+            text += &format!("\n  {} is no candidate: {}", not.agent, not.reason);
+        }
+    }
+    text
+}
+
+fn scores(scored: &[Scored]) -> String {
+    let part = |part: &Part| format!("{} x {} = {}", part.value, part.weight, part.adds);
+    let row = |it: &Scored| {
+        vec![
+            it.agent.clone(),
+            part(&it.capability),
+            part(&it.workload),
+            part(&it.performance),
+            part(&it.cohesion),
+            it.total.to_string(),
+        ]
+    };
+    output::grid(
+        &["AGENT", "CAPABILITY", "WORKLOAD", "PERFORMANCE", "COHESION", "FINAL"],
+        scored.iter().map(row).collect(),
+    )
+}

@@ -1,0 +1,196 @@
+//! What agents do, by hand: next, claim, start, progress, done, fail, release; and assign for managers.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kapell_api::{Ack, Client, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::words;
+
+/// Tells what a command did.
+pub fn told(context: &Context, ack: &Ack) -> anyhow::Result<()> {
+    if context.format() == Format::Json {
+        return output::json(ack);
+    }
+    let mut text = ack.task.clone().unwrap_or_default();
+    if let Some(state) = &ack.state {
+        text += &format!(" is {state}");
+    }
+    if let (Some(agent), Some(assignment)) = (&ack.agent, &ack.assignment) {
+        text += &format!(", owned by {agent} under {assignment}");
+    }
+    output::line(text.trim());
+    Ok(())
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Assign {
+    /// T-12, or its key
+    task: String,
+    /// To whom
+    agent: String,
+}
+
+impl Assign {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        told(context, &context.client()?.assign(&self.task, &self.agent)?)?;
+        Ok(Exit::Ok)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Next {
+    /// Whose
+    #[arg(long, short)]
+    agent: String,
+    /// How long to wait until there is one, such as 30s
+    #[arg(long, default_value = "0s", value_parser = words::duration)]
+    wait: i64,
+    /// At most so many
+    #[arg(long, default_value_t = 1)]
+    max: usize,
+}
+
+impl Next {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let wait = Duration::from_millis(u64::try_from(self.wait).unwrap_or(0));
+        let assignments = context.client()?.next(&self.agent, self.max, wait)?;
+        match context.format() {
+            Format::Json => output::json(&assignments)?,
+            Format::Human => {
+                for it in &assignments {
+                    output::line(format!(
+                        "{} {} {} [{}]",
+                        it.assignment,
+                        it.task,
+                        output::plain(&it.title),
+                        it.priority
+                    ));
+                    if let Some(note) = &it.note {
+                        output::line(format!("  from before: {}", output::plain(note)));
+                    }
+                }
+                if assignments.is_empty() {
+                    eprintln!("nothing for {} now", self.agent);
+                }
+            }
+        }
+        Ok(if assignments.is_empty() { Exit::Nothing } else { Exit::Ok })
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Claim {
+    /// T-12, or its key
+    task: String,
+    /// For whom
+    #[arg(long, short)]
+    agent: String,
+}
+
+impl Claim {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        told(context, &context.client()?.claim(&self.task, &self.agent)?)?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// Who reports on what.
+#[derive(Debug, clap::Args)]
+struct Reporter {
+    /// T-12, or its key
+    task: String,
+    /// Who reports [default: the task's owner]
+    #[arg(long, short)]
+    agent: Option<String>,
+    /// The fencing token, A-34 [default: the task's current one]
+    #[arg(long)]
+    assignment: Option<String>,
+}
+
+impl Reporter {
+    /// Fills in what was not named from the task as it is.
+    fn complete(&self, client: &Client) -> anyhow::Result<(String, String)> {
+        if let (Some(agent), Some(assignment)) = (&self.agent, &self.assignment) {
+            return Ok((agent.clone(), assignment.clone()));
+        }
+        let task = client.task(&self.task)?;
+        let nobody =
+            || format!("nobody owns {}, which is {}; name --agent and --assignment", task.id, task.state);
+        let agent = self.agent.clone().or(task.owner.clone()).with_context(nobody)?;
+        let assignment = self.assignment.clone().or(task.assignment.clone()).with_context(nobody)?;
+        Ok((agent, assignment))
+    }
+}
+
+macro_rules! report {
+    ($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* } |$client:ident, $it:ident, $agent:ident, $assignment:ident| $send:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, clap::Args)]
+        pub struct $name {
+            #[command(flatten)]
+            reporter: Reporter,
+            $($(#[$attribute])* $field: $type),*
+        }
+
+        impl $name {
+            pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+                let $client = context.client()?;
+                let ($agent, $assignment) = self.reporter.complete(&$client)?;
+                let $it = self;
+                told(context, &$send?)?;
+                Ok(Exit::Ok)
+            }
+        }
+    };
+}
+
+report! {
+    Start {} |client, it, agent, assignment|
+    client.start(&it.reporter.task, &StartReport { task: None, agent, assignment })
+}
+
+report! {
+    Progress {
+        /// Percent done
+        #[arg(long)]
+        percent: Option<u8>,
+        /// What it is doing
+        #[arg(long)]
+        note: Option<String>
+    } |client, it, agent, assignment|
+    client.progress(&it.reporter.task, &ProgressReport { task: None, agent, assignment, percent: it.percent, note: it.note })
+}
+
+report! {
+    Done {
+        /// What came of it
+        #[arg(long)]
+        result: Option<String>
+    } |client, it, agent, assignment|
+    client.done(&it.reporter.task, &DoneReport { task: None, agent, assignment, result: it.result })
+}
+
+report! {
+    Fail {
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// Another attempt makes no sense
+        #[arg(long)]
+        no_retry: bool
+    } |client, it, agent, assignment|
+    client.fail(&it.reporter.task, &FailReport { task: None, agent, assignment, reason: it.reason, retry: !it.no_retry })
+}
+
+report! {
+    Release {
+        /// Why, and what the next one should know
+        #[arg(long)]
+        note: Option<String>
+    } |client, it, agent, assignment|
+    client.release(&it.reporter.task, &ReleaseReport { task: None, agent, assignment, note: it.note })
+}

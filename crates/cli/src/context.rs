@@ -1,0 +1,67 @@
+//! Which server a command talks to, and with which token.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use kapell_api::Client;
+
+use crate::output::Format;
+
+/// Flags that every command has.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Context {
+    /// The server, such as http://127.0.0.1:7117 [default: the one that runs on the data directory]
+    #[arg(long, global = true, env = "KAPELL_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// The token [default: the admin token in the data directory]
+    #[arg(long, global = true, env = "KAPELL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The data directory [default: kapell in the user's data directory]
+    #[arg(long, global = true, env = "KAPELL_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// The address that `kapell up` listens on unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:7117";
+
+impl Context {
+    /// Returns how data is shown.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Human }
+    }
+
+    /// Returns the data directory.
+    pub fn data(&self) -> anyhow::Result<PathBuf> {
+        if let Some(data) = &self.data {
+            return Ok(data.clone());
+        }
+        let home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share")));
+        Ok(home.context("there is no home directory; name a data directory with --data DIR")?.join("kapell"))
+    }
+
+    /// Returns the server's URL: named, else the one that runs on the data directory, else the default.
+    pub fn server(&self) -> anyhow::Result<String> {
+        if let Some(server) = &self.server {
+            return Ok(server.clone());
+        }
+        let file = self.data()?.join(kapell_server::ADDRESS_FILE);
+        let running = std::fs::read_to_string(file).ok().map(|text| text.trim().to_owned());
+        Ok(running.unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}")))
+    }
+
+    /// Returns a client.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        let token = match &self.token {
+            Some(token) => token.clone(),
+            None => {
+                let file = self.data()?.join(kapell_server::ADMIN_TOKEN_FILE);
+                std::fs::read_to_string(&file).map(|token| token.trim().to_owned()).unwrap_or_default()
+            }
+        };
+        Ok(Client::new(&self.server()?, &token))
+    }
+}

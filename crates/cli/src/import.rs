@@ -1,0 +1,325 @@
+//! Brings a backlog in: beads, Task Master, or Kapell's own JSON Lines. Nothing of a file is lost in silence: what was
+//! mapped, inferred and left out stands in the report, and every field that has no place is kept with the task.
+
+mod beads;
+mod lines;
+mod link;
+mod order;
+mod record;
+mod report;
+mod task;
+mod taskmaster;
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use kapell_api::{ClosedWork, RelatedTask, TaskSubmission};
+use kapell_model::{DependencyKind, Priority};
+use serde::Serialize;
+
+pub use report::ImportReport;
+use task::{ImportedState, ImportedTask};
+
+/// What a file is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// beads, `issues.jsonl`.
+    Beads,
+    /// Task Master, `tasks.json`.
+    Taskmaster,
+    /// Kapell's own: one task submission a line.
+    Kapell,
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Beads => "beads",
+            Self::Taskmaster => "Task Master",
+            Self::Kapell => "Kapell",
+        })
+    }
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    /// The tasks; each stands after all that it names.
+    pub tasks: Vec<TaskSubmission>,
+    /// Relations between tasks that name each other: task, other task, kind. To be added when all are there.
+    pub later: Vec<(String, String, String)>,
+    /// What became of what.
+    pub report: ImportReport,
+}
+
+/// Reads a file. With `strict`, one record that cannot be read refuses all of it.
+pub fn read(path: &Path, format: Option<Format>, strict: bool) -> anyhow::Result<Imported> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    read_bytes(&path.display().to_string(), &bytes, format, strict)
+}
+
+/// Reads the bytes of a file called `name`.
+pub fn read_bytes(
+    name: &str,
+    bytes: &[u8],
+    format: Option<Format>,
+    strict: bool,
+) -> anyhow::Result<Imported> {
+    let format = match format {
+        Some(format) => format,
+        None => detect(bytes).with_context(|| {
+            format!("{name} is neither beads JSON Lines nor a Task Master file nor Kapell's own; name it with --format")
+        })?,
+    };
+    let mut report = ImportReport::new(name, format);
+    let (tasks, later) = match format {
+        Format::Kapell => (own(bytes, &mut report), Vec::new()),
+        Format::Beads => linked(beads::read(bytes, &mut report), &mut report),
+        Format::Taskmaster => {
+            let text = std::str::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
+            let drafts = taskmaster::read(text, &mut report);
+            let drafts =
+                drafts.map_err(|refusal| anyhow::anyhow!("{name}:{}: {}", refusal.line, refusal.reason))?;
+            linked(drafts, &mut report)
+        }
+    };
+    if let Some(refusal) = report.refused.first().filter(|_| strict) {
+        let column = refusal.column.map(|column| format!(":{column}")).unwrap_or_default();
+        let field = refusal.field.as_ref().map(|field| format!("field `{field}`: ")).unwrap_or_default();
+        bail!("{name}:{}{column}: {field}{}", refusal.line, refusal.reason);
+    }
+    Ok(Imported { tasks, later, report })
+}
+
+/// Tells a format by the members of its first object.
+fn detect(bytes: &[u8]) -> Option<Format> {
+    if serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| looks_like_taskmaster(&value)) {
+        return Some(Format::Taskmaster);
+    }
+    let first = lines::of(bytes).find_map(|(line, bytes)| lines::object(line, bytes).ok())?;
+    match (first.contains_key("id"), first.contains_key("title")) {
+        (true, _) => Some(Format::Beads),
+        (false, true) => Some(Format::Kapell),
+        (false, false) => None,
+    }
+}
+
+fn looks_like_taskmaster(value: &serde_json::Value) -> bool {
+    let Some(object) = value.as_object() else { return false };
+    let has_tasks = |value: &serde_json::Value| value.get("tasks").is_some_and(serde_json::Value::is_array);
+    has_tasks(value) || (!object.contains_key("title") && object.values().any(has_tasks))
+}
+
+/// Reads Kapell's own JSON Lines; the order of the file stands.
+fn own(bytes: &[u8], report: &mut ImportReport) -> Vec<TaskSubmission> {
+    let mut tasks = Vec::new();
+    for (line, bytes) in lines::of(bytes) {
+        report.records += 1;
+        let read = lines::object(line, bytes).and_then(|object| {
+            serde_json::from_value::<TaskSubmission>(object.into()).map_err(|error| report::Refusal {
+                line,
+                column: None,
+                field: None,
+                reason: error.to_string(),
+            })
+        });
+        match read {
+            Ok(task) => {
+                let state = task.closed.as_ref().map_or("open", |closed| closed.state.as_str());
+                report.statuses.count(state, state);
+                report.priorities.count(&task.priority, &task.priority);
+                report.types.count(&task.kind, &task.kind);
+                for _ in &task.depends_on {
+                    report.edge_kept("blocks");
+                }
+                for related in &task.related {
+                    report.edge_kept(&related.kind);
+                }
+                tasks.push(task);
+            }
+            Err(refusal) => report.refused.push(refusal),
+        }
+    }
+    report.tasks = tasks.len();
+    tasks
+}
+
+type Linked = (Vec<TaskSubmission>, Vec<(String, String, String)>);
+
+fn linked(drafts: Vec<record::Draft>, report: &mut ImportReport) -> Linked {
+    let linked = link::link(drafts, report);
+    let tasks = linked.tasks.into_iter().map(submission).collect();
+    let later =
+        linked.later.into_iter().map(|later| (later.task, later.on, later.kind.to_string())).collect();
+    (tasks, later)
+}
+
+fn submission(task: ImportedTask) -> TaskSubmission {
+    let closed = |state: &str, reason: Option<String>| {
+        Some(ClosedWork {
+            state: state.to_owned(),
+            at: task.closed_at.clone(),
+            reason: reason.unwrap_or_default(),
+        })
+    };
+    let (priority, closed) = match &task.state {
+        ImportedState::Open => (task.priority, None),
+        ImportedState::Deferred => (Priority::Low, None),
+        ImportedState::Completed { reason } => (task.priority, closed("completed", reason.clone())),
+        ImportedState::Cancelled { reason } => (task.priority, closed("cancelled", Some(reason.clone()))),
+    };
+    let related = |(task, kind): (String, DependencyKind)| RelatedTask { task, kind: kind.to_string() };
+    TaskSubmission {
+        title: task.title,
+        description: task.description,
+        kind: task.kind,
+        priority: priority.to_string(),
+        key: Some(task.key),
+        project: task.project,
+        parent: task.parent,
+        estimate_hours: task.estimate_hours,
+        depends_on: task.depends_on,
+        related: task.related.into_iter().map(related).collect(),
+        deadline: task.deadline,
+        not_before: task.not_before,
+        labels: task.labels,
+        source: Some(task.source).filter(|source| !source.is_empty()),
+        closed,
+        ..TaskSubmission::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    const BACKLOGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/backlogs");
+
+    fn states(imported: &Imported) -> BTreeMap<&str, usize> {
+        let mut states = BTreeMap::new();
+        for task in &imported.tasks {
+            *states.entry(task.closed.as_ref().map_or("open", |closed| &closed.state)).or_default() += 1;
+        }
+        states
+    }
+
+    fn beads_file(name: &str) -> (Vec<Value>, Imported) {
+        let path = Path::new(BACKLOGS).join("beads").join(name);
+        let text = std::fs::read_to_string(&path).expect("the real backlogs are beside the project");
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let values = lines.map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+        (values, read(&path, None, true).expect("it is read whole"))
+    }
+
+    #[test]
+    fn every_task_status_priority_and_edge_of_the_real_beads_files_survives() {
+        let folder = std::fs::read_dir(Path::new(BACKLOGS).join("beads")).expect("the real backlogs");
+        let mut files = 0;
+        for name in folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
+            if !name.ends_with(".jsonl") {
+                continue;
+            }
+            files += 1;
+            let (values, imported) = beads_file(&name);
+            assert_eq!(imported.tasks.len(), values.len(), "{name}");
+            let status = |word: &str| values.iter().filter(|value| value["status"] == word).count();
+            let states = states(&imported);
+            assert_eq!(states.get("completed").copied().unwrap_or(0), status("closed"), "{name}");
+            let cancelled = status("tombstone") + status("pinned");
+            assert_eq!(states.get("cancelled").copied().unwrap_or(0), cancelled, "{name}");
+            let critical = values.iter().filter(|value| value["priority"] == 0).count();
+            let imported_critical = imported.tasks.iter().filter(|task| task.priority == "critical").count();
+            assert_eq!(imported_critical, critical, "{name}");
+            let edges =
+                values.iter().flat_map(|value| value["dependencies"].as_array().into_iter().flatten());
+            let found: usize = imported.report.edges.values().map(|counts| counts.found).sum();
+            assert_eq!(found, edges.clone().count(), "{name}");
+            let blocks = edges.filter(|edge| edge["type"] == "blocks").count();
+            let waits: usize = imported.tasks.iter().map(|task| task.depends_on.len()).sum();
+            let counts = imported.report.edges_of("blocks");
+            assert_eq!((counts.found, counts.kept), (blocks, waits), "{name}");
+        }
+        assert!(files >= 2, "{files} files");
+    }
+
+    #[test]
+    fn every_task_of_the_real_task_master_files_survives() {
+        let folder = std::fs::read_dir(Path::new(BACKLOGS).join("taskmaster")).expect("the real backlogs");
+        let mut files = 0;
+        for path in folder.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            files += 1;
+            let text = std::fs::read_to_string(&path).expect("a file");
+            let value: Value = serde_json::from_str(&text).expect("JSON");
+            let lists: Vec<&Value> = match value.get("tasks") {
+                Some(list) => vec![list],
+                None => value.as_object().expect("tags").values().map(|tag| &tag["tasks"]).collect(),
+            };
+            let tasks = || lists.iter().flat_map(|list| list.as_array().into_iter().flatten());
+            let subtasks = tasks().flat_map(|task| task["subtasks"].as_array().into_iter().flatten());
+            let imported = read(&path, None, true).expect("it is read whole");
+            assert_eq!(
+                imported.tasks.len(),
+                tasks().count() + subtasks.clone().count(),
+                "{}",
+                path.display()
+            );
+            let done = tasks()
+                .chain(subtasks)
+                .filter(|task| task["status"] == "done" || task["status"] == "completed");
+            assert_eq!(
+                states(&imported).get("completed").copied().unwrap_or(0),
+                done.count(),
+                "{}",
+                path.display()
+            );
+            let given: usize = tasks().map(|task| task["dependencies"].as_array().map_or(0, Vec::len)).sum();
+            let found: usize = imported.report.edges.values().map(|counts| counts.found).sum();
+            assert!(found >= given, "{}: {found} of {given} edges", path.display());
+        }
+        assert!(files >= 1, "{files} files");
+    }
+
+    #[test]
+    fn what_a_task_waits_for_stands_before_it() {
+        let (_, imported) = beads_file("beads-2025-12-16.issues.jsonl");
+        let mut seen = std::collections::BTreeSet::new();
+        for task in &imported.tasks {
+            for on in &task.depends_on {
+                assert!(seen.contains(on.as_str()), "{:?} names {on} too early", task.key);
+            }
+            seen.insert(task.key.as_deref().expect("a key"));
+        }
+    }
+
+    #[test]
+    fn dangling_and_cyclic_edges_are_told() {
+        let text = r#"{"id":"a","title":"A","status":"open","priority":1,"dependencies":[{"issue_id":"a","depends_on_id":"b","type":"blocks"}]}
+{"id":"b","title":"B","status":"open","priority":1,"dependencies":[{"issue_id":"b","depends_on_id":"a","type":"blocks"},{"issue_id":"b","depends_on_id":"gone","type":"blocks"}]}"#;
+        let imported = read_bytes("x", text.as_bytes(), None, true).expect("it is read");
+        let counts = imported.report.edges_of("blocks");
+        assert_eq!((counts.found, counts.kept, counts.cyclic, counts.dangling), (3, 1, 1, 1));
+    }
+
+    #[test]
+    fn a_broken_line_is_listed_or_refuses_all() {
+        let text = b"{\"id\":\"a\",\"title\":\"A\",\"status\":\"open\",\"priority\":1}\n{\"id\": oops}\n";
+        let imported = read_bytes("x.jsonl", text, None, false).expect("it is read");
+        assert_eq!((imported.tasks.len(), imported.report.refused.len()), (1, 1));
+        let error = read_bytes("x.jsonl", text, None, true).expect_err("strict");
+        assert!(error.to_string().starts_with("x.jsonl:2:"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_refused_by_name() {
+        let error = read_bytes("notes.txt", b"hello", None, false).expect_err("no backlog");
+        assert!(error.to_string().contains("notes.txt"), "{error}");
+    }
+}

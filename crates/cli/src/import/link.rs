@@ -1,0 +1,254 @@
+//! Joins drafts: looks up what their edges point at, breaks cycles, finds projects, and puts all in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kapell_model::DependencyKind;
+
+use super::order::{self, ClosingEdge, Edge, Wish};
+use super::record::Draft;
+use super::report::{Duplicate, ImportReport, LeftOut, LeftOutEdge};
+use super::task::ImportedTask;
+
+/// Tasks of cycles that a report lists in all; beyond it a file would be told longer than it is.
+const CYCLE_TASKS_MAX: usize = 100_000;
+
+/// A relation that can only be added when both its tasks are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaterRelation {
+    /// Key of the task that has it.
+    pub task: String,
+    /// Key of the task that it points at.
+    pub on: String,
+    /// What it is; never a wait.
+    pub kind: DependencyKind,
+}
+
+/// Tasks in an order in which each stands after all that it names, and what that order left over.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Linked {
+    /// The tasks; waits, parents and relations name only earlier ones.
+    pub tasks: Vec<ImportedTask>,
+    /// Relations that name a later one.
+    pub later: Vec<LaterRelation>,
+}
+
+/// Joins the drafts of one file.
+#[must_use]
+pub fn link(drafts: Vec<Draft>, report: &mut ImportReport) -> Linked {
+    let drafts = without_duplicates(drafts, report);
+    let mut edges = resolve(&drafts, report);
+    for gating in [DependencyKind::Blocks, DependencyKind::ParentChild] {
+        edges = without_cycles(edges, gating, &drafts, report);
+    }
+    for edge in &edges {
+        report.edge_kept(edge.source_kind);
+    }
+    let projects = projects(&drafts, &edges);
+    let order = arrange(drafts.len(), &edges);
+    let parents = parents(&edges);
+    let keys: Vec<String> = drafts.iter().map(|draft| draft.task.key.clone()).collect();
+    let joints = edges.iter().map(|edge| Joint { task: edge.task, on: edge.on, kind: edge.kind }).collect();
+    count(&drafts, report);
+    let tasks = drafts.into_iter().map(|draft| draft.task).collect();
+    Assembly { tasks, keys, joints, projects, parents, order }.assemble()
+}
+
+/// An edge between two drafts, by their places.
+struct Resolved<'a> {
+    task: usize,
+    on: usize,
+    kind: DependencyKind,
+    source_kind: &'a str,
+}
+
+fn without_duplicates(drafts: Vec<Draft>, report: &mut ImportReport) -> Vec<Draft> {
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kept = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let id = draft.task.key.clone();
+        if let Some(&first_line) = lines.get(&id) {
+            report.duplicates.push(Duplicate { id, first_line, line: draft.line });
+        } else {
+            lines.insert(id, draft.line);
+            kept.push(draft);
+        }
+    }
+    kept
+}
+
+fn resolve<'a>(drafts: &'a [Draft], report: &mut ImportReport) -> Vec<Resolved<'a>> {
+    let places: BTreeMap<&str, usize> =
+        drafts.iter().enumerate().map(|(place, draft)| (draft.task.key.as_str(), place)).collect();
+    let mut seen = BTreeSet::new();
+    let mut resolved = Vec::new();
+    for (task, draft) in drafts.iter().enumerate() {
+        for edge in &draft.edges {
+            let on = places.get(edge.on.as_str()).copied();
+            let why = match (on, edge.kind) {
+                _ if edge.owner.is_some() => {
+                    LeftOut::Foreign { owner: edge.owner.clone().unwrap_or_default() }
+                }
+                (None, _) => LeftOut::Dangling,
+                (_, None) => LeftOut::UnknownKind,
+                (Some(on), Some(kind)) if seen.contains(&(task, on, kind)) => LeftOut::Repeated,
+                (Some(on), Some(DependencyKind::Blocks)) if drafts[on].settled => {
+                    LeftOut::Settled { status: drafts[on].status.clone() }
+                }
+                (Some(on), Some(kind)) => {
+                    seen.insert((task, on, kind));
+                    resolved.push(Resolved { task, on, kind, source_kind: &edge.source_kind });
+                    continue;
+                }
+            };
+            report.edge_left_out(left_out(draft, &edge.on, &edge.source_kind, why));
+        }
+    }
+    resolved
+}
+
+fn left_out(draft: &Draft, on: &str, kind: &str, why: LeftOut) -> LeftOutEdge {
+    LeftOutEdge {
+        line: draft.line,
+        task: draft.task.key.clone(),
+        on: on.to_owned(),
+        kind: kind.to_owned(),
+        why,
+    }
+}
+
+fn without_cycles<'a>(
+    edges: Vec<Resolved<'a>>,
+    gating: DependencyKind,
+    drafts: &[Draft],
+    report: &mut ImportReport,
+) -> Vec<Resolved<'a>> {
+    let gates: Vec<usize> = (0..edges.len()).filter(|&place| edges[place].kind == gating).collect();
+    let pairs: Vec<Edge> = gates.iter().map(|&place| (edges[place].task, edges[place].on)).collect();
+    let closing = order::closing_edges(drafts.len(), &pairs);
+    let mut listed = 0;
+    let mut dropped = BTreeSet::new();
+    for ClosingEdge { edge, cycle } in closing {
+        let Resolved { task, on, source_kind, .. } = edges[gates[edge]];
+        let shown = if listed + cycle.len() <= CYCLE_TASKS_MAX { cycle.len() } else { 0 };
+        listed += shown;
+        let not_shown = cycle.len() - shown;
+        let cycle = cycle[..shown].iter().map(|&node| drafts[node].task.key.clone()).collect();
+        let why = LeftOut::Cyclic { cycle, not_shown };
+        report.edge_left_out(left_out(&drafts[task], &drafts[on].task.key, source_kind, why));
+        dropped.insert(gates[edge]);
+    }
+    edges
+        .into_iter()
+        .enumerate()
+        .filter(|(place, _)| !dropped.contains(place))
+        .map(|(_, edge)| edge)
+        .collect()
+}
+
+/// Finds the first parent of each task.
+fn parents(edges: &[Resolved<'_>]) -> BTreeMap<usize, usize> {
+    let mut parents = BTreeMap::new();
+    for edge in edges.iter().filter(|edge| edge.kind == DependencyKind::ParentChild) {
+        parents.entry(edge.task).or_insert(edge.on);
+    }
+    parents
+}
+
+/// Names each task's project: the key of the outermost gathering task that it belongs to, itself included.
+fn projects(drafts: &[Draft], edges: &[Resolved<'_>]) -> Vec<Option<String>> {
+    let parents = parents(edges);
+    // A gathering task without members is a task like any other.
+    let has_members: BTreeSet<usize> = parents.values().copied().collect();
+    let outermost = |task: usize| {
+        let mut found = None;
+        let mut next = Some(task);
+        while let Some(place) = next {
+            if drafts[place].gathers && has_members.contains(&place) {
+                found = Some(drafts[place].task.key.clone());
+            }
+            next = parents.get(&place).copied();
+        }
+        found
+    };
+    (0..drafts.len()).map(|task| drafts[task].task.project.clone().or_else(|| outermost(task))).collect()
+}
+
+fn arrange(nodes: usize, edges: &[Resolved<'_>]) -> Vec<usize> {
+    let mut waits = Vec::new();
+    let mut wishes = Vec::new();
+    for edge in edges {
+        let pair = (edge.task, edge.on);
+        match edge.kind {
+            DependencyKind::Blocks => waits.push(pair),
+            DependencyKind::ParentChild => wishes.push((pair, Wish::Membership)),
+            DependencyKind::Related | DependencyKind::DiscoveredFrom => wishes.push((pair, Wish::Relation)),
+        }
+    }
+    order::arrange(nodes, &waits, &wishes)
+}
+
+fn count(drafts: &[Draft], report: &mut ImportReport) {
+    report.tasks = drafts.len();
+    for Draft { task, status, priority, kind, .. } in drafts {
+        report.statuses.count(status, task.state.word());
+        report.priorities.count(priority, task.priority.as_str());
+        if !kind.is_empty() {
+            report.types.count(kind, &task.kind);
+        }
+    }
+}
+
+struct Joint {
+    task: usize,
+    on: usize,
+    kind: DependencyKind,
+}
+
+/// All that is known of a file before its tasks name each other.
+struct Assembly {
+    tasks: Vec<ImportedTask>,
+    keys: Vec<String>,
+    joints: Vec<Joint>,
+    projects: Vec<Option<String>>,
+    parents: BTreeMap<usize, usize>,
+    order: Vec<usize>,
+}
+
+impl Assembly {
+    fn assemble(mut self) -> Linked {
+        let mut turn = vec![0; self.order.len()];
+        for (place, &task) in self.order.iter().enumerate() {
+            turn[task] = place;
+        }
+        let mut later = Vec::new();
+        for joint in std::mem::take(&mut self.joints) {
+            let comes_later = turn[joint.on] > turn[joint.task] && joint.kind != DependencyKind::Blocks;
+            if comes_later {
+                let (task, on) = (self.keys[joint.task].clone(), self.keys[joint.on].clone());
+                later.push(LaterRelation { task, on, kind: joint.kind });
+            } else {
+                self.name(&joint);
+            }
+        }
+        for (task, project) in self.tasks.iter_mut().zip(self.projects) {
+            task.project = project;
+        }
+        let mut tasks: Vec<Option<ImportedTask>> = self.tasks.into_iter().map(Some).collect();
+        let tasks = self.order.iter().filter_map(|&task| tasks[task].take()).collect();
+        Linked { tasks, later }
+    }
+
+    /// Lets a task name an earlier one.
+    fn name(&mut self, joint: &Joint) {
+        let on = self.keys[joint.on].clone();
+        let is_parent = self.parents.get(&joint.task) == Some(&joint.on);
+        let task = &mut self.tasks[joint.task];
+        match joint.kind {
+            DependencyKind::Blocks => task.depends_on.push(on),
+            DependencyKind::ParentChild if is_parent => task.parent = Some(on),
+            DependencyKind::ParentChild | DependencyKind::Related | DependencyKind::DiscoveredFrom => {
+                task.related.push((on, joint.kind));
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Where output goes: data to standard output, as a table for people or as JSON; everything else to standard error.
+
+use std::io::Write as _;
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+/// How data is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// Writes a line of data.
+pub fn line(text: impl AsRef<str>) {
+    let mut out = std::io::stdout().lock();
+    // A reader that has gone (`kapell task list | head`) is no error.
+    let _ = writeln!(out, "{}", text.as_ref());
+}
+
+/// Writes a value as JSON.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    line(serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Replaces control characters, so that a task's text cannot steer the terminal. Line breaks and tabs stay.
+pub fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
+/// Returns a text on one line, cut to `width` characters.
+pub fn cut(text: &str, width: usize) -> String {
+    let one: String = plain(text).chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    if one.chars().count() <= width {
+        return one;
+    }
+    let mut short: String = one.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Writes rows under their headings, as kubectl does: no lines, two blanks between the columns.
+pub fn table(headings: &[&str], rows: Vec<Vec<String>>) {
+    line(grid(headings, rows));
+}
+
+/// Returns rows under their headings.
+pub fn grid(headings: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(headings.iter().copied());
+    for row in rows {
+        table.add_row(row.iter().map(|cell| plain(cell)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let text = table.to_string();
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_lose_their_power() {
+        assert_eq!(plain("a\u{1b}[31mred\nb"), "a\u{fffd}[31mred\nb");
+        assert_eq!(cut("one\ntwo three", 8), "one two…");
+    }
+
+    #[test]
+    fn tables_stand_without_lines() {
+        let rows =
+            vec![vec!["T-1".to_owned(), "ready".to_owned()], vec!["T-12".to_owned(), "blocked".to_owned()]];
+        assert_eq!(grid(&["TASK", "STATE"], rows), "TASK  STATE\nT-1   ready\nT-12  blocked");
+    }
+}
