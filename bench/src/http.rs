@@ -203,7 +203,7 @@ async fn batches(address: SocketAddr, token: String, client: usize, tasks: usize
         for line in answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line)? {
                 BulkAnswer::Ok(Ack { state: Some(state), .. }) => {
-                    finished += usize::from(state == "completed")
+                    finished += usize::from(state == "completed");
                 }
                 BulkAnswer::Ok(_) => {}
                 BulkAnswer::Error(problem) => anyhow::bail!("{problem}"),

@@ -95,7 +95,7 @@ pub fn store_rate(rows: usize, bytes: usize) -> anyhow::Result<f64> {
         batch.clear();
         for _ in 0..20_000.min(rows - usize::try_from(position)?) {
             batch.push(1_700_000_000_000, [7; 16], "admin:1", "task.started", |out| {
-                out.extend_from_slice(body.as_bytes())
+                out.extend_from_slice(body.as_bytes());
             });
         }
         position = store.append(head.key, head.epoch, position, &batch)?;

@@ -49,7 +49,7 @@ fn write(directory: &std::path::Path, tasks: usize) -> anyhow::Result<u64> {
         for record in &fleet.records {
             let command = record.command.0.to_be_bytes();
             rows.push(record.at.0, command, &record.actor, record.event.kind(), |out| {
-                record.event.encode(out)
+                record.event.encode(out);
             });
         }
         if all || rows.len() > 20_000 {

@@ -60,7 +60,7 @@ impl AgentVerb {
                 match context.format() {
                     Format::Json => output::json(&ack)?,
                     Format::Human => {
-                        output::line(format!("registered {name}; it is offline until it calls in"))
+                        output::line(format!("registered {name}; it is offline until it calls in"));
                     }
                 }
             }

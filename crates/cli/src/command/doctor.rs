@@ -97,7 +97,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
             );
             match client.status() {
                 Ok(status) => {
-                    say(true, format!("the token is valid; {} events are durable", status.position))
+                    say(true, format!("the token is valid; {} events are durable", status.position));
                 }
                 Err(error) => say(false, format!("the token does not do: {error}")),
             }
@@ -113,7 +113,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
                         }
                     }
                     Err(error) => {
-                        say(false, format!("the log cannot be checked: {:#}", anyhow::Error::from(error)))
+                        say(false, format!("the log cannot be checked: {:#}", anyhow::Error::from(error)));
                     }
                 }
             }

@@ -276,7 +276,7 @@ impl DepVerb {
         let client = context.client()?;
         match self {
             Self::Add { task, on, kind } => {
-                super::work::told(context, &client.add_dependency(&task, &on, &kind)?)?
+                super::work::told(context, &client.add_dependency(&task, &on, &kind)?)?;
             }
             Self::Rm { task, on } => super::work::told(context, &client.waive_dependency(&task, &on)?)?,
             Self::Tree { task, down, depth } => {
