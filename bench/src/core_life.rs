@@ -135,7 +135,10 @@ fn lives(tasks: usize, agents: usize, burst: usize) -> f64 {
     while finished < tasks {
         if submitted < tasks && open.len() < agents / 2 {
             for _ in 0..burst.min(tasks - submitted) {
-                fleet.execute(Command::Submit(Arc::clone(&kinds[submitted % KINDS])));
+                fleet.execute(Command::Submit {
+                    spec: Arc::clone(&kinds[submitted % KINDS]),
+                    edges: Vec::new(),
+                });
                 submitted += 1;
                 assigned(&fleet.records, &mut open);
             }

@@ -38,13 +38,13 @@ fn costs(open: usize) -> (f64, f64) {
         assigned.collect()
     };
     for index in 0..open {
-        fleet.execute(Command::Submit(Arc::clone(&kinds[index % kinds.len()])));
+        fleet.execute(Command::Submit { spec: Arc::clone(&kinds[index % kinds.len()]), edges: Vec::new() });
         owned.extend(note(&fleet));
     }
     let (mut submits, mut finishes) = (Vec::new(), Vec::new());
     for index in 0..2_000_usize.min(open / 2) {
         let started = Instant::now();
-        fleet.execute(Command::Submit(Arc::clone(&kinds[index % kinds.len()])));
+        fleet.execute(Command::Submit { spec: Arc::clone(&kinds[index % kinds.len()]), edges: Vec::new() });
         submits.push(started.elapsed().as_secs_f64() * 1e6);
         owned.extend(note(&fleet));
         let (task, agent, assignment) = owned.pop_front().expect("agents are busy");

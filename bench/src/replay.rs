@@ -65,7 +65,10 @@ fn write(directory: &std::path::Path, tasks: usize) -> anyhow::Result<u64> {
     let kinds = kinds();
     let mut open = std::collections::VecDeque::new();
     for index in 0..tasks {
-        fleet.execute(Command::Submit(std::sync::Arc::clone(&kinds[index % kinds.len()])));
+        fleet.execute(Command::Submit {
+            spec: std::sync::Arc::clone(&kinds[index % kinds.len()]),
+            edges: Vec::new(),
+        });
         flush(&fleet, &mut rows, false)?;
         crate::core_life::assigned(&fleet.records, &mut open);
         while let Some((task, agent, assignment)) = open.pop_front() {

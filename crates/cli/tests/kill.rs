@@ -21,6 +21,7 @@ struct Server {
 }
 
 impl Server {
+    #[expect(clippy::zombie_processes, reason = "the one that a failed start leaves ends with the test")]
     fn start(data: &Path) -> Self {
         let _ = std::fs::remove_file(data.join("address"));
         let process = Command::new(env!("CARGO_BIN_EXE_kapell"))
@@ -68,8 +69,12 @@ fn worker(client: Client, name: String, over: Arc<AtomicBool>, told: Told, done:
         let Ok(assignments) = client.next(&name, 1, Duration::from_millis(50)) else { continue };
         for it in assignments {
             let result = format!("{} by {name}", it.assignment);
-            let report =
-                DoneReport { task: None, agent: name.clone(), assignment: it.assignment, result: Some(result.clone()) };
+            let report = DoneReport {
+                task: None,
+                agent: name.clone(),
+                assignment: it.assignment,
+                result: Some(result.clone()),
+            };
             if client.done(&it.task, &report).is_ok() {
                 told.lock().expect("a lock").insert(it.task, Some(result));
                 done.fetch_add(1, Ordering::Relaxed);
@@ -125,8 +130,13 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         }
     }
     let server = Server::start(&data);
-    let mut tasks: BTreeMap<_, _> =
-        server.client.tasks(&[]).expect("the tasks").into_iter().map(|task| (task.id.clone(), task)).collect();
+    let mut tasks: BTreeMap<_, _> = server
+        .client
+        .tasks(&[])
+        .expect("the tasks")
+        .into_iter()
+        .map(|task| (task.id.clone(), task))
+        .collect();
     let told = told.lock().expect("a lock");
     assert!(told.len() > KILLS * 20, "{} tasks", told.len());
     for (id, result) in told.iter() {

@@ -69,7 +69,12 @@ pub enum Command {
     /// A manager: adds a project.
     CreateProject(ProjectSpec),
     /// A manager or an import: adds a task.
-    Submit(Arc<TaskSpec>),
+    Submit {
+        /// What it is.
+        spec: Arc<TaskSpec>,
+        /// What it waits for or has to do with.
+        edges: Vec<(TaskRef, DependencyKind)>,
+    },
     /// A manager: calls a task off.
     Cancel {
         /// Which.
@@ -334,9 +339,6 @@ pub struct TaskSpec {
     /// Finished work of an import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
-    /// What it waits for or has to do with. Resolved by the core into edges; not part of the stored body.
-    #[serde(skip)]
-    pub edges: Vec<(TaskRef, DependencyKind)>,
 }
 
 impl TaskSpec {
@@ -362,7 +364,6 @@ impl TaskSpec {
             attempts_max: None,
             source: None,
             closed: None,
-            edges: Vec::new(),
         }
     }
 }

@@ -38,7 +38,7 @@ impl State {
             Command::AgentUnreachable { agent, last_seen } => self.unreachable(agent, *last_seen, out),
             Command::AgentOffline { agent, last_seen } => self.offline(agent, *last_seen, out),
             Command::CreateProject(spec) => self.create_project(spec, out),
-            Command::Submit(spec) => self.submit(spec, out),
+            Command::Submit { spec, edges } => self.submit(spec, edges, out),
             Command::Cancel { task, reason } => self.cancel(task, reason, out),
             Command::Reopen { task, reason } => self.reopen(task, reason, out),
             Command::Assign { task, agent } => self.assign(task, agent, Decision::ByHand, out),

@@ -18,7 +18,12 @@ const OPEN: &[TaskState] =
     &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred, TaskState::Assigned, TaskState::InProgress];
 
 impl State {
-    pub(super) fn submit(&self, spec: &Arc<TaskSpec>, out: &mut Vec<Event>) -> Result<Reply, Rejection> {
+    pub(super) fn submit(
+        &self,
+        spec: &Arc<TaskSpec>,
+        edges: &[(TaskRef, DependencyKind)],
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
         check_key(spec.key.as_ref())?;
         if let Some(id) = spec.key.as_ref().and_then(|key| self.task_keys.get(key)) {
             let given = spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -35,7 +40,7 @@ impl State {
         for name in &spec.exclude {
             self.find_agent(name)?;
         }
-        let edges = self.resolve_edges(spec)?;
+        let edges = self.resolve_edges(spec, edges)?;
         if self.tasks.len() >= limits::TASKS_MAX {
             return Err(Rejection::LimitExceeded { what: "tasks of a fleet", limit: limits::TASKS_MAX });
         }
@@ -57,15 +62,19 @@ impl State {
         spec.estimate.unwrap_or_else(by_complexity)
     }
 
-    fn resolve_edges(&self, spec: &TaskSpec) -> Result<Vec<(TaskId, DependencyKind)>, Rejection> {
-        if spec.edges.len() > limits::DEPENDENCIES_MAX {
+    fn resolve_edges(
+        &self,
+        spec: &TaskSpec,
+        wanted: &[(TaskRef, DependencyKind)],
+    ) -> Result<Vec<(TaskId, DependencyKind)>, Rejection> {
+        if wanted.len() > limits::DEPENDENCIES_MAX {
             return Err(Rejection::LimitExceeded {
                 what: "dependencies of a task",
                 limit: limits::DEPENDENCIES_MAX,
             });
         }
-        let mut edges = Vec::with_capacity(spec.edges.len());
-        for (reference, kind) in &spec.edges {
+        let mut edges = Vec::with_capacity(wanted.len());
+        for (reference, kind) in wanted {
             let myself = matches!((reference, &spec.key), (TaskRef::Key(on), Some(key)) if on == key);
             if myself {
                 return Err(invalid("depends_on", "the task itself", "other tasks"));

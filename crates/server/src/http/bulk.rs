@@ -1,6 +1,5 @@
 //! Many commands in one request, one JSON object a line, each standing alone.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -122,7 +121,7 @@ fn read_line(door: &Door, number: usize, bytes: &[u8]) -> Result<(Line, Option<S
         }
         BulkLine::Submit(task) => {
             door.require(Access::Manager)?;
-            Ok(command(None, Command::Submit(Arc::new(parse::submission(&task)?))))
+            Ok(command(None, parse::submission(&task)?))
         }
         BulkLine::Next(next) => {
             let agent = parse::name("agent", &next.agent)?;

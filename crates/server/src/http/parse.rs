@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kapell_api as api;
 use kapell_api::Problem;
-use kapell_core::{AgentSpec, Closed, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
+use kapell_core::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
 use kapell_model::{
     Ack, AgentKind, AssignmentId, Claims, DependencyKind, Moment, Name, NameError, OnFailedDependency,
     Policy, Priority, Ratio, Span, TaskState, Text, Weights, limits,
@@ -133,12 +133,12 @@ pub(crate) fn project(project: &api::NewProject) -> Parsed<ProjectSpec> {
     })
 }
 
-/// Reads a task.
-pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<TaskSpec> {
+/// Reads a task's submission.
+pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<Command> {
     let title = Text::filled(&task.title, limits::TITLE_BYTES_MAX).map_err(|error| {
         Problem::field("title", error.to_string(), "1 to 500 bytes without control characters")
     })?;
-    Ok(TaskSpec {
+    let spec = TaskSpec {
         title,
         description: text("description", &task.description, limits::DESCRIPTION_BYTES_MAX)?,
         kind: name("type", &task.kind)?,
@@ -161,8 +161,8 @@ pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<TaskSpec> {
         attempts_max: task.max_attempts,
         source: task.source.as_ref().map(source).transpose()?,
         closed: task.closed.as_ref().map(closed).transpose()?,
-        edges: self::task_edges(task)?,
-    })
+    };
+    Ok(Command::Submit { spec: Arc::new(spec), edges: task_edges(task)? })
 }
 
 fn requirement((index, requirement): (usize, &api::Requirement)) -> Parsed<Require> {

@@ -1,7 +1,6 @@
 //! Tasks: submitted, listed, moved by hand, tied to each other.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::Path;
@@ -106,8 +105,8 @@ pub(super) async fn submit(
     body: Body<TaskSubmission>,
 ) -> Result<(StatusCode, Json<Ack>), Refusal> {
     door.require(Access::Manager)?;
-    let spec = parse::submission(&body.value)?;
-    let Json(ack) = door.acknowledged(body.fingerprint, None, Command::Submit(Arc::new(spec))).await?;
+    let command = parse::submission(&body.value)?;
+    let Json(ack) = door.acknowledged(body.fingerprint, None, command).await?;
     Ok(created(ack))
 }
 

@@ -1,0 +1,206 @@
+//! Whatever is sent: the invariants hold after every step, a refusal changes nothing, and replay equals live.
+
+mod scenario;
+
+use std::sync::Arc;
+
+use kapell_core::{Command, Engine, Event, Record, SNAPSHOT_FORMAT, State, TaskSpec, invariant};
+use kapell_model::{AssignmentId, DependencyKind, Moment, OfferId, Priority, TaskId, TaskState, Text};
+use kapell_plan::Greedy;
+use proptest::prelude::*;
+use scenario::{Scenario, name};
+
+const AGENTS: usize = 4;
+const TASKS: u32 = 12;
+
+fn agent(index: usize) -> kapell_model::Name {
+    name(["ada", "bram", "chidi", "dana"][index % AGENTS])
+}
+
+fn task(index: u32) -> kapell_core::TaskRef {
+    kapell_core::TaskRef::Id(TaskId(index % TASKS + 1))
+}
+
+/// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
+fn commands() -> impl Strategy<Value = Command> {
+    let draw = (0..26_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    draw.prop_map(|(kind, who, first, second, token, flag)| {
+        let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
+        let text = || Text::from("because");
+        match kind {
+            0..=4 => {
+                let edges = flag.then(|| (task(second), DependencyKind::Blocks)).into_iter().collect();
+                Command::Submit { spec: Arc::new(spec(first, flag, token)), edges }
+            }
+            5 => Command::Cancel { task: task_ref, reason: text() },
+            6 => Command::Reopen { task: task_ref, reason: text() },
+            7 => Command::Assign { task: task_ref, agent },
+            8 => Command::Claim { task: task_ref, agent },
+            9 | 10 => Command::Start { task: task_ref, agent, assignment },
+            11 => Command::Progress {
+                task: task_ref,
+                agent,
+                assignment,
+                percent: Some(50),
+                note: flag.then(text),
+            },
+            12..=14 => Command::Finish { task: task_ref, agent, assignment, result: flag.then(text) },
+            15 => Command::Fail { task: task_ref, agent, assignment, reason: text(), retry: flag },
+            16 => Command::Release { task: task_ref, agent, assignment, note: flag.then(text) },
+            17 => Command::AgentUnreachable { agent, last_seen: Moment(0) },
+            18 => Command::AgentOffline { agent, last_seen: Moment(0) },
+            19 | 20 => Command::AgentBack { agent },
+            21 => Command::ReturnUnfetched { assignments: vec![assignment] },
+            22 => Command::Tick,
+            23 => Command::AddDependency { task: task_ref, on, kind: DependencyKind::Blocks },
+            24 => Command::WaiveDependency { task: task_ref, on },
+            _ if flag => Command::AcceptOffer { offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1) },
+            _ => Command::DeclineOffer {
+                offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1),
+                reason: text(),
+            },
+        }
+    })
+}
+
+fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
+    let mut spec = TaskSpec::titled(Text::from("a task"));
+    spec.priority = Priority::ALL[first as usize % 4];
+    spec.project = flag.then(|| name("web"));
+    if token % 7 == 0 {
+        spec.not_before = Some(Moment(1_000_000 + i64::try_from(token).unwrap_or(0) * 10));
+    }
+    if token % 5 == 0 {
+        spec.deadline = Some(Moment(9_000_000));
+    }
+    spec
+}
+
+/// Finds the command's token: half of the reports carry the right one.
+fn aimed(state: &State, command: Command, right: bool) -> Command {
+    let find = |task: &kapell_core::TaskRef| {
+        let owner = state.task(state.task_id(task)?).owner.as_ref()?;
+        Some((state.agent(owner.agent).spec.name.clone(), owner.assignment))
+    };
+    match command {
+        Command::Finish { task, agent, assignment, result } if right => {
+            let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
+            Command::Finish { task, agent, assignment, result }
+        }
+        Command::Start { task, agent, assignment } if right => {
+            let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
+            Command::Start { task, agent, assignment }
+        }
+        Command::Fail { task, agent, assignment, reason, retry } if right => {
+            let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
+            Command::Fail { task, agent, assignment, reason, retry }
+        }
+        other => other,
+    }
+}
+
+fn replayed(log: &[Record]) -> State {
+    let mut state = State::default();
+    for record in log {
+        let mut body = Vec::new();
+        record.event.encode(&mut body);
+        let event = Event::decode(record.event.kind(), &body).expect("what was written can be read");
+        assert_eq!(event, record.event);
+        state.apply(&Record { event, ..record.clone() });
+    }
+    state
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn whatever_is_sent_the_promises_hold(
+        steps in prop::collection::vec((commands(), any::<bool>()), 1..120),
+        cut in 0..200_usize,
+    ) {
+        let mut scenario = Scenario::play("agent ada slots=2\nagent bram\nagent chidi slots=3\nagent dana");
+        let mut last = AssignmentId(0);
+        for (command, right) in steps {
+            let command = aimed(scenario.engine.state(), command, right);
+            let (before, events) = (scenario.engine.state().to_snapshot(), scenario.log.len());
+            let outcome = scenario.execute(command, None);
+            prop_assert!(invariant::check(scenario.engine.state()).is_ok(), "{:?}", invariant::check(scenario.engine.state()));
+            if outcome.is_err() {
+                prop_assert_eq!(scenario.log.len(), events);
+                prop_assert_eq!(scenario.engine.state().to_snapshot(), before);
+            }
+            for record in &scenario.log[events..] {
+                if let Event::TaskAssigned { assignment, .. } = record.event {
+                    prop_assert!(assignment > last, "{} after {}", assignment, last);
+                    last = assignment;
+                }
+            }
+        }
+        let live = scenario.engine.state().to_snapshot();
+        prop_assert_eq!(replayed(&scenario.log).to_snapshot(), live.clone());
+
+        let cut = cut.min(scenario.log.len());
+        let middle = replayed(&scenario.log[..cut]).to_snapshot();
+        let mut state = State::from_snapshot(SNAPSHOT_FORMAT, &middle).expect("a snapshot");
+        invariant::check(&state).expect("every invariant after a restart");
+        for record in &scenario.log[cut..] {
+            state.apply(record);
+        }
+        prop_assert_eq!(state.to_snapshot(), live);
+        for (index, record) in scenario.log.iter().enumerate() {
+            prop_assert_eq!(record.position.0, index as u64 + 1);
+        }
+        completed_stays(&scenario.log);
+    }
+}
+
+/// No completed task gets another event of its own, but late results and what is decided about them.
+fn completed_stays(log: &[Record]) {
+    let mut state = State::default();
+    for record in log {
+        let completed: Vec<TaskId> = state
+            .tasks()
+            .iter()
+            .filter(|task| task.state() == TaskState::Completed)
+            .map(|task| task.id)
+            .collect();
+        let moved = match &record.event {
+            Event::TaskAssigned { task, .. }
+            | Event::TaskStarted { task, .. }
+            | Event::TaskCompleted { task, .. }
+            | Event::TaskReopened { task, .. }
+            | Event::TaskCancelled { task, .. } => Some(*task),
+            _ => None,
+        };
+        assert!(moved.is_none_or(|task| !completed.contains(&task)), "{record:?}");
+        state.apply(record);
+    }
+}
+
+#[test]
+fn a_start_goes_on_where_a_crash_cut_a_round_off() {
+    let scenario = Scenario::play("submit t1\nsubmit t2");
+    let mut state = replayed(&scenario.log);
+    state.settle_replayed();
+    let mut scenario = Scenario::new();
+    scenario.engine = Engine::new(state, Greedy::default());
+    let spec = kapell_core::AgentSpec {
+        name: name("A"),
+        role: name("developer"),
+        kind: kapell_model::AgentKind::Agent,
+        capabilities: Vec::new(),
+        max_concurrent: 1,
+        lease: None,
+    };
+    scenario.execute(Command::RegisterAgent { spec, online: true }, None).expect("an agent");
+    assert_eq!(scenario.engine.state().task(TaskId(1)).state(), TaskState::Assigned);
+}
+
+#[test]
+fn an_unknown_kind_and_a_body_that_does_not_fit_are_named() {
+    let unknown = Event::decode("task.teleported", b"{}").expect_err("no such kind");
+    assert!(unknown.to_string().contains("task.teleported"));
+    let misfit = Event::decode("task.started", b"{\"task\":\"x\"}").expect_err("no number");
+    assert!(misfit.to_string().contains("task.started"));
+}

@@ -1,0 +1,312 @@
+//! The rules as tables: what is done, and what must come of it.
+
+mod scenario;
+
+use kapell_core::{Command, Event, State};
+use scenario::{Scenario, name, reference};
+
+fn events(scenario: &Scenario, kind: &str) -> usize {
+    scenario.log.iter().filter(|record| record.event.kind() == kind).count()
+}
+
+#[test]
+fn a_task_goes_from_submission_to_its_end() {
+    Scenario::play(
+        "agent A rust=0.9
+         submit t1 needs=rust     -> assigned A
+         start t1 A               -> in_progress A
+         progress t1 A 50         -> in_progress A
+         done t1 A                -> completed
+         done t1 A                -> completed   # the same report twice is answered as the first time
+         cancel t1                -> refused: task T-1 is completed; cancelling is possible from blocked, ready, deferred, assigned, in_progress",
+    );
+}
+
+#[test]
+fn what_waits_becomes_ready_in_the_same_step() {
+    let scenario = Scenario::play(
+        "agent A
+         submit t1
+         submit t2 after=t1      -> blocked
+         submit t3 after=t1,t2   -> blocked
+         done t1 A               -> completed
+         show t2                 -> assigned medium A
+         show t3                 -> blocked medium
+         done t2 A
+         show t3                 -> assigned medium A",
+    );
+    let commands: Vec<_> =
+        scenario.log.iter().filter(|record| record.event.kind() == "task.assigned").collect();
+    let done = scenario.log.iter().find(|record| record.event.kind() == "task.completed").expect("one");
+    assert_eq!(commands[1].command, done.command, "placed by the very command that freed it");
+}
+
+#[test]
+fn an_edge_that_would_close_a_cycle_is_refused_with_all_of_it() {
+    Scenario::play(
+        "submit t1
+         submit t2 after=t1
+         submit t3 after=t2
+         dep t1 t3   -> refused: task T-1 cannot wait for T-3: T-1 waits for T-3 waits for T-2 waits for T-1
+         dep t1 t1   -> refused: field `on` is T-1, the task itself; allowed is another task
+         waive t2 t1 -> ready
+         dep t1 t3   -> blocked",
+    );
+}
+
+#[test]
+fn a_failed_dependency_keeps_its_dependents_blocked_until_somebody_decides() {
+    Scenario::play(
+        "agent A
+         submit t1 attempts=1
+         submit t2 after=t1
+         fail t1 A                -> failed
+         show t2                  -> blocked medium
+         waive t2 t1              -> assigned A",
+    );
+    Scenario::play(
+        "policy on_failed=cancel
+         agent A
+         submit t1 attempts=1
+         submit t2 after=t1
+         submit t3 after=t2
+         fail t1 A                -> failed
+         show t2                  -> cancelled medium
+         show t3                  -> cancelled medium
+         submit t4 after=t1       -> cancelled",
+    );
+}
+
+#[test]
+fn a_failed_attempt_comes_back_after_a_pause_and_the_third_is_the_last() {
+    let scenario = Scenario::play(
+        "agent A
+         submit t1
+         fail t1 A     -> deferred
+         tick +1s
+         show t1       -> deferred medium
+         tick +60s
+         show t1       -> assigned medium A
+         fail t1 A     -> deferred
+         tick +120s
+         fail t1 A     -> failed
+         reopen t1     -> assigned A
+         done t1 A     -> completed
+         reopen t1     -> refused: task T-1 is completed; reopening is possible from failed, cancelled",
+    );
+    assert_eq!((events(&scenario, "escalation.raised"), events(&scenario, "escalation.settled")), (1, 1));
+}
+
+#[test]
+fn somebody_else_gets_what_an_agent_failed_and_it_alone_gets_it_again() {
+    Scenario::play(
+        "agent A rust=1
+         agent B rust=0.9
+         submit t1 needs=rust    -> assigned A
+         fail t1 A
+         tick +60s
+         show t1                 -> assigned medium B
+         release t1 B            -> assigned A   # B gave it back, so A is asked first",
+    );
+}
+
+#[test]
+fn a_lost_owner_gives_its_work_back_with_one_boost_and_is_fenced() {
+    let scenario = Scenario::play(
+        "agent A
+         submit t1
+         start t1 A
+         agent B
+         unreachable A
+         show t1            -> in_progress medium A   # quiet is not dead
+         offline A
+         show t1            -> assigned high B
+         back A
+         progress t1 A 60   -> refused: assignment A-1 of task T-1 is outdated; the current one is A-2, held by `B`
+         done t1 A          -> stale, kept as O-1
+         done t1 A          -> stale, kept as O-1      # once
+         show t1            -> assigned high B
+         accept O-1         -> completed
+         accept O-1         -> refused: O-1 is already accepted
+         done t1 B          -> stale, kept as O-2      # B's own late work is kept too
+         decline O-2",
+    );
+    assert_eq!(events(&scenario, "offer.made"), 2);
+}
+
+#[test]
+fn a_task_that_loses_too_many_owners_is_failed() {
+    Scenario::play(
+        "policy losses=2
+         agent A
+         submit t1
+         unreachable A
+         offline A
+         show t1        -> ready high
+         back A
+         show t1        -> assigned high A
+         unreachable A
+         offline A
+         show t1        -> failed high",
+    );
+}
+
+#[test]
+fn an_invented_token_is_no_late_result() {
+    Scenario::play(
+        "agent A slots=2
+         agent B
+         submit t1 agent=A
+         done t1 B   -> refused: assignment A-9999 of task T-1 is outdated; the current one is A-1, held by `A`",
+    );
+}
+
+#[test]
+fn what_nobody_fetches_goes_back_without_blame() {
+    Scenario::play(
+        "agent A rust=1
+         agent B rust=0.9
+         submit t1 needs=rust -> assigned A
+         unfetched t1 A
+         show t1              -> assigned medium B
+         start t1 B
+         unfetched t1 B
+         show t1              -> in_progress medium B",
+    );
+}
+
+#[test]
+fn claims_go_to_the_first_candidate_that_asks() {
+    Scenario::play(
+        "agent A rust=0.4
+         agent B
+         submit t1 needs=rust:0.3  -> ready
+         claim t1 B   -> refused: `B` is no candidate for task T-1: its `rust` is 0.00, the task demands at least 0.30
+         claim t1 A   -> assigned A
+         claim t1 A   -> assigned A
+         claim t1 B   -> refused: task T-1 is owned by `A`, not by `B`
+         policy claims=off
+         submit t2 needs=rust
+         claim t2 B   -> refused: claims are off in this fleet; work is handed out by score",
+    );
+}
+
+#[test]
+fn by_hand_goes_above_the_threshold_and_not_above_the_limit() {
+    Scenario::play(
+        "agent A
+         submit t1 needs=rust  -> ready
+         assign t1 A           -> assigned A
+         submit t2 needs=rust
+         assign t2 A           -> refused: `A` is no candidate for task T-2: it is at its limit, 1 of 1 tasks
+         submit t3 after=t2
+         assign t3 A           -> refused: task T-3 is blocked; assigning is possible from ready, deferred",
+    );
+}
+
+#[test]
+fn what_is_not_to_be_begun_yet_waits_for_its_time() {
+    Scenario::play(
+        "agent A
+         submit t1 at=+60s   -> deferred
+         tick +59s
+         show t1             -> deferred medium
+         tick +1s
+         show t1             -> assigned medium A",
+    );
+}
+
+#[test]
+fn urgency_flows_to_what_is_waited_for_and_goes_with_its_reason() {
+    Scenario::play(
+        "submit t1 priority=low
+         submit t2 priority=low after=t1
+         submit t3 priority=critical after=t2
+         show t1      -> ready critical
+         cancel t3
+         show t1      -> ready low
+         show t2      -> blocked low",
+    );
+}
+
+#[test]
+fn the_latest_start_counts_the_way_that_is_left() {
+    let scenario = Scenario::play(
+        "submit t1
+         submit t2 after=t1
+         submit t3 after=t2 deadline=+10h",
+    );
+    let state = scenario.engine.state();
+    let starts: Vec<i64> =
+        state.tasks().iter().map(|task| (task.latest_start.0 - 1_000_000) / 3_600_000).collect();
+    assert_eq!(starts, [7, 8, 9], "each takes an hour, and ten are left for all three");
+}
+
+#[test]
+fn a_critical_task_that_nobody_can_take_calls_once() {
+    let scenario = Scenario::play(
+        "agent A rust=0.3
+         submit t1 needs=rust priority=critical -> ready
+         tick +60s
+         agent B rust=0.2
+         tick +60s
+         show t1 -> ready critical
+         agent C rust=0.9
+         show t1 -> assigned critical C",
+    );
+    let detail = scenario.log.iter().find_map(|record| match &record.event {
+        Event::EscalationRaised { detail, .. } => Some(detail.to_string()),
+        _ => None,
+    });
+    assert_eq!(
+        detail.as_deref(),
+        Some(
+            "no agent scores above 0.70 for critical task T-1; 1 of 1 agents online, 1 with a free slot; rust: best 0.30 by `A` (online)"
+        )
+    );
+    assert_eq!((events(&scenario, "escalation.raised"), events(&scenario, "escalation.settled")), (1, 1));
+}
+
+#[test]
+fn the_same_key_gives_the_same_answer_and_another_body_is_refused() {
+    let mut scenario = Scenario::play("agent A\n submit t1");
+    let command = || Command::Cancel { task: reference("t1"), reason: kapell_model::Text::from("x") };
+    let first = scenario.execute(command(), Some((77, 1))).expect("it is accepted");
+    let events = scenario.log.len();
+    assert_eq!(scenario.execute(command(), Some((77, 1))), Ok(first.clone()));
+    assert_eq!(scenario.execute(command(), Some((77, 2))), Err(kapell_core::Rejection::KeyReused));
+    assert_eq!(scenario.log.len(), events, "nothing was changed");
+    let snapshot = scenario.engine.state().to_snapshot();
+    let restored = State::from_snapshot(kapell_core::SNAPSHOT_FORMAT, &snapshot).expect("a snapshot");
+    scenario.engine = kapell_core::Engine::new(restored, kapell_plan::Greedy::default());
+    assert_eq!(scenario.execute(command(), Some((77, 1))), Ok(first), "a restart has not forgotten it");
+}
+
+#[test]
+fn a_removed_agent_owns_nothing_and_may_come_back_under_its_name() {
+    Scenario::play(
+        "agent A
+         submit t1    -> assigned A
+         agent A      -> refused: there is already an agent `A`
+         remove A
+         show t1      -> ready medium
+         back A       -> refused: there is no agent `A`
+         agent A
+         show t1      -> assigned medium A",
+    );
+    let _ = name("A");
+}
+
+#[test]
+fn pins_roles_and_exclusions_hold() {
+    Scenario::play(
+        "agent A
+         agent B role=architect
+         submit t1 role=architect        -> assigned B
+         submit t2 not=A                 -> ready
+         submit t3 agent=A               -> assigned A
+         assign t2 A                     -> refused: `A` is no candidate for task T-2: it is at its limit, 1 of 1 tasks
+         done t3 A
+         assign t2 A                     -> refused: `A` is no candidate for task T-2: the task excludes it",
+    );
+}

@@ -1,0 +1,276 @@
+//! Scenarios as text: each line is a command, and behind `->` what must come of it.
+//!
+//! ```text
+//! agent  A rust=0.9 slots=1          registers, online
+//! submit t1 needs=rust after=t0 priority=high at=+5s
+//! assign t1 A | claim t1 A | start t1 A | progress t1 A 50 | done t1 A | fail t1 A | release t1 A
+//! offline A | back A | tick +31s | dep t2 t1 | waive t2 t1 | cancel t1 | reopen t1
+//! accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
+//! show t1                            -> state owner
+//! ```
+//! A report uses the agent's own last assignment of the task, outdated or not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kapell_core::{
+    AgentSpec, Command, Engine, Event, NewPolicy, Record, Request, Require, State, TaskRef, TaskSpec,
+};
+use kapell_model::{
+    AgentKind, AssignmentId, Claims, CommandId, DependencyKind, Moment, Name, OnFailedDependency, Policy,
+    Priority, Ratio, Span, Text,
+};
+use kapell_plan::Greedy;
+
+pub struct Scenario {
+    pub engine: Engine<Greedy>,
+    pub log: Vec<Record>,
+    now: i64,
+    commands: u128,
+    tokens: BTreeMap<(String, String), AssignmentId>,
+}
+
+impl Scenario {
+    pub fn new() -> Self {
+        Self {
+            engine: Engine::new(State::default(), Greedy::default()),
+            log: Vec::new(),
+            now: 1_000_000,
+            commands: 0,
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    /// Plays `text` and compares each line that has an `->`.
+    pub fn play(text: &str) -> Self {
+        let mut scenario = Self::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.split(" #").next().unwrap_or_default().trim();
+            if line.is_empty() {
+                continue;
+            }
+            let (command, wanted) = match line.split_once("->") {
+                Some((command, wanted)) => (command.trim(), Some(wanted.trim())),
+                None => (line, None),
+            };
+            let found = scenario.line(command);
+            if let Some(wanted) = wanted {
+                assert_eq!(found, wanted, "line {}: {line}", number + 1);
+            } else {
+                assert!(!found.starts_with("refused"), "line {}: {line}: {found}", number + 1);
+            }
+            kapell_core::invariant::check(scenario.engine.state()).expect("every invariant");
+        }
+        scenario
+    }
+
+    fn line(&mut self, line: &str) -> String {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (verb, rest) = (words[0], &words[1..]);
+        if verb == "show" {
+            return self.show(rest[0]);
+        }
+        if verb == "tick" {
+            self.now += duration(rest[0]);
+        }
+        let command = self.command(verb, rest);
+        let before = self.log.len();
+        let outcome = self.execute(command, None);
+        for record in &self.log[before..] {
+            if let Event::TaskAssigned { task, agent, assignment, .. } = &record.event {
+                let state = self.engine.state();
+                let key = state.task(*task).spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.tokens.insert((key, state.agent(*agent).spec.name.to_string()), *assignment);
+            }
+        }
+        match outcome {
+            Err(rejection) => format!("refused: {rejection}"),
+            Ok(reply) => {
+                let mut text =
+                    reply.state.map(|state| state.to_string()).unwrap_or_else(|| "done".to_owned());
+                if let Some(agent) = reply.agent.filter(|_| reply.assignment.is_some()) {
+                    text += &format!(" {agent}");
+                }
+                if reply.stale {
+                    text = format!("stale, kept as {}", reply.offer.expect("an offer"));
+                }
+                text
+            }
+        }
+    }
+
+    pub fn execute(
+        &mut self,
+        command: Command,
+        key: Option<(u128, u64)>,
+    ) -> Result<kapell_core::Reply, kapell_core::Rejection> {
+        self.commands += 1;
+        let id = CommandId(key.map_or(self.commands, |(id, _)| id));
+        let request = Request {
+            id,
+            fingerprint: key.map(|(_, fingerprint)| fingerprint),
+            actor: Arc::from("test"),
+            at: Moment(self.now),
+            command,
+        };
+        self.engine.execute(&request, &mut self.log)
+    }
+
+    fn show(&self, key: &str) -> String {
+        let state = self.engine.state();
+        let task = state.task(state.task_id(&reference(key)).expect("a task"));
+        let owner = task.owner.as_ref().map(|owner| format!(" {}", state.agent(owner.agent).spec.name));
+        format!("{} {}{}", task.state(), task.effective, owner.unwrap_or_default())
+    }
+
+    fn token(&self, task: &str, agent: &str) -> AssignmentId {
+        self.tokens.get(&(task.to_owned(), agent.to_owned())).copied().unwrap_or(AssignmentId(9_999))
+    }
+
+    fn command(&self, verb: &str, rest: &[&str]) -> Command {
+        let task = || reference(rest[0]);
+        let agent = || name(rest[1]);
+        let assignment = || self.token(rest[0], rest[1]);
+        let reason = || Text::from("because");
+        let last_seen = Moment(self.now);
+        match verb {
+            "agent" => Command::RegisterAgent { spec: agent_spec(rest), online: true },
+            "remove" => Command::RemoveAgent { agent: name(rest[0]) },
+            "unreachable" => Command::AgentUnreachable { agent: name(rest[0]), last_seen },
+            "offline" => Command::AgentOffline { agent: name(rest[0]), last_seen },
+            "back" => Command::AgentBack { agent: name(rest[0]) },
+            "submit" => {
+                let (spec, edges) = task_spec(rest, self.now);
+                Command::Submit { spec: Arc::new(spec), edges }
+            }
+            "assign" => Command::Assign { task: task(), agent: agent() },
+            "claim" => Command::Claim { task: task(), agent: agent() },
+            "start" => Command::Start { task: task(), agent: agent(), assignment: assignment() },
+            "progress" => Command::Progress {
+                task: task(),
+                agent: agent(),
+                assignment: assignment(),
+                percent: Some(rest[2].parse().expect("percent")),
+                note: None,
+            },
+            "done" => Command::Finish {
+                task: task(),
+                agent: agent(),
+                assignment: assignment(),
+                result: Some(Text::from("a result")),
+            },
+            "fail" => Command::Fail {
+                task: task(),
+                agent: agent(),
+                assignment: assignment(),
+                reason: reason(),
+                retry: true,
+            },
+            "release" => {
+                Command::Release { task: task(), agent: agent(), assignment: assignment(), note: None }
+            }
+            "unfetched" => Command::ReturnUnfetched { assignments: vec![assignment()] },
+            "tick" => Command::Tick,
+            "dep" => {
+                Command::AddDependency { task: task(), on: reference(rest[1]), kind: DependencyKind::Blocks }
+            }
+            "waive" => Command::WaiveDependency { task: task(), on: reference(rest[1]) },
+            "cancel" => Command::Cancel { task: task(), reason: reason() },
+            "reopen" => Command::Reopen { task: task(), reason: reason() },
+            "accept" => Command::AcceptOffer { offer: rest[0].parse().expect("an offer") },
+            "decline" => {
+                Command::DeclineOffer { offer: rest[0].parse().expect("an offer"), reason: reason() }
+            }
+            "policy" => Command::SetPolicy(NewPolicy { policy: Box::new(policy(rest[0])), seen: None }),
+            other => panic!("no verb `{other}`"),
+        }
+    }
+}
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+pub fn reference(text: &str) -> TaskRef {
+    text.parse().map_or_else(|_| TaskRef::Key(name(text)), TaskRef::Id)
+}
+
+fn duration(text: &str) -> i64 {
+    let text = text.trim_start_matches('+');
+    let (number, unit) = text.split_at(text.len() - 1);
+    let scale = match unit {
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => panic!("{text}"),
+    };
+    number.parse::<i64>().expect("a number") * scale
+}
+
+fn ratio(text: &str) -> Ratio {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
+    let padded = format!("{rest:0<6}");
+    Ratio::micros(
+        whole.parse::<u32>().expect("digits") * Ratio::UNIT + padded.parse::<u32>().expect("digits"),
+    )
+}
+
+fn agent_spec(words: &[&str]) -> AgentSpec {
+    let mut spec = AgentSpec {
+        name: name(words[0]),
+        role: name("developer"),
+        kind: AgentKind::Agent,
+        capabilities: Vec::new(),
+        max_concurrent: 1,
+        lease: None,
+    };
+    for word in &words[1..] {
+        match word.split_once('=').expect("a pair") {
+            ("slots", count) => spec.max_concurrent = count.parse().expect("a number"),
+            ("role", role) => spec.role = name(role),
+            (capability, score) => spec.capabilities.push((name(capability), ratio(score))),
+        }
+    }
+    spec
+}
+
+fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKind)>) {
+    let mut edges = Vec::new();
+    let mut spec = TaskSpec::titled(Text::from("a task"));
+    spec.key = Some(name(words[0]));
+    spec.estimate = Some(Span::hours(1));
+    for word in &words[1..] {
+        match word.split_once('=').expect("a pair") {
+            ("needs", needs) => {
+                let require = |need: &str| {
+                    let (capability, minimum) = need.split_once(':').unwrap_or((need, "0"));
+                    Require { capability: name(capability), weight: Ratio::UNIT, minimum: ratio(minimum) }
+                };
+                spec.requires = needs.split(',').map(require).collect();
+            }
+            ("after", after) => {
+                edges = after.split(',').map(|on| (reference(on), DependencyKind::Blocks)).collect();
+            }
+            ("priority", priority) => spec.priority = Priority::parse(priority).expect("a priority"),
+            ("at", at) => spec.not_before = Some(Moment(now + duration(at))),
+            ("deadline", at) => spec.deadline = Some(Moment(now + duration(at))),
+            ("agent", agent) => spec.agent = Some(name(agent)),
+            ("not", agent) => spec.exclude = vec![name(agent)],
+            ("role", role) => spec.role = Some(name(role)),
+            ("attempts", count) => spec.attempts_max = Some(count.parse().expect("a number")),
+            other => panic!("{other:?}"),
+        }
+    }
+    (spec, edges)
+}
+
+fn policy(word: &str) -> Policy {
+    let mut policy = Policy::default();
+    match word {
+        "on_failed=cancel" => policy.on_failed_dependency = OnFailedDependency::Cancel,
+        "claims=off" => policy.claims = Claims::Off,
+        "losses=2" => policy.losses_max = 2,
+        other => panic!("{other}"),
+    }
+    policy
+}
