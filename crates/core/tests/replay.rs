@@ -67,10 +67,10 @@ fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
     let mut spec = TaskSpec::titled(Text::from("a task"));
     spec.priority = Priority::ALL[first as usize % 4];
     spec.project = flag.then(|| name("web"));
-    if token % 7 == 0 {
+    if token.is_multiple_of(7) {
         spec.not_before = Some(Moment(1_000_000 + i64::try_from(token).unwrap_or(0) * 10));
     }
-    if token % 5 == 0 {
+    if token.is_multiple_of(5) {
         spec.deadline = Some(Moment(9_000_000));
     }
     spec
@@ -138,7 +138,7 @@ proptest! {
             }
         }
         let live = scenario.engine.state().to_snapshot();
-        prop_assert_eq!(replayed(&scenario.log).to_snapshot(), live.clone());
+        prop_assert_eq!(replayed(&scenario.log).to_snapshot(), live.as_slice());
 
         let cut = cut.min(scenario.log.len());
         let middle = replayed(&scenario.log[..cut]).to_snapshot();
@@ -147,7 +147,7 @@ proptest! {
         for record in &scenario.log[cut..] {
             state.apply(record);
         }
-        prop_assert_eq!(state.to_snapshot(), live);
+        prop_assert_eq!(state.to_snapshot(), live.as_slice());
         for (index, record) in scenario.log.iter().enumerate() {
             prop_assert_eq!(record.position.0, index as u64 + 1);
         }

@@ -34,8 +34,8 @@ impl State {
 
     pub(super) fn remove_agent(&self, name: &Name, out: &mut Vec<Event>) -> Result<Reply, Rejection> {
         let agent = self.find_agent(name)?;
-        out.push(Event::AgentRemoved { agent: agent.id });
         self.return_all(agent, Cause::OwnerRemoved, out);
+        out.push(Event::AgentRemoved { agent: agent.id });
         Ok(Reply { agent: Some(name.clone()), ..Reply::default() })
     }
 
@@ -71,12 +71,13 @@ impl State {
         if agent.state != AgentState::Unreachable {
             return Err(Rejection::AgentState { agent: name.clone(), state: agent.state });
         }
-        out.push(Event::AgentOffline { agent: agent.id, last_seen });
         self.return_all(agent, Cause::OwnerOffline, out);
+        out.push(Event::AgentOffline { agent: agent.id, last_seen });
         Ok(Reply::default())
     }
 
-    /// Returns every task of an agent to the queue; a task that has lost too many owners is failed.
+    /// Returns every task of an agent to the queue, before the agent itself goes: so its work has an owner that exists
+    /// after every event; a task that has lost too many owners is failed.
     fn return_all(&self, agent: &Agent, cause: Cause, out: &mut Vec<Event>) {
         let lost = cause == Cause::OwnerOffline;
         for &id in &agent.tasks {
