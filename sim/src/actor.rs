@@ -1,0 +1,278 @@
+//! Scripted callers: agents of several characters, and managers who submit, cancel, tie and settle.
+
+use std::sync::Arc;
+
+use kapell_core::{Command, OfferState, Require, State, TaskRef, TaskSpec};
+use kapell_model::{
+    AssignmentId, CommandId, DependencyKind, Moment, Name, OfferId, Priority, Ratio, TaskId, TaskState, Text,
+};
+use kapell_store::Chance;
+
+use crate::node::Answer;
+
+/// How an agent behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Character {
+    /// Does its work.
+    Honest,
+    /// Takes long, and reports progress.
+    Slow,
+    /// Fails most first attempts.
+    Failing,
+    /// Falls silent in the middle for a long time, then goes on as if nothing had happened.
+    Late,
+    /// Falls silent and forgets what it had.
+    Vanishing,
+    /// Sends every result twice.
+    Duplicating,
+    /// Gives work back.
+    Releasing,
+}
+
+const CHARACTERS: [Character; 7] = [
+    Character::Honest,
+    Character::Slow,
+    Character::Failing,
+    Character::Late,
+    Character::Vanishing,
+    Character::Duplicating,
+    Character::Releasing,
+];
+
+/// What a caller wants.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// Fetch assignments.
+    Next,
+    /// Execute a command; with a key it may be sent again.
+    Command {
+        /// The id, made from the key where there is one.
+        id: CommandId,
+        /// Whether there is a key.
+        keyed: bool,
+        /// What.
+        command: Command,
+    },
+}
+
+/// A scripted caller.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The agent's name; nothing for a manager.
+    pub name: Option<Name>,
+    character: Character,
+    work: Option<(TaskId, AssignmentId, u8)>,
+    silent_until: Moment,
+    /// The request that has no answer yet.
+    pub sent: Option<(u64, Wish)>,
+    repeat: Option<Wish>,
+    keys: u128,
+    number: u64,
+}
+
+impl Actor {
+    /// Returns agent `index`.
+    pub fn agent(index: usize, chance: &mut Chance) -> Self {
+        let name = Name::new(&format!("agent-{index}")).expect("a name");
+        let character = CHARACTERS[pick(chance, CHARACTERS.len())];
+        Self::new(Some(name), character, index)
+    }
+
+    /// Returns a manager.
+    pub fn manager(index: usize) -> Self {
+        Self::new(None, Character::Honest, 1_000 + index)
+    }
+
+    fn new(name: Option<Name>, character: Character, index: usize) -> Self {
+        let keys = (index as u128 + 1) << 96;
+        Self {
+            name,
+            character,
+            work: None,
+            silent_until: Moment(0),
+            sent: None,
+            repeat: None,
+            keys,
+            number: 0,
+        }
+    }
+
+    /// Becomes honest, for the end of the play.
+    pub fn reform(&mut self) {
+        self.character = Character::Honest;
+        self.silent_until = Moment(0);
+    }
+
+    /// Takes note that the server has died: what had no answer is sent again.
+    pub fn server_died(&mut self) {
+        if let Some((_, wish)) = self.sent.take() {
+            self.repeat = Some(wish);
+        }
+    }
+
+    /// Tells whether it says nothing now.
+    pub fn is_silent(&self, now: Moment) -> bool {
+        now < self.silent_until
+    }
+
+    /// Returns what it wants now, and notes that it was sent.
+    pub fn act(
+        &mut self,
+        state: &State,
+        chance: &mut Chance,
+        now: Moment,
+        healing: bool,
+    ) -> Option<(u64, Wish)> {
+        if self.sent.is_some() || self.is_silent(now) {
+            return None;
+        }
+        let wish = match self.repeat.take() {
+            Some(wish) => wish,
+            None if self.name.is_some() => self.work_on(chance, now)?,
+            None => self.manage(state, chance, healing)?,
+        };
+        self.number += 1;
+        self.sent = Some((self.number, wish));
+        self.sent.clone()
+    }
+
+    /// Takes an answer.
+    pub fn answered(&mut self, number: u64, answer: &Answer, chance: &mut Chance) {
+        let Some((_, wish)) = self.sent.take_if(|(sent, _)| *sent == number) else { return };
+        if let Answer::Handed(handed) = answer
+            && self.work.is_none()
+        {
+            self.work = handed.first().map(|&(task, assignment)| (task, assignment, 0));
+        }
+        let finished = matches!(wish, Wish::Command { command: Command::Finish { .. }, .. });
+        if finished && self.character == Character::Duplicating && pick(chance, 2) == 0 {
+            self.repeat = Some(wish);
+        }
+    }
+
+    /// What an agent does next: fetch, begin, go on, finish, or what its character makes of it.
+    fn work_on(&mut self, chance: &mut Chance, now: Moment) -> Option<Wish> {
+        let Some((task, assignment, done)) = self.work else { return Some(Wish::Next) };
+        let (agent, task_ref) = (self.name.clone()?, TaskRef::Id(task));
+        let text = || Text::from("so it went");
+        let keyed = pick(chance, 2) == 0;
+        if done == 1 && self.misbehaves(chance, now) {
+            return None;
+        }
+        self.work = Some((task, assignment, done + 1));
+        let last = if self.character == Character::Slow { 6 } else { 2 };
+        let command = match done {
+            0 => Command::Start { task: task_ref, agent, assignment },
+            1 if self.character == Character::Failing && pick(chance, 3) > 0 => {
+                self.work = None;
+                Command::Fail { task: task_ref, agent, assignment, reason: text(), retry: true }
+            }
+            1 if self.character == Character::Releasing && pick(chance, 4) == 0 => {
+                self.work = None;
+                Command::Release { task: task_ref, agent, assignment, note: Some(text()) }
+            }
+            step if step < last => {
+                Command::Progress { task: task_ref, agent, assignment, percent: Some(step * 10), note: None }
+            }
+            _ => {
+                self.work = None;
+                Command::Finish { task: task_ref, agent, assignment, result: Some(text()) }
+            }
+        };
+        Some(self.command(command, keyed))
+    }
+
+    /// Falls silent, where that is its character and chance has it so.
+    fn misbehaves(&mut self, chance: &mut Chance, now: Moment) -> bool {
+        let away = match self.character {
+            Character::Late if pick(chance, 3) == 0 => 400_000,
+            Character::Vanishing if pick(chance, 3) == 0 => {
+                self.work = None;
+                600_000
+            }
+            _ => return false,
+        };
+        self.silent_until = Moment(now.0 + away);
+        if let Some(work) = &mut self.work {
+            // It goes on where it was, and does not fall silent over the same task again.
+            work.2 = 2;
+        }
+        true
+    }
+
+    /// What a manager does: mostly submit; now and then cancel, tie, waive, settle. In the end only what helps.
+    fn manage(&mut self, state: &State, chance: &mut Chance, healing: bool) -> Option<Wish> {
+        let keyed = pick(chance, 2) == 0;
+        let count = state.tasks().len();
+        if healing {
+            return helpful(state).map(|command| self.command(command, keyed));
+        }
+        let drawn = |chance: &mut Chance| {
+            TaskRef::Id(TaskId(u32::try_from(pick(chance, count.max(1)) + 1).unwrap_or(1)))
+        };
+        let text = || Text::from("so it went");
+        let command = match pick(chance, 20) {
+            0..=8 if count < TASKS_MAX => submission(count, chance),
+            9 => Command::Cancel { task: drawn(chance), reason: text() },
+            10 => Command::Reopen { task: drawn(chance), reason: text() },
+            11 | 12 => Command::AddDependency {
+                task: drawn(chance),
+                on: drawn(chance),
+                kind: DependencyKind::Blocks,
+            },
+            13 => Command::WaiveDependency { task: drawn(chance), on: drawn(chance) },
+            14 => {
+                let open = state.offers().iter().find(|offer| offer.state == OfferState::Open)?;
+                if pick(chance, 2) == 0 {
+                    Command::AcceptOffer { offer: open.id }
+                } else {
+                    Command::DeclineOffer { offer: open.id, reason: text() }
+                }
+            }
+            15 => Command::AcceptOffer { offer: OfferId(u32::try_from(pick(chance, 5)).unwrap_or(0)) },
+            16 => {
+                let agents = state.agents();
+                let agent = &agents.get(pick(chance, agents.len().max(1)))?.spec.name;
+                Command::Assign { task: drawn(chance), agent: agent.clone() }
+            }
+            _ => return None,
+        };
+        Some(self.command(command, keyed))
+    }
+
+    fn command(&mut self, command: Command, keyed: bool) -> Wish {
+        self.keys += 1;
+        Wish::Command { id: CommandId(self.keys), keyed, command }
+    }
+}
+
+/// Tasks that one play submits.
+const TASKS_MAX: usize = 36;
+
+/// Draws a number below `below`.
+pub fn pick(chance: &mut Chance, below: usize) -> usize {
+    usize::try_from(chance.draw() % below.max(1) as u64).unwrap_or(0)
+}
+
+fn submission(count: usize, chance: &mut Chance) -> Command {
+    let mut spec = TaskSpec::titled(Text::from("work to be done"));
+    spec.priority = Priority::ALL[pick(chance, 4)];
+    spec.project = (pick(chance, 2) == 0).then(|| Name::new("web").expect("a name"));
+    if pick(chance, 2) == 0 {
+        let capability = Name::new("rust").expect("a name");
+        spec.requires = vec![Require { capability, weight: Ratio::UNIT, minimum: Ratio::ZERO }];
+    }
+    let edges = (0..pick(chance, 3))
+        .map(|_| TaskRef::Id(TaskId(u32::try_from(pick(chance, count.max(1)) + 1).unwrap_or(1))))
+        .map(|on| (on, DependencyKind::Blocks))
+        .collect();
+    Command::Submit { spec: Arc::new(spec), edges }
+}
+
+/// Finds what keeps a task from its end and can be put right: a wait for something that will not come.
+fn helpful(state: &State) -> Option<Command> {
+    let gone = |on: &TaskId| matches!(state.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
+    let blocked = state.tasks().iter().filter(|task| task.state() == TaskState::Blocked);
+    let (task, on) = blocked.filter_map(|task| Some((task.id, task.gates().find(gone)?))).next()?;
+    Some(Command::WaiveDependency { task: TaskRef::Id(task), on: TaskRef::Id(on) })
+}
