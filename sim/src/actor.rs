@@ -145,7 +145,12 @@ impl Actor {
             self.work = handed.first().map(|&(task, assignment)| (task, assignment, 0));
         }
         let finished = matches!(wish, Wish::Command { command: Command::Finish { .. }, .. });
-        if finished && self.character == Character::Duplicating && pick(chance, 2) == 0 {
+        let again = match wish {
+            // A line that delivers twice: what has a key may come again.
+            Wish::Command { keyed: true, .. } => pick(chance, 8) == 0,
+            _ => false,
+        };
+        if again || (finished && self.character == Character::Duplicating && pick(chance, 2) == 0) {
             self.repeat = Some(wish);
         }
     }
@@ -212,7 +217,7 @@ impl Actor {
         };
         let text = || Text::from("so it went");
         let command = match pick(chance, 20) {
-            0..=8 if count < TASKS_MAX => submission(count, chance),
+            0..=8 if count < TASKS_MAX => submission(self.keys + 1, keyed, count, chance),
             9 => Command::Cancel { task: drawn(chance), reason: text() },
             10 => Command::Reopen { task: drawn(chance), reason: text() },
             11 | 12 => Command::AddDependency {
@@ -246,6 +251,9 @@ impl Actor {
     }
 }
 
+/// How the title of a keyed submission begins.
+pub const KEYED: &str = "work of key ";
+
 /// Tasks that one play submits.
 const TASKS_MAX: usize = 36;
 
@@ -254,8 +262,10 @@ pub fn pick(chance: &mut Chance, below: usize) -> usize {
     usize::try_from(chance.draw() % below.max(1) as u64).unwrap_or(0)
 }
 
-fn submission(count: usize, chance: &mut Chance) -> Command {
-    let mut spec = TaskSpec::titled(Text::from("work to be done"));
+/// Returns a submission; the title of a keyed one carries its key, so that a second task of one key is seen.
+fn submission(key: u128, keyed: bool, count: usize, chance: &mut Chance) -> Command {
+    let title = if keyed { format!("{KEYED}{key:x}") } else { "work to be done".to_owned() };
+    let mut spec = TaskSpec::titled(Text::new(&title, 200).expect("a title"));
     spec.priority = Priority::ALL[pick(chance, 4)];
     spec.project = (pick(chance, 2) == 0).then(|| Name::new("web").expect("a name"));
     if pick(chance, 2) == 0 {

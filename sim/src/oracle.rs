@@ -1,9 +1,11 @@
 //! Remembers what callers were told, and holds the server to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kapell_core::{Command, Rejection, Reply, State, TaskRef};
 use kapell_model::{AssignmentId, CommandId, Name, TaskId, TaskState};
+
+use crate::actor::KEYED;
 
 /// What was promised.
 #[derive(Debug, Default)]
@@ -66,6 +68,12 @@ impl Oracle {
                 self.submitted,
                 state.tasks().len()
             ));
+        }
+        let mut keys = BTreeSet::new();
+        for task in state.tasks().iter().filter(|task| task.spec.title.as_str().starts_with(KEYED)) {
+            if !keys.insert(task.spec.title.as_str()) {
+                return Err(format!("{} is a second task: {}", task.id, task.spec.title));
+            }
         }
         for (&task, (agent, assignment)) in &self.completed {
             let ending = state.task(task).ending.as_ref();

@@ -1,5 +1,6 @@
 //! One play: callers, server, storage and time, all from one seed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use kapell_core::{AgentSpec, Command, Request};
@@ -47,10 +48,15 @@ struct World {
 /// Plays a seed for `steps` steps, then lets everything heal and end.
 ///
 /// # Errors
-/// What the seed has shown to be broken.
+/// What the seed has shown to be broken; a panic is that too.
 pub fn simulate(seed: u64, steps: u64, bug: Option<Bug>) -> Result<Report, Violation> {
     let mut world = World::new(seed, bug);
-    let played = world.play(steps);
+    let played = catch_unwind(AssertUnwindSafe(|| world.play(steps)));
+    let played = played.unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("a panic: {}", words.unwrap_or("without words")))
+    });
     played.map_err(|what| Violation { seed, step: world.report.steps, what })?;
     Ok(world.report)
 }
