@@ -1,8 +1,10 @@
 //! Agents and what they are handed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// An agent to be registered.
@@ -26,7 +28,7 @@ pub struct AgentRegistration {
     #[schema(pattern = "^(agent|service|person)$")]
     pub kind: String,
     /// Declared scores within 0..=1, by capability. At most 256.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each_once")]
     pub capabilities: BTreeMap<String, f64>,
     /// Tasks that it may own at once. Default 1.
     #[serde(default = "one")]
@@ -149,4 +151,31 @@ pub struct Assignment {
 pub struct Assignments {
     /// The assignments.
     pub assignments: Vec<Assignment>,
+}
+
+/// Reads an object in which no member comes twice.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    struct Members;
+
+    impl<'de> Visitor<'de> for Members {
+        type Value = BTreeMap<String, f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of numbers")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut once = BTreeMap::new();
+            while let Some((name, value)) = members.next_entry::<String, f64>()? {
+                if once.contains_key(&name) {
+                    let shown: String = name.escape_default().take(100).collect();
+                    return Err(A::Error::custom(format_args!("member `{shown}` comes twice")));
+                }
+                once.insert(name, value);
+            }
+            Ok(once)
+        }
+    }
+
+    deserializer.deserialize_map(Members)
 }

@@ -38,7 +38,7 @@ impl Name {
     /// Where it is empty, too long, begins with a sign, or holds another character.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let refuse = |reason| Err(NameError { given: text.escape_default().take(100).collect(), reason });
-        let Some(first) = text.bytes().next() else { return refuse("it is empty") };
+        let Some(first) = text.bytes().next() else { return refuse("empty") };
         if text.len() > limits::NAME_BYTES_MAX {
             return refuse("it is longer than 100 characters");
         }
@@ -92,7 +92,7 @@ pub struct Text(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// It is longer than its field allows.
-    #[error("{bytes} bytes are more than the {bytes_max} that are allowed here")]
+    #[error("{bytes} bytes, more than {bytes_max}")]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -100,7 +100,7 @@ pub enum TextError {
         bytes_max: usize,
     },
     /// It holds a control character.
-    #[error("control character U+{code:04X} at byte {at}; only line breaks and tabs are allowed")]
+    #[error("a text with the control character U+{code:04X} at byte {at}")]
     Control {
         /// The character's code point.
         code: u32,
@@ -108,7 +108,7 @@ pub enum TextError {
         at: usize,
     },
     /// It is empty or white space where something is needed.
-    #[error("it is empty")]
+    #[error("empty")]
     Empty,
 }
 

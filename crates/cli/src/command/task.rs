@@ -28,8 +28,8 @@ pub enum TaskVerb {
 pub struct Reasoned {
     /// T-12, or its key
     task: String,
-    /// Why
-    #[arg(long, default_value = "")]
+    /// Why; it is kept with the task
+    #[arg(long)]
     reason: String,
 }
 

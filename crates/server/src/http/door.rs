@@ -203,7 +203,7 @@ pub(crate) async fn read(body: HttpBody, bytes_max: usize) -> Result<Vec<u8>, Pr
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
+        let path: String = error.path().to_string().chars().take(200).collect();
         let detail = error.inner().to_string();
         let problem = Problem::new(ErrorCode::BadRequest, format!("the body does not fit: {detail}"));
         Problem { field: Some(path).filter(|path| path != "."), ..problem }

@@ -16,7 +16,10 @@ type Parsed<T> = Result<T, Problem>;
 /// Reads a name.
 pub(crate) fn name(field: &str, text: &str) -> Parsed<Name> {
     Name::new(text).map_err(|error| {
-        let given = format!("`{}`, {}", error.given, error.reason);
+        let given = match error.given.as_str() {
+            "" => error.reason.to_owned(),
+            given => format!("`{given}`"),
+        };
         Problem::field(field, given, NameError::ALLOWED)
     })
 }
@@ -30,6 +33,14 @@ pub(crate) fn text(field: &str, text: &str, bytes_max: usize) -> Parsed<Text> {
     Text::new(text, bytes_max).map_err(|error| {
         let allowed =
             format!("at most {bytes_max} bytes without control characters but line breaks and tabs");
+        Problem::field(field, error.to_string(), allowed)
+    })
+}
+
+/// Reads a text that must say something, of at most `bytes_max` bytes.
+pub(crate) fn filled(field: &str, text: &str, bytes_max: usize) -> Parsed<Text> {
+    Text::filled(text, bytes_max).map_err(|error| {
+        let allowed = format!("1 to {bytes_max} bytes without control characters but line breaks and tabs");
         Problem::field(field, error.to_string(), allowed)
     })
 }
@@ -135,11 +146,8 @@ pub(crate) fn project(project: &api::NewProject) -> Parsed<ProjectSpec> {
 
 /// Reads a task's submission.
 pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<Command> {
-    let title = Text::filled(&task.title, limits::TITLE_BYTES_MAX).map_err(|error| {
-        Problem::field("title", error.to_string(), "1 to 500 bytes without control characters")
-    })?;
     let spec = TaskSpec {
-        title,
+        title: filled("title", &task.title, limits::TITLE_BYTES_MAX)?,
         description: text("description", &task.description, limits::DESCRIPTION_BYTES_MAX)?,
         kind: name("type", &task.kind)?,
         priority: priority(&task.priority)?,

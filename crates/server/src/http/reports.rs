@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::Path;
 use kapell_api::{Ack, DoneReport, FailReport, Problem, ProgressReport, ReleaseReport, StartReport};
 use kapell_core::{Command, TaskRef};
-use kapell_model::{AssignmentId, Name, Text, limits};
+use kapell_model::{AssignmentId, Name, limits};
 
 use super::door::{Body, Door};
 use super::problem::Refusals;
@@ -85,8 +85,7 @@ impl Report for FailReport {
     head!();
 
     fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
-        let reason = Text::filled(&self.reason, limits::NOTE_BYTES_MAX)
-            .map_err(|error| Problem::field("reason", error.to_string(), "1 to 4096 bytes of text"))?;
+        let reason = parse::filled("reason", &self.reason, limits::NOTE_BYTES_MAX)?;
         Ok(Command::Fail { task, agent, assignment, reason, retry: self.retry })
     }
 }

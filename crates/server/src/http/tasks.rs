@@ -129,7 +129,7 @@ pub(super) fn unknown(task: &str) -> Problem {
 }
 
 fn reason(text: &str) -> Result<Text, Problem> {
-    parse::text("reason", text, limits::NOTE_BYTES_MAX)
+    parse::filled("reason", text, limits::NOTE_BYTES_MAX)
 }
 
 macro_rules! by_hand {

@@ -1,0 +1,5 @@
+//! The HTTP door of a real server, over its socket.
+
+mod refusals;
+mod served;
+mod work;

@@ -1,0 +1,314 @@
+//! Bad input at the HTTP door: every refusal says what, where and what is allowed, and nothing changes.
+
+use crate::served::Served;
+use serde_json::{Value, json};
+
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
+fn team(served: &Served) {
+    served.post("/v1/agents", &json!({"name": "ada", "role": "developer", "capabilities": {"rust": 0.9}}));
+    served.post("/v1/agents/ada/heartbeat", &json!({}));
+    served.post("/v1/tasks", &json!({"title": "first", "key": "one"}));
+    served.post("/v1/tasks", &json!({"title": "second", "key": "two", "depends_on": ["one"]}));
+    served.post("/v1/tasks", &json!({"title": "third", "key": "three", "depends_on": ["two"]}));
+    served.post("/v1/tasks", &json!({"title": "last", "key": "four", "depends_on": ["three"]}));
+}
+
+/// Holds a refusal to what every refusal says.
+fn refused(served: &Served, (status, problem): (u16, Value), code: &str, words: &[&str], what: &str) {
+    assert_eq!(problem["code"], code, "{what}: {problem}");
+    assert_eq!(problem["status"], status, "{what}: {problem}");
+    let text = problem.to_string();
+    for word in words {
+        assert!(text.contains(word), "{what}: `{word}` is missing in {text}");
+    }
+    let page = format!("/v1/errors/{code}");
+    assert_eq!(problem["type"], page.as_str(), "{what}");
+    let (status, page) = served.send_text("GET", &page, &served.admin, &[], &[]);
+    assert!(status == 200 && page.starts_with(&format!("# {code}")), "{what}: {page}");
+}
+
+#[test]
+fn every_refusal_names_the_field_and_changes_nothing() {
+    let served = Served::start();
+    team(&served);
+    let before = served.get("/v1/status")["position"].clone();
+    let long = "x".repeat(501);
+    let deep = format!("{{\"title\":\"t\",\"source\":{}1{}}}", "{\"a\":".repeat(300), "}".repeat(300));
+    let table: &[(&str, &str, &str, &str, &[&str])] = &[
+        (
+            "POST",
+            "/v1/tasks",
+            r#"{"title":"t","prioritty":"high"}"#,
+            "bad_request",
+            &["prioritty", "expected one of"],
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            r#"{"title":"t","priority":"urgent"}"#,
+            "bad_request",
+            &["priority", "urgent", "critical, high, medium, low"],
+        ),
+        ("POST", "/v1/tasks", r#"{"title":""}"#, "bad_request", &["title", "1 to 500"]),
+        ("POST", "/v1/tasks", r#"{"key":"t"}"#, "bad_request", &["missing field `title`"]),
+        ("POST", "/v1/tasks", r#"{"title":"a","title":"b"}"#, "bad_request", &["duplicate field `title`"]),
+        ("POST", "/v1/tasks", r#"{"title":"a"} {"title":"b"}"#, "bad_request", &["behind the JSON object"]),
+        ("POST", "/v1/tasks", r#"{"title":"a"#, "bad_request", &["EOF"]),
+        ("POST", "/v1/tasks", &format!("{{\"title\":\"{long}\"}}"), "bad_request", &["title", "500"]),
+        ("POST", "/v1/tasks", r#"{"title":"bell \u0007"}"#, "bad_request", &["title", "control"]),
+        ("POST", "/v1/tasks", r#"{"title":"t","key":"a b"}"#, "bad_request", &["key"]),
+        ("POST", "/v1/tasks", r#"{"title":"t","key":"a\u0000b"}"#, "bad_request", &["key"]),
+        ("POST", "/v1/tasks", r#"{"title":"t","key":"one"}"#, "duplicate", &["one"]),
+        ("POST", "/v1/tasks", r#"{"title":"t","depends_on":["nobody"]}"#, "not_found", &["nobody"]),
+        (
+            "POST",
+            "/v1/tasks",
+            r#"{"title":"t","key":"self","depends_on":["self"]}"#,
+            "bad_request",
+            &["depends_on", "itself"],
+        ),
+        ("POST", "/v1/tasks", r#"{"title":"t","estimate_hours":1e999}"#, "bad_request", &["estimate_hours"]),
+        (
+            "POST",
+            "/v1/tasks",
+            r#"{"title":"t","estimate_hours":-1}"#,
+            "bad_request",
+            &["estimate_hours", "above 0"],
+        ),
+        ("POST", "/v1/tasks", r#"{"title":"t","complexity":9}"#, "bad_request", &["complexity", "1"]),
+        (
+            "POST",
+            "/v1/tasks",
+            r#"{"title":"t","deadline":"tomorrow"}"#,
+            "bad_request",
+            &["deadline", "RFC 3339"],
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            r#"{"title":"t","requires":[{"capability":"rust","minimum":1.5}]}"#,
+            "bad_request",
+            &["requires[0].minimum", "1.5", "0..=1"],
+        ),
+        (
+            "POST",
+            "/v1/tasks",
+            r#"{"title":"t","requires":[{"capability":"rust","weight":-2}]}"#,
+            "bad_request",
+            &["requires[0].weight", "-2"],
+        ),
+        ("POST", "/v1/tasks", &deep, "bad_request", &["recursion limit"]),
+        ("POST", "/v1/tasks", "\"text\"", "bad_request", &["expected struct"]),
+        (
+            "POST",
+            "/v1/agents",
+            r#"{"name":"bob","role":"dev","capabilities":{"rust":1e999}}"#,
+            "bad_request",
+            &["capabilities"],
+        ),
+        (
+            "POST",
+            "/v1/agents",
+            r#"{"name":"bob","role":"dev","capabilities":{"rust":NaN}}"#,
+            "bad_request",
+            &["capabilities"],
+        ),
+        (
+            "POST",
+            "/v1/agents",
+            r#"{"name":"bob","role":"dev","capabilities":{"rust":-0.1}}"#,
+            "bad_request",
+            &["capabilities.rust", "-0.1"],
+        ),
+        (
+            "POST",
+            "/v1/agents",
+            r#"{"name":"bob","role":"dev","capabilities":{"rust":0.1,"rust":0.2}}"#,
+            "bad_request",
+            &["rust", "twice"],
+        ),
+        ("POST", "/v1/agents", r#"{"name":"b\nb","role":"dev"}"#, "bad_request", &["name"]),
+        ("POST", "/v1/agents", r#"{"name":"","role":"dev"}"#, "bad_request", &["name"]),
+        (
+            "POST",
+            "/v1/agents",
+            r#"{"name":"bob","role":"dev","max_concurrent_tasks":0}"#,
+            "bad_request",
+            &["max_concurrent_tasks"],
+        ),
+        ("POST", "/v1/agents", r#"{"name":"bob","role":"dev","lease_ms":0}"#, "bad_request", &["lease"]),
+        ("POST", "/v1/agents", r#"{"name":"ada","role":"dev"}"#, "duplicate", &["ada"]),
+        ("POST", "/v1/tasks/one/dependencies", r#"{"on":"one"}"#, "bad_request", &["T-1", "itself"]),
+        (
+            "POST",
+            "/v1/tasks/two/dependencies",
+            r#"{"on":"four"}"#,
+            "cycle",
+            &["T-2 waits for T-4 waits for T-3 waits for T-2"],
+        ),
+        ("POST", "/v1/tasks/one/dependencies", r#"{"on":"five"}"#, "not_found", &["five"]),
+        (
+            "POST",
+            "/v1/tasks/one/dependencies",
+            r#"{"on":"two","kind":"likes"}"#,
+            "bad_request",
+            &["kind", "likes", "blocks"],
+        ),
+        (
+            "POST",
+            "/v1/tasks/one/start",
+            r#"{"agent":"ada","assignment":"A-9"}"#,
+            "stale_assignment",
+            &["A-9"],
+        ),
+        (
+            "POST",
+            "/v1/tasks/one/start",
+            r#"{"agent":"ada","assignment":"nine"}"#,
+            "bad_request",
+            &["assignment", "A-34"],
+        ),
+        ("POST", "/v1/tasks/one/start", r#"{"agent":"bob","assignment":"A-1"}"#, "not_found", &["bob"]),
+        (
+            "POST",
+            "/v1/tasks/one/progress",
+            r#"{"agent":"ada","assignment":"A-1","percent":101}"#,
+            "bad_request",
+            &["percent", "100"],
+        ),
+        ("POST", "/v1/tasks/one/cancel", r#"{"reason":""}"#, "bad_request", &["reason"]),
+        ("POST", "/v1/tasks/nothing/cancel", r#"{"reason":"no"}"#, "not_found", &["nothing"]),
+        ("POST", "/v1/tasks/one/assign", r#"{"agent":"ada"}"#, "wrong_state", &["assigned"]),
+        ("POST", "/v1/tasks/one/reopen", r#"{"reason":"why not"}"#, "wrong_state", &["assigned"]),
+        ("POST", "/v1/agents/ada/next", r#"{"wait_ms":60000}"#, "bad_request", &["wait_ms", "30000"]),
+        ("POST", "/v1/agents/ada/next", r#"{"max":0}"#, "bad_request", &["max", "100"]),
+        ("GET", "/v1/tasks?limit=0", "", "bad_request", &["limit", "1000"]),
+        ("GET", "/v1/tasks?stat=ready", "", "bad_request", &["stat"]),
+        ("GET", "/v1/tasks?state=reddy", "", "bad_request", &["state", "reddy", "ready"]),
+        ("GET", "/v1/tasks?cursor=zz", "", "bad_request", &["cursor"]),
+        ("GET", "/v1/tasks/T-99", "", "not_found", &["T-99"]),
+        ("GET", "/v1/agents/bob", "", "not_found", &["bob"]),
+        ("GET", "/v1/nothing", "", "not_found", &["path"]),
+        ("DELETE", "/v1/status", "", "method_not_allowed", &["method"]),
+        ("POST", "/v1/offers/O-7/accept", "{}", "not_found", &["O-7"]),
+        ("POST", "/v1/tokens", r#"{"access":"root"}"#, "bad_request", &["access", "root", "viewer"]),
+        ("POST", "/v1/tokens", r#"{"access":"agent"}"#, "bad_request", &["agent", "missing"]),
+        ("DELETE", "/v1/tokens/99", "", "not_found", &["token"]),
+    ];
+    for (method, path, body, code, words) in table {
+        let what = format!("{method} {path} {}", &body[..body.len().min(120)]);
+        let answer = served.send(method, path, &served.admin, &JSON, body.as_bytes());
+        refused(&served, answer, code, words, &what);
+    }
+    // What the `next` of an unknown field did is no contact either: nothing at all was written.
+    assert_eq!(served.get("/v1/status")["position"], before, "a refused request has written something");
+}
+
+#[test]
+fn bodies_have_bounds_and_types() {
+    let served = Served::start();
+    let large = format!("{{\"title\":\"{}\"}}", "x".repeat(1 << 20));
+    let answer = served.send("POST", "/v1/tasks", &served.admin, &JSON, large.as_bytes());
+    refused(&served, answer, "payload_too_large", &["1048576"], "a body over the bound");
+    let text = [("content-type", "text/plain")];
+    let answer = served.send("POST", "/v1/tasks", &served.admin, &text, b"{\"title\":\"t\"}");
+    refused(&served, answer, "unsupported_media_type", &["text/plain"], "no JSON");
+    let key = "k".repeat(129);
+    let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
+    let answer = served.send("POST", "/v1/tasks", &served.admin, &headers, b"{\"title\":\"t\"}");
+    refused(&served, answer, "bad_request", &["Idempotency-Key", "128"], "a long key");
+    assert_eq!(served.get("/v1/status")["tasks"]["ready"], 0);
+}
+
+#[test]
+fn a_line_of_a_bulk_stands_alone() {
+    let served = Served::start();
+    team(&served);
+    let lines = [
+        r#"{"submit":{"title":"good","key":"good"}}"#,
+        r#"{"submit":{"title":"bad","complexity":7}}"#,
+        r#"{"submit":{"title":"good again","key":"good"}}"#,
+        r#"{"done":{"task":"one","agent":"ada","assignment":"A-77"}}"#,
+        "this is no JSON",
+        r#"{"fly":{}}"#,
+        r#"{"submit":{"title":"last"}}"#,
+    ];
+    let ndjson = [("content-type", "application/x-ndjson")];
+    let (status, text) =
+        served.send_text("POST", "/v1/bulk", &served.admin, &ndjson, lines.join("\n").as_bytes());
+    assert_eq!(status, 200, "{text}");
+    let answers: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(answers.len(), lines.len());
+    assert_eq!(answers[0]["ok"]["task"], "T-5");
+    assert_eq!(answers[1]["error"]["field"], "complexity");
+    assert_eq!(answers[2]["error"]["code"], "duplicate");
+    assert_eq!(answers[3]["error"]["code"], "stale_assignment");
+    assert_eq!(answers[4]["error"]["code"], "bad_request");
+    assert!(answers[5]["error"]["detail"].as_str().is_some_and(|detail| detail.contains("fly")), "{text}");
+    assert_eq!(answers[6]["ok"]["task"], "T-6");
+}
+
+/// What each access may do: 2xx or 409 where it may, 403 where it may not, 401 without a token.
+#[test]
+fn tokens_open_what_their_access_says() {
+    let served = Served::start();
+    team(&served);
+    let (manager, viewer) = (served.token("manager", None), served.token("viewer", None));
+    let (ada, bob) = (served.token("agent", Some("ada")), served.token("agent", Some("bob")));
+    let policy = served.get("/v1/policy").to_string();
+    // method, path, body; who may: admin, manager, ada, bob, viewer.
+    let table: &[(&str, &str, &str, [bool; 5])] = &[
+        ("GET", "/v1/status", "", [true; 5]),
+        ("GET", "/v1/tasks", "", [true; 5]),
+        ("GET", "/v1/tasks/one/why", "", [true; 5]),
+        ("GET", "/v1/events", "", [true; 5]),
+        ("GET", "/v1/policy", "", [true; 5]),
+        ("POST", "/v1/tasks", r#"{"title":"t"}"#, [true, true, false, false, false]),
+        ("POST", "/v1/agents/ada/next", "{}", [true, true, true, false, false]),
+        ("POST", "/v1/agents/ada/heartbeat", "{}", [true, true, true, false, false]),
+        (
+            "POST",
+            "/v1/tasks/two/start",
+            r#"{"agent":"ada","assignment":"A-9"}"#,
+            [true, true, true, false, false],
+        ),
+        (
+            "POST",
+            "/v1/tasks/two/done",
+            r#"{"agent":"ada","assignment":"A-9"}"#,
+            [true, true, true, false, false],
+        ),
+        ("POST", "/v1/tasks/two/claim", r#"{"agent":"ada"}"#, [true, true, true, false, false]),
+        ("POST", "/v1/tasks/two/assign", r#"{"agent":"ada"}"#, [true, true, false, false, false]),
+        ("POST", "/v1/tasks/two/cancel", r#"{"reason":"no"}"#, [true, true, false, false, false]),
+        ("POST", "/v1/tasks/three/dependencies", r#"{"on":"one"}"#, [true, true, false, false, false]),
+        ("POST", "/v1/agents", r#"{"name":"eve","role":"dev"}"#, [true, true, false, false, false]),
+        ("POST", "/v1/projects", r#"{"name":"web"}"#, [true, true, false, false, false]),
+        ("PUT", "/v1/policy", &policy, [true, true, false, false, false]),
+        ("GET", "/v1/tokens", "", [true, false, false, false, false]),
+        ("POST", "/v1/tokens", r#"{"access":"viewer"}"#, [true, false, false, false, false]),
+    ];
+    let who =
+        [("admin", &served.admin), ("manager", &manager), ("ada", &ada), ("bob", &bob), ("viewer", &viewer)];
+    for (method, path, body, may) in table {
+        for ((name, token), may) in who.iter().zip(may) {
+            let (status, answer) = served.send(method, path, token, &JSON, body.as_bytes());
+            let allowed = (200..300).contains(&status) || status == 409;
+            assert_eq!(allowed, *may, "{name} {method} {path}: {status} {answer}");
+            assert!(allowed || status == 403, "{name} {method} {path}: {status} {answer}");
+        }
+        let (status, _) = served.send(method, path, "wrong", &JSON, body.as_bytes());
+        assert_eq!(status, 401, "{method} {path}");
+    }
+    // A token that was taken back opens nothing.
+    let tokens = served.get("/v1/tokens");
+    let of_viewer = tokens.as_array().into_iter().flatten().find(|token| token["access"] == "viewer");
+    let id = of_viewer.expect("the viewer's token")["id"].clone();
+    assert_eq!(served.ask("DELETE", &format!("/v1/tokens/{id}"), &Value::Null).0, 204);
+    assert_eq!(served.send("GET", "/v1/status", &viewer, &[], &[]).0, 401);
+    assert_eq!(served.send("GET", "/v1/status", &manager, &[], &[]).0, 200);
+    // Health and the contract need none.
+    assert_eq!(served.send("GET", "/v1/health", "wrong", &[], &[]).0, 200);
+    assert_eq!(served.send("GET", "/openapi.json", "wrong", &[], &[]).0, 200);
+}
