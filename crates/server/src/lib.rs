@@ -6,12 +6,12 @@ mod http;
 mod open;
 mod serve;
 mod token;
+mod verify;
 mod writer;
 
 pub use fleet::{Answer, Ask, Fleet, Handed, Line, RETRY_AFTER, Refused, View};
 pub use http::openapi;
 pub use open::{Found, Loaded, OpenError, Running, load, open, record_of};
-pub use serve::{
-    ADDRESS_FILE, DEFAULT_FLEET, Folded, ServeError, ServeOptions, Started, Verified, serve, verify,
-};
+pub use serve::{ADDRESS_FILE, DEFAULT_FLEET, ServeError, ServeOptions, Started, serve};
 pub use token::{ADMIN_TOKEN_FILE, Access, Caller, Kept, TokenError, Tokens};
+pub use verify::{Folded, Verified, verify};

@@ -174,7 +174,7 @@ pub fn load(
             Err(error) => skipped.push(skipped_text(stored.position, &error)),
         }
     }
-    let state = fold(reader, name, key, state)?;
+    let state = fold(reader, name, key, state, |_| {})?;
     Ok(Loaded { state, snapshot, skipped })
 }
 
@@ -182,12 +182,14 @@ fn skipped_text(position: u64, error: &SnapshotError) -> String {
     format!("snapshot at position {position} is passed over, the log is folded instead: {error}")
 }
 
-/// Folds the log behind `state`; rows are read and decoded on one thread while this one folds.
-fn fold(
+/// Folds the log behind `state`; rows are read and decoded on one thread while this one folds and shows `look` the
+/// state after every event.
+pub(crate) fn fold(
     reader: &mut dyn Reader,
     name: &str,
     key: kapell_store::FleetKey,
     mut state: State,
+    mut look: impl FnMut(&State),
 ) -> Result<State, Box<OpenError>> {
     let (sender, records) = crossbeam_channel::bounded::<Result<Vec<Record>, Box<OpenError>>>(4);
     let after = state.position().0;
@@ -196,6 +198,7 @@ fn fold(
         for chunk in records {
             for record in chunk? {
                 state.apply(&record);
+                look(&state);
             }
             state.settle_replayed();
         }

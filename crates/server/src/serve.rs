@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kapell_store::{DataDir, DataDirError, SqliteStore, Store, StoreError, VerifyReport};
+use kapell_store::{DataDir, DataDirError, SqliteStore, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::http::{App, Log, router};
-use crate::open::{Found, OpenError, Running, load, open};
+use crate::open::{Found, OpenError, Running, open};
 use crate::token::{TokenError, Tokens};
 use crate::writer::now;
 
@@ -164,53 +164,4 @@ impl axum::serve::Listener for NoDelay {
     fn local_addr(&self) -> std::io::Result<Self::Addr> {
         self.0.local_addr()
     }
-}
-
-/// What a check of a data directory found.
-#[derive(Debug)]
-pub struct Verified {
-    /// The fleet.
-    pub fleet: String,
-    /// Rows, snapshots, and what is damaged.
-    pub report: VerifyReport,
-    /// Where the log could be folded: the first broken invariant, if any, and how many tasks there are.
-    pub folded: Result<Folded, String>,
-}
-
-/// A log that could be folded.
-#[derive(Debug)]
-pub struct Folded {
-    /// The last position.
-    pub position: u64,
-    /// Its tasks.
-    pub tasks: usize,
-    /// Its agents.
-    pub agents: usize,
-    /// The first broken invariant.
-    pub broken: Option<kapell_core::invariant::Broken>,
-}
-
-/// Checks the log of a data directory that no server uses: every row, and that folding it gives a state in which
-/// every invariant holds. Changes nothing.
-///
-/// # Errors
-/// Where the directory is in use or its log cannot be opened.
-pub fn verify(data: &Path) -> Result<Vec<Verified>, ServeError> {
-    let directory = DataDir::lock(data)?;
-    let store = SqliteStore::open(&directory)?;
-    let mut reader = store.reader()?;
-    let mut verified = Vec::new();
-    for fleet in reader.fleets()? {
-        let Some(head) = reader.fleet(&fleet)? else { continue };
-        let report = reader.verify(head.key)?;
-        let folded =
-            load(reader.as_mut(), &fleet, head.key).map_err(|error| error.to_string()).map(|loaded| Folded {
-                position: loaded.state.position().0,
-                tasks: loaded.state.tasks().len(),
-                agents: loaded.state.agents().len(),
-                broken: kapell_core::invariant::check(&loaded.state).err(),
-            });
-        verified.push(Verified { fleet, report, folded });
-    }
-    Ok(verified)
 }

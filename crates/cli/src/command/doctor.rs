@@ -2,122 +2,162 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
-use kapell_server::Verified;
+use kapell_server::{ADMIN_TOKEN_FILE, Verified};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, Format};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum LogVerb {
-    /// Check every row, fold the log, and check every invariant; changes nothing
+    /// Check every row, fold the log from its first event, and check every invariant; changes nothing
     Verify,
 }
 
 impl LogVerb {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Self::Verify = self;
-        verify(&context.data()?)
+        let verified = kapell_server::verify(&context.data()?)?;
+        match context.format() {
+            Format::Human => verified.iter().flat_map(told).for_each(output::line),
+            Format::Json => output::json(&verified.iter().map(shown).collect::<Vec<_>>())?,
+        }
+        let whole = verified.iter().all(Verified::is_whole);
+        Ok(if whole { Exit::Ok } else { Exit::Error })
     }
 }
 
-fn verify(data: &Path) -> anyhow::Result<Exit> {
-    let mut exit = Exit::Ok;
-    for verified in kapell_server::verify(data)? {
-        let (lines, whole) = told(&verified);
-        for line in lines {
-            output::line(line);
-        }
-        if !whole {
-            exit = Exit::Error;
-        }
-    }
-    Ok(exit)
-}
-
-/// Says what was found, and whether all of it is whole.
-pub fn told(verified: &Verified) -> (Vec<String>, bool) {
+/// Says what was found.
+pub fn told(verified: &Verified) -> Vec<String> {
     let report = &verified.report;
     let mut lines = vec![format!(
         "fleet `{}`: {} rows read and verified up to position {}, {} bytes of bodies, {} owners, snapshots at {:?}",
         verified.fleet, report.rows, report.head, report.body_bytes, report.epochs, report.snapshots
     )];
     lines.extend(report.findings.iter().map(|damage| format!("damaged: {damage}")));
-    let folded = match &verified.folded {
+    match &verified.folded {
         Ok(folded) => {
             lines.push(format!(
                 "folds to {} tasks and {} agents at event {}",
                 folded.tasks, folded.agents, folded.position
             ));
-            match &folded.broken {
-                Some(broken) => lines.push(format!("broken: {broken}")),
-                None => lines.push("every invariant holds".to_owned()),
+            if let Some(snapshot) = folded.differs {
+                lines.push(format!("the snapshot at {snapshot} differs from what the log folds to"));
             }
-            folded.broken.is_none()
+            lines.push(match &folded.broken {
+                Some((position, broken)) => format!("broken after event {position}: {broken}"),
+                None => {
+                    format!(
+                        "every invariant holds, checked after {} of {} events",
+                        folded.checked, report.rows
+                    )
+                }
+            });
         }
-        Err(error) => {
-            lines.push(format!("does not fold: {error}"));
-            false
-        }
-    };
-    (lines, folded && verified.report.is_whole())
+        Err(error) => lines.push(format!("does not fold: {error}")),
+    }
+    lines
+}
+
+fn shown(verified: &Verified) -> Value {
+    let report = &verified.report;
+    let folded = verified.folded.as_ref();
+    json!({
+        "fleet": verified.fleet,
+        "whole": verified.is_whole(),
+        "rows": report.rows,
+        "position": report.head,
+        "body_bytes": report.body_bytes,
+        "owners": report.epochs,
+        "snapshots": report.snapshots,
+        "damaged": report.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "tasks": folded.ok().map(|it| it.tasks),
+        "agents": folded.ok().map(|it| it.agents),
+        "checked_events": folded.ok().map(|it| it.checked),
+        "broken": folded.ok().and_then(|it| it.broken.as_ref()).map(|(position, broken)| {
+            json!({ "position": position, "invariant": broken.to_string() })
+        }),
+        "differing_snapshot": folded.ok().and_then(|it| it.differs),
+        "error": folded.err(),
+    })
+}
+
+/// One thing that was looked at.
+#[derive(Serialize)]
+struct Finding {
+    well: bool,
+    what: String,
 }
 
 /// Looks for what is wrong, and says what to do.
 pub fn run(context: &Context) -> anyhow::Result<Exit> {
     let data = context.data()?;
-    let mut ill = 0;
-    let mut say = |well: bool, what: String| {
-        ill += u32::from(!well);
-        output::line(format!("{} {what}", if well { "ok   " } else { "ILL  " }));
+    let mut findings = Vec::new();
+    kept_from_others(&data, &mut findings);
+    served(context, &mut findings)?;
+    if data.exists() {
+        match kapell_server::verify(&data) {
+            Ok(all) => findings
+                .extend(all.iter().map(|it| Finding { well: it.is_whole(), what: told(it).join("; ") })),
+            Err(error) => {
+                let what = format!("the log cannot be checked: {:#}", anyhow::Error::from(error));
+                findings.push(Finding { well: false, what });
+            }
+        }
+    }
+    match context.format() {
+        Format::Json => output::json(&findings)?,
+        Format::Human => {
+            for Finding { well, what } in &findings {
+                output::line(format!("{} {what}", if *well { "ok   " } else { "ILL  " }));
+            }
+        }
+    }
+    Ok(if findings.iter().all(|finding| finding.well) { Exit::Ok } else { Exit::Error })
+}
+
+/// Looks at who may read what.
+fn kept_from_others(data: &Path, findings: &mut Vec<Finding>) {
+    let Ok(metadata) = std::fs::metadata(data) else {
+        let what = format!("no data directory at {} yet; `kapell up` makes it", data.display());
+        findings.push(Finding { well: true, what });
+        return;
     };
-    match std::fs::metadata(&data) {
-        Ok(metadata) => {
-            let mode = metadata.permissions().mode() & 0o777;
-            say(
-                mode & 0o077 == 0,
-                format!("data directory {} has mode {mode:o}; 700 keeps others out", data.display()),
-            );
-        }
-        Err(_) => say(true, format!("no data directory at {} yet; `kapell up` makes it", data.display())),
-    }
-    let token = data.join(kapell_server::ADMIN_TOKEN_FILE);
+    let mut look = |path: &Path, mode: u32, should: u32| {
+        findings.push(Finding {
+            well: mode & 0o077 == 0,
+            what: format!("{} has mode {:o}; {should:o} keeps others out", path.display(), mode & 0o777),
+        });
+    };
+    look(data, metadata.permissions().mode(), 0o700);
+    let token = data.join(ADMIN_TOKEN_FILE);
     if let Ok(metadata) = std::fs::metadata(&token) {
-        let mode = metadata.permissions().mode() & 0o777;
-        say(mode & 0o077 == 0, format!("{} has mode {mode:o}; 600 keeps others out", token.display()));
+        look(&token, metadata.permissions().mode(), 0o600);
     }
-    let client = context.client()?.with_patience(std::time::Duration::ZERO);
-    match client.health() {
-        Ok(health) => {
-            let own = env!("CARGO_PKG_VERSION");
-            say(
-                health.version == own,
-                format!("server {} answers, version {}; this is {own}", context.server()?, health.version),
-            );
-            match client.status() {
-                Ok(status) => {
-                    say(true, format!("the token is valid; {} events are durable", status.position));
-                }
-                Err(error) => say(false, format!("the token does not do: {error}")),
-            }
-        }
-        Err(_) => {
-            say(true, format!("no server answers at {}; `kapell up` starts one", context.server()?));
-            if data.exists() {
-                match kapell_server::verify(&data) {
-                    Ok(all) => {
-                        for verified in all {
-                            let (lines, whole) = told(&verified);
-                            say(whole, lines.join("; "));
-                        }
-                    }
-                    Err(error) => {
-                        say(false, format!("the log cannot be checked: {:#}", anyhow::Error::from(error)));
-                    }
-                }
-            }
-        }
-    }
-    Ok(if ill == 0 { Exit::Ok } else { Exit::Error })
+}
+
+/// Asks the server how it is.
+fn served(context: &Context, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
+    let server = context.server()?;
+    let client = context.client()?.with_patience(Duration::ZERO);
+    let Ok(health) = client.health() else {
+        let what = format!("no server answers at {server}; `kapell up` starts one");
+        findings.push(Finding { well: true, what });
+        return Ok(());
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    let what = format!("server {server} answers, version {}; this is {own}", health.version);
+    findings.push(Finding { well: health.version == own, what });
+    findings.push(match client.status() {
+        Ok(status) => Finding {
+            well: true,
+            what: format!("the token is valid; {} events are durable", status.position),
+        },
+        Err(error) => Finding { well: false, what: format!("the token does not do: {error}") },
+    });
+    Ok(())
 }

@@ -129,14 +129,8 @@ pub fn stuck(client: &Client) -> anyhow::Result<()> {
 
 /// Checks the log that the play has left: every row, and every invariant after every event.
 pub fn verify(data: &Path) -> anyhow::Result<bool> {
-    let mut whole = true;
+    let verified = kapell_server::verify(data)?;
     output::line("");
-    for verified in kapell_server::verify(data)? {
-        let (lines, well) = crate::command::doctor::told(&verified);
-        for line in lines {
-            output::line(line);
-        }
-        whole &= well;
-    }
-    Ok(whole)
+    verified.iter().flat_map(crate::command::doctor::told).for_each(output::line);
+    Ok(verified.iter().all(kapell_server::Verified::is_whole))
 }

@@ -51,6 +51,13 @@ fn a_task_lives_its_whole_life_and_outlives_the_server() {
     assert_eq!(report(&served, "start", "ada", &handed[0], json!({})).0, 200);
     assert_eq!(report(&served, "done", "ada", &handed[0], json!({})).0, 200);
     assert_eq!(served.get("/v1/tasks/two")["state"], "completed");
+
+    // The log can be checked beside the running server: every row, and every promise after every event.
+    let verified = kapell_server::verify(served.data.path()).expect("a log").remove(0);
+    assert!(verified.is_whole(), "{verified:?}");
+    let folded = verified.folded.expect("it folds");
+    assert_eq!((folded.checked, folded.tasks), (folded.position, 2));
+    assert_eq!(served.get("/v1/status")["position"], folded.position);
 }
 
 #[test]
