@@ -1,6 +1,9 @@
 //! Kapell as its users have it: durable in SQLite, over HTTP. Client and server share this machine.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -11,10 +14,9 @@ use crate::machine;
 use crate::table::{Table, median, per_second};
 use crate::wire::{Connection, Server};
 
-/// Measures throughput one by one and in batches, the idle latency and a layered backlog.
-pub fn measure(options: &Options, table: &mut Table) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+/// Measures single requests: submit, next and done of 32 agents, beside an endpoint that does nothing.
+pub fn measure_singles(options: &Options, table: &mut Table) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
         let trivial = trivial(Duration::from_secs(if options.quick { 1 } else { 3 })).await?;
         table.add(
             "trivial HTTP endpoint, 32 connections",
@@ -22,11 +24,27 @@ pub fn measure(options: &Options, table: &mut Table) -> anyhow::Result<()> {
             "",
             "POST of 60 bytes, 40 back",
         );
-        one_by_one(options, table, trivial).await?;
-        batched(options, table).await?;
-        idle(options, table).await?;
-        layers(options, table).await
+        one_by_one(options, table, trivial).await
     })
+}
+
+/// Measures bulks, beside what the store does with the same rows.
+pub fn measure_bulks(options: &Options, table: &mut Table) -> anyhow::Result<()> {
+    runtime()?.block_on(batched(options, table))
+}
+
+/// Measures the latency of an idle system.
+pub fn measure_idle(options: &Options, table: &mut Table) -> anyhow::Result<()> {
+    runtime()?.block_on(idle(options, table))
+}
+
+/// Measures a layered backlog.
+pub fn measure_layers(options: &Options, table: &mut Table) -> anyhow::Result<()> {
+    runtime()?.block_on(layers(options, table))
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("client").enable_all().build()
 }
 
 async fn trivial(span: Duration) -> anyhow::Result<f64> {
@@ -143,8 +161,13 @@ async fn batched(options: &Options, table: &mut Table) -> anyhow::Result<()> {
         let mut connection = Connection::open(server.address, &server.token).await?;
         connection.bulk(&register_lines(1_000, 10)).await?;
         let started = Instant::now();
-        let clients: Vec<_> = (0..2)
-            .map(|client| tokio::spawn(batches(server.address, server.token.clone(), client, tasks / 2)))
+        let finished = Arc::new(AtomicUsize::new(0));
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let share =
+                    Share { client, tasks: tasks / CLIENTS, all: tasks, finished: Arc::clone(&finished) };
+                tokio::spawn(batches(server.address, server.token.clone(), share))
+            })
             .collect();
         for client in clients {
             client.await??;
@@ -171,73 +194,73 @@ async fn batched(options: &Options, table: &mut Table) -> anyhow::Result<()> {
         "batched over HTTP, durable: submit, place, start, finish",
         format!("{} tasks, {:.0} % of the store alone", per_second(rate), rate * 100.0 / bare_tasks),
         "50,000/s, aim 100,000; 50 %",
-        "2 connections, bulks of up to 4,000 tasks, 1,000 agents of 10 slots, each reply durable",
+        "4 connections, 6,000 tasks open, 1,000 agents of 10 slots, each reply durable",
     );
     Ok(())
 }
 
-/// Submits `tasks` tasks in bulks, and does what its half of the agents is handed.
-async fn batches(address: SocketAddr, token: String, client: usize, tasks: usize) -> anyhow::Result<()> {
+/// Connections that send bulks.
+const CLIENTS: usize = 4;
+
+/// What one of the clients does: it submits `tasks` of `all` and serves every second agent.
+struct Share {
+    client: usize,
+    tasks: usize,
+    all: usize,
+    finished: Arc<AtomicUsize>,
+}
+
+/// Submits in bulks and does what its half of the agents is handed, until all tasks of both clients are finished.
+async fn batches(address: SocketAddr, token: String, share: Share) -> anyhow::Result<()> {
     let mut connection = Connection::open(address, &token).await?;
-    let (mut submitted, mut finished) = (0, 0);
+    let mut submitted = 0_usize;
     let mut body = Vec::new();
     let mut reports: Vec<u8> = Vec::new();
     let started = Instant::now();
-    while finished < tasks {
-        ensure!(started.elapsed() < Duration::from_secs(120), "{finished} of {tasks} after two minutes");
+    loop {
+        let finished = share.finished.load(Ordering::Relaxed);
+        if finished == share.all {
+            return Ok(());
+        }
+        ensure!(
+            started.elapsed() < Duration::from_secs(120),
+            "{finished} of {} after two minutes",
+            share.all
+        );
         body.clear();
         body.append(&mut reports);
         // Never more open than the fleet's slots take, so that no client can be left with nothing to do.
-        for _ in 0..3_000.min(tasks - submitted).min(3_000_usize.saturating_sub(submitted - finished)) {
+        let open = submitted.saturating_sub(finished / CLIENTS);
+        for _ in 0..(share.tasks - submitted).min((6000 / CLIENTS).saturating_sub(open)) {
             body.extend_from_slice(
                 b"{\"submit\":{\"title\":\"Add a retry to the payment client\",\"priority\":\"high\"}}\n",
             );
             submitted += 1;
         }
-        for agent in (client..1_000).step_by(2) {
-            body.extend_from_slice(
-                format!("{{\"next\":{{\"agent\":\"agent-{agent}\",\"max\":10}}}}\n").as_bytes(),
-            );
+        for agent in (share.client..1_000).step_by(CLIENTS) {
+            writeln!(body, "{{\"next\":{{\"agent\":\"agent-{agent}\",\"max\":10}}}}")?;
         }
         let answer = connection.bulk(&body).await?;
         for line in answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line)? {
-                BulkAnswer::Ok(Ack { state: Some(state), .. }) => {
-                    finished += usize::from(state == "completed");
+                BulkAnswer::Ok(Ack { state: Some(state), .. }) if state == "completed" => {
+                    share.finished.fetch_add(1, Ordering::Relaxed);
                 }
                 BulkAnswer::Ok(_) => {}
                 BulkAnswer::Error(problem) => anyhow::bail!("{problem}"),
                 BulkAnswer::Assignments(assignments) => {
                     for Assignment { task, assignment, agent, .. } in assignments {
-                        let who = format!(
-                            "\"task\":\"{task}\",\"agent\":\"{agent}\",\"assignment\":\"{assignment}\""
-                        );
-                        reports.extend_from_slice(
-                            format!("{{\"start\":{{{who}}}}}\n{{\"done\":{{{who}}}}}\n").as_bytes(),
-                        );
+                        for verb in ["start", "done"] {
+                            writeln!(
+                                reports,
+                                r#"{{"{verb}":{{"task":"{task}","agent":"{agent}","assignment":"{assignment}"}}}}"#
+                            )?;
+                        }
                     }
                 }
             }
         }
-        if reports.is_empty() && submitted == tasks && finished < tasks {
-            // What is left was handed to the other client's agents.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            finished_elsewhere(&mut connection, &mut finished, tasks).await?;
-        }
     }
-    Ok(())
-}
-
-/// Ends this client's share where all tasks of the fleet are done: agents are shared, so shares differ.
-async fn finished_elsewhere(
-    connection: &mut Connection,
-    finished: &mut usize,
-    tasks: usize,
-) -> anyhow::Result<()> {
-    let answer = connection.bulk(b"{\"heartbeat\":{\"agent\":\"agent-0\"}}\n").await?;
-    ensure!(!answer.is_empty(), "no answer");
-    *finished = tasks;
-    Ok(())
 }
 
 fn log_size(directory: &std::path::Path) -> anyhow::Result<(usize, usize)> {

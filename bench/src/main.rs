@@ -15,6 +15,10 @@ use std::process::ExitCode;
 
 use table::Table;
 
+/// What the `kapell` program uses too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One measurement: its name, and what it does with the table.
 type Measurement = (&'static str, fn(&Options, &mut Table) -> anyhow::Result<()>);
 
@@ -22,7 +26,10 @@ const MEASUREMENTS: &[Measurement] = &[
     ("machine", machine::measure),
     ("core", core_life::measure),
     ("cost", cost::measure),
-    ("http", http::measure),
+    ("singles", http::measure_singles),
+    ("bulks", http::measure_bulks),
+    ("idle", http::measure_idle),
+    ("layers", http::measure_layers),
     ("replay", replay::measure),
 ];
 

@@ -79,7 +79,7 @@ impl Connection {
     }
 }
 
-/// A server on a directory of its own, in this process.
+/// A server on a directory of its own, in this process, with threads of its own.
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
@@ -87,6 +87,7 @@ pub struct Server {
     pub token: String,
     stop: Option<oneshot::Sender<()>>,
     served: tokio::task::JoinHandle<Result<(), kapell_server::ServeError>>,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Server {
@@ -98,7 +99,12 @@ impl Server {
             data: directory.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
-        let served = tokio::spawn(kapell_server::serve(
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("server")
+            .enable_all()
+            .build()?;
+        let served = runtime.spawn(kapell_server::serve(
             options,
             move |started| {
                 let _ = ready.send(started.address);
@@ -115,12 +121,14 @@ impl Server {
             }
         };
         let token = std::fs::read_to_string(directory.join(kapell_server::ADMIN_TOKEN_FILE))?;
-        Ok(Self { address, token: token.trim().to_owned(), stop: Some(stop), served })
+        Ok(Self { address, token: token.trim().to_owned(), stop: Some(stop), served, runtime })
     }
 
     /// Stops it in order.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.stop.take());
-        Ok(self.served.await??)
+        let served = self.served.await?;
+        self.runtime.shutdown_background();
+        Ok(served?)
     }
 }

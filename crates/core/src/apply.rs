@@ -65,8 +65,8 @@ impl State {
                     state: OfferState::Open,
                     reason: None,
                 });
-                self.tasks[task.index()].offers.push(*offer);
-                self.tasks[task.index()].changed = record.position;
+                self.tasks[*task].offers.push(*offer);
+                self.tasks[*task].changed = record.position;
                 self.open_offers += 1;
             }
             Event::OfferAccepted { offer, .. } => self.offer_settled(*offer, OfferState::Accepted, None),
@@ -107,7 +107,7 @@ impl State {
     /// Changes a task and everything that is derived from its state.
     pub(crate) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
         let before = self.leave(id);
-        let task = &mut self.tasks[id.index()];
+        let task = &mut self.tasks[id];
         change(task);
         task.changed = self.position;
         if task.state() != before {

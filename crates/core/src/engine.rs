@@ -267,7 +267,7 @@ impl Step<'_> {
 impl State {
     /// Judges one item of a plan against what is so now; a stale item falls away.
     fn judge(&self, placement: Placement) -> Option<Event> {
-        let task = self.tasks.get(placement.task.index()).filter(|task| task.state() == TaskState::Ready)?;
+        let task = self.tasks.get(placement.task).filter(|task| task.state() == TaskState::Ready)?;
         let agent = self.agents.get(placement.agent.index())?;
         fit(self.situation.class(task.class), agent.id, self.situation.agent(agent.id)).ok()?;
         Some(self.assigned_event(task.id, agent.id, Decision::Placed, placement.considered))
@@ -335,7 +335,7 @@ impl State {
         self.situation.unsettle();
         self.doomed.clear();
         self.critical_arrivals.clear();
-        for task in &self.tasks {
+        for task in self.tasks.iter() {
             match task.state() {
                 TaskState::Blocked => self.doomed.push(task.id),
                 TaskState::Ready if task.priority == Priority::Critical => {

@@ -134,7 +134,7 @@ fn offline_owns_nothing(state: &State) -> Result<(), String> {
 }
 
 fn fence_grows(state: &State) -> Result<(), String> {
-    for task in state.tasks() {
+    for task in state.tasks().iter() {
         let Some(owner) = &task.owner else { continue };
         if owner.assignment > state.last_assignment {
             return Err(format!(
@@ -153,7 +153,7 @@ fn fence_grows(state: &State) -> Result<(), String> {
 }
 
 fn gates_hold(state: &State) -> Result<(), String> {
-    for task in state.tasks() {
+    for task in state.tasks().iter() {
         let finished_here = task.ending.as_ref().is_some_and(|ending| ending.by.is_some());
         if task.owner.is_none() && !finished_here {
             continue;
@@ -171,7 +171,7 @@ fn gates_hold(state: &State) -> Result<(), String> {
 }
 
 fn blockers_counted(state: &State) -> Result<(), String> {
-    for task in state.tasks() {
+    for task in state.tasks().iter() {
         let open = task.gates().filter(|&on| state.task(on).state() != TaskState::Completed).count();
         if open != task.open_blockers as usize {
             return Err(format!("{} counts {} open blockers, {open} are", task.id, task.open_blockers));
@@ -187,7 +187,7 @@ fn blockers_counted(state: &State) -> Result<(), String> {
 
 fn queue_is_ready(state: &State) -> Result<(), String> {
     let mut ready = 0;
-    for task in state.tasks() {
+    for task in state.tasks().iter() {
         let waits = state.situation.is_waiting(task.class, &task.queue_key());
         if waits != (task.state() == TaskState::Ready) {
             return Err(format!("{} is {}, in the queue: {waits}", task.id, task.state()));
@@ -223,7 +223,7 @@ fn timers_are_deferred(state: &State) -> Result<(), String> {
 
 fn counts_agree(state: &State) -> Result<(), String> {
     let mut counts = Counts::default();
-    for task in state.tasks() {
+    for task in state.tasks().iter() {
         counts.add(task.state());
     }
     if counts != state.counts {

@@ -19,6 +19,7 @@ mod rejection;
 mod snapshot;
 mod state;
 mod task;
+mod tasks;
 
 pub mod invariant;
 
@@ -31,3 +32,4 @@ pub use rejection::Rejection;
 pub use snapshot::{SNAPSHOT_FORMAT, SnapshotError};
 pub use state::{Counts, Escalation, EscalationKind, Offer, OfferState, State};
 pub use task::{Edge, Ending, Owner, Task};
+pub use tasks::Tasks;

@@ -12,6 +12,7 @@ use crate::agent::{Agent, Project};
 use crate::keys::Keyed;
 use crate::state::{Escalation, Offer, OfferState, State};
 use crate::task::Task;
+use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
 pub const SNAPSHOT_FORMAT: u32 = 1;
@@ -37,7 +38,7 @@ struct Facts<'a> {
     policy: &'a Policy,
     policy_version: u32,
     agents: &'a [Agent],
-    tasks: &'a [Task],
+    tasks: &'a Tasks,
     projects: &'a BTreeMap<Name, Project>,
     offers: &'a [Offer],
     escalations: &'a [Escalation],

@@ -14,6 +14,7 @@ use crate::index::{Classes, Words};
 use crate::keys::Keys;
 use crate::map::Map;
 use crate::task::Task;
+use crate::tasks::Tasks;
 
 /// How many tasks are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,7 +133,7 @@ pub struct State {
     pub(crate) policy: Policy,
     pub(crate) policy_version: u32,
     pub(crate) agents: Vec<Agent>,
-    pub(crate) tasks: Vec<Task>,
+    pub(crate) tasks: Tasks,
     pub(crate) projects: BTreeMap<Name, Project>,
     pub(crate) offers: Vec<Offer>,
     pub(crate) escalations: Vec<Escalation>,
@@ -173,7 +174,7 @@ impl State {
             policy,
             policy_version: 0,
             agents: Vec::new(),
-            tasks: Vec::new(),
+            tasks: Tasks::default(),
             projects: BTreeMap::new(),
             offers: Vec::new(),
             escalations: Vec::new(),
@@ -226,7 +227,7 @@ impl State {
 
     /// Returns every task in the order of submission.
     #[must_use]
-    pub fn tasks(&self) -> &[Task] {
+    pub fn tasks(&self) -> &Tasks {
         &self.tasks
     }
 
@@ -245,7 +246,7 @@ impl State {
     /// Where the id does not come from this fleet.
     #[must_use]
     pub fn task(&self, id: TaskId) -> &Task {
-        &self.tasks[id.index()]
+        &self.tasks[id]
     }
 
     /// Returns the id of the agent called `name`.
@@ -258,7 +259,7 @@ impl State {
     #[must_use]
     pub fn task_id(&self, reference: &TaskRef) -> Option<TaskId> {
         match reference {
-            TaskRef::Id(id) => Some(*id).filter(|id| id.0 >= 1 && id.index() < self.tasks.len()),
+            TaskRef::Id(id) => Some(*id).filter(|id| id.0 >= 1 && self.tasks.get(*id).is_some()),
             TaskRef::Key(key) => self.task_keys.get(key).copied(),
         }
     }

@@ -1,6 +1,7 @@
 //! The appender: one thread that makes batches durable, then lets out what waited for them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 use kapell_core::Record;
@@ -19,9 +20,20 @@ pub(crate) struct StoredSnapshot {
 
 /// What goes into one append, and what waits for it.
 pub(crate) struct Batch {
+    pub(crate) rows: RowBatch,
+    /// What the rows say, for those who follow the events.
     pub(crate) records: Vec<Record>,
     pub(crate) deferred: Vec<Deferred>,
     pub(crate) snapshot: Option<StoredSnapshot>,
+}
+
+/// How far the appender is, for the writer to look at without waiting.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// Batches that are durable, or failed, and whose replies leave.
+    pub(crate) answered: AtomicU64,
+    /// Whether the log could not be written: what the writer has decided since is not known to have happened.
+    pub(crate) failed: AtomicBool,
 }
 
 impl Batch {
@@ -40,24 +52,32 @@ pub(crate) struct Appender {
     pub(crate) position: u64,
     pub(crate) fleet: Fleet,
     pub(crate) writer: Sender<Message>,
+    pub(crate) progress: Arc<Progress>,
     /// Told once, when the log could not be written.
-    pub(crate) failed: oneshot::Sender<StoreError>,
+    pub(crate) failed: Option<oneshot::Sender<StoreError>>,
 }
 
 impl Appender {
-    /// Serves until the writer lets go, or an append fails. A failed append is the end of this fleet's engine: what
-    /// waited is told that it is not known to have happened, and the process ends.
+    /// Serves until the writer lets go. A failed append is the end of this fleet's engine: what waits, then and
+    /// later, is told that it is not known to have happened, and the process ends.
     pub(crate) fn run(mut self, batches: &Receiver<Batch>) {
         let snapshots = self.snapshot_thread();
-        let mut rows = RowBatch::new();
-        while let Ok(batch) = batches.recv() {
-            if let Err(error) = self.append(&batch.records, &mut rows) {
-                tracing::error!(%error, "the log could not be written");
-                batch.fail();
-                let _ = self.failed.send(error);
-                return;
+        for batch in batches {
+            if self.progress.failed.load(Ordering::Relaxed) {
+                self.let_down(batch);
+                continue;
             }
-            self.let_out(batch, snapshots.as_ref().map(|(sender, _)| sender));
+            match self.append(&batch.rows) {
+                Ok(()) => self.let_out(batch, snapshots.as_ref().map(|(sender, _)| sender)),
+                Err(error) => {
+                    tracing::error!(%error, "the log could not be written");
+                    self.progress.failed.store(true, Ordering::Release);
+                    self.let_down(batch);
+                    if let Some(failed) = self.failed.take() {
+                        let _ = failed.send(error);
+                    }
+                }
+            }
         }
         if let Some((sender, thread)) = snapshots {
             drop(sender);
@@ -65,27 +85,28 @@ impl Appender {
         }
     }
 
-    fn append(&mut self, records: &[Record], rows: &mut RowBatch) -> Result<(), StoreError> {
-        if records.is_empty() {
+    fn append(&mut self, rows: &RowBatch) -> Result<(), StoreError> {
+        if rows.is_empty() {
             return Ok(());
-        }
-        rows.clear();
-        for record in records {
-            let command = record.command.0.to_be_bytes();
-            rows.push(record.at.0, command, &record.actor, record.event.kind(), |out| {
-                record.event.encode(out);
-            });
         }
         self.position = self.store.append(self.key, self.epoch, self.position, rows)?;
         self.fleet.mark_durable(Position(self.position));
         Ok(())
     }
 
-    fn let_out(&self, batch: Batch, snapshots: Option<&Sender<StoredSnapshot>>) {
+    fn let_down(&self, batch: Batch) {
+        self.progress.answered.fetch_add(1, Ordering::Release);
+        batch.fail();
+        let _ = self.writer.send(Message::Appended(RowBatch::new()));
+    }
+
+    fn let_out(&self, mut batch: Batch, snapshots: Option<&Sender<StoredSnapshot>>) {
+        self.progress.answered.fetch_add(1, Ordering::Release);
         for answer in batch.deferred {
             answer(true);
         }
-        let _ = self.writer.send(Message::Appended);
+        batch.rows.clear();
+        let _ = self.writer.send(Message::Appended(batch.rows));
         if let (Some(snapshot), Some(snapshots)) = (batch.snapshot, snapshots) {
             // One that is still being written makes this one superfluous.
             let _ = snapshots.try_send(snapshot);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::TrySendError;
 use kapell_core::{Command, Record, Rejection, Reply, State, TaskSpec};
 use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, TaskId, Text};
+use kapell_store::RowBatch;
 use tokio::sync::{broadcast, oneshot};
 
 /// Messages that may wait for the writer; beyond it the door answers `busy`.
@@ -112,10 +113,19 @@ pub struct View<'a> {
 pub(crate) type Deferred = Box<dyn FnOnce(bool) + Send>;
 
 pub(crate) enum Message {
-    Lines { lines: Vec<Line>, answer: oneshot::Sender<Result<Vec<Result<Answer, Rejection>>, Refused>> },
-    Next { agent: Name, max: usize, wait: bool, answer: oneshot::Sender<Result<Vec<Handed>, Refused>> },
+    Lines {
+        lines: Vec<Line>,
+        answer: oneshot::Sender<Result<Vec<Result<Answer, Rejection>>, Refused>>,
+    },
+    Next {
+        agent: Name,
+        max: usize,
+        wait: bool,
+        answer: oneshot::Sender<Result<Vec<Handed>, Refused>>,
+    },
     Query(Box<dyn FnOnce(&View<'_>) -> Deferred + Send>),
-    Appended,
+    /// A batch is durable and its replies have left; its rows can be filled again.
+    Appended(RowBatch),
     Stop,
 }
 

@@ -11,9 +11,9 @@ use kapell_plan::Greedy;
 use kapell_store::{Reader, Row, Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::appender::Appender;
+use crate::appender::{Appender, Progress};
 use crate::fleet::{Fleet, QUEUE_MAX};
-use crate::writer::Writer;
+use crate::writer::{BATCHES_MAX, Writer};
 
 /// Rows that are decoded at once while the rows before are folded.
 const REPLAY_ROWS: usize = 8_192;
@@ -116,10 +116,11 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
     let found = found(name, head.epoch, engine.state(), loaded.snapshot, loaded.skipped, took);
 
     let (queue, messages) = crossbeam_channel::bounded(QUEUE_MAX);
-    let (batches, appends) = crossbeam_channel::bounded(1);
+    let (batches, appends) = crossbeam_channel::bounded(BATCHES_MAX);
     let (failing, failure) = oneshot::channel();
     let (published, _) = broadcast::channel(PUBLISHED_MAX);
     let durable = Arc::new(AtomicU64::new(head.position));
+    let progress = Arc::new(Progress::default());
     let names = engine.state().agents().iter().map(|agent| agent.spec.name.clone()).collect();
     let fleet =
         Fleet { queue: queue.clone(), durable, published, names: Arc::new(RwLock::new(Arc::new(names))) };
@@ -130,9 +131,10 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
         position: head.position,
         fleet: fleet.clone(),
         writer: queue,
-        failed: failing,
+        progress: Arc::clone(&progress),
+        failed: Some(failing),
     };
-    let writer = Writer::new(engine, fleet.clone(), messages, batches);
+    let writer = Writer::new(engine, fleet.clone(), messages, batches, progress);
     let threads = vec![
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run())?,
         std::thread::Builder::new().name("appender".to_owned()).spawn(move || appender.run(&appends))?,

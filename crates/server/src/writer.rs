@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The writer folds what it decides at once and goes on deciding the next batch while the last one is being
-//! written; there is one append under way at a time (group commit). Whatever leaves, replies, refusals and answers
-//! to questions alike, leaves with the batch whose state it saw, once that is durable.
+//! written; there is one append under way at a time (group commit), and under load a full one waits behind it, so
+//! that the appender never waits for the writer. Whatever leaves, replies, refusals and answers to questions alike,
+//! leaves with the batch whose state it saw, once that is durable.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,13 +19,20 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use kapell_core::{Command, Engine, Event, Liveness, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT};
 use kapell_model::{AgentId, AgentState, CommandId, Moment, Name, Position, TaskState};
 use kapell_plan::Greedy;
+use kapell_store::RowBatch;
 use tokio::sync::oneshot;
 
-use crate::appender::{Batch, StoredSnapshot};
+use crate::appender::{Batch, Progress, StoredSnapshot};
 use crate::fleet::{Answer, Ask, Deferred, Fleet, Handed, Line, Message, Refused, View};
 
 /// Events after which no further message is taken into a batch: bounds the time of one append.
 const BATCH_EVENTS_MAX: usize = 20_000;
+/// Events that are handed over, where the appender has nothing to do, before further messages are taken.
+const HAND_OVER_EVENTS: usize = 1_000;
+/// Events of a batch that may wait behind the one that is being written.
+const AHEAD_EVENTS: usize = 4_000;
+/// Batches that the appender may hold: one under way, one behind it.
+pub(crate) const BATCHES_MAX: usize = 2;
 /// Events between two snapshots, at least; more where the state is large, so that writing it stays a small part.
 const SNAPSHOT_EVENTS_MIN: u64 = 100_000;
 /// The longest pause between two looks at the leases.
@@ -43,8 +51,14 @@ pub(crate) struct Writer {
     queue: Receiver<Message>,
     appender: Sender<Batch>,
     records: Vec<Record>,
+    /// The records as they are written.
+    rows: RowBatch,
+    /// Row batches that were written, to be filled again.
+    spare: Vec<RowBatch>,
     deferred: Vec<Deferred>,
-    in_flight: bool,
+    /// Batches that were handed over.
+    handed: u64,
+    progress: Arc<Progress>,
     waiters: Vec<Vec<Waiter>>,
     ticked: Moment,
     snapshot_at: u64,
@@ -70,6 +84,7 @@ impl Writer {
         fleet: Fleet,
         queue: Receiver<Message>,
         appender: Sender<Batch>,
+        progress: Arc<Progress>,
     ) -> Self {
         let start = now();
         let liveness = Liveness::new(engine.state(), start);
@@ -81,8 +96,11 @@ impl Writer {
             queue,
             appender,
             records: Vec::new(),
+            rows: RowBatch::new(),
+            spare: Vec::new(),
             deferred: Vec::new(),
-            in_flight: false,
+            handed: 0,
+            progress,
             waiters: Vec::new(),
             ticked: start,
             snapshot_at,
@@ -113,6 +131,9 @@ impl Writer {
     /// Takes what else is waiting, until the batch is full. Returns whether it was told to stop.
     fn drain(&mut self) -> bool {
         while self.records.len() < BATCH_EVENTS_MAX {
+            if self.records.len() >= HAND_OVER_EVENTS && self.in_flight() == 0 {
+                break;
+            }
             match self.queue.try_recv() {
                 Ok(message) => {
                     if self.take(message) {
@@ -134,7 +155,7 @@ impl Writer {
                 let answer = ask(&view);
                 self.defer(answer);
             }
-            Message::Appended => self.in_flight = false,
+            Message::Appended(rows) => self.spare.push(rows),
             Message::Stop => return true,
         }
         false
@@ -198,7 +219,9 @@ impl Writer {
         let before = self.records.len();
         let reply = self.engine.execute(&request, &mut self.records);
         for index in before..self.records.len() {
-            match self.records[index].event {
+            let Record { at, command, actor, event, .. } = &self.records[index];
+            self.rows.push(at.0, command.0.to_be_bytes(), actor, event.kind(), |out| event.encode(out));
+            match *event {
                 Event::TaskAssigned { agent, assignment, .. } => {
                     self.liveness.assigned(assignment, self.engine.state(), request.at);
                     self.wake(agent);
@@ -290,21 +313,31 @@ impl Writer {
 
     /// Sends an answer with the batch whose state it saw: at once where all of that is durable.
     fn defer(&mut self, answer: Deferred) {
-        if self.records.is_empty() && self.deferred.is_empty() && !self.in_flight {
-            answer(true);
+        if self.records.is_empty() && self.deferred.is_empty() && self.in_flight() == 0 {
+            answer(!self.progress.failed.load(Ordering::Acquire));
         } else {
             self.deferred.push(answer);
         }
     }
 
-    /// Gives what has gathered to the appender, unless it is still busy.
+    /// Returns how many batches the appender has.
+    fn in_flight(&self) -> u64 {
+        self.handed - self.progress.answered.load(Ordering::Acquire)
+    }
+
+    /// Gives what has gathered to the appender, unless it has enough.
     fn hand_over(&mut self) {
-        if self.in_flight || (self.records.is_empty() && self.deferred.is_empty()) {
+        let ready = match self.in_flight() {
+            0 => !self.records.is_empty() || !self.deferred.is_empty(),
+            1 => self.records.len() >= AHEAD_EVENTS,
+            _ => false,
+        };
+        if !ready {
             return;
         }
         let batch = self.batch();
         match self.appender.try_send(batch) {
-            Ok(()) => self.in_flight = true,
+            Ok(()) => self.handed += 1,
             Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => batch.fail(),
         }
     }
@@ -317,7 +350,9 @@ impl Writer {
             );
         }
         let snapshot = self.due_snapshot();
+        let empty = self.spare.pop().unwrap_or_default();
         Batch {
+            rows: std::mem::replace(&mut self.rows, empty),
             records: std::mem::take(&mut self.records),
             deferred: std::mem::take(&mut self.deferred),
             snapshot,
@@ -372,16 +407,15 @@ impl Writer {
     }
 
     fn pause(&self) -> Duration {
-        if self.engine.is_unsettled() && !self.in_flight { Duration::ZERO } else { self.period() }
+        if self.engine.is_unsettled() && self.in_flight() == 0 { Duration::ZERO } else { self.period() }
     }
 
     /// Writes what has gathered and a last snapshot, then lets go of the appender.
     fn finish(mut self) {
-        while self.in_flight {
-            match self.queue.recv() {
-                Ok(Message::Appended) => self.in_flight = false,
-                Ok(_) => {}
-                Err(_) => return,
+        while self.in_flight() > 0 {
+            // Every batch is answered with a message; what else comes now is told that the server stops.
+            if self.queue.recv().is_err() {
+                return;
             }
         }
         let moved = self.engine.state().position().0 > self.snapshot_at;

@@ -88,7 +88,7 @@ impl State {
         offer.reason = reason.cloned();
         self.open_offers -= 1;
         let task = offer.task;
-        self.tasks[task.index()].changed = self.position;
+        self.tasks[task].changed = self.position;
     }
 
     pub(super) fn project_deadline(&self, project: Option<&Name>) -> Option<kapell_model::Moment> {

@@ -12,7 +12,7 @@ use crate::task::{Edge, Task};
 impl State {
     /// Makes a new task known to those that it waits for, and counts which of them are open.
     pub(super) fn link(&mut self, id: TaskId) {
-        let gates: Vec<TaskId> = self.tasks[id.index()].gates().collect();
+        let gates: Vec<TaskId> = self.tasks[id].gates().collect();
         for on in gates {
             self.gate(id, on);
         }
@@ -20,10 +20,10 @@ impl State {
 
     /// Adds the gate of one edge; the task is out of the indexes or not yet in them.
     fn gate(&mut self, id: TaskId, on: TaskId) {
-        self.tasks[on.index()].dependents.push(id);
-        let blocker = self.tasks[on.index()].state();
+        self.tasks[on].dependents.push(id);
+        let blocker = self.tasks[on].state();
         if blocker != TaskState::Completed {
-            self.tasks[id.index()].open_blockers += 1;
+            self.tasks[id].open_blockers += 1;
         }
         if matches!(blocker, TaskState::Failed | TaskState::Cancelled) {
             self.doomed.push(id);
@@ -37,10 +37,10 @@ impl State {
             return;
         }
         let before = self.leave(id);
-        self.tasks[id.index()].edges.push(edge);
+        self.tasks[id].edges.push(edge);
         self.gate(id, on);
         let (position, at) = (self.position, self.at);
-        let task = &mut self.tasks[id.index()];
+        let task = &mut self.tasks[id];
         task.changed = position;
         if task.state() != before {
             task.state_since = at;
@@ -50,8 +50,8 @@ impl State {
     }
 
     pub(super) fn dependency_waived(&mut self, id: TaskId, on: TaskId) {
-        self.tasks[on.index()].dependents.retain(|&dependent| dependent != id);
-        let open = u32::from(self.tasks[on.index()].state() != TaskState::Completed);
+        self.tasks[on].dependents.retain(|&dependent| dependent != id);
+        let open = u32::from(self.tasks[on].state() != TaskState::Completed);
         self.change(id, |task| {
             task.open_blockers -= open;
             for edge in task.edges.iter_mut().filter(|edge| edge.on == on && edge.gates()) {
@@ -63,32 +63,32 @@ impl State {
 
     /// Unblocks what waited for a completed task; costs time in the number of its dependents.
     pub(super) fn release_dependents(&mut self, id: TaskId) {
-        let dependents = std::mem::take(&mut self.tasks[id.index()].dependents);
+        let dependents = std::mem::take(&mut self.tasks[id].dependents);
         for &dependent in &dependents {
             self.change(dependent, |task| task.open_blockers -= 1);
         }
-        self.tasks[id.index()].dependents = dependents;
+        self.tasks[id].dependents = dependents;
     }
 
     /// Marks what waits for something that will not come.
     pub(super) fn doom_dependents(&mut self, id: TaskId) {
-        let dependents = std::mem::take(&mut self.tasks[id.index()].dependents);
-        self.doomed.extend(dependents.iter().filter(|dependent| self.tasks[dependent.index()].is_open()));
-        self.tasks[id.index()].dependents = dependents;
+        let dependents = std::mem::take(&mut self.tasks[id].dependents);
+        self.doomed.extend(dependents.iter().filter(|dependent| self.tasks[**dependent].is_open()));
+        self.tasks[id].dependents = dependents;
     }
 
     /// Pushes the urgency of an open task to everything that it transitively waits for.
     pub(super) fn raise_blockers(&mut self, id: TaskId) {
-        if !self.tasks[id.index()].is_open() || self.tasks[id.index()].open_blockers == 0 {
+        if !self.tasks[id].is_open() || self.tasks[id].open_blockers == 0 {
             return;
         }
         let mut raised = vec![id];
         while let Some(id) = raised.pop() {
-            let task = &self.tasks[id.index()];
+            let task = &self.tasks[id];
             let (effective, latest_start) = (task.effective, task.latest_start);
-            let blockers: Vec<TaskId> = task.gates().filter(|on| self.tasks[on.index()].is_open()).collect();
+            let blockers: Vec<TaskId> = task.gates().filter(|on| self.tasks[*on].is_open()).collect();
             for on in blockers {
-                let blocker = &self.tasks[on.index()];
+                let blocker = &self.tasks[on];
                 let effective = blocker.effective.min(effective);
                 let latest_start = blocker.latest_start.min(earlier(latest_start, blocker));
                 if (effective, latest_start) != (blocker.effective, blocker.latest_start) {
@@ -101,7 +101,7 @@ impl State {
 
     /// Computes the urgency of what an ended task waited for anew: the reason may be gone.
     pub(super) fn lower_blockers(&mut self, id: TaskId) {
-        let blockers: Vec<TaskId> = self.tasks[id.index()].gates().collect();
+        let blockers: Vec<TaskId> = self.tasks[id].gates().collect();
         for on in blockers {
             self.recompute_urgency(on);
         }
@@ -111,7 +111,7 @@ impl State {
     pub(super) fn recompute_urgency(&mut self, id: TaskId) {
         let mut stale = vec![id];
         while let Some(id) = stale.pop() {
-            let task = &self.tasks[id.index()];
+            let task = &self.tasks[id];
             if !task.is_open() {
                 continue;
             }
@@ -119,10 +119,7 @@ impl State {
                 self.project_deadline(task.spec.project.as_ref()).into_iter().chain(task.spec.deadline).min();
             let own = deadline.map_or(Moment::NEVER, |deadline| deadline.before(task.estimate));
             let open = || {
-                task.dependents
-                    .iter()
-                    .map(|dependent| &self.tasks[dependent.index()])
-                    .filter(|task| task.is_open())
+                task.dependents.iter().map(|dependent| &self.tasks[*dependent]).filter(|task| task.is_open())
             };
             let effective = open()
                 .map(|dependent| dependent.effective)
@@ -140,7 +137,7 @@ impl State {
     }
 
     fn set_urgency(&mut self, id: TaskId, effective: Priority, latest_start: Moment) {
-        let task = &mut self.tasks[id.index()];
+        let task = &mut self.tasks[id];
         let waiting = task.state() == TaskState::Ready;
         let (class, old) = (task.class, task.queue_key());
         task.effective = effective;

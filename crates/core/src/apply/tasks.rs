@@ -122,7 +122,7 @@ impl State {
     }
 
     pub(super) fn task_progressed(&mut self, id: TaskId, percent: Option<u8>, note: Option<&Text>) {
-        let task = &mut self.tasks[id.index()];
+        let task = &mut self.tasks[id];
         task.changed = self.position;
         let owner = task.owner.as_mut().expect("only an owner reports progress");
         owner.percent = percent.unwrap_or(owner.percent);
@@ -212,12 +212,12 @@ impl State {
     }
 
     fn owner_of(&self, id: TaskId) -> AgentId {
-        self.tasks[id.index()].owner.as_ref().expect("an owned task").agent
+        self.tasks[id].owner.as_ref().expect("an owned task").agent
     }
 
     /// Takes the task from its owner, where it has one, and changes it.
     fn disown(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
-        if let Some(owner) = &self.tasks[id.index()].owner {
+        if let Some(owner) = &self.tasks[id].owner {
             let (agent, assignment) = (owner.agent, owner.assignment);
             let position = self.position;
             let holder = &mut self.agents[agent.index()];
@@ -242,7 +242,7 @@ impl State {
 
     /// Takes a task out of the indexes of its state, and returns that.
     pub(super) fn leave(&mut self, id: TaskId) -> TaskState {
-        let task = &self.tasks[id.index()];
+        let task = &self.tasks[id];
         let state = task.state();
         self.counts.sub(state);
         if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {
@@ -260,7 +260,7 @@ impl State {
 
     /// Puts a task into the indexes of its state.
     pub(crate) fn enter(&mut self, id: TaskId) {
-        let task = &self.tasks[id.index()];
+        let task = &self.tasks[id];
         let state = task.state();
         self.counts.add(state);
         if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {

@@ -1,5 +1,6 @@
 //! Many commands in one request, one JSON object a line, each standing alone.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -23,6 +24,8 @@ const BULK_BYTES_MAX: usize = 16 * 1024 * 1024;
 const BULK_LINES_MAX: usize = 100_000;
 /// Lines that are handed to the writer at once, so that others get between.
 const CHUNK_LINES: usize = 512;
+/// Chunks of one request that wait for the writer at once.
+const CHUNKS_UNDER_WAY: usize = 8;
 /// How often a full queue is tried again for one chunk before the rest is answered `busy`.
 const TRIES_MAX: usize = 200;
 
@@ -55,17 +58,19 @@ pub(super) async fn bulk(door: Door, request: Request) -> Result<Response, Refus
         return Err(Problem::new(ErrorCode::PayloadTooLarge, detail).into());
     }
     let mut out = Vec::with_capacity(lines.len() * 64);
-    // One chunk is being decided while the next one is read and the last one is written out.
-    let mut under_way: Option<(Vec<Slot>, oneshot::Receiver<Answers>)> = None;
-    for (index, chunk) in lines.chunks(CHUNK_LINES).enumerate() {
-        let (slots, asked) = read_chunk(&door, index * CHUNK_LINES, chunk);
-        let receiver = hand_over(&door, asked).await?;
-        if let Some((slots, receiver)) = under_way.replace((slots, receiver)) {
+    // Chunks are decided and made durable while the next ones are read and the last one is written out.
+    let mut under_way: VecDeque<(Vec<Slot>, oneshot::Receiver<Answers>)> = VecDeque::new();
+    let mut chunks = lines.chunks(CHUNK_LINES).enumerate();
+    loop {
+        let next = if under_way.len() < CHUNKS_UNDER_WAY { chunks.next() } else { None };
+        if let Some((index, chunk)) = next {
+            let (slots, asked) = read_chunk(&door, index * CHUNK_LINES, chunk);
+            under_way.push_back((slots, hand_over(&door, asked).await?));
+        } else if let Some((slots, receiver)) = under_way.pop_front() {
             write_chunk(slots, receiver.await.unwrap_or(Err(Refused::Down))?, &mut out);
+        } else {
+            break;
         }
-    }
-    if let Some((slots, receiver)) = under_way {
-        write_chunk(slots, receiver.await.unwrap_or(Err(Refused::Down))?, &mut out);
     }
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out).into_response())
 }
@@ -107,7 +112,7 @@ fn read_line(door: &Door, number: usize, bytes: &[u8]) -> Result<(Line, Option<S
         Err(_) => json(bytes)?,
     };
     let command = |contact, command| {
-        (Line::Command(door.ask(number, fingerprint("bulk", bytes), contact, command)), None)
+        (Line::Command(door.ask(number, || fingerprint("bulk", bytes), contact, command)), None)
     };
     let report = |report: &dyn Report| {
         let (agent, reported) = report.read(None)?;

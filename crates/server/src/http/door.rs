@@ -28,6 +28,8 @@ pub(crate) struct Door {
     pub(crate) app: App,
     pub(crate) caller: Arc<Caller>,
     key: Option<String>,
+    /// The id of the request; line `n` of a bulk without a key has this one plus `n`.
+    id: CommandId,
 }
 
 impl FromRequestParts<App> for Door {
@@ -38,7 +40,7 @@ impl FromRequestParts<App> for Door {
             let problem = Problem::new(ErrorCode::Unauthenticated, "the request carries no valid token");
             problem.hint("send `Authorization: Bearer TOKEN`; see `kapell token`")
         })?;
-        Ok(Self { app: app.clone(), caller, key: key(&parts.headers)? })
+        Ok(Self { app: app.clone(), caller, key: key(&parts.headers)?, id: fresh_id() })
     }
 }
 
@@ -89,19 +91,28 @@ impl Door {
         contact: Option<Name>,
         command: Command,
     ) -> Result<Reply, Refusal> {
-        let ask = self.ask(0, fingerprint, contact, command);
+        let ask = self.ask(0, || fingerprint, contact, command);
         Ok(self.app.fleet.command(ask).await?)
     }
 
-    /// Makes the ask of line `line` of the request.
-    pub(crate) fn ask(&self, line: usize, fingerprint: u64, contact: Option<Name>, command: Command) -> Ask {
+    /// Makes the ask of line `line` of the request; the digest of what it asks for is needed only with a key.
+    pub(crate) fn ask(
+        &self,
+        line: usize,
+        fingerprint: impl FnOnce() -> u64,
+        contact: Option<Name>,
+        command: Command,
+    ) -> Ask {
         let actor = Arc::clone(&self.caller.actor);
         match &self.key {
             Some(key) => {
                 let id = keyed_id(&actor, key, line);
-                Ask { id, fingerprint: Some(fingerprint), actor, contact, command }
+                Ask { id, fingerprint: Some(fingerprint()), actor, contact, command }
             }
-            None => Ask { id: fresh_id(), fingerprint: None, actor, contact, command },
+            None => {
+                let id = CommandId(self.id.0.wrapping_add(line as u128));
+                Ask { id, fingerprint: None, actor, contact, command }
+            }
         }
     }
 

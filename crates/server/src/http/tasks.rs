@@ -83,11 +83,13 @@ pub(super) async fn list(door: Door, Asked(query): Asked<TaskQuery>) -> Result<J
     let page = door.app.fleet.query(move |view| {
         let tasks = view.state.tasks();
         let mut items = Vec::new();
-        let end = tasks.len().min(from.saturating_add(EXAMINED_MAX));
-        let mut at = from.min(tasks.len());
-        while at < end && items.len() < limit {
-            if filter.passes(view.state, &tasks[at]) {
-                items.push(convert::task(view, &tasks[at]));
+        let mut at = from;
+        for task in tasks.skip(from).take(EXAMINED_MAX) {
+            if items.len() == limit {
+                break;
+            }
+            if filter.passes(view.state, task) {
+                items.push(convert::task(view, task));
             }
             at += 1;
         }

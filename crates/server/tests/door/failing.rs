@@ -1,0 +1,56 @@
+//! A log that cannot be written: nothing that was not durable is ever told, and the engine ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kapell_core::{Command, TaskSpec};
+use kapell_model::{CommandId, Text};
+use kapell_server::{Ask, Refused, open};
+use kapell_store::{Fault, FaultPlan, Faults, Faulty, MemoryDisk};
+
+fn submission(number: u128) -> Ask {
+    let spec = Arc::new(TaskSpec::titled(Text::from("work")));
+    let command = Command::Submit { spec, edges: Vec::new() };
+    Ask { id: CommandId(number), fingerprint: None, actor: Arc::from("test"), contact: None, command }
+}
+
+#[test]
+fn what_is_not_durable_is_never_told() {
+    let disk = MemoryDisk::new();
+    let plan = FaultPlan::none().at_append(3, Fault::FailBefore);
+    let store = Faulty::new(disk.open(), Faults::new(plan));
+    let mut running = open(Box::new(store), "default").expect("it opens");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let fleet = running.fleet.clone();
+    runtime.block_on(async {
+        let mut told = 0;
+        for number in 1..=10 {
+            match fleet.command(submission(number)).await {
+                Ok(reply) => {
+                    told += 1;
+                    assert_eq!(
+                        reply.task.map(|task| task.0),
+                        Some(told),
+                        "no gap, and nothing behind the failure"
+                    );
+                }
+                Err(refused) => assert!(matches!(refused, Refused::Down), "{refused:?}"),
+            }
+        }
+        assert!((1..10).contains(&told), "{told} were told");
+        assert_eq!(fleet.durable().0, u64::from(told), "one event a task");
+        // A question would see what never became durable: it is not answered either.
+        let asked = fleet.query(|view| view.state.tasks().len()).await;
+        assert!(matches!(asked, Err(Refused::Down)), "{asked:?}");
+        let failure = tokio::time::timeout(Duration::from_secs(20), &mut running.failed).await;
+        assert!(
+            failure.is_ok_and(|failure| failure.is_ok()),
+            "the failure is told to whoever runs the server"
+        );
+    });
+    running.stop();
+    // Whoever takes the log up finds what was told, and no more.
+    let again = open(Box::new(disk.open()), "default").expect("it opens");
+    assert_eq!(u64::from(again.found.ready), again.found.position);
+    again.stop();
+}
