@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use kapell_api::{Ack, Assignment, Assignments, BulkAnswer};
+use kapell_api::{Assignment, Assignments, BulkAnswer};
+use serde::Deserialize;
 
 use crate::Options;
 use crate::machine;
@@ -155,7 +156,7 @@ async fn batched(options: &Options, table: &mut Table) -> anyhow::Result<()> {
     let tasks = if options.quick { 60_000 } else { 240_000 };
     let mut rates = Vec::new();
     let mut bytes_and_rows = (0, 0);
-    for _ in 0..if options.quick { 1 } else { 3 } {
+    for _ in 0..if options.quick { 1 } else { 5 } {
         let directory = tempfile::tempdir()?;
         let server = Server::start(directory.path()).await?;
         let mut connection = Connection::open(server.address, &server.token).await?;
@@ -210,6 +211,28 @@ struct Share {
     finished: Arc<AtomicUsize>,
 }
 
+/// What a client looks at in a line of the answer, without a copy.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    ok: Option<Told<'a>>,
+    #[serde(borrow, default)]
+    assignments: Vec<Handed<'a>>,
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Told<'a> {
+    state: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Handed<'a> {
+    task: &'a str,
+    assignment: &'a str,
+    agent: &'a str,
+}
+
 /// Submits in bulks and does what its half of the agents is handed, until all tasks of both clients are finished.
 async fn batches(address: SocketAddr, token: String, share: Share) -> anyhow::Result<()> {
     let mut connection = Connection::open(address, &token).await?;
@@ -242,21 +265,17 @@ async fn batches(address: SocketAddr, token: String, share: Share) -> anyhow::Re
         }
         let answer = connection.bulk(&body).await?;
         for line in answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            match serde_json::from_slice(line)? {
-                BulkAnswer::Ok(Ack { state: Some(state), .. }) if state == "completed" => {
-                    share.finished.fetch_add(1, Ordering::Relaxed);
-                }
-                BulkAnswer::Ok(_) => {}
-                BulkAnswer::Error(problem) => anyhow::bail!("{problem}"),
-                BulkAnswer::Assignments(assignments) => {
-                    for Assignment { task, assignment, agent, .. } in assignments {
-                        for verb in ["start", "done"] {
-                            writeln!(
-                                reports,
-                                r#"{{"{verb}":{{"task":"{task}","agent":"{agent}","assignment":"{assignment}"}}}}"#
-                            )?;
-                        }
-                    }
+            let line: Line<'_> = serde_json::from_slice(line)?;
+            ensure!(line.error.is_none(), "{:?}", line.error);
+            if line.ok.is_some_and(|ack| ack.state == Some("completed")) {
+                share.finished.fetch_add(1, Ordering::Relaxed);
+            }
+            for Handed { task, assignment, agent } in line.assignments {
+                for verb in ["start", "done"] {
+                    writeln!(
+                        reports,
+                        r#"{{"{verb}":{{"task":"{task}","agent":"{agent}","assignment":"{assignment}"}}}}"#
+                    )?;
                 }
             }
         }
