@@ -361,7 +361,7 @@ impl Writer {
 
     fn due_snapshot(&mut self) -> Option<StoredSnapshot> {
         let state = self.engine.state();
-        let due = SNAPSHOT_EVENTS_MIN.max(4 * state.tasks().len() as u64);
+        let due = SNAPSHOT_EVENTS_MIN.max(2 * state.tasks().len() as u64);
         (state.position().0 >= self.snapshot_at + due).then(|| self.snapshot())
     }
 
