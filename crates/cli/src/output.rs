@@ -46,7 +46,11 @@ pub fn cut(text: &str, width: usize) -> String {
 
 /// Writes rows under their headings, as kubectl does: no lines, two blanks between the columns.
 pub fn table(headings: &[&str], rows: Vec<Vec<String>>) {
-    line(grid(headings, rows));
+    if rows.is_empty() {
+        eprintln!("nothing to show");
+    } else {
+        line(grid(headings, rows));
+    }
 }
 
 /// Returns rows under their headings.

@@ -67,7 +67,7 @@ fn checked(record: &Record<'_>, id: &str, report: &mut ImportReport) -> Result<D
     let mut labels = record.labels("labels", report)?;
     let unchanged = unchanged(record, id, &title, &description, &labels);
     let source = record.source(NAME, &unchanged, report);
-    let status = status(record, report)?;
+    let status = record.status("open", report)?;
     let (state, settled) = state(record, &status, report)?;
     let (mut priority, priority_word) = priority(record, report)?;
     if state == ImportedState::Deferred {
@@ -136,16 +136,6 @@ fn unchanged(
         }
     }
     unchanged
-}
-
-fn status(record: &Record<'_>, report: &mut ImportReport) -> Result<String, Refusal> {
-    match record.text("status")?.filter(|status| !status.is_empty()) {
-        Some(status) => Ok(status.to_owned()),
-        None => {
-            report.inferred.push(record.finding("status", "missing, taken as `open`"));
-            Ok("open".to_owned())
-        }
-    }
 }
 
 /// Returns the state, and whether beads no longer waits for such a task.

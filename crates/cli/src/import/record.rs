@@ -103,6 +103,15 @@ impl Record<'_> {
         }
     }
 
+    /// Returns the status; a missing one is taken as `otherwise` and reported.
+    pub fn status(&self, otherwise: &str, report: &mut ImportReport) -> Result<String, Refusal> {
+        if let Some(status) = self.text("status")?.filter(|status| !status.is_empty()) {
+            return Ok(status.to_owned());
+        }
+        report.inferred.push(self.finding("status", format!("missing, taken as `{otherwise}`")));
+        Ok(otherwise.to_owned())
+    }
+
     /// Puts a description together from its main field and those that stand under a heading of their own.
     ///
     /// # Errors

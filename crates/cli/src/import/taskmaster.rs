@@ -308,7 +308,7 @@ impl<'a> Context<'a> {
         let description = record.description("description", &SECTIONS, report)?;
         let unchanged = unchanged(record, &title, &description);
         let source = record.source(NAME, &unchanged, report);
-        let status = status(record, report)?;
+        let status = record.status("pending", report)?;
         let state = state(record, &status, report);
         let (mut priority, priority_word) = priority(record, parent, report)?;
         let mut labels = Vec::new();
@@ -439,16 +439,6 @@ fn unchanged(record: &Record<'_>, title: &str, description: &str) -> Vec<&'stati
         unchanged.push("description");
     }
     unchanged
-}
-
-fn status(record: &Record<'_>, report: &mut ImportReport) -> Result<String, Refusal> {
-    match record.text("status")?.filter(|status| !status.is_empty()) {
-        Some(status) => Ok(status.to_owned()),
-        None => {
-            report.inferred.push(record.finding("status", "missing, taken as `pending`"));
-            Ok("pending".to_owned())
-        }
-    }
 }
 
 fn state(record: &Record<'_>, status: &str, report: &mut ImportReport) -> ImportedState {
