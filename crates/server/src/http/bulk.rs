@@ -29,6 +29,9 @@ const CHUNKS_UNDER_WAY: usize = 8;
 /// How often a full queue is tried again for one chunk before the rest is answered `busy`.
 const TRIES_MAX: usize = 200;
 
+/// The answers of a chunk that are not there yet.
+type Waiting = oneshot::Receiver<Answers>;
+/// The answers of a chunk, or why the writer did not take it.
 type Answers = Result<Vec<Result<Answer, Rejection>>, Refused>;
 
 /// What becomes of a line: refused at the door, or waiting for the writer's next answer.
@@ -59,15 +62,31 @@ pub(super) async fn bulk(door: Door, request: Request) -> Result<Response, Refus
     }
     let mut out = Vec::with_capacity(lines.len() * 64);
     // Chunks are decided and made durable while the next ones are read and the last one is written out.
-    let mut under_way: VecDeque<(Vec<Slot>, oneshot::Receiver<Answers>)> = VecDeque::new();
+    let mut under_way: VecDeque<(Vec<Slot>, Result<Waiting, Refused>)> = VecDeque::new();
     let mut chunks = lines.chunks(CHUNK_LINES).enumerate();
+    let mut refused = None;
     loop {
         let next = if under_way.len() < CHUNKS_UNDER_WAY { chunks.next() } else { None };
         if let Some((index, chunk)) = next {
             let (slots, asked) = read_chunk(&door, index * CHUNK_LINES, chunk);
-            under_way.push_back((slots, hand_over(&door, asked).await?));
-        } else if let Some((slots, receiver)) = under_way.pop_front() {
-            write_chunk(slots, receiver.await.unwrap_or(Err(Refused::Down))?, &mut out);
+            let handed = match &refused {
+                None => hand_over(&door, asked).await,
+                Some(refused) => Err(Refused::clone(refused)),
+            };
+            if let Err(why) = &handed {
+                if index == 0 {
+                    // Nothing has happened yet: the request can be sent again as it is.
+                    return Err(why.clone().into());
+                }
+                refused = Some(why.clone());
+            }
+            under_way.push_back((slots, handed));
+        } else if let Some((slots, handed)) = under_way.pop_front() {
+            let answers = match handed {
+                Ok(waiting) => waiting.await.unwrap_or(Err(Refused::Down)),
+                Err(refused) => Err(refused),
+            };
+            write_chunk(slots, answers, &mut out);
         } else {
             break;
         }
@@ -76,17 +95,17 @@ pub(super) async fn bulk(door: Door, request: Request) -> Result<Response, Refus
 }
 
 /// Hands a chunk to the writer; waits while its queue is full.
-async fn hand_over(door: &Door, lines: Vec<Line>) -> Result<oneshot::Receiver<Answers>, Refusal> {
+async fn hand_over(door: &Door, lines: Vec<Line>) -> Result<Waiting, Refused> {
     let mut lines = lines;
     for _ in 0..TRIES_MAX {
         match door.app.fleet.offer_lines(lines) {
             Ok(receiver) => return Ok(receiver),
             Err((Refused::Busy, back)) => lines = back,
-            Err((refused, _)) => return Err(refused.into()),
+            Err((refused, _)) => return Err(refused),
         }
         tokio::time::sleep(RETRY_AFTER.min(Duration::from_millis(20))).await;
     }
-    Err(Refused::Busy.into())
+    Err(Refused::Busy)
 }
 
 fn read_chunk(door: &Door, first: usize, chunk: &[&[u8]]) -> (Vec<Slot>, Vec<Line>) {
@@ -149,8 +168,11 @@ fn read_line(door: &Door, number: usize, bytes: &[u8]) -> Result<(Line, Option<S
     }
 }
 
-fn write_chunk(slots: Vec<Slot>, answers: Vec<Result<Answer, Rejection>>, out: &mut Vec<u8>) {
-    let mut answers = answers.into_iter();
+fn write_chunk(slots: Vec<Slot>, answers: Answers, out: &mut Vec<u8>) {
+    let (mut answers, refused) = match answers {
+        Ok(answers) => (answers.into_iter(), None),
+        Err(refused) => (Vec::new().into_iter(), Some(refused)),
+    };
     for slot in slots {
         let answer = match slot {
             Slot::Refused(problem) => BulkAnswer::Error(problem),
@@ -163,10 +185,38 @@ fn write_chunk(slots: Vec<Slot>, answers: Vec<Result<Answer, Rejection>>, out: &
                 }
                 Some(Ok(Answer::Alive)) => BulkAnswer::Ok(kapell_api::Ack::default()),
                 Some(Err(rejection)) => BulkAnswer::Error(problem_of(&rejection)),
-                None => BulkAnswer::Error(Problem::new(ErrorCode::Internal, "the writer gave no answer")),
+                None => BulkAnswer::Error(match &refused {
+                    Some(refused) => Refusal::from(refused.clone()).0,
+                    None => Problem::new(ErrorCode::Internal, "the writer gave no answer"),
+                }),
             },
         };
         let _ = serde_json::to_writer(&mut *out, &answer);
         out.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_that_the_writer_did_not_take_is_answered_line_by_line() {
+        let slots = vec![
+            Slot::Refused(Problem::field("title", "empty", "a text")),
+            Slot::Asked { agent: None },
+            Slot::Asked { agent: Some("ada".to_owned()) },
+        ];
+        let mut out = Vec::new();
+        write_chunk(slots, Err(Refused::Busy), &mut out);
+        let codes: Vec<(ErrorCode, Option<u64>)> = String::from_utf8_lossy(&out)
+            .lines()
+            .map(|line| match serde_json::from_str(line).expect("a line") {
+                BulkAnswer::Error(problem) => (problem.code, problem.retry_after_ms),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let busy = (ErrorCode::Busy, u64::try_from(RETRY_AFTER.as_millis()).ok());
+        assert_eq!(codes, [(ErrorCode::BadRequest, None), busy, busy]);
     }
 }
