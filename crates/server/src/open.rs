@@ -134,7 +134,7 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
         progress: Arc::clone(&progress),
         failed: Some(failing),
     };
-    let writer = Writer::new(engine, fleet.clone(), messages, batches, progress);
+    let writer = Writer::new(engine, loaded.snapshot, fleet.clone(), messages, batches, progress);
     let threads = vec![
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run())?,
         std::thread::Builder::new().name("appender".to_owned()).spawn(move || appender.run(&appends))?,

@@ -33,8 +33,11 @@ const HAND_OVER_EVENTS: usize = 1_000;
 const AHEAD_EVENTS: usize = 4_000;
 /// Batches that the appender may hold: one under way, one behind it.
 pub(crate) const BATCHES_MAX: usize = 2;
-/// Events between two snapshots, at least; more where the state is large, so that writing it stays a small part.
+/// Events behind a snapshot before there is another one, at least.
 const SNAPSHOT_EVENTS_MIN: u64 = 100_000;
+/// And at most: what a start folds in a few seconds. Between the two the distance grows with the log, so that writing
+/// snapshots stays a small part of what is written.
+const SNAPSHOT_EVENTS_MAX: u64 = 4_000_000;
 /// The longest pause between two looks at the leases.
 const TICK_MAX: Duration = Duration::from_secs(1);
 
@@ -81,6 +84,7 @@ pub(crate) fn fresh_id() -> CommandId {
 impl Writer {
     pub(crate) fn new(
         engine: Engine<Greedy>,
+        snapshot_at: u64,
         fleet: Fleet,
         queue: Receiver<Message>,
         appender: Sender<Batch>,
@@ -88,7 +92,6 @@ impl Writer {
     ) -> Self {
         let start = now();
         let liveness = Liveness::new(engine.state(), start);
-        let snapshot_at = engine.state().position().0;
         Self {
             engine,
             liveness,
@@ -360,9 +363,8 @@ impl Writer {
     }
 
     fn due_snapshot(&mut self) -> Option<StoredSnapshot> {
-        let state = self.engine.state();
-        let due = SNAPSHOT_EVENTS_MIN.max(2 * state.tasks().len() as u64);
-        (state.position().0 >= self.snapshot_at + due).then(|| self.snapshot())
+        let due = (3 * self.snapshot_at).clamp(SNAPSHOT_EVENTS_MIN, SNAPSHOT_EVENTS_MAX);
+        (self.engine.state().position().0 >= self.snapshot_at + due).then(|| self.snapshot())
     }
 
     fn snapshot(&mut self) -> StoredSnapshot {
