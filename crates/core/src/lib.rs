@@ -11,6 +11,7 @@ mod command;
 mod decide;
 mod engine;
 mod event;
+mod history;
 mod index;
 mod keys;
 mod liveness;

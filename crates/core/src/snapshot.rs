@@ -9,13 +9,14 @@ use kapell_model::{AgentState, AssignmentId, Moment, Name, Policy, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
+use crate::history::History;
 use crate::keys::Keyed;
 use crate::state::{Escalation, Offer, OfferState, State};
 use crate::task::Task;
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+pub const SNAPSHOT_FORMAT: u32 = 2;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,7 @@ struct Facts<'a> {
     escalations: &'a [Escalation],
     last_assignment: AssignmentId,
     keys: Vec<Keyed>,
+    history: &'a History,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +61,7 @@ struct OwnedFacts {
     escalations: Vec<Escalation>,
     last_assignment: AssignmentId,
     keys: Vec<Keyed>,
+    history: History,
 }
 
 impl State {
@@ -80,6 +83,7 @@ impl State {
             escalations: &self.escalations,
             last_assignment: self.last_assignment,
             keys: self.keys.all(),
+            history: &self.history,
         };
         rmp_serde::to_vec_named(&facts).expect("facts can be written")
     }
@@ -109,6 +113,7 @@ impl State {
             state.agents.push(agent);
             state.view_agent(id);
         }
+        state.restore_history(facts.history);
         for task in facts.tasks {
             state.restore_task(task);
         }
@@ -120,6 +125,17 @@ impl State {
         }
         state.escalations = facts.escalations;
         Ok(state)
+    }
+
+    fn restore_history(&mut self, history: History) {
+        for (agent, kind, performance) in history.performances() {
+            let word = self.words.intern(kind);
+            self.situation.set_performance(agent, word, performance);
+        }
+        self.history = history.clone();
+        for (agent, project) in history.known() {
+            self.view_cohesion(agent, project);
+        }
     }
 
     fn restore_task(&mut self, mut task: Task) {

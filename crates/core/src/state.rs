@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::command::TaskRef;
+use crate::history::History;
 use crate::index::{Classes, Words};
 use crate::keys::Keys;
 use crate::map::Map;
@@ -139,6 +140,7 @@ pub struct State {
     pub(crate) escalations: Vec<Escalation>,
     pub(crate) last_assignment: AssignmentId,
     pub(crate) keys: Keys,
+    pub(crate) history: History,
     // Derived.
     pub(crate) words: Words,
     pub(crate) classes: Classes,
@@ -180,6 +182,7 @@ impl State {
             escalations: Vec::new(),
             last_assignment: AssignmentId(0),
             keys: Keys::default(),
+            history: History::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),

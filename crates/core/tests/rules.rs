@@ -310,3 +310,71 @@ fn pins_roles_and_exclusions_hold() {
          assign t2 A                     -> refused: `A` is no candidate for task T-2: the task excludes it",
     );
 }
+
+/// Idle agents: 0.4 capability + 0.3 + 0.2 performance + 0.1 cohesion.
+#[test]
+fn the_record_of_an_agent_counts_for_tasks_of_that_type_alone() {
+    let scenario = Scenario::play(
+        "agent A rust=1
+         agent B rust=0.8
+         submit t1 needs=rust           -> assigned A   # 0.89 against 0.81
+         fail t1 A
+         submit t2 needs=rust           -> assigned B   # A has failed one of one: 0.75
+         done t2 B                      -> completed
+         submit t3 needs=rust type=bug  -> assigned A   # of bugs nobody has a record
+         done t3 A
+         submit t4 needs=rust type=bug  -> assigned A",
+    );
+    let considered: Vec<Vec<u32>> = scenario
+        .log
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::TaskAssigned { considered, .. } => {
+                Some(considered.iter().map(|it| it.parts.performance.as_micros()).collect())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        considered,
+        [vec![700_000, 700_000], vec![700_000, 0], vec![700_000, 700_000], vec![1_000_000, 700_000]]
+    );
+}
+
+/// A stranger to a team has 0.25; who completed one of its tasks (1/5 + 1/2) / 2 = 0.35.
+#[test]
+fn who_knows_the_project_goes_before_who_does_not() {
+    let scenario = Scenario::play(
+        "agent A rust=0.9
+         agent B rust=0.9
+         submit t1 needs=rust project=web           -> assigned A
+         done t1 A
+         submit t2 needs=rust project=web type=bug  -> assigned A   # 0.835 against 0.825; B has been idle for longer
+         submit t3 needs=rust type=bug              -> assigned B   # no project, no team",
+    );
+    let Some(Event::TaskAssigned { considered, .. }) = scenario
+        .log
+        .iter()
+        .map(|record| &record.event)
+        .filter(|event| matches!(event, Event::TaskAssigned { .. }))
+        .nth(1)
+    else {
+        panic!("a second assignment");
+    };
+    let cohesion: Vec<u32> = considered.iter().map(|it| it.parts.cohesion.as_micros()).collect();
+    assert_eq!(cohesion, [350_000, 250_000]);
+    // What a snapshot brings back is what was there.
+    let state = scenario.engine.state();
+    let restored =
+        State::from_snapshot(kapell_core::SNAPSHOT_FORMAT, &state.to_snapshot()).expect("a snapshot");
+    for task in state.tasks().iter() {
+        let (one, other) = (state.situation().class(task.class), restored.situation());
+        let class = other.class(restored.task(task.id).class);
+        for agent in state.agents() {
+            let before = state.situation().cohesion(agent.id, one.project);
+            assert_eq!(other.cohesion(agent.id, class.project), before);
+            let before = state.situation().performance(agent.id, one.kind);
+            assert_eq!(other.performance(agent.id, class.kind), before);
+        }
+    }
+}

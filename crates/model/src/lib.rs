@@ -11,6 +11,7 @@ mod policy;
 mod ratio;
 mod situation;
 mod standing;
+mod track;
 mod vocabulary;
 
 pub mod limits;

@@ -40,6 +40,8 @@ pub const ATTEMPTS_MAX: u32 = 100;
 pub const OFFERS_PER_TASK_MAX: usize = 16;
 /// Ended assignments that a task remembers, to tell a late report from an invented one.
 pub const PAST_ASSIGNMENTS_MAX: usize = 128;
+/// Finished attempts at tasks of one type that an agent's performance is worked out from.
+pub const OUTCOMES_MAX: usize = 50;
 /// Events that one command may emit; what is left continues in a following one.
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
 /// Idempotency keys remembered: a day at ten new ones a second.

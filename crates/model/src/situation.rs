@@ -13,11 +13,12 @@ use crate::moment::Moment;
 use crate::policy::{Policy, Weights};
 use crate::ratio::Ratio;
 use crate::standing::Standing;
+use crate::track::Track;
 use crate::vocabulary::{AgentState, Priority};
 
 /// The version of the scoring formula; recorded with every decision, since a score can be
 /// recomputed only by the scorer that made it.
-pub const SCORER_VERSION: u32 = 1;
+pub const SCORER_VERSION: u32 = 2;
 
 /// One required capability of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -195,10 +196,14 @@ struct Queue {
 pub struct Situation {
     threshold: Ratio,
     weights: Weights,
-    performance_default: Ratio,
-    cohesion_default: Ratio,
     roster_version: u64,
     agents: Vec<AgentView>,
+    /// Performance with types of which nobody has a record, and by type.
+    unknown_kind: Track,
+    kinds: BTreeMap<Word, Track>,
+    /// Cohesion without a team, and by project.
+    no_team: Track,
+    teams: BTreeMap<Word, Track>,
     free: Vec<AgentId>,
     standings: Vec<Standing>,
     free_at: Vec<u32>,
@@ -220,10 +225,12 @@ impl Situation {
         Self {
             threshold: policy.threshold,
             weights: policy.weights,
-            performance_default: policy.performance_default,
-            cohesion_default: policy.cohesion_default,
             roster_version: 0,
             agents: Vec::new(),
+            unknown_kind: Track::new(policy.performance_default, policy.weights.performance, 0),
+            kinds: BTreeMap::new(),
+            no_team: Track::new(policy.cohesion_default, policy.weights.cohesion, 0),
+            teams: BTreeMap::new(),
             free: Vec::new(),
             standings: Vec::new(),
             free_at: Vec::new(),
@@ -249,20 +256,42 @@ impl Situation {
         &self.weights
     }
 
-    /// Returns the performance value of `_agent` with tasks of type `_kind`. No record is kept yet, so it
-    /// is the policy's default.
-    #[inline]
-    #[must_use]
-    pub fn performance(&self, _agent: AgentId, _kind: Word) -> Ratio {
-        self.performance_default
+    fn kind(&self, kind: Word) -> &Track {
+        self.kinds.get(&kind).unwrap_or(&self.unknown_kind)
     }
 
-    /// Returns the cohesion value of `_agent` with the team of `_project`. No record is kept yet, so it is
-    /// the policy's default.
-    #[inline]
+    fn team(&self, project: Option<Word>) -> &Track {
+        project.and_then(|project| self.teams.get(&project)).unwrap_or(&self.no_team)
+    }
+
+    /// Returns the performance value of `agent` with tasks of type `kind` (SEMANTICS 3.1).
+    ///
+    /// # Panics
+    /// Where no such agent is registered.
     #[must_use]
-    pub fn cohesion(&self, _agent: AgentId, _project: Option<Word>) -> Ratio {
-        self.cohesion_default
+    pub fn performance(&self, agent: AgentId, kind: Word) -> Ratio {
+        self.kind(kind).value(agent)
+    }
+
+    /// Returns the cohesion value of `agent` with the team of `project` (SEMANTICS 3.1).
+    ///
+    /// # Panics
+    /// Where no such agent is registered.
+    #[must_use]
+    pub fn cohesion(&self, agent: AgentId, project: Option<Word>) -> Ratio {
+        self.team(project).value(agent)
+    }
+
+    /// Returns what performance adds to the score of each agent for type `kind`, in millionths, in the order of ids.
+    #[must_use]
+    pub fn performances(&self, kind: Word) -> &[u32] {
+        self.kind(kind).weighted()
+    }
+
+    /// Returns what cohesion adds to the score of each agent in `project`, in millionths, in the order of ids.
+    #[must_use]
+    pub fn cohesions(&self, project: Option<Word>) -> &[u32] {
+        self.team(project).weighted()
     }
 
     /// Returns a number that changes whenever who can do what changes: capabilities, roles, weights, new agents.
@@ -394,8 +423,11 @@ impl Situation {
     pub fn set_policy(&mut self, policy: &Policy) {
         self.threshold = policy.threshold;
         self.weights = policy.weights;
-        self.performance_default = policy.performance_default;
-        self.cohesion_default = policy.cohesion_default;
+        let (performance, cohesion) = (policy.weights.performance, policy.weights.cohesion);
+        self.unknown_kind.reweigh(policy.performance_default, performance);
+        self.kinds.values_mut().for_each(|kind| kind.reweigh(policy.performance_default, performance));
+        self.no_team.reweigh(policy.cohesion_default, cohesion);
+        self.teams.values_mut().for_each(|team| team.reweigh(team.otherwise(), cohesion));
         self.roster_version += 1;
         self.standings = self.free.iter().map(|&id| self.standing(id)).collect();
         self.all_changed = true;
@@ -406,11 +438,33 @@ impl Situation {
         if id.index() == self.agents.len() {
             self.agents.push(view);
             self.free_at.push(NOT_FREE);
+            self.unknown_kind.push();
+            self.no_team.push();
+            self.kinds.values_mut().chain(self.teams.values_mut()).for_each(Track::push);
         } else {
             self.agents[id.index()] = view;
         }
         self.roster_version += 1;
         self.refresh(id, true);
+    }
+
+    /// Takes what an agent's record with tasks of type `kind` is worth; who has none has the policy's default.
+    pub fn set_performance(&mut self, agent: AgentId, kind: Word, value: Ratio) {
+        let (weight, agents) = (self.weights.performance, self.agents.len());
+        let otherwise = self.unknown_kind.otherwise();
+        let track = self.kinds.entry(kind).or_insert_with(|| Track::new(otherwise, weight, agents));
+        if track.set(agent, value) {
+            self.refresh(agent, true);
+        }
+    }
+
+    /// Takes how an agent fits into the team of `project`; the others have `otherwise`, unless told.
+    pub fn set_cohesion(&mut self, agent: AgentId, project: Word, value: Ratio, otherwise: Ratio) {
+        let (weight, agents) = (self.weights.cohesion, self.agents.len());
+        let track = self.teams.entry(project).or_insert_with(|| Track::new(otherwise, weight, agents));
+        if track.set(agent, value) {
+            self.refresh(agent, true);
+        }
     }
 
     /// Takes a change of whether an agent can be reached.

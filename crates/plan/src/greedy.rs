@@ -17,7 +17,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use kapell_model::{AgentId, AgentView, Class, ClassId, Considered, Placement, Placer, QueueKey, Situation};
+use kapell_model::{AgentId, AgentView, ClassId, Considered, Placement, Placer, QueueKey, Situation};
 
 use crate::column::Columns;
 use crate::podium::Podium;
@@ -96,10 +96,13 @@ impl Greedy {
         let Some(column) = self.columns.column(situation, id, free.len()) else {
             return self.best_among(situation, id, free);
         };
+        let (performances, cohesions) =
+            (situation.performances(class.kind), situation.cohesions(class.project));
         let mut podium = Podium::new();
         let mut floor = podium.floor();
         for (&agent, &standing) in free.iter().zip(situation.standings()) {
-            let rank = standing.with(column[agent.index()] + record(situation, class, agent));
+            let at = agent.index();
+            let rank = standing.with(column[at] + performances[at] + cohesions[at]);
             if rank >= floor {
                 floor = podium.offer(situation, rank, agent);
             }
@@ -117,13 +120,17 @@ impl Greedy {
     /// Ranks those of `agents` that are free.
     fn best_among(&mut self, situation: &Situation, id: ClassId, agents: &[AgentId]) -> Podium {
         let class = situation.class(id);
+        let (performances, cohesions) =
+            (situation.performances(class.kind), situation.cohesions(class.project));
         let mut podium = Podium::new();
         for &agent in agents {
             // A class may name an agent that is not there yet.
             if !situation.agents().get(agent.index()).is_some_and(AgentView::is_free) {
                 continue;
             }
-            let others = self.columns.entry(situation, id, agent) + record(situation, class, agent);
+            let others = self.columns.entry(situation, id, agent)
+                + performances[agent.index()]
+                + cohesions[agent.index()];
             let rank = situation.standing(agent).with(others);
             if rank >= podium.floor() {
                 podium.offer(situation, rank, agent);
@@ -131,14 +138,6 @@ impl Greedy {
         }
         podium
     }
-}
-
-/// Returns the weighted parts that come from what an agent has done: performance and cohesion, in millionths.
-#[inline]
-fn record(situation: &Situation, class: &Class, agent: AgentId) -> u32 {
-    let weights = situation.weights();
-    weights.performance.times(situation.performance(agent, class.kind)).as_micros()
-        + weights.cohesion.times(situation.cohesion(agent, class.project)).as_micros()
 }
 
 fn place(situation: &Situation, key: QueueKey, id: ClassId, podium: &Podium) -> Option<Placement> {

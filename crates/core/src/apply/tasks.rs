@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, Class, ClassId, DependencyKind, Moment, Priority, Requirement, Span, TaskId,
-    TaskState, Text, limits,
+    AgentId, AssignmentId, Class, ClassId, DependencyKind, Moment, Name, Priority, Ratio, Requirement, Span,
+    TaskId, TaskState, Text, limits,
 };
 
 use crate::command::{Closed, TaskSpec};
 use crate::event::Cause;
+use crate::history::History;
 use crate::state::State;
 use crate::task::{Edge, Ending, Owner, Task};
 
@@ -141,11 +142,16 @@ impl State {
     ) {
         let (at, result) = (self.at, result.cloned());
         self.agents[agent.index()].completed += 1;
+        let efficiency = self.time_efficiency(id, assignment);
         self.disown(id, |task| {
             task.deferred_until = None;
             let by = Some((agent, assignment));
             task.ending = Some(Ending { state: TaskState::Completed, at, by, result, reason: None });
         });
+        if efficiency.is_some() {
+            self.note_outcome(id, agent, efficiency);
+        }
+        self.note_team(id, agent);
         self.release_dependents(id);
     }
 
@@ -158,6 +164,52 @@ impl State {
             task.note = Some(reason.clone());
             task.deferred_until = retry_at;
         });
+        self.note_outcome(id, agent, None);
+    }
+
+    /// Returns min(1, estimate / actual) of an owner's attempt that ends now; nothing for a late result, whose
+    /// beginning is not known any more.
+    fn time_efficiency(&self, id: TaskId, assignment: AssignmentId) -> Option<Ratio> {
+        let task = &self.tasks[id];
+        let owner = task.owner.as_ref().filter(|owner| owner.assignment == assignment)?;
+        let actual = self.at.since(owner.started_at.unwrap_or(owner.since)).0.max(1);
+        let estimate = task.estimate.0.clamp(0, actual);
+        Some(Ratio::of(estimate.unsigned_abs(), actual.unsigned_abs()))
+    }
+
+    /// Takes an attempt into the agent's record with tasks of this type.
+    fn note_outcome(&mut self, id: TaskId, agent: AgentId, outcome: Option<Ratio>) {
+        let kind = &self.tasks[id].spec.kind;
+        let performance = self.history.finished(agent, kind, outcome);
+        let word = self.words.intern(kind);
+        self.situation.set_performance(agent, word, performance);
+    }
+
+    /// Takes note of whom the agent has worked with by completing a task: those who completed what it waited for,
+    /// and the team of its project.
+    fn note_team(&mut self, id: TaskId, agent: AgentId) {
+        let task = &self.tasks[id];
+        let project = task.spec.project.clone();
+        let by = |on: TaskId| self.tasks[on].ending.as_ref()?.by.map(|(other, _)| other);
+        let others: Vec<AgentId> = task.gates().filter_map(by).filter(|&other| other != agent).collect();
+        let mut changed = Vec::new();
+        for other in others {
+            changed.extend(self.history.worked_together(agent, other));
+        }
+        if let Some(project) = project {
+            changed.extend(self.history.completed(agent, &project));
+        }
+        for (agent, project) in changed {
+            self.view_cohesion(agent, &project);
+        }
+    }
+
+    /// Puts how an agent fits into a team into the situation.
+    pub(crate) fn view_cohesion(&mut self, agent: AgentId, project: &Name) {
+        if let Some(cohesion) = self.history.cohesion(agent, project) {
+            let word = self.words.intern(project);
+            self.situation.set_cohesion(agent, word, cohesion, History::STRANGER);
+        }
     }
 
     pub(super) fn task_failed(&mut self, id: TaskId, reason: &Text) {
