@@ -53,8 +53,9 @@ pub struct Policy {
     /// The cohesion where there is no project or no team.
     #[schema(minimum = 0, maximum = 1)]
     pub cohesion_default: f64,
-    /// `first` (the first candidate that asks gets a ready task) or `off`.
-    #[schema(pattern = "^(first|off)$")]
+    /// `scored` (a candidate above the threshold gets a ready task, unless an idle one scores higher), `first` (the first
+    /// candidate that asks gets it) or `off`.
+    #[schema(pattern = "^(scored|first|off)$")]
     pub claims: String,
     /// Lease of an agent that heartbeats.
     pub heartbeat_lease_ms: i64,

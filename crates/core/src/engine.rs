@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kapell_model::{
-    AgentId, AssignmentId, Considered, EscalationId, Name, OfferId, Placement, Placer, Position, Priority,
-    Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word, fit, limits,
+    AgentId, AssignmentId, Claims, Considered, EscalationId, Name, OfferId, Placement, Placer, Position,
+    Priority, Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word, fit, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +103,7 @@ impl<P: Placer> Engine<P> {
         let now = request.at.max(self.state.at);
         let mut events = std::mem::take(&mut self.scratch);
         let decided = self.state.decide(now, &request.command, &mut events);
+        let decided = decided.and_then(|reply| self.earned(&events).map(|()| reply));
         let mut reply = match decided {
             Ok(reply) => reply,
             Err(rejection) => {
@@ -122,6 +123,30 @@ impl<P: Placer> Engine<P> {
             self.emit(&mut step, Event::CommandKeyed { fingerprint, reply: reply.clone() });
         }
         Ok(reply)
+    }
+
+    /// Refuses a claim that the policy wants to be earned by its score (SEMANTICS 3.4).
+    fn earned(&mut self, events: &[Event]) -> Result<(), Rejection> {
+        if self.state.policy.claims != Claims::Scored {
+            return Ok(());
+        }
+        let claimed = events.iter().find_map(|event| match event {
+            Event::TaskAssigned { task, agent, decision: Decision::Claimed, .. } => Some((*task, *agent)),
+            _ => None,
+        });
+        let Some((task, agent)) = claimed else { return Ok(()) };
+        let (class, situation) = (self.state.task(task).class, &self.state.situation);
+        let own = self.placer.consider(situation, class, agent);
+        let (score, threshold) = (own.parts.total, situation.threshold());
+        let reason = if score <= threshold {
+            format!("its score {score} is not above {threshold}")
+        } else if let Some(better) = self.placer.better_idle(situation, class, &own) {
+            let name = &self.state.agent(better.agent).spec.name;
+            format!("its score is {score}, and `{name}`, who is idle, has {}", better.parts.total)
+        } else {
+            return Ok(());
+        };
+        Err(Rejection::NotCandidate { task, agent: self.state.agent(agent).spec.name.clone(), reason })
     }
 
     /// Tells whether a step hit its bound, so that a [`crate::Command::Tick`] should follow at once.

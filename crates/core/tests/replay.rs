@@ -183,7 +183,7 @@ fn a_start_goes_on_where_a_crash_cut_a_round_off() {
     let scenario = Scenario::play("submit t1\nsubmit t2");
     let mut state = replayed(&scenario.log);
     state.settle_replayed();
-    let mut scenario = Scenario::new();
+    let mut scenario = Scenario::play("");
     scenario.engine = Engine::new(state, Greedy::default());
     let spec = kapell_core::AgentSpec {
         name: name("A"),

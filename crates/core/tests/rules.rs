@@ -3,6 +3,7 @@
 mod scenario;
 
 use kapell_core::{Command, Event, State};
+use kapell_model::{AgentId, ClassId, Considered, Placement, Placer, Situation};
 use scenario::{Scenario, name, reference};
 
 fn events(scenario: &Scenario, kind: &str) -> usize {
@@ -188,6 +189,60 @@ fn claims_go_to_the_first_candidate_that_asks() {
          policy claims=off
          submit t2 needs=rust
          claim t2 B   -> refused: claims are off in this fleet; work is handed out by score",
+    );
+}
+
+#[test]
+fn a_scored_claim_needs_the_threshold() {
+    Scenario::play(
+        "policy claims=scored
+         agent A rust=0.5
+         agent B rust=0.6
+         agent C rust=0.9 slots=2
+         submit t0 needs=rust:0.8   -> assigned C
+         submit t1 needs=rust:0.8   -> ready      # C has one of two: 0.70, which is not above 0.70
+         claim t1 A   -> refused: `A` is no candidate for task T-2: its `rust` is 0.50, the task demands at least 0.80
+         claim t1 C   -> refused: `C` is no candidate for task T-2: its score 0.70 is not above 0.70",
+    );
+}
+
+/// A fleet in which nobody hands work out: everything is claimed.
+#[derive(Default)]
+struct Nobody(kapell_plan::Greedy);
+
+impl Placer for Nobody {
+    fn begin(&mut self, _: &Situation) {}
+
+    fn next(&mut self, _: &Situation) -> Option<Placement> {
+        None
+    }
+
+    fn consider(&mut self, situation: &Situation, class: ClassId, agent: AgentId) -> Considered {
+        self.0.consider(situation, class, agent)
+    }
+
+    fn better_idle(
+        &mut self,
+        situation: &Situation,
+        class: ClassId,
+        than: &Considered,
+    ) -> Option<Considered> {
+        self.0.better_idle(situation, class, than)
+    }
+}
+
+#[test]
+fn a_scored_claim_is_granted_to_the_best_of_the_idle() {
+    Scenario::play_with(
+        Nobody::default(),
+        "policy claims=scored
+         agent A rust=0.7
+         agent B rust=0.9
+         submit t1 needs=rust
+         submit t2 needs=rust
+         claim t1 A   -> refused: `A` is no candidate for task T-1: its score is 0.77, and `B`, who is idle, has 0.85
+         claim t1 B   -> assigned B
+         claim t2 A   -> assigned A   # B is not idle any more",
     );
 }
 

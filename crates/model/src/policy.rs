@@ -50,7 +50,9 @@ impl Ack {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claims {
-    /// The first candidate that asks gets a ready task.
+    /// A candidate gets a ready task where its score is above the threshold and no idle one scores higher.
+    Scored,
+    /// The first candidate that asks gets a ready task, whatever its score.
     First,
     /// Nobody.
     Off,

@@ -182,6 +182,10 @@ pub trait Placer {
 
     /// Scores one pair, whatever the threshold says.
     fn consider(&mut self, situation: &Situation, class: ClassId, agent: AgentId) -> Considered;
+
+    /// Returns the best candidate that owns nothing and scores higher than `than`, where there is one.
+    fn better_idle(&mut self, situation: &Situation, class: ClassId, than: &Considered)
+    -> Option<Considered>;
 }
 
 #[derive(Clone, Debug)]

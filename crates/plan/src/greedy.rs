@@ -206,4 +206,20 @@ impl Placer for Greedy {
     fn consider(&mut self, situation: &Situation, class: ClassId, agent: AgentId) -> Considered {
         Considered { agent, parts: score::parts(situation, situation.class(class), agent) }
     }
+
+    fn better_idle(
+        &mut self,
+        situation: &Situation,
+        class: ClassId,
+        than: &Considered,
+    ) -> Option<Considered> {
+        let class = situation.class(class);
+        let idle = situation.free().iter().filter(|&&id| situation.agent(id).active == 0);
+        let scored = idle.filter_map(|&agent| {
+            let parts = score::candidate(situation, class, agent).ok()?;
+            (parts.total > than.parts.total).then_some(Considered { agent, parts })
+        });
+        // Of equal ones the first by id: `free` has no order that means anything.
+        scored.max_by_key(|it| (it.parts.total, std::cmp::Reverse(it.agent)))
+    }
 }

@@ -17,13 +17,13 @@ use kapell_core::{
     AgentSpec, Command, Engine, Event, NewPolicy, Record, Request, Require, State, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    AgentKind, AssignmentId, Claims, CommandId, DependencyKind, Moment, Name, OnFailedDependency, Policy,
-    Priority, Ratio, Span, Text,
+    AgentKind, AssignmentId, Claims, CommandId, DependencyKind, Moment, Name, OnFailedDependency, Placer,
+    Policy, Priority, Ratio, Span, Text,
 };
 use kapell_plan::Greedy;
 
-pub struct Scenario {
-    pub engine: Engine<Greedy>,
+pub struct Scenario<P = Greedy> {
+    pub engine: Engine<P>,
     pub log: Vec<Record>,
     now: i64,
     commands: u128,
@@ -31,9 +31,16 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    pub fn new() -> Self {
+    /// Plays `text` and compares each line that has an `->`.
+    pub fn play(text: &str) -> Self {
+        Self::play_with(Greedy::default(), text)
+    }
+}
+
+impl<P: Placer> Scenario<P> {
+    fn with(placer: P) -> Self {
         Self {
-            engine: Engine::new(State::default(), Greedy::default()),
+            engine: Engine::new(State::default(), placer),
             log: Vec::new(),
             now: 1_000_000,
             commands: 0,
@@ -41,9 +48,9 @@ impl Scenario {
         }
     }
 
-    /// Plays `text` and compares each line that has an `->`.
-    pub fn play(text: &str) -> Self {
-        let mut scenario = Self::new();
+    /// Plays `text` with another placer.
+    pub fn play_with(placer: P, text: &str) -> Self {
+        let mut scenario = Self::with(placer);
         for (number, line) in text.lines().enumerate() {
             let line = line.split(" #").next().unwrap_or_default().trim();
             if line.is_empty() {
@@ -270,6 +277,7 @@ fn policy(word: &str) -> Policy {
     let mut policy = Policy::default();
     match word {
         "on_failed=cancel" => policy.on_failed_dependency = OnFailedDependency::Cancel,
+        "claims=scored" => policy.claims = Claims::Scored,
         "claims=off" => policy.claims = Claims::Off,
         "losses=2" => policy.losses_max = 2,
         other => panic!("{other}"),

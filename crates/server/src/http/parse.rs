@@ -226,9 +226,10 @@ fn closed(closed: &api::ClosedWork) -> Parsed<Closed> {
 /// Reads a policy. Ranges are the core's business; here only what has no place inside is refused.
 pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
     let claims = match policy.claims.as_str() {
+        "scored" => Claims::Scored,
         "first" => Claims::First,
         "off" => Claims::Off,
-        other => return Err(Problem::field("claims", format!("`{other}`"), "first, off")),
+        other => return Err(Problem::field("claims", format!("`{other}`"), "scored, first, off")),
     };
     let on_failed_dependency = match policy.on_failed_dependency.as_str() {
         "block" => OnFailedDependency::Block,
