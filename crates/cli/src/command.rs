@@ -4,7 +4,9 @@ mod agent;
 pub mod doctor;
 mod events;
 pub mod import;
+mod policy;
 mod settle;
+mod shell;
 mod status;
 mod task;
 mod token;
@@ -79,14 +81,21 @@ enum Verb {
     Escalations(settle::Escalations),
     /// Bring a backlog in: beads, Task Master, or Kapell's own JSON Lines
     Import(import::Import),
+    /// Show the policy, and change it
+    #[command(subcommand)]
+    Policy(policy::PolicyVerb),
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(token::TokenVerb),
-    /// Check the log of a data directory that no server uses
+    /// Check the log of a data directory, beside a running server too
     #[command(subcommand)]
     Log(doctor::LogVerb),
     /// Look for what is wrong with this installation
     Doctor,
+    /// Print a completion script for a shell
+    Completions(shell::Completions),
+    /// Write manual pages
+    Man(shell::Man),
     /// One scripted agent of the demo
     #[command(hide = true)]
     ScriptedAgent(scripted::Scripted),
@@ -120,9 +129,12 @@ impl Cli {
             Verb::Offers(it) => it.run(context),
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),
+            Verb::Policy(it) => it.run(context),
             Verb::Token(it) => it.run(context),
             Verb::Log(it) => it.run(context),
             Verb::Doctor => doctor::run(context),
+            Verb::Completions(it) => it.run(),
+            Verb::Man(it) => it.run(),
             Verb::ScriptedAgent(it) => it.run(),
         }
     }
