@@ -235,10 +235,13 @@ impl Actor {
                 }
             }
             15 => Command::AcceptOffer { offer: OfferId(u32::try_from(pick(chance, 5)).unwrap_or(0)) },
-            16 => {
+            what @ (16 | 17) => {
                 let agents = state.agents();
-                let agent = &agents.get(pick(chance, agents.len().max(1)))?.spec.name;
-                Command::Assign { task: drawn(chance), agent: agent.clone() }
+                let agent = agents.get(pick(chance, agents.len().max(1)))?.spec.name.clone();
+                match what {
+                    16 => Command::Assign { task: drawn(chance), agent },
+                    _ => Command::DrainAgent { agent, draining: pick(chance, 3) == 0 },
+                }
             }
             _ => return None,
         };
@@ -281,6 +284,9 @@ fn submission(key: u128, keyed: bool, count: usize, chance: &mut Chance) -> Comm
 
 /// Finds what keeps a task from its end and can be put right: a wait for something that will not come.
 fn helpful(state: &State) -> Option<Command> {
+    if let Some(agent) = state.agents().iter().find(|agent| agent.draining) {
+        return Some(Command::DrainAgent { agent: agent.spec.name.clone(), draining: false });
+    }
     let gone = |on: &TaskId| matches!(state.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
     let blocked = state.tasks().iter().filter(|task| task.state() == TaskState::Blocked);
     let (task, on) = blocked.filter_map(|task| Some((task.id, task.gates().find(gone)?))).next()?;

@@ -63,6 +63,8 @@ pub struct Agent {
     pub kind: String,
     /// `online`, `unreachable`, `offline` or `removed`.
     pub state: String,
+    /// Whether it gets no new work, by a manager's word.
+    pub draining: bool,
     /// Since when.
     pub state_since: String,
     /// What makes it so, in words.

@@ -120,6 +120,12 @@ impl Client {
         self.delete(&format!("/v1/agents/{}", escaped(name))).map(|_| ())
     }
 
+    /// Drains an agent, or gives it work again.
+    pub fn drain_agent(&self, name: &str, draining: bool) -> Result<Ack> {
+        let verb = if draining { "drain" } else { "resume" };
+        self.post(&format!("/v1/agents/{}/{verb}", escaped(name)), &serde_json::json!({}))
+    }
+
     /// Renews an agent's lease.
     pub fn heartbeat(&self, name: &str) -> Result<()> {
         let path = format!("/v1/agents/{}/heartbeat", escaped(name));

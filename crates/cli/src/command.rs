@@ -38,7 +38,7 @@ enum Verb {
     Up(up::Up),
     /// Show the fleet in numbers: tasks, agents, projects, what needs a person
     Status,
-    /// Add, list, show and remove agents
+    /// Add, list, show, drain and remove agents
     #[command(subcommand)]
     Agent(agent::AgentVerb),
     /// Register every agent of a TOML file

@@ -18,6 +18,8 @@ pub struct Agent {
     pub state_since: Moment,
     /// Whether it was ever heard of.
     pub seen: bool,
+    /// Whether it gets no new work by a manager's word.
+    pub draining: bool,
     /// The tasks that it owns, in the order in which it got them.
     pub tasks: Vec<TaskId>,
     /// Where in the log its load last went down, or it came.

@@ -28,6 +28,8 @@ impl State {
             Event::AgentUnreachable { agent, .. } => self.agent_unreachable(*agent),
             Event::AgentOffline { agent, .. } => self.agent_offline(*agent),
             Event::AgentBack { agent } => self.agent_back(*agent),
+            Event::AgentDrained { agent } => self.agent_draining(*agent, true),
+            Event::AgentResumed { agent } => self.agent_draining(*agent, false),
             Event::ProjectCreated { spec } => self.project_created(spec),
             Event::TaskSubmitted { task, spec, edges, estimate } => {
                 self.task_submitted(*task, spec, edges, *estimate);

@@ -42,6 +42,13 @@ pub enum Command {
         /// Whether it is calling itself, and so can be reached.
         online: bool,
     },
+    /// A manager: lets an agent end what it has and gives it nothing new, or gives it work again.
+    DrainAgent {
+        /// Its name.
+        agent: Name,
+        /// Whether it is to be drained, or to get work again.
+        draining: bool,
+    },
     /// A manager: takes an agent out; its open tasks return to the queue.
     RemoveAgent {
         /// Its name.

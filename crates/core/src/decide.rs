@@ -33,6 +33,7 @@ impl State {
     pub fn decide(&self, now: Moment, command: &Command, out: &mut Vec<Event>) -> Result<Reply, Rejection> {
         match command {
             Command::RegisterAgent { spec, online } => self.register_agent(spec, *online, out),
+            Command::DrainAgent { agent, draining } => self.drain_agent(agent, *draining, out),
             Command::RemoveAgent { agent } => self.remove_agent(agent, out),
             Command::AgentBack { agent } => self.decide_agent_back(agent, out),
             Command::AgentUnreachable { agent, last_seen } => self.unreachable(agent, *last_seen, out),

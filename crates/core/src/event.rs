@@ -146,6 +146,10 @@ events! {
     AgentOffline = "agent.offline" { agent: AgentId, last_seen: Moment }
     /// An agent can be reached (again).
     AgentBack = "agent.back" { agent: AgentId }
+    /// An agent gets no new work; it ends what it has.
+    AgentDrained = "agent.drained" { agent: AgentId }
+    /// An agent gets work again.
+    AgentResumed = "agent.resumed" { agent: AgentId }
     /// A project was made.
     ProjectCreated = "project.created" { spec: ProjectSpec }
     /// A task was added. `estimate` is what placing and forecasting use.

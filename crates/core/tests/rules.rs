@@ -433,3 +433,20 @@ fn who_knows_the_project_goes_before_who_does_not() {
         }
     }
 }
+
+#[test]
+fn a_drained_agent_ends_what_it_has_and_gets_nothing_new() {
+    let scenario = Scenario::play(
+        "agent A slots=2
+         submit t1    -> assigned A
+         drain A
+         submit t2    -> ready
+         assign t2 A  -> refused: `A` is no candidate for task T-2: it is being drained
+         drain A
+         done t1 A    -> completed
+         show t2      -> ready medium
+         resume A
+         show t2      -> assigned medium A",
+    );
+    assert_eq!((events(&scenario, "agent.drained"), events(&scenario, "agent.resumed")), (1, 1));
+}

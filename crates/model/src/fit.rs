@@ -14,6 +14,8 @@ pub enum Unfit {
         /// Its state.
         state: AgentState,
     },
+    /// It is being drained.
+    Draining,
     /// It owns as many tasks as it may.
     AtLimit {
         /// Tasks that it owns.
@@ -51,6 +53,9 @@ pub enum Unfit {
 pub fn fit(class: &Class, id: AgentId, agent: &AgentView) -> Result<(), Unfit> {
     if agent.state != AgentState::Online {
         return Err(Unfit::NotOnline { state: agent.state });
+    }
+    if agent.draining {
+        return Err(Unfit::Draining);
     }
     if agent.active >= agent.max {
         return Err(Unfit::AtLimit { active: agent.active, max: agent.max });

@@ -53,6 +53,8 @@ pub struct Class {
 pub struct AgentView {
     /// Only online agents are candidates.
     pub state: AgentState,
+    /// Whether it gets no new work by a manager's word.
+    pub draining: bool,
     /// Tasks that it owns.
     pub active: u32,
     /// Tasks that it may own; at least 1.
@@ -75,10 +77,10 @@ impl AgentView {
         }
     }
 
-    /// Tells whether it is online and below its limit.
+    /// Tells whether it is online, not draining and below its limit.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        self.state == AgentState::Online && self.active < self.max
+        self.state == AgentState::Online && !self.draining && self.active < self.max
     }
 
     /// Returns the workload value, 1 - active / max (SEMANTICS 3.1).

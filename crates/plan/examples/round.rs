@@ -177,6 +177,7 @@ fn agent(dice: &mut Dice, id: u64, slots: u32) -> AgentView {
     }
     AgentView {
         state: AgentState::Online,
+        draining: false,
         active: 0,
         max: slots,
         role: Word(0),

@@ -5,7 +5,7 @@
 
 use kapell_model::{AgentId, AgentView, Class, Parts, Ratio, Situation, fit};
 
-/// Why an agent is no candidate. Checked in this order: online, below its limit, pin, role, exclusion, minima.
+/// Why an agent is no candidate. Checked in this order: online, not draining, below its limit, pin, role, exclusion, minima.
 pub use kapell_model::Unfit as Refusal;
 
 /// Scores `agent` for `class`, whatever the threshold says.

@@ -92,6 +92,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(fleet::settle_escalation))
         .routes(routes!(agents::list, agents::register))
         .routes(routes!(agents::show, agents::remove))
+        .routes(routes!(agents::drain))
+        .routes(routes!(agents::resume))
         .routes(routes!(agents::heartbeat))
         .routes(routes!(agents::next))
         .routes(routes!(agents::assignments))

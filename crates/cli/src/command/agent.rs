@@ -22,6 +22,16 @@ pub enum AgentVerb {
         /// Its name
         name: String,
     },
+    /// Let an agent end what it has, and give it nothing new
+    Drain {
+        /// Its name
+        name: String,
+    },
+    /// Give a drained agent work again
+    Resume {
+        /// Its name
+        name: String,
+    },
     /// Take an agent out; its open tasks return to the queue
     Remove {
         /// Its name
@@ -79,6 +89,8 @@ impl AgentVerb {
                     Format::Human => show(&agent),
                 }
             }
+            Self::Drain { name } => drained(context, &name, true)?,
+            Self::Resume { name } => drained(context, &name, false)?,
             Self::Remove { name } => {
                 client.remove_agent(&name)?;
                 if context.format() == Format::Human {
@@ -103,13 +115,28 @@ impl Add {
     }
 }
 
+fn drained(context: &Context, name: &str, draining: bool) -> anyhow::Result<()> {
+    let client = context.client()?;
+    let ack = client.drain_agent(name, draining)?;
+    match context.format() {
+        Format::Json => output::json(&ack)?,
+        Format::Human if draining => {
+            let left = client.agent(name)?.tasks;
+            let left = if left.is_empty() { "it has nothing left".to_owned() } else { left.join(" ") };
+            output::line(format!("{name} gets nothing new; still with it: {left}"));
+        }
+        Format::Human => output::line(format!("{name} gets work again")),
+    }
+    Ok(())
+}
+
 /// Prints agents as a table.
 pub fn list(agents: &[Agent]) {
     let rows = agents.iter().map(|agent| {
         vec![
             agent.name.clone(),
             agent.role.clone(),
-            agent.state.clone(),
+            if agent.draining { format!("{}, draining", agent.state) } else { agent.state.clone() },
             words::age(&agent.state_since),
             format!("{}/{}", agent.tasks.len(), agent.max_concurrent_tasks),
             output::cut(&agent.tasks.join(" "), 30),

@@ -14,6 +14,7 @@ impl State {
             state: if online { AgentState::Online } else { AgentState::Offline },
             state_since: self.at,
             seen: online,
+            draining: false,
             tasks: Vec::new(),
             idle_since: self.position,
             completed: 0,
@@ -42,6 +43,7 @@ impl State {
         capabilities.sort_unstable();
         let view = AgentView {
             state: agent.state,
+            draining: agent.draining,
             active: u32::try_from(agent.tasks.len()).expect("slots are bounded"),
             max: agent.spec.max_concurrent,
             role,
@@ -75,6 +77,11 @@ impl State {
         agent.state = state;
         agent.state_since = self.at;
         self.situation.set_agent_state(id, state);
+    }
+
+    pub(super) fn agent_draining(&mut self, id: AgentId, draining: bool) {
+        self.agents[id.index()].draining = draining;
+        self.view_agent(id);
     }
 
     pub(super) fn project_created(&mut self, spec: &ProjectSpec) {

@@ -39,6 +39,20 @@ impl State {
         Ok(Reply { agent: Some(name.clone()), ..Reply::default() })
     }
 
+    pub(super) fn drain_agent(
+        &self,
+        name: &Name,
+        draining: bool,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let agent = self.find_agent(name)?;
+        if agent.draining != draining {
+            let agent = agent.id;
+            out.push(if draining { Event::AgentDrained { agent } } else { Event::AgentResumed { agent } });
+        }
+        Ok(Reply { agent: Some(name.clone()), ..Reply::default() })
+    }
+
     pub(super) fn decide_agent_back(&self, name: &Name, out: &mut Vec<Event>) -> Result<Reply, Rejection> {
         let agent = self.find_agent(name)?;
         if agent.state != AgentState::Online {

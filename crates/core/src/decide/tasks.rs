@@ -170,6 +170,7 @@ impl State {
     pub fn unfit_text(&self, unfit: Unfit) -> String {
         match unfit {
             Unfit::NotOnline { state } => format!("it is {state}"),
+            Unfit::Draining => "it is being drained".to_owned(),
             Unfit::AtLimit { active, max } => format!("it is at its limit, {active} of {max} tasks"),
             Unfit::Pinned { to } => format!("the task is pinned to `{}`", self.agent(to).spec.name),
             Unfit::WrongRole { needs } => format!("the task wants the role `{}`", self.word(needs)),

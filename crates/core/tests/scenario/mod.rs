@@ -143,6 +143,8 @@ impl<P: Placer> Scenario<P> {
         match verb {
             "agent" => Command::RegisterAgent { spec: agent_spec(rest), online: true },
             "remove" => Command::RemoveAgent { agent: name(rest[0]) },
+            "drain" => Command::DrainAgent { agent: name(rest[0]), draining: true },
+            "resume" => Command::DrainAgent { agent: name(rest[0]), draining: false },
             "unreachable" => Command::AgentUnreachable { agent: name(rest[0]), last_seen },
             "offline" => Command::AgentOffline { agent: name(rest[0]), last_seen },
             "back" => Command::AgentBack { agent: name(rest[0]) },

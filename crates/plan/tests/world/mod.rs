@@ -143,6 +143,7 @@ pub fn class(requires: &[Requirement]) -> Class {
 pub fn agent(active: u32, max: u32) -> AgentView {
     AgentView {
         state: AgentState::Online,
+        draining: false,
         active,
         max,
         role: Word(0),

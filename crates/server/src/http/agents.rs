@@ -115,6 +115,29 @@ pub(super) async fn remove(door: Door, Path(agent): Path<String>) -> Result<Stat
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Drains an agent: it ends what it has and gets nothing new.
+#[utoipa::path(post, path = "/v1/agents/{agent}/drain",
+    params(("agent" = String, Path, description = "its name")), tag = "agents",
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn drain(door: Door, Path(agent): Path<String>) -> Result<Json<Ack>, Refusal> {
+    drained(door, agent, true).await
+}
+
+/// Gives an agent work again that was drained.
+#[utoipa::path(post, path = "/v1/agents/{agent}/resume",
+    params(("agent" = String, Path, description = "its name")), tag = "agents",
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn resume(door: Door, Path(agent): Path<String>) -> Result<Json<Ack>, Refusal> {
+    drained(door, agent, false).await
+}
+
+async fn drained(door: Door, agent: String, draining: bool) -> Result<Json<Ack>, Refusal> {
+    door.require(Access::Manager)?;
+    let name = agent_name(&agent)?;
+    let digest = fingerprint(&format!("drain {agent} {draining}"), &[]);
+    door.acknowledged(digest, None, Command::DrainAgent { agent: name, draining }).await
+}
+
 /// Renews an agent's lease.
 #[utoipa::path(post, path = "/v1/agents/{agent}/heartbeat",
     params(("agent" = String, Path, description = "its name")), tag = "agents",

@@ -68,18 +68,21 @@ pub(crate) fn assignment(handed: &Handed, agent: &str) -> api::Assignment {
 pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
     let last_seen = view.liveness.last_seen(agent.id).filter(|_| agent.seen);
     let lease = agent.lease(view.state.policy());
+    let mut because = vec![match last_seen {
+        Some(seen) => format!("last heard of {} ago; its lease is {lease}", view.now.since(seen)),
+        None => "never heard of".to_owned(),
+    }];
+    if agent.draining {
+        because.push("it is being drained: it ends what it has and gets nothing new".to_owned());
+    }
     api::Agent {
         name: shown(&agent.spec.name),
         role: shown(&agent.spec.role),
         kind: shown(agent.spec.kind),
         state: shown(agent.state),
         state_since: time(agent.state_since),
-        because: vec![match last_seen {
-            Some(seen) => {
-                format!("last heard of {} ago; its lease is {lease}", view.now.since(seen))
-            }
-            None => "never heard of".to_owned(),
-        }],
+        because,
+        draining: agent.draining,
         last_seen: last_seen.map(time),
         lease_ms: lease.0,
         capabilities: agent

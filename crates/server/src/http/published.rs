@@ -42,7 +42,9 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::AgentRemoved { agent }
         | Event::AgentUnreachable { agent, .. }
         | Event::AgentOffline { agent, .. }
-        | Event::AgentBack { agent } => About { agent: Some(agent), ..none },
+        | Event::AgentBack { agent }
+        | Event::AgentDrained { agent }
+        | Event::AgentResumed { agent } => About { agent: Some(agent), ..none },
         Event::TaskAssigned { task, agent, assignment, .. }
         | Event::TaskStarted { task, agent, assignment }
         | Event::TaskProgressed { task, agent, assignment, .. }
@@ -76,7 +78,10 @@ fn name(agent: AgentId, names: &Names) -> String {
 fn data(event: &Event, names: &Names) -> Map<String, Value> {
     let data = match event {
         Event::AgentRegistered { spec, online, .. } => agent(spec, *online),
-        Event::AgentRemoved { .. } | Event::AgentBack { .. } => json!({}),
+        Event::AgentRemoved { .. }
+        | Event::AgentBack { .. }
+        | Event::AgentDrained { .. }
+        | Event::AgentResumed { .. } => json!({}),
         Event::AgentUnreachable { last_seen, .. } | Event::AgentOffline { last_seen, .. } => {
             json!({ "last_seen": time(*last_seen) })
         }

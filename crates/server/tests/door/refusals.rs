@@ -284,6 +284,8 @@ fn tokens_open_what_their_access_says() {
         ("POST", "/v1/tasks/two/cancel", r#"{"reason":"no"}"#, [true, true, false, false, false]),
         ("POST", "/v1/tasks/three/dependencies", r#"{"on":"one"}"#, [true, true, false, false, false]),
         ("POST", "/v1/agents", r#"{"name":"eve","role":"dev"}"#, [true, true, false, false, false]),
+        ("POST", "/v1/agents/ada/drain", "", [true, true, false, false, false]),
+        ("POST", "/v1/agents/ada/resume", "", [true, true, false, false, false]),
         ("POST", "/v1/projects", r#"{"name":"web"}"#, [true, true, false, false, false]),
         ("PUT", "/v1/policy", &policy, [true, true, false, false, false]),
         ("GET", "/v1/tokens", "", [true, false, false, false, false]),
