@@ -84,6 +84,7 @@ pub fn check() -> anyhow::Result<Vec<String>> {
         }
         if file.ends_with(".md") {
             findings.extend(dead_links(file, &text));
+            findings.extend(missing_tests(file, &text, |path| fs::read_to_string(path).ok()));
         }
     }
     findings.extend(dependencies()?);
@@ -240,6 +241,21 @@ fn dependencies() -> anyhow::Result<Vec<String>> {
     Ok(missing.chain(spare).collect())
 }
 
+/// Finds tests that a page names, as `path::name` in code style, and that are not there.
+fn missing_tests(file: &str, text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let named = |(number, line): (usize, &str)| -> Vec<String> {
+        let tests = line.split('`').filter_map(|code| code.split_once(".rs::"));
+        let missing = tests.filter(|(path, name)| {
+            let source = read(&format!("{path}.rs"));
+            source.is_none_or(|source| !source.contains(&format!("fn {name}(")))
+        });
+        missing
+            .map(|(path, name)| format!("{file}:{}: there is no test `{path}.rs::{name}`", number + 1))
+            .collect()
+    };
+    text.lines().enumerate().flat_map(named).collect()
+}
+
 /// Returns the names under `[workspace.dependencies]` that come from outside.
 fn named(manifest: &str) -> BTreeSet<&str> {
     let lines = manifest.lines().skip_while(|line| *line != "[workspace.dependencies]").skip(1);
@@ -273,6 +289,15 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(impure("crates/core/src/a.rs", "let a: f64 = 1.0;").len(), 1);
         assert_eq!(impure("crates/core/src/map.rs", "struct Map(HashMap<u8, u8>);").len(), 0);
+    }
+
+    #[test]
+    fn a_test_that_is_not_there_is_found() {
+        let read = |path: &str| (path == "a/b.rs").then(|| "fn there() {}".to_owned());
+        let page = "| x | `a/b.rs::there` |\n| y | `a/b.rs::gone` |\n| z | `a/c.rs::there` |";
+        let found = missing_tests("page.md", page, read);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("page.md:2:"), "{found:?}");
     }
 
     #[test]
