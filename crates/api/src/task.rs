@@ -198,8 +198,13 @@ pub struct Task {
     pub exclude: Vec<String>,
     /// What placing takes it to need, in hours.
     pub estimate_hours: f64,
-    /// `declared` or `by_complexity`.
+    /// What nine of ten such tasks are expected to be done within, in hours: learned, else twice the estimate.
+    pub estimate_p90_hours: f64,
+    /// `declared`, `learned` or `by_complexity`.
     pub estimate_source: String,
+    /// From how many completed tasks of its type and complexity it was learned, at most 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_learned_from: Option<u32>,
     /// 1 to 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complexity: Option<u8>,

@@ -31,8 +31,8 @@ impl State {
             Event::AgentDrained { agent } => self.agent_draining(*agent, true),
             Event::AgentResumed { agent } => self.agent_draining(*agent, false),
             Event::ProjectCreated { spec } => self.project_created(spec),
-            Event::TaskSubmitted { task, spec, edges, estimate } => {
-                self.task_submitted(*task, spec, edges, *estimate);
+            Event::TaskSubmitted { task, spec, edges, estimate, learned } => {
+                self.task_submitted(*task, spec, edges, *estimate, *learned);
             }
             Event::TaskAssigned { task, agent, assignment, .. } => {
                 self.task_assigned(*task, *agent, *assignment);

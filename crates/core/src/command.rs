@@ -349,6 +349,12 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
+    /// Returns its complexity, 3 of 1 to 5 where none was declared.
+    #[must_use]
+    pub fn complexity_or_middle(&self) -> u8 {
+        self.complexity.unwrap_or(3)
+    }
+
     /// Returns a task of type `task` and medium priority with nothing but a title.
     #[must_use]
     pub fn titled(title: Text) -> Self {

@@ -9,6 +9,7 @@ use kapell_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
+use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::state::EscalationKind;
 
@@ -159,6 +160,8 @@ events! {
         #[serde(default, skip_serializing_if = "no_edges")]
         edges: Vec<(TaskId, DependencyKind)>,
         estimate: Span,
+        #[serde(default, skip_serializing_if = "absent")]
+        learned: Option<Learned>,
     }
     /// A task has an owner. `considered` holds the best candidates, the chosen one first.
     TaskAssigned = "task.assigned" {

@@ -9,6 +9,7 @@ mod agent;
 mod apply;
 mod command;
 mod decide;
+mod effort;
 mod engine;
 mod event;
 mod history;
@@ -26,6 +27,7 @@ pub mod invariant;
 
 pub use agent::{Agent, Project};
 pub use command::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Request, Require, TaskRef, TaskSpec};
+pub use effort::Learned;
 pub use engine::{Engine, Reply};
 pub use event::{Cause, Decision, DecodeError, Event, Record};
 pub use liveness::Liveness;

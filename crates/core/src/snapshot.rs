@@ -9,6 +9,7 @@ use kapell_model::{AgentState, AssignmentId, Moment, Name, Policy, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
+use crate::effort::Learning;
 use crate::history::History;
 use crate::keys::Keyed;
 use crate::state::{Escalation, Offer, OfferState, State};
@@ -46,6 +47,7 @@ struct Facts<'a> {
     last_assignment: AssignmentId,
     keys: Vec<Keyed>,
     history: &'a History,
+    learning: &'a Learning,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +64,7 @@ struct OwnedFacts {
     last_assignment: AssignmentId,
     keys: Vec<Keyed>,
     history: History,
+    learning: Learning,
 }
 
 impl State {
@@ -84,6 +87,7 @@ impl State {
             last_assignment: self.last_assignment,
             keys: self.keys.all(),
             history: &self.history,
+            learning: &self.learning,
         };
         rmp_serde::to_vec_named(&facts).expect("facts can be written")
     }
@@ -114,6 +118,7 @@ impl State {
             state.view_agent(id);
         }
         state.restore_history(facts.history);
+        state.learning = facts.learning;
         for task in facts.tasks {
             state.restore_task(task);
         }

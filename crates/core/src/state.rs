@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::command::TaskRef;
+use crate::effort::Learning;
 use crate::history::History;
 use crate::index::{Classes, Words};
 use crate::keys::Keys;
@@ -141,6 +142,7 @@ pub struct State {
     pub(crate) last_assignment: AssignmentId,
     pub(crate) keys: Keys,
     pub(crate) history: History,
+    pub(crate) learning: Learning,
     // Derived.
     pub(crate) words: Words,
     pub(crate) classes: Classes,
@@ -183,6 +185,7 @@ impl State {
             last_assignment: AssignmentId(0),
             keys: Keys::default(),
             history: History::default(),
+            learning: Learning::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),

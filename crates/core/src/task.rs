@@ -9,6 +9,7 @@ use kapell_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::command::TaskSpec;
+use crate::effort::{Learned, spread};
 
 /// One edge to another task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,8 @@ pub struct Task {
     pub class: ClassId,
     /// What placing and forecasting take it to need.
     pub estimate: Span,
+    /// Where that was learned: how far it may go, and from how many.
+    pub learned: Option<Learned>,
     /// Its own priority, raised by at most one boost.
     pub priority: Priority,
     /// The highest of its own and of every open task that transitively waits for it.
@@ -156,6 +159,12 @@ impl Task {
             submitted: self.submitted_at,
             task: self.id,
         }
+    }
+
+    /// Returns what nine of ten such tasks are expected to be done within: learned, else twice the estimate.
+    #[must_use]
+    pub fn estimate_p90(&self) -> Span {
+        self.learned.map_or_else(|| spread(self.estimate), |learned| learned.p90)
     }
 
     /// Returns those that it waits for, completed or not.

@@ -450,3 +450,29 @@ fn a_drained_agent_ends_what_it_has_and_gets_nothing_new() {
     );
     assert_eq!((events(&scenario, "agent.drained"), events(&scenario, "agent.resumed")), (1, 1));
 }
+
+/// The table says 4 h for complexity 3, which counts as much as three tasks.
+#[test]
+fn what_is_not_declared_is_learned_from_what_was_completed() {
+    let scenario = Scenario::play(
+        "agent A
+         submit t1 effort=learned
+         start t1 A
+         tick +1h
+         done t1 A
+         submit t2 effort=learned
+         submit t3 effort=learned type=bug
+         submit t4",
+    );
+    let state = scenario.engine.state();
+    let hours = |key: &str| {
+        let task = state.task(state.task_id(&reference(key)).expect("a task"));
+        let of = |span: kapell_model::Span| (span.0 * 100 + 1_800_000) / 3_600_000;
+        (of(task.estimate), of(task.estimate_p90()), task.learned.map(|learned| learned.from))
+    };
+    assert_eq!(hours("t1"), (400, 800, None));
+    // (3 * 4 h + 1 h) / 4 and (3 * 8 h + 1 h) / 4.
+    assert_eq!(hours("t2"), (325, 625, Some(1)));
+    assert_eq!(hours("t3"), (400, 800, None), "of bugs nothing is known");
+    assert_eq!(hours("t4"), (100, 200, None), "declared");
+}

@@ -209,7 +209,14 @@ fn show(task: &Task) {
     let mut facts = vec![("type", task.kind.clone()), ("priority", task.effective_priority.clone())];
     facts.extend(task.key.clone().map(|key| ("key", key)));
     facts.extend(task.project.clone().map(|project| ("project", project)));
-    facts.push(("estimate", format!("{} h, {}", task.estimate_hours, task.estimate_source)));
+    let learned = task.estimate_learned_from.map(|count| format!(" from {count}")).unwrap_or_default();
+    facts.push((
+        "estimate",
+        format!(
+            "{:.2} h, {}{learned}; nine of ten within {:.2} h",
+            task.estimate_hours, task.estimate_source, task.estimate_p90_hours
+        ),
+    ));
     let needs = task
         .requires
         .iter()

@@ -8,6 +8,7 @@ use kapell_model::{
 };
 
 use crate::command::{Closed, TaskSpec};
+use crate::effort::Learned;
 use crate::event::Cause;
 use crate::history::History;
 use crate::state::State;
@@ -20,6 +21,7 @@ impl State {
         spec: &Arc<TaskSpec>,
         edges: &[(TaskId, DependencyKind)],
         estimate: Span,
+        learned: Option<Learned>,
     ) {
         let deadline = self.project_deadline(spec.project.as_ref()).into_iter().chain(spec.deadline).min();
         let task = Task {
@@ -27,6 +29,7 @@ impl State {
             spec: Arc::clone(spec),
             class: self.class_of(spec),
             estimate,
+            learned,
             priority: spec.priority,
             effective: spec.priority,
             latest_start: deadline.map_or(Moment::NEVER, |deadline| deadline.before(estimate)),
@@ -142,14 +145,14 @@ impl State {
     ) {
         let (at, result) = (self.at, result.cloned());
         self.agents[agent.index()].completed += 1;
-        let efficiency = self.time_efficiency(id, assignment);
+        let actual = self.actual_effort(id, assignment);
         self.disown(id, |task| {
             task.deferred_until = None;
             let by = Some((agent, assignment));
             task.ending = Some(Ending { state: TaskState::Completed, at, by, result, reason: None });
         });
-        if efficiency.is_some() {
-            self.note_outcome(id, agent, efficiency);
+        if let Some(actual) = actual {
+            self.note_effort(id, agent, actual);
         }
         self.note_team(id, agent);
         self.release_dependents(id);
@@ -167,14 +170,19 @@ impl State {
         self.note_outcome(id, agent, None);
     }
 
-    /// Returns min(1, estimate / actual) of an owner's attempt that ends now; nothing for a late result, whose
-    /// beginning is not known any more.
-    fn time_efficiency(&self, id: TaskId, assignment: AssignmentId) -> Option<Ratio> {
+    /// Returns what an owner's attempt that ends now has taken; nothing for a late result, whose beginning is not
+    /// known any more.
+    fn actual_effort(&self, id: TaskId, assignment: AssignmentId) -> Option<Span> {
+        let owner = self.tasks[id].owner.as_ref().filter(|owner| owner.assignment == assignment)?;
+        Some(Span(self.at.since(owner.started_at.unwrap_or(owner.since)).0.max(1)))
+    }
+
+    /// Learns from a completed attempt: its time efficiency, min(1, estimate / actual), and what such work takes.
+    fn note_effort(&mut self, id: TaskId, agent: AgentId, actual: Span) {
         let task = &self.tasks[id];
-        let owner = task.owner.as_ref().filter(|owner| owner.assignment == assignment)?;
-        let actual = self.at.since(owner.started_at.unwrap_or(owner.since)).0.max(1);
-        let estimate = task.estimate.0.clamp(0, actual);
-        Some(Ratio::of(estimate.unsigned_abs(), actual.unsigned_abs()))
+        let estimate = task.estimate.0.clamp(0, actual.0);
+        self.learning.completed(&task.spec.kind, task.spec.complexity_or_middle(), actual);
+        self.note_outcome(id, agent, Some(Ratio::of(estimate.unsigned_abs(), actual.0.unsigned_abs())));
     }
 
     /// Takes an attempt into the agent's record with tasks of this type.

@@ -7,6 +7,7 @@ use kapell_model::{Claims, DependencyKind, Name, Span, TaskId, TaskState, Text, 
 use super::{TAKEABLE, invalid, require_state};
 use crate::agent::Agent;
 use crate::command::{ProjectSpec, TaskRef, TaskSpec};
+use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::event::{Decision, Event};
 use crate::rejection::Rejection;
@@ -49,17 +50,22 @@ impl State {
             out.push(Event::ProjectCreated { spec: project });
         }
         let task = self.next_task();
-        out.push(Event::TaskSubmitted { task, spec: Arc::clone(spec), edges, estimate: self.estimate(spec) });
+        let (estimate, learned) = self.estimate(spec);
+        out.push(Event::TaskSubmitted { task, spec: Arc::clone(spec), edges, estimate, learned });
         Ok(Reply::about(task))
     }
 
-    /// Returns the effort that a task is taken to need: declared, else by complexity, 3 where there is none.
-    fn estimate(&self, spec: &TaskSpec) -> Span {
-        let by_complexity = || {
-            let complexity = usize::from(spec.complexity.unwrap_or(3));
-            self.policy.estimate_by_complexity[complexity - 1]
-        };
-        spec.estimate.unwrap_or_else(by_complexity)
+    /// Returns the effort that a task is taken to need: declared, else learned, else by complexity.
+    fn estimate(&self, spec: &TaskSpec) -> (Span, Option<Learned>) {
+        if let Some(declared) = spec.estimate {
+            return (declared, None);
+        }
+        let complexity = spec.complexity_or_middle();
+        let table = self.policy.estimate_by_complexity[usize::from(complexity) - 1];
+        match self.learning.expected(&spec.kind, complexity, table) {
+            Some((p50, learned)) => (p50, Some(learned)),
+            None => (table, None),
+        }
     }
 
     fn resolve_edges(

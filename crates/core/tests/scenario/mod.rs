@@ -266,6 +266,7 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
             ("agent", agent) => spec.agent = Some(name(agent)),
             ("not", agent) => spec.exclude = vec![name(agent)],
             ("role", role) => spec.role = Some(name(role)),
+            ("effort", "learned") => spec.estimate = None,
             ("project", project) => spec.project = Some(name(project)),
             ("type", kind) => spec.kind = name(kind),
             ("attempts", count) => spec.attempts_max = Some(count.parse().expect("a number")),

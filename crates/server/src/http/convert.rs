@@ -127,7 +127,14 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         pinned_agent: spec.agent.as_ref().map(shown),
         exclude: spec.exclude.iter().map(shown).collect(),
         estimate_hours: hours(task.estimate),
-        estimate_source: if spec.estimate.is_some() { "declared" } else { "by_complexity" }.to_owned(),
+        estimate_p90_hours: hours(task.estimate_p90()),
+        estimate_source: match (spec.estimate, task.learned) {
+            (Some(_), _) => "declared",
+            (None, Some(_)) => "learned",
+            (None, None) => "by_complexity",
+        }
+        .to_owned(),
+        estimate_learned_from: task.learned.map(|learned| learned.from),
         complexity: spec.complexity,
         depends_on: task
             .edges

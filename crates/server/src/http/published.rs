@@ -86,7 +86,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             json!({ "last_seen": time(*last_seen) })
         }
         Event::ProjectCreated { spec } => project(spec),
-        Event::TaskSubmitted { spec, edges, estimate, .. } => {
+        Event::TaskSubmitted { spec, edges, estimate, learned, .. } => {
             let edges: Vec<_> = edges
                 .iter()
                 .map(|(on, kind)| json!({ "task": on.to_string(), "kind": kind.as_str() }))
@@ -94,6 +94,10 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             let mut submitted = task(spec);
             submitted["edges"] = Value::from(edges);
             submitted["estimate_hours"] = json!(hours(*estimate));
+            if let Some(learned) = learned {
+                submitted["estimate_p90_hours"] = json!(hours(learned.p90));
+                submitted["estimate_learned_from"] = json!(learned.from);
+            }
             submitted
         }
         Event::TaskAssigned { decision, policy, scorer, threshold, considered, .. } => json!({
