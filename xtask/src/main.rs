@@ -17,6 +17,7 @@ usage: cargo xtask COMMAND
 
   check         formatting, walls, clippy, docs, the rooms' own tests (changes nothing)
   test          check, and all tests, the simulator and the demo
+  walls         only what the project demands of itself: rooms, clocks, pages (part of check)
   fix           repairs the formatting
   bench [ARGS]  measures, and writes docs/benchmarks.md";
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             check(&mut steps);
             test(&mut steps);
         }
+        "walls" => steps.findings("walls", walls::check()),
         "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
         "bench" => {
             let mut line = vec![
