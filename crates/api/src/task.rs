@@ -153,6 +153,9 @@ pub struct Dependency {
     /// Taken away by a manager; kept for the record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waived: bool,
+    /// Read out of the task's text; nobody declared it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inferred: bool,
 }
 
 /// A task.

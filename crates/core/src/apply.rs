@@ -31,8 +31,8 @@ impl State {
             Event::AgentDrained { agent } => self.agent_draining(*agent, true),
             Event::AgentResumed { agent } => self.agent_draining(*agent, false),
             Event::ProjectCreated { spec } => self.project_created(spec),
-            Event::TaskSubmitted { task, spec, edges, estimate, learned } => {
-                self.task_submitted(*task, spec, edges, *estimate, *learned);
+            Event::TaskSubmitted { task, spec, edges, estimate, learned, analysis } => {
+                self.task_submitted(*task, spec, edges, (*estimate, *learned), analysis.as_ref());
             }
             Event::TaskAssigned { task, agent, assignment, .. } => {
                 self.task_assigned(*task, *agent, *assignment);
@@ -54,7 +54,9 @@ impl State {
             Event::TaskResumed { task } => self.change(*task, |task| task.deferred_until = None),
             Event::TaskCancelled { task, reason, .. } => self.task_cancelled(*task, reason),
             Event::TaskReopened { task, .. } => self.task_reopened(*task),
-            Event::DependencyAdded { task, on, kind } => self.dependency_added(*task, *on, *kind),
+            Event::DependencyAdded { task, on, kind, inferred } => {
+                self.dependency_added(*task, *on, *kind, *inferred);
+            }
             Event::DependencyWaived { task, on } => self.dependency_waived(*task, *on),
             Event::OfferMade { offer, task, agent, assignment, result } => {
                 self.offers.push(Offer {

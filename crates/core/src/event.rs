@@ -8,6 +8,7 @@ use kapell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::Analysis;
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::effort::Learned;
 use crate::engine::Reply;
@@ -153,7 +154,8 @@ events! {
     AgentResumed = "agent.resumed" { agent: AgentId }
     /// A project was made.
     ProjectCreated = "project.created" { spec: ProjectSpec }
-    /// A task was added. `estimate` is what placing and forecasting use.
+    /// A task was added. `estimate` is what placing and forecasting use; `analysis` is what its text was taken to say,
+    /// and holds the inferred edges.
     TaskSubmitted = "task.submitted" {
         task: TaskId,
         spec: Arc<TaskSpec>,
@@ -162,6 +164,8 @@ events! {
         estimate: Span,
         #[serde(default, skip_serializing_if = "absent")]
         learned: Option<Learned>,
+        #[serde(default, skip_serializing_if = "absent")]
+        analysis: Option<Arc<Analysis>>,
     }
     /// A task has an owner. `considered` holds the best candidates, the chosen one first.
     TaskAssigned = "task.assigned" {
@@ -229,7 +233,13 @@ events! {
     /// A failed or cancelled task got a new series of attempts.
     TaskReopened = "task.reopened" { task: TaskId, reason: Text }
     /// A task has to do with another.
-    DependencyAdded = "dependency.added" { task: TaskId, on: TaskId, kind: DependencyKind }
+    DependencyAdded = "dependency.added" {
+        task: TaskId,
+        on: TaskId,
+        kind: DependencyKind,
+        #[serde(default, skip_serializing_if = "no")]
+        inferred: bool,
+    }
     /// An edge was taken away.
     DependencyWaived = "dependency.waived" { task: TaskId, on: TaskId }
     /// A late result is kept beside its task.
@@ -262,6 +272,11 @@ events! {
 
 fn absent<T>(value: &&Option<T>) -> bool {
     value.is_none()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn no(value: &&bool) -> bool {
+    !**value
 }
 
 fn no_edges(edges: &&Vec<(TaskId, DependencyKind)>) -> bool {

@@ -6,6 +6,7 @@
 //! request, and the passing of time is a command.
 
 mod agent;
+mod analysis;
 mod apply;
 mod command;
 mod decide;
@@ -26,6 +27,7 @@ mod tasks;
 pub mod invariant;
 
 pub use agent::{Agent, Project};
+pub use analysis::{Analysis, Evidence, Field, InferredEdge, InferredRequire, PassedOver, Unresolved};
 pub use command::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Request, Require, TaskRef, TaskSpec};
 pub use effort::Learned;
 pub use engine::{Engine, Reply};

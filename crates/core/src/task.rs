@@ -8,6 +8,7 @@ use kapell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::Analysis;
 use crate::command::TaskSpec;
 use crate::effort::{Learned, spread};
 
@@ -20,6 +21,9 @@ pub struct Edge {
     pub kind: DependencyKind,
     /// Taken away by a manager; kept for the record.
     pub waived: bool,
+    /// Read out of the task's text, and so less trusted than what was declared.
+    #[serde(default)]
+    pub inferred: bool,
 }
 
 impl Edge {
@@ -80,6 +84,9 @@ pub struct Task {
     pub estimate: Span,
     /// Where that was learned: how far it may go, and from how many.
     pub learned: Option<Learned>,
+    /// What its text was taken to say, where it said anything.
+    #[serde(default)]
+    pub analysis: Option<Arc<Analysis>>,
     /// Its own priority, raised by at most one boost.
     pub priority: Priority,
     /// The highest of its own and of every open task that transitively waits for it.

@@ -54,9 +54,12 @@ fn the_log_of_version_1_means_what_it_meant() {
             TaskState::Cancelled,
             TaskState::Assigned,
             TaskState::Failed,
-            TaskState::Ready
+            TaskState::Blocked,
+            TaskState::Blocked
         ]
     );
+    let inferred = state.tasks().iter().flat_map(|task| &task.edges).filter(|edge| edge.inferred).count();
+    assert_eq!(inferred, 2, "an edge that was inferred is told from one that was declared");
     let offers: Vec<OfferState> = state.offers().iter().map(|offer| offer.state).collect();
     assert_eq!(offers, [OfferState::Accepted, OfferState::Declined]);
     let owners = state.tasks().iter().filter_map(|task| task.owner.as_ref());

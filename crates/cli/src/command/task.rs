@@ -222,7 +222,10 @@ fn show(task: &Task) {
         .iter()
         .map(|need| format!("{} (weight {}, minimum {})", need.capability, need.weight, need.minimum));
     facts.push(("needs", needs.collect::<Vec<_>>().join(", ")));
-    let edges = task.depends_on.iter().map(|edge| format!("{} {} ({})", edge.kind, edge.task, edge.state));
+    let edges = task.depends_on.iter().map(|edge| {
+        let inferred = if edge.inferred { ", inferred" } else { "" };
+        format!("{} {} ({}{inferred})", edge.kind, edge.task, edge.state)
+    });
     facts.push(("edges", edges.collect::<Vec<_>>().join(", ")));
     facts.push(("waiting", task.dependents.join(" ")));
     facts.push((

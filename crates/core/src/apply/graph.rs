@@ -30,8 +30,8 @@ impl State {
         }
     }
 
-    pub(super) fn dependency_added(&mut self, id: TaskId, on: TaskId, kind: DependencyKind) {
-        let edge = Edge { on, kind, waived: false };
+    pub(super) fn dependency_added(&mut self, id: TaskId, on: TaskId, kind: DependencyKind, inferred: bool) {
+        let edge = Edge { on, kind, waived: false, inferred };
         if !edge.gates() {
             self.change(id, |task| task.edges.push(edge));
             return;

@@ -7,6 +7,7 @@ use kapell_model::{
     TaskId, TaskState, Text, limits,
 };
 
+use crate::analysis::Analysis;
 use crate::command::{Closed, TaskSpec};
 use crate::effort::Learned;
 use crate::event::Cause;
@@ -20,20 +21,28 @@ impl State {
         id: TaskId,
         spec: &Arc<TaskSpec>,
         edges: &[(TaskId, DependencyKind)],
-        estimate: Span,
-        learned: Option<Learned>,
+        (estimate, learned): (Span, Option<Learned>),
+        analysis: Option<&Arc<Analysis>>,
     ) {
         let deadline = self.project_deadline(spec.project.as_ref()).into_iter().chain(spec.deadline).min();
+        let declared = edges.iter().map(|&(on, kind)| Edge { on, kind, waived: false, inferred: false });
+        let inferred = analysis.into_iter().flat_map(|analysis| &analysis.edges).map(|edge| Edge {
+            on: edge.on,
+            kind: DependencyKind::Blocks,
+            waived: false,
+            inferred: true,
+        });
         let task = Task {
             id,
             spec: Arc::clone(spec),
             class: self.class_of(spec),
             estimate,
             learned,
+            analysis: analysis.cloned(),
             priority: spec.priority,
             effective: spec.priority,
             latest_start: deadline.map_or(Moment::NEVER, |deadline| deadline.before(estimate)),
-            edges: edges.iter().map(|&(on, kind)| Edge { on, kind, waived: false }).collect(),
+            edges: declared.chain(inferred).collect(),
             dependents: Vec::new(),
             open_blockers: 0,
             deferred_until: spec.not_before.filter(|&moment| moment > self.at),

@@ -41,7 +41,7 @@ impl State {
                 return Err(Rejection::Cycle { task: task.id, on, cycle });
             }
         }
-        out.push(Event::DependencyAdded { task: task.id, on, kind });
+        out.push(Event::DependencyAdded { task: task.id, on, kind, inferred: false });
         Ok(Reply::about(task.id))
     }
 

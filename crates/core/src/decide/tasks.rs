@@ -51,7 +51,14 @@ impl State {
         }
         let task = self.next_task();
         let (estimate, learned) = self.estimate(spec);
-        out.push(Event::TaskSubmitted { task, spec: Arc::clone(spec), edges, estimate, learned });
+        out.push(Event::TaskSubmitted {
+            task,
+            spec: Arc::clone(spec),
+            edges,
+            estimate,
+            learned,
+            analysis: None,
+        });
         Ok(Reply::about(task))
     }
 

@@ -144,6 +144,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
                 kind: shown(edge.kind),
                 state: shown(state.task(edge.on).state()),
                 waived: edge.waived,
+                inferred: edge.inferred,
             })
             .collect(),
         dependents: task.dependents.iter().map(shown).collect(),

@@ -1,7 +1,7 @@
 //! From events inside to events outside. The two never share a struct, so that either can change.
 
 use kapell_api as api;
-use kapell_core::{AgentSpec, Event, ProjectSpec, Record, TaskSpec};
+use kapell_core::{AgentSpec, Analysis, Event, Evidence, ProjectSpec, Record, TaskSpec};
 use kapell_model::{AgentId, Considered, Name, TaskId};
 use serde_json::{Map, Value, json};
 
@@ -86,7 +86,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             json!({ "last_seen": time(*last_seen) })
         }
         Event::ProjectCreated { spec } => project(spec),
-        Event::TaskSubmitted { spec, edges, estimate, learned, .. } => {
+        Event::TaskSubmitted { spec, edges, estimate, learned, analysis, .. } => {
             let edges: Vec<_> = edges
                 .iter()
                 .map(|(on, kind)| json!({ "task": on.to_string(), "kind": kind.as_str() }))
@@ -97,6 +97,9 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             if let Some(learned) = learned {
                 submitted["estimate_p90_hours"] = json!(hours(learned.p90));
                 submitted["estimate_learned_from"] = json!(learned.from);
+            }
+            if let Some(analysis) = analysis {
+                submitted["inferred"] = inferred(analysis);
             }
             submitted
         }
@@ -122,7 +125,9 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::TaskCancelled { reason, after, .. } => {
             json!({ "reason": reason, "after": after.map(|task| task.to_string()) })
         }
-        Event::DependencyAdded { on, kind, .. } => json!({ "on": on.to_string(), "kind": kind.as_str() }),
+        Event::DependencyAdded { on, kind, inferred, .. } => json!({
+            "on": on.to_string(), "kind": kind.as_str(), "inferred": inferred.then_some(true),
+        }),
         Event::DependencyWaived { on, .. } => json!({ "on": on.to_string() }),
         Event::OfferMade { offer, result, .. } => json!({ "offer": offer.to_string(), "result": result }),
         Event::OfferAccepted { offer, .. } => json!({ "offer": offer.to_string() }),
@@ -140,6 +145,39 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => Map::new(),
     }
+}
+
+/// Shows what a task's text was taken to say.
+fn inferred(analysis: &Analysis) -> Value {
+    let requires = analysis.requires.iter().map(|require| {
+        json!({
+            "capability": require.capability,
+            "weight": weight(require.weight),
+            "evidence": evidence(&require.evidence),
+        })
+    });
+    let edges = analysis.edges.iter().map(|edge| {
+        json!({
+            "task": edge.on.to_string(),
+            "kind": "blocks",
+            "evidence": evidence(std::slice::from_ref(&edge.evidence)),
+        })
+    });
+    let passed_over = analysis.passed_over.iter().map(|passed| {
+        json!({
+            "because": passed.because.as_str(),
+            "evidence": evidence(std::slice::from_ref(&passed.evidence)),
+        })
+    });
+    json!({
+        "requires": requires.collect::<Vec<_>>(),
+        "edges": edges.collect::<Vec<_>>(),
+        "passed_over": passed_over.collect::<Vec<_>>(),
+    })
+}
+
+fn evidence(evidence: &[Evidence]) -> Vec<Value> {
+    evidence.iter().map(|it| json!({ "field": it.field.as_str(), "words": it.words })).collect()
 }
 
 fn scored(candidate: &Considered, names: &Names) -> Value {
