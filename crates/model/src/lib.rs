@@ -4,11 +4,13 @@
 //! number that somebody else read.
 
 mod fit;
+mod glob;
 mod id;
 mod moment;
 mod name;
 mod policy;
 mod ratio;
+mod resource;
 mod situation;
 mod standing;
 mod track;
@@ -17,6 +19,7 @@ mod vocabulary;
 pub mod limits;
 
 pub use fit::{Unfit, able, fit};
+pub use glob::{Glob, GlobError};
 pub use id::{
     AgentId, AssignmentId, ClassId, CommandId, EscalationId, OfferId, ParseIdError, Position, TaskId, Word,
 };
@@ -24,6 +27,7 @@ pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};
 pub use policy::{Ack, Claims, OnFailedDependency, Policy, PolicyError, Weights};
 pub use ratio::{Ratio, RatioError};
+pub use resource::{Mode, Need, Resource, ResourceError};
 pub use situation::{
     AgentView, Class, Considered, Parts, Placement, Placer, QueueKey, Requirement, SCORER_VERSION, Situation,
 };

@@ -42,6 +42,14 @@ pub const OFFERS_PER_TASK_MAX: usize = 16;
 pub const PAST_ASSIGNMENTS_MAX: usize = 128;
 /// Finished attempts at tasks of one type that an agent's performance is worked out from.
 pub const OUTCOMES_MAX: usize = 50;
+/// Bytes of a path glob: a long path.
+pub const GLOB_BYTES_MAX: usize = 256;
+/// Alternatives of a path glob once its braces are multiplied out.
+pub const GLOB_ALTERNATIVES_MAX: usize = 32;
+/// Characters of all alternatives of a path glob: the test of two costs at most the product of theirs.
+pub const GLOB_SIGNS_MAX: usize = 512;
+/// Resources of one reservation or task.
+pub const RESOURCES_MAX: usize = 16;
 /// Events that one command may emit; what is left continues in a following one.
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
 /// Idempotency keys remembered: a day at ten new ones a second.
