@@ -148,11 +148,51 @@ pub struct Assignment {
     pub estimate_hours: Option<f64>,
 }
 
-/// Assignments of one agent, oldest first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+/// Assignments of one agent, oldest first, and what it has been told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Assignments {
     /// The assignments.
     pub assignments: Vec<Assignment>,
+    /// What it has not read yet, oldest first. It says so by `/v1/agents/{agent}/notices/read`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// A word to an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Notice {
+    /// Its id, `N-3`; later ones are larger.
+    pub id: String,
+    /// What it asks or tells: `moved` (the task went to somebody else: stop).
+    pub kind: String,
+    /// The task that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// Why, in words.
+    pub text: String,
+    /// When it was sent.
+    pub at: String,
+    /// Until when an answer is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    /// Whether the agent has read it.
+    pub read: bool,
+}
+
+/// Tells that an agent has read its notices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoticesRead {
+    /// The last one that it has read.
+    #[schema(pattern = "^N-[0-9]{1,10}$", example = "N-3")]
+    pub up_to: String,
+}
+
+/// What a heartbeat is answered with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Alive {
+    /// How many notices the agent has not read.
+    pub notices: u32,
 }
 
 /// Reads an object in which no member comes twice.

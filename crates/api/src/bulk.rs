@@ -20,6 +20,8 @@ pub enum BulkLine {
     Next(NextLine),
     /// Renews a lease.
     Heartbeat(HeartbeatLine),
+    /// Tells that an agent has read its notices.
+    Read(ReadLine),
     /// Reports a start.
     Start(StartReport),
     /// Reports progress.
@@ -45,6 +47,16 @@ pub struct NextLine {
 
 const fn one() -> usize {
     1
+}
+
+/// Tells that an agent has read its notices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadLine {
+    /// Whose.
+    pub agent: String,
+    /// The last one that it has read, `N-3`.
+    pub up_to: String,
 }
 
 /// Renews a lease.

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Ack, Agent, AgentChoice, AgentRegistration, Assignment, Assignments, BulkAnswer, BulkLine, Decision,
-    DoneReport, Escalation, Event, Events, FailReport, Health, MadeToken, NewDependency, NewProject,
-    NewToken, NextRequest, Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport,
-    StartReport, Status, Task, TaskSubmission, Token, Tree, Why, WhyNot,
+    Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BulkAnswer, BulkLine,
+    Decision, DoneReport, Escalation, Event, Events, FailReport, Health, MadeToken, MoveTo, NewDependency,
+    NewProject, NewToken, NextRequest, Notice, NoticesRead, Offer, Page, Policy, Problem, ProgressReport,
+    Project, Reason, ReleaseReport, StartReport, Status, Task, TaskSubmission, Token, Tree, Why, WhyNot,
 };
 
 /// Why a request has no answer.
@@ -127,16 +127,28 @@ impl Client {
     }
 
     /// Renews an agent's lease.
-    pub fn heartbeat(&self, name: &str) -> Result<()> {
-        let path = format!("/v1/agents/{}/heartbeat", escaped(name));
-        self.send("POST", &path, Some(&serde_json::json!({})), true).map(|_| ())
+    pub fn heartbeat(&self, name: &str) -> Result<Alive> {
+        self.post(&format!("/v1/agents/{}/heartbeat", escaped(name)), &serde_json::json!({}))
     }
 
-    /// Returns the agent's assignments that it has not started, at most `max`; waits for one up to `wait`.
-    pub fn next(&self, name: &str, max: usize, wait: Duration) -> Result<Vec<Assignment>> {
+    /// Returns what an agent was told, oldest first.
+    pub fn notices(&self, name: &str) -> Result<Vec<Notice>> {
+        let path = format!("/v1/agents/{}/notices", escaped(name));
+        self.get::<Page<Notice>>(&path).map(|page| page.items)
+    }
+
+    /// Tells that an agent has read its notices up to one.
+    pub fn read_notices(&self, name: &str, up_to: &str) -> Result<Ack> {
+        let path = format!("/v1/agents/{}/notices/read", escaped(name));
+        self.post(&path, &NoticesRead { up_to: up_to.to_owned() })
+    }
+
+    /// Returns the agent's assignments that it has not started, at most `max`, and the notices that it has not read; waits
+    /// for an assignment or a new notice up to `wait`.
+    pub fn next(&self, name: &str, max: usize, wait: Duration) -> Result<Assignments> {
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         let path = format!("/v1/agents/{}/next", escaped(name));
-        self.post::<Assignments>(&path, &NextRequest { wait_ms, max }).map(|answer| answer.assignments)
+        self.post(&path, &NextRequest { wait_ms, max })
     }
 
     /// Returns everything that an agent owns.
@@ -173,6 +185,12 @@ impl Client {
     /// Places a task by hand.
     pub fn assign(&self, task: &str, agent: &str) -> Result<Ack> {
         self.post(&task_path(task, "/assign"), &AgentChoice { agent: agent.to_owned() })
+    }
+
+    /// Gives an owned task to another agent.
+    pub fn move_to(&self, task: &str, agent: &str, note: &str) -> Result<Ack> {
+        let to = MoveTo { agent: agent.to_owned(), note: note.to_owned() };
+        self.post(&task_path(task, "/move"), &to)
     }
 
     /// Asks for a named task.

@@ -149,12 +149,26 @@ pub struct Escalation {
     pub kind: String,
     /// Who is called.
     pub role: String,
-    /// The task.
-    pub task: String,
+    /// How urgent it is: `critical`, `high`, `medium` or `low`.
+    pub severity: String,
+    /// The task that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The agent that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The project that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The resource that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
     /// What is the matter.
     pub detail: String,
     /// When it was raised.
     pub raised_at: String,
+    /// When somebody should have seen to it.
+    pub due: String,
     /// `open` or `settled`.
     pub state: String,
     /// When it was settled.
@@ -163,6 +177,15 @@ pub struct Escalation {
     /// How.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl Escalation {
+    /// Returns the name of what it is about; nothing where that is the fleet.
+    #[must_use]
+    pub fn about(&self) -> Option<&str> {
+        let about = self.task.as_ref().or(self.agent.as_ref());
+        about.or(self.project.as_ref()).or(self.resource.as_ref()).map(String::as_str)
+    }
 }
 
 /// How something was decided, in words.

@@ -16,8 +16,8 @@ mod task;
 mod token;
 mod why;
 
-pub use agent::{Agent, AgentRegistration, Assignment, Assignments, NextRequest};
-pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine};
+pub use agent::{Agent, AgentRegistration, Alive, Assignment, Assignments, NextRequest, Notice, NoticesRead};
+pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine, ReadLine};
 pub use client::{Client, ClientError};
 pub use event::{Event, Events};
 pub use fleet::{
@@ -27,7 +27,7 @@ pub use policy::{AckTimes, Policy, Weights};
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
 pub use task::{
-    AgentChoice, ClosedWork, Dependency, NewDependency, Reason, RelatedTask, Requirement, Task,
+    AgentChoice, ClosedWork, Dependency, MoveTo, NewDependency, Reason, RelatedTask, Requirement, Task,
     TaskSubmission, Tree,
 };
 pub use token::{MadeToken, NewToken, Token};

@@ -86,4 +86,12 @@ pub struct Ack {
     /// The policy version that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u32>,
+    /// How many notices the agent that sent it has not read; absent where it has read all.
+    #[serde(default, skip_serializing_if = "no_notices")]
+    pub notices: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn no_notices(notices: &u32) -> bool {
+    *notices == 0
 }

@@ -291,6 +291,18 @@ pub struct AgentChoice {
     pub agent: String,
 }
 
+/// Who should own a task, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveTo {
+    /// The name of the agent.
+    pub agent: String,
+    /// Why, and what the new owner should know. At most 4 KiB.
+    #[serde(default)]
+    #[schema(max_length = 4096)]
+    pub note: String,
+}
+
 /// An edge to be added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

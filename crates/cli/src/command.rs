@@ -55,6 +55,10 @@ enum Verb {
     Dep(task::DepVerb),
     /// Place a task by hand
     Assign(work::Assign),
+    /// Give an owned task to another agent
+    Move(work::Move),
+    /// Show what an agent was told
+    Notices(work::Notices),
     /// Fetch an agent's next assignments
     Next(work::Next),
     /// Claim a named task for an agent
@@ -116,6 +120,8 @@ impl Cli {
             Verb::Blocked => task::blocked(context),
             Verb::Dep(it) => it.run(context),
             Verb::Assign(it) => it.run(context),
+            Verb::Move(it) => it.run(context),
+            Verb::Notices(it) => it.run(context),
             Verb::Next(it) => it.run(context),
             Verb::Claim(it) => it.run(context),
             Verb::Start(it) => it.run(context),

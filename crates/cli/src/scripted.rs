@@ -39,10 +39,10 @@ impl Scripted {
         let over = Arc::new(AtomicBool::new(false));
         let beating = self.heartbeat(client.clone(), Arc::clone(&over));
         while !over.load(Ordering::Relaxed) {
-            let Ok(assignments) = client.next(&self.name, 4, Duration::from_secs(2)) else { break };
+            let Ok(next) = client.next(&self.name, 4, Duration::from_secs(2)) else { break };
             // Several at once where it has several slots: each in its own thread, as a team of one would.
             std::thread::scope(|scope| {
-                for assignment in &assignments {
+                for assignment in &next.assignments {
                     scope.spawn(|| self.work(&client, assignment));
                 }
             });

@@ -67,7 +67,7 @@ fn template() -> TaskSubmission {
 fn worker(client: Client, name: String, over: Arc<AtomicBool>, told: Told, done: Arc<AtomicUsize>) {
     while !over.load(Ordering::Relaxed) {
         let Ok(assignments) = client.next(&name, 1, Duration::from_millis(50)) else { continue };
-        for it in assignments {
+        for it in assignments.assignments {
             let result = format!("{} by {name}", it.assignment);
             let report = DoneReport {
                 task: None,

@@ -4,6 +4,7 @@ use kapell_model::{AgentId, AgentKind, AgentState, Moment, Policy, Position, Spa
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AgentSpec, ProjectSpec};
+use crate::notice::Inbox;
 
 /// An agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub struct Agent {
     pub lost: u32,
     /// When it was registered.
     pub registered_at: Moment,
+    /// What it has been told.
+    pub inbox: Inbox,
 }
 
 impl Agent {

@@ -11,7 +11,8 @@ use kapell_model::TaskId;
 
 use crate::event::{Event, Record};
 use crate::keys::Keyed;
-use crate::state::{Escalation, Offer, OfferState, State};
+use crate::notice::Notice;
+use crate::state::{Offer, OfferState, State};
 use crate::task::Task;
 
 impl State {
@@ -51,6 +52,15 @@ impl State {
             Event::TaskReturned { task, cause, boosted, note, .. } => {
                 self.task_returned(*task, *cause, *boosted, note.as_ref());
             }
+            Event::TaskMoved { task, agent, assignment, note, .. } => {
+                self.task_moved(*task, *agent, *assignment, note.as_ref());
+            }
+            Event::PlanApplied { .. } => {}
+            Event::NoticeSent { notice, agent, kind, task, text, due } => {
+                let (id, kind, task, due, text) = (*notice, *kind, *task, *due, text.clone());
+                self.notice_sent(*agent, Notice { id, kind, task, text, at: record.at, due });
+            }
+            Event::NoticesRead { agent, up_to } => self.notices_read(*agent, *up_to),
             Event::TaskResumed { task } => self.change(*task, |task| task.deferred_until = None),
             Event::TaskCancelled { task, reason, .. } => self.task_cancelled(*task, reason),
             Event::TaskReopened { task, .. } => self.task_reopened(*task),
@@ -82,23 +92,10 @@ impl State {
                 self.policy_version = *version;
                 self.situation.set_policy(policy);
             }
-            Event::EscalationRaised { escalation, kind, task, detail } => {
-                self.escalations.push(Escalation {
-                    id: *escalation,
-                    kind: *kind,
-                    task: *task,
-                    detail: detail.clone(),
-                    at: record.at,
-                    settled: None,
-                });
-                self.open_escalations.insert(*task, *escalation);
+            Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
+                self.escalation_raised(*escalation, *kind, subject, *severity, detail);
             }
-            Event::EscalationSettled { escalation, note } => {
-                let escalation = &mut self.escalations[escalation.0 as usize - 1];
-                escalation.settled = Some((record.at, note.clone()));
-                let task = escalation.task;
-                self.open_escalations.remove(&task);
-            }
+            Event::EscalationSettled { escalation, note } => self.escalation_settled(*escalation, note),
             Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
                 command: record.command,
                 at: record.at,

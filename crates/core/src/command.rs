@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentKind, AssignmentId, CommandId, DependencyKind, EscalationId, Moment, Name, OfferId, Policy,
-    Priority, Ratio, Span, TaskId, TaskState, Text,
+    AgentKind, AssignmentId, CommandId, DependencyKind, EscalationId, Moment, Name, NoticeId, OfferId, Plan,
+    Policy, Priority, Ratio, Span, TaskId, TaskState, Text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +102,24 @@ pub enum Command {
         task: TaskRef,
         /// To whom.
         agent: Name,
+    },
+    /// A manager: gives an owned task to another agent, above any threshold, up to the agent's limit.
+    Move {
+        /// Which task.
+        task: TaskRef,
+        /// To whom.
+        agent: Name,
+        /// Why, and what the new owner should know.
+        note: Option<Text>,
+    },
+    /// The planner: what it proposes for the whole fleet. Each item is judged against what is so by now.
+    ApplyPlan(Box<Plan>),
+    /// An agent has read its notices.
+    ReadNotices {
+        /// Whose.
+        agent: Name,
+        /// The last one that it has read.
+        up_to: NoticeId,
     },
     /// An agent asks for a named task.
     Claim {

@@ -6,11 +6,12 @@
 pub(crate) mod agents;
 mod clock;
 mod graph;
+mod moves;
 mod offers;
 mod reports;
 mod tasks;
 
-use kapell_model::{AgentId, Moment, Name, TaskId, TaskState};
+use kapell_model::{AgentId, Moment, Name, Plan, TaskId, TaskState, limits};
 
 use crate::agent::Agent;
 use crate::command::{Command, TaskRef};
@@ -43,6 +44,9 @@ impl State {
             Command::Cancel { task, reason } => self.cancel(task, reason, out),
             Command::Reopen { task, reason } => self.reopen(task, reason, out),
             Command::Assign { task, agent } => self.assign(task, agent, Decision::ByHand, out),
+            Command::Move { task, agent, note } => self.move_by_hand(task, agent, note.as_ref(), out),
+            Command::ApplyPlan(plan) => check_plan(plan),
+            Command::ReadNotices { agent, up_to } => self.read_notices(agent, *up_to, out),
             Command::Claim { task, agent } => self.claim(task, agent, out),
             Command::Start { task, agent, assignment } => self.start(task, agent, *assignment, out),
             Command::Progress { task, agent, assignment, percent, note } => {
@@ -93,6 +97,14 @@ impl State {
     fn next_task(&self) -> TaskId {
         TaskId(u32::try_from(self.tasks.len() + 1).expect("tasks are bounded"))
     }
+}
+
+/// A plan is judged item by item while it is carried out; here only its size is.
+fn check_plan(plan: &Plan) -> Result<Reply, Rejection> {
+    if plan.items.len() > limits::PLAN_ITEMS_MAX {
+        return Err(Rejection::LimitExceeded { what: "items of a plan", limit: limits::PLAN_ITEMS_MAX });
+    }
+    Ok(Reply::default())
 }
 
 /// Refuses a move from a state that is not among `allowed`.

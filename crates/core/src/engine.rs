@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use kapell_model::{
-    AgentId, AssignmentId, Claims, Considered, EscalationId, Name, OfferId, Placement, Placer, Position,
-    Priority, Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word, fit, limits,
+    AgentId, AssignmentId, Claims, Considered, EscalationId, Name, OfferId, Placement, Placer, Plan,
+    PlanItem, Position, Priority, Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word, fit, limits,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::command::Request;
+use crate::command::{Command, Request};
 use crate::decide::agents::own_text;
-use crate::event::{Decision, Event, Record};
+use crate::escalation::{EscalationKind, Subject};
+use crate::event::{Decision, Dropped, Event, MoveCause, Record};
 use crate::rejection::Rejection;
-use crate::state::{EscalationKind, State};
+use crate::state::State;
 
 /// What an accepted command is answered with. Only the members that fit the command are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Reply {
     /// The policy version that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u32>,
+    /// What the agent that sent it has not read yet. A hint of this moment and no part of the answer that is remembered.
+    #[serde(skip)]
+    pub notices: u32,
     /// The report came under an outdated token: the task was not changed, its result is kept as `offer`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
@@ -117,6 +121,9 @@ impl<P: Placer> Engine<P> {
             self.emit(&mut step, event);
         }
         self.scratch = events;
+        if let Command::ApplyPlan(plan) = &request.command {
+            self.apply_plan(&mut step, plan);
+        }
         self.settle(&mut step);
         self.complete(&mut reply);
         if let Some(fingerprint) = request.fingerprint {
@@ -159,7 +166,7 @@ impl<P: Placer> Engine<P> {
         let event = self.with_score(event);
         let settles = self.state.settled_by(&event);
         self.fold(step, event);
-        if let Some(settled) = settles {
+        for settled in settles {
             self.fold(step, settled);
         }
     }
@@ -179,13 +186,36 @@ impl<P: Placer> Engine<P> {
 
     /// Fills in the score of an assignment that was not made by score, so that `why` can show it too.
     fn with_score(&mut self, mut event: Event) -> Event {
-        if let Event::TaskAssigned { task, agent, decision, considered, .. } = &mut event
-            && *decision != Decision::Placed
+        if let Event::TaskAssigned { task, agent, considered, .. }
+        | Event::TaskMoved { task, agent, considered, .. } = &mut event
+            && considered.is_empty()
         {
             let class = self.state.task(*task).class;
             *considered = vec![self.placer.consider(&self.state.situation, class, *agent)];
         }
         event
+    }
+
+    /// Carries out what of a plan still fits what is so, and records what fell away.
+    fn apply_plan(&mut self, step: &mut Step<'_>, plan: &Plan) {
+        let (mut applied, mut dropped) = (0, Vec::new());
+        for item in &plan.items {
+            let mut events = Vec::new();
+            match self.state.judge_item(item, &mut events) {
+                Ok(()) => {
+                    applied += 1;
+                    events.into_iter().for_each(|event| self.emit(step, event));
+                }
+                Err(reason) => {
+                    dropped.push(Dropped {
+                        task: item.task(),
+                        agent: item.agent(),
+                        reason: own_text(&reason),
+                    });
+                }
+            }
+        }
+        self.emit(step, Event::PlanApplied { kind: plan.kind, seen: plan.seen, applied, dropped });
     }
 
     /// Does what follows at once: cancels what waits for what will not come, and fills the free slots.
@@ -217,10 +247,10 @@ impl<P: Placer> Engine<P> {
     fn escalate(&mut self, step: &mut Step<'_>) {
         for task in std::mem::take(&mut self.state.critical_arrivals) {
             if self.state.lacks_an_agent(task) {
-                let detail = own_text(&self.shortfall(task));
-                let escalation = self.state.escalation_after(0);
-                let kind = EscalationKind::NoSuitableAgent;
-                self.emit(step, Event::EscalationRaised { escalation, kind, task, detail });
+                let (kind, subject) = (EscalationKind::NoSuitableAgent, Subject::Task(task));
+                let (detail, mut raised) = (self.shortfall(task), Vec::new());
+                self.state.raise(kind, subject, Priority::Critical, &detail, &mut raised);
+                raised.into_iter().for_each(|event| self.emit(step, event));
             }
         }
     }
@@ -298,6 +328,32 @@ impl State {
         Some(self.assigned_event(task.id, agent.id, Decision::Placed, placement.considered))
     }
 
+    /// Judges one item of a plan; puts what follows into `out`, or says why it falls away.
+    fn judge_item(&self, item: &PlanItem, out: &mut Vec<Event>) -> Result<(), String> {
+        let task = self.tasks.get(item.task()).ok_or("there is no such task")?;
+        let agent = self.agents.get(item.agent().index()).ok_or("there is no such agent")?;
+        match item {
+            PlanItem::Place(_) if task.state() != TaskState::Ready => {
+                return Err(format!("the task is {}", task.state()));
+            }
+            PlanItem::Move { from, .. } if task.owner.as_ref().is_none_or(|owner| owner.agent != *from) => {
+                return Err(format!("the task is {} and not that agent's any more", task.state()));
+            }
+            _ => {}
+        }
+        let fits = fit(self.situation.class(task.class), agent.id, self.situation.agent(agent.id));
+        fits.map_err(|unfit| self.unfit_text(unfit))?;
+        match item {
+            PlanItem::Place(Placement { considered, .. }) => {
+                out.push(self.assigned_event(task.id, agent.id, Decision::Placed, considered.clone()));
+            }
+            PlanItem::Move { to, considered, .. } => {
+                self.move_task(task, *to, MoveCause::Balancing, None, considered.clone(), out);
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn assigned_event(
         &self,
         task: TaskId,
@@ -317,24 +373,6 @@ impl State {
         }
     }
 
-    /// Returns the settling of the open escalation whose cause `event` takes away.
-    fn settled_by(&self, event: &Event) -> Option<Event> {
-        if self.open_escalations.is_empty() {
-            return None;
-        }
-        let (task, note) = match event {
-            Event::TaskAssigned { task, agent, .. } => {
-                (task, format!("assigned to `{}`", self.agent(*agent).spec.name))
-            }
-            Event::TaskCompleted { task, .. } => (task, "completed".to_owned()),
-            Event::TaskCancelled { task, .. } => (task, "cancelled".to_owned()),
-            Event::TaskReopened { task, .. } => (task, "reopened".to_owned()),
-            _ => return None,
-        };
-        let &escalation = self.open_escalations.get(task)?;
-        Some(Event::EscalationSettled { escalation, note: own_text(&note) })
-    }
-
     /// Returns the cancelling of a task that waits for something that failed or was called off, where the
     /// policy wants that and it is still so.
     fn cancelled_with_its_blocker(&self, id: TaskId) -> Option<Event> {
@@ -352,7 +390,7 @@ impl State {
     fn lacks_an_agent(&self, id: TaskId) -> bool {
         let task = self.task(id);
         let waits = task.state() == TaskState::Ready && task.priority == Priority::Critical;
-        waits && !self.open_escalations.contains_key(&id)
+        waits && !self.is_escalated(EscalationKind::NoSuitableAgent, &Subject::Task(id))
     }
 
     /// Finds what a step that was cut off has left to do, from the facts alone.

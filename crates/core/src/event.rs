@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, Moment, OfferId, Policy,
-    Position, Ratio, Span, TaskId, Text,
+    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, Moment, NoticeId, OfferId,
+    PlanKind, Policy, Position, Priority, Ratio, Span, TaskId, Text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,8 @@ use crate::analysis::Analysis;
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::effort::Learned;
 use crate::engine::Reply;
-use crate::state::EscalationKind;
+use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
+use crate::notice::NoticeKind;
 
 /// One event with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,38 @@ pub enum Cause {
     OwnerRemoved,
     /// Nobody fetched it in time; no blame.
     NotFetched,
+}
+
+/// Why an owned task went from one agent to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveCause {
+    /// Its owner had too much, the other too little.
+    Balancing,
+    /// A manager said so.
+    ByHand,
+}
+
+impl MoveCause {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Balancing => "balancing",
+            Self::ByHand => "by_hand",
+        }
+    }
+}
+
+/// An item of a plan that fell away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The task.
+    pub task: TaskId,
+    /// Who should have owned it.
+    pub agent: AgentId,
+    /// Why it did not come to that.
+    pub reason: Text,
 }
 
 /// A row of the log could not be read as an event.
@@ -221,6 +254,41 @@ events! {
         #[serde(default, skip_serializing_if = "absent")]
         note: Option<Text>,
     }
+    /// An owned task went to another agent, under a new token. The new owner begins anew, with what the old one left.
+    TaskMoved = "task.moved" {
+        task: TaskId,
+        from: AgentId,
+        ended: AssignmentId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        cause: MoveCause,
+        #[serde(default, skip_serializing_if = "absent")]
+        note: Option<Text>,
+        policy: u32,
+        scorer: u32,
+        considered: Vec<Considered>,
+    }
+    /// A plan was judged; `dropped` says which of its items fell away, and why.
+    PlanApplied = "plan.applied" {
+        kind: PlanKind,
+        seen: Position,
+        applied: u32,
+        #[serde(default, skip_serializing_if = "nothing_dropped")]
+        dropped: Vec<Dropped>,
+    }
+    /// An agent is told something.
+    NoticeSent = "notice.sent" {
+        notice: NoticeId,
+        agent: AgentId,
+        kind: NoticeKind,
+        #[serde(default, skip_serializing_if = "absent")]
+        task: Option<TaskId>,
+        text: Text,
+        #[serde(default, skip_serializing_if = "absent")]
+        due: Option<Moment>,
+    }
+    /// An agent has read what it was told, up to this.
+    NoticesRead = "notice.read" { agent: AgentId, up_to: NoticeId }
     /// The time came until which a task was set aside.
     TaskResumed = "task.resumed" { task: TaskId }
     /// A task was called off, by a person or because `after` failed or was called off.
@@ -261,7 +329,10 @@ events! {
     EscalationRaised = "escalation.raised" {
         escalation: EscalationId,
         kind: EscalationKind,
-        task: TaskId,
+        #[serde(flatten)]
+        subject: Subject,
+        #[serde(default = "severity_unwritten", skip_serializing_if = "is_severity_unwritten")]
+        severity: Priority,
         detail: Text,
     }
     /// It has been seen to, or its cause is gone.
@@ -277,6 +348,18 @@ fn absent<T>(value: &&Option<T>) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn no(value: &&bool) -> bool {
     !**value
+}
+
+fn nothing_dropped(dropped: &&Vec<Dropped>) -> bool {
+    dropped.is_empty()
+}
+
+const fn severity_unwritten() -> Priority {
+    SEVERITY_UNWRITTEN
+}
+
+fn is_severity_unwritten(severity: &&Priority) -> bool {
+    **severity == SEVERITY_UNWRITTEN
 }
 
 fn no_edges(edges: &&Vec<(TaskId, DependencyKind)>) -> bool {

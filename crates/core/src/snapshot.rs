@@ -5,19 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use kapell_model::{AgentState, AssignmentId, Moment, Name, Policy, Position};
+use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::effort::Learning;
+use crate::escalation::Escalation;
 use crate::history::History;
 use crate::keys::Keyed;
-use crate::state::{Escalation, Offer, OfferState, State};
+use crate::state::{Offer, OfferState, State};
 use crate::task::Task;
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 2;
+pub const SNAPSHOT_FORMAT: u32 = 3;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,7 @@ struct Facts<'a> {
     offers: &'a [Offer],
     escalations: &'a [Escalation],
     last_assignment: AssignmentId,
+    last_notice: NoticeId,
     keys: Vec<Keyed>,
     history: &'a History,
     learning: &'a Learning,
@@ -62,6 +64,7 @@ struct OwnedFacts {
     offers: Vec<Offer>,
     escalations: Vec<Escalation>,
     last_assignment: AssignmentId,
+    last_notice: NoticeId,
     keys: Vec<Keyed>,
     history: History,
     learning: Learning,
@@ -85,6 +88,7 @@ impl State {
             offers: &self.offers,
             escalations: &self.escalations,
             last_assignment: self.last_assignment,
+            last_notice: self.last_notice,
             keys: self.keys.all(),
             history: &self.history,
             learning: &self.learning,
@@ -107,6 +111,7 @@ impl State {
         state.policy_version = facts.policy_version;
         state.projects = facts.projects;
         state.last_assignment = facts.last_assignment;
+        state.last_notice = facts.last_notice;
         for keyed in facts.keys {
             state.keys.remember(keyed);
         }
@@ -126,7 +131,7 @@ impl State {
             facts.offers.iter().filter(|offer| offer.state == OfferState::Open).map(|_| 1_u32).sum();
         state.offers = facts.offers;
         for escalation in facts.escalations.iter().filter(|escalation| escalation.settled.is_none()) {
-            state.open_escalations.insert(escalation.task, escalation.id);
+            state.open_escalations.insert(escalation.matter(), escalation.id);
         }
         state.escalations = facts.escalations;
         Ok(state)

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kapell_model::{
-    AgentId, AssignmentId, EscalationId, Moment, Name, OfferId, Policy, Position, Situation, TaskId,
-    TaskState, Text, Word,
+    AgentId, AssignmentId, EscalationId, Moment, Name, NoticeId, OfferId, Policy, Position, Situation,
+    TaskId, TaskState, Text, Word,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::command::TaskRef;
 use crate::effort::Learning;
+use crate::escalation::{Escalation, Matter};
 use crate::history::History;
 use crate::index::{Classes, Words};
 use crate::keys::Keys;
@@ -89,44 +90,6 @@ pub struct Offer {
     pub reason: Option<Text>,
 }
 
-/// What an escalation is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EscalationKind {
-    /// A critical task that nobody can take.
-    NoSuitableAgent,
-    /// A task that was given up.
-    TaskFailed,
-}
-
-impl EscalationKind {
-    /// Returns the word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NoSuitableAgent => "no_suitable_agent",
-            Self::TaskFailed => "task_failed",
-        }
-    }
-}
-
-/// Something that only the agent manager or a person can settle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Escalation {
-    /// Its id.
-    pub id: EscalationId,
-    /// What it is about.
-    pub kind: EscalationKind,
-    /// The task.
-    pub task: TaskId,
-    /// What was missing.
-    pub detail: Text,
-    /// When it was raised.
-    pub at: Moment,
-    /// How and when it was settled.
-    pub settled: Option<(Moment, Text)>,
-}
-
 /// The state of one fleet.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -140,6 +103,7 @@ pub struct State {
     pub(crate) offers: Vec<Offer>,
     pub(crate) escalations: Vec<Escalation>,
     pub(crate) last_assignment: AssignmentId,
+    pub(crate) last_notice: NoticeId,
     pub(crate) keys: Keys,
     pub(crate) history: History,
     pub(crate) learning: Learning,
@@ -152,7 +116,7 @@ pub struct State {
     pub(crate) timers: BTreeSet<(Moment, TaskId)>,
     pub(crate) counts: Counts,
     pub(crate) online: usize,
-    pub(crate) open_escalations: BTreeMap<TaskId, EscalationId>,
+    pub(crate) open_escalations: BTreeMap<Matter, EscalationId>,
     pub(crate) open_offers: u32,
     pub(crate) situation: Situation,
     /// Tasks that must be cancelled because what they wait for will not come; emptied in the same step.
@@ -183,6 +147,7 @@ impl State {
             offers: Vec::new(),
             escalations: Vec::new(),
             last_assignment: AssignmentId(0),
+            last_notice: NoticeId(0),
             keys: Keys::default(),
             history: History::default(),
             learning: Learning::default(),

@@ -107,6 +107,10 @@ pub struct Task {
     pub ending: Option<Ending>,
     /// Assignments so far.
     pub attempts: u32,
+    /// How often it went from one owner to another without a return to the queue.
+    pub moves: u32,
+    /// When it last did.
+    pub moved_at: Option<Moment>,
     /// Attempts that failed, in this series.
     pub failures: u32,
     /// Owners that were lost, in this series.

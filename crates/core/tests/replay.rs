@@ -5,7 +5,10 @@ mod scenario;
 use std::sync::Arc;
 
 use kapell_core::{Command, Engine, Event, Record, SNAPSHOT_FORMAT, State, TaskSpec, invariant};
-use kapell_model::{AssignmentId, DependencyKind, Moment, OfferId, Priority, TaskId, TaskState, Text};
+use kapell_model::{
+    AgentId, AssignmentId, DependencyKind, Moment, OfferId, Placement, Plan, PlanItem, PlanKind, Position,
+    Priority, TaskId, TaskState, Text,
+};
 use kapell_plan::Greedy;
 use proptest::prelude::*;
 use scenario::{Scenario, name};
@@ -23,7 +26,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..26_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..28_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -54,6 +57,8 @@ fn commands() -> impl Strategy<Value = Command> {
             22 => Command::Tick,
             23 => Command::AddDependency { task: task_ref, on, kind: DependencyKind::Blocks },
             24 => Command::WaiveDependency { task: task_ref, on },
+            25 => Command::Move { task: task_ref, agent, note: flag.then(text) },
+            26 => Command::ApplyPlan(Box::new(plan(who, first, second, flag))),
             _ if flag => Command::AcceptOffer { offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1) },
             _ => Command::DeclineOffer {
                 offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1),
@@ -61,6 +66,18 @@ fn commands() -> impl Strategy<Value = Command> {
             },
         }
     })
+}
+
+/// Two items that may or may not fit what is so.
+fn plan(who: usize, first: u32, second: u32, flag: bool) -> Plan {
+    let id = |index: usize| AgentId(u32::try_from(index % AGENTS).unwrap_or(0));
+    let (from, to) = (id(who), id(who + 1 + usize::from(flag)));
+    let placement = Placement { task: TaskId(first + 1), agent: to, considered: Vec::new() };
+    let items = vec![
+        PlanItem::Move { task: TaskId(second + 1), from, to, considered: Vec::new() },
+        PlanItem::Place(placement),
+    ];
+    Plan { kind: PlanKind::Balance, seen: Position(0), items }
 }
 
 fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
@@ -131,7 +148,7 @@ proptest! {
                 prop_assert_eq!(scenario.engine.state().to_snapshot(), before);
             }
             for record in &scenario.log[events..] {
-                if let Event::TaskAssigned { assignment, .. } = record.event {
+                if let Event::TaskAssigned { assignment, .. } | Event::TaskMoved { assignment, .. } = record.event {
                     prop_assert!(assignment > last, "{} after {}", assignment, last);
                     last = assignment;
                 }
@@ -167,6 +184,7 @@ fn completed_stays(log: &[Record]) {
             .collect();
         let moved = match &record.event {
             Event::TaskAssigned { task, .. }
+            | Event::TaskMoved { task, .. }
             | Event::TaskStarted { task, .. }
             | Event::TaskCompleted { task, .. }
             | Event::TaskReopened { task, .. }

@@ -3,7 +3,9 @@
 mod scenario;
 
 use kapell_core::{Command, Event, State};
-use kapell_model::{AgentId, ClassId, Considered, Placement, Placer, Situation};
+use kapell_model::{
+    AgentId, ClassId, Considered, Placement, Placer, Plan, PlanItem, PlanKind, Position, Situation, TaskId,
+};
 use scenario::{Scenario, name, reference};
 
 fn events(scenario: &Scenario, kind: &str) -> usize {
@@ -475,4 +477,75 @@ fn what_is_not_declared_is_learned_from_what_was_completed() {
     assert_eq!(hours("t2"), (325, 625, Some(1)));
     assert_eq!(hours("t3"), (400, 800, None), "of bugs nothing is known");
     assert_eq!(hours("t4"), (100, 200, None), "declared");
+}
+
+#[test]
+fn owned_work_goes_to_another_agent_in_one_step_of_the_fence() {
+    let scenario = Scenario::play(
+        "agent A rust=0.9
+         agent B rust=0.1
+         submit t1 needs=rust     -> assigned A
+         progress t1 A 40
+         move t1 A                -> refused: field `agent` is `A`, its owner; allowed is another agent
+         move t1 B                -> assigned B
+         done t1 A                -> stale, kept as O-1
+         notices A                -> moved T-1
+         notices B                -> none
+         read A N-2               -> refused: there is no notice `N-2`
+         read A N-1               -> done
+         read A N-1               -> done
+         notices A                -> none
+         submit t2 needs=rust     -> assigned A
+         move t2 B                -> refused: `B` is no candidate for task T-2: it is at its limit, 1 of 1 tasks
+         done t1 B                -> completed
+         move t1 A                -> refused: task T-1 is completed; moving is possible from assigned, in_progress",
+    );
+    let moved = scenario.log.iter().find_map(|record| match &record.event {
+        Event::TaskMoved { note: Some(note), considered, ended, assignment, .. } => {
+            assert_eq!((considered.len(), ended.0, assignment.0), (1, 1, 2));
+            Some(note.to_string())
+        }
+        _ => None,
+    });
+    assert_eq!(moved.as_deref(), Some("`A` had done 40 %; because"));
+    assert_eq!(events(&scenario, "notice.read"), 1, "what is read is read once");
+}
+
+#[test]
+fn a_plan_is_judged_item_by_item() {
+    let mut scenario = Scenario::play(
+        "agent A rust=0.9 slots=2
+         agent B rust=0.1
+         submit t1 needs=rust
+         submit t2 needs=rust     -> ready
+         submit t3 needs=rust     -> ready
+         submit t4 needs=go       -> ready",
+    );
+    let place = |task, agent| {
+        PlanItem::Place(Placement { task: TaskId(task), agent: AgentId(agent), considered: Vec::new() })
+    };
+    let shift = |task, from, to| PlanItem::Move {
+        task: TaskId(task),
+        from: AgentId(from),
+        to: AgentId(to),
+        considered: Vec::new(),
+    };
+    let items =
+        vec![place(2, 1), place(3, 1), place(1, 0), place(9, 0), shift(1, 1, 0), shift(2, 1, 0), place(4, 1)];
+    let plan = Plan { kind: PlanKind::Optimal, seen: Position(3), items };
+    scenario.execute(Command::ApplyPlan(Box::new(plan)), None).expect("a plan is never refused whole");
+    let dropped = scenario.log.iter().find_map(|record| match &record.event {
+        Event::PlanApplied { applied, dropped, .. } => {
+            let reasons = dropped.iter().map(|item| format!("{} {}", item.task, item.reason));
+            Some((*applied, reasons.collect::<Vec<_>>()))
+        }
+        _ => None,
+    });
+    let reasons = [
+        "T-3 it is at its limit, 1 of 1 tasks",
+        "T-1 the task is assigned",
+        "T-9 there is no such task",
+        "T-1 the task is assigned and not that agent's any more",
+    ];
+    assert_eq!(dropped, Some((3, reasons.map(str::to_owned).to_vec())));
 }

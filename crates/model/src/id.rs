@@ -81,6 +81,10 @@ shown_id!(
     /// Something that only a role or a person can settle: `E-2`.
     EscalationId, u32, "E"
 );
+shown_id!(
+    /// A word to an agent: `N-3`.
+    NoticeId, u32, "N"
+);
 
 impl TaskId {
     /// Returns the place of this id in a vector of tasks (`T-1` is at 0).

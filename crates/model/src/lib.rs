@@ -8,6 +8,7 @@ mod glob;
 mod id;
 mod moment;
 mod name;
+mod plan;
 mod policy;
 mod ratio;
 mod resource;
@@ -21,10 +22,12 @@ pub mod limits;
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};
 pub use id::{
-    AgentId, AssignmentId, ClassId, CommandId, EscalationId, OfferId, ParseIdError, Position, TaskId, Word,
+    AgentId, AssignmentId, ClassId, CommandId, EscalationId, NoticeId, OfferId, ParseIdError, Position,
+    TaskId, Word,
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};
+pub use plan::{Plan, PlanItem, PlanKind};
 pub use policy::{Ack, Claims, OnFailedDependency, Policy, PolicyError, Weights};
 pub use ratio::{Ratio, RatioError};
 pub use resource::{Mode, Need, Resource, ResourceError};

@@ -52,6 +52,10 @@ pub const GLOB_SIGNS_MAX: usize = 512;
 pub const RESOURCES_MAX: usize = 16;
 /// Events that one command may emit; what is left continues in a following one.
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
+/// Items of one plan: a command's worth of events, two an item.
+pub const PLAN_ITEMS_MAX: usize = EVENTS_PER_COMMAND_MAX / 2;
+/// Notices that an agent's inbox holds, read ones first to go; an agent that has not read so many is not listening.
+pub const NOTICES_PER_AGENT_MAX: usize = 100;
 /// Idempotency keys remembered: a day at ten new ones a second.
 pub const KEYS_MAX: usize = 1_000_000;
 /// How long an idempotency key is remembered.

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crossbeam_channel::TrySendError;
-use kapell_core::{Command, Record, Rejection, Reply, State, TaskSpec};
+use kapell_core::{Command, Notice, Record, Rejection, Reply, State, TaskSpec};
 use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, TaskId, Text};
 use kapell_store::RowBatch;
 use tokio::sync::{broadcast, oneshot};
@@ -58,9 +58,12 @@ pub enum Answer {
     /// Of a command.
     Reply(Reply),
     /// Of a fetch.
-    Handed(Vec<Handed>),
-    /// Of a heartbeat.
-    Alive,
+    Handed(Handout),
+    /// Of a heartbeat: how many notices the agent has not read.
+    Alive {
+        /// So many.
+        notices: u32,
+    },
 }
 
 /// An assignment on its way to its agent.
@@ -82,6 +85,15 @@ pub struct Handed {
     pub started: bool,
     /// What the last owner left.
     pub note: Option<Text>,
+}
+
+/// What an agent that asks for work is answered with.
+#[derive(Debug, Clone, Default)]
+pub struct Handout {
+    /// Its assignments that it has not started, oldest first.
+    pub assignments: Vec<Handed>,
+    /// What it has been told and has not read yet, oldest first.
+    pub notices: Vec<Notice>,
 }
 
 /// Why there is no answer.
@@ -121,7 +133,7 @@ pub(crate) enum Message {
         agent: Name,
         max: usize,
         wait: bool,
-        answer: oneshot::Sender<Result<Vec<Handed>, Refused>>,
+        answer: oneshot::Sender<Result<Handout, Refused>>,
     },
     Query(Box<dyn FnOnce(&View<'_>) -> Deferred + Send>),
     /// A batch is durable and its replies have left; its rows can be filled again.
@@ -183,12 +195,12 @@ impl Fleet {
         }
     }
 
-    /// Returns the open, not started assignments of `agent`, at most `max`, oldest first; waits up to `wait`
-    /// until there is one. The agent is thereby heard of.
+    /// Returns the open, not started assignments of `agent`, at most `max`, oldest first, and its unread notices; waits up to
+    /// `wait` until there is an assignment or a notice that it was not shown before. The agent is thereby heard of.
     ///
     /// # Errors
     /// Where there is no such agent, the writer is overrun, or the server stops.
-    pub async fn next(&self, agent: Name, max: usize, wait: Duration) -> Result<Vec<Handed>, Refused> {
+    pub async fn next(&self, agent: Name, max: usize, wait: Duration) -> Result<Handout, Refused> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Next { agent, max, wait: !wait.is_zero(), answer })?;
         if wait.is_zero() {
@@ -196,7 +208,7 @@ impl Fleet {
         }
         match tokio::time::timeout(wait, answered).await {
             Ok(answer) => answer.unwrap_or(Err(Refused::Down)),
-            Err(_) => Ok(Vec::new()),
+            Err(_) => Ok(Handout::default()),
         }
     }
 

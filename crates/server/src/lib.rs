@@ -9,7 +9,7 @@ mod token;
 mod verify;
 mod writer;
 
-pub use fleet::{Answer, Ask, Fleet, Handed, Line, RETRY_AFTER, Refused, View};
+pub use fleet::{Answer, Ask, Fleet, Handed, Handout, Line, RETRY_AFTER, Refused, View};
 pub use http::openapi;
 pub use open::{Found, Loaded, OpenError, Running, load, open, record_of};
 pub use serve::{ADDRESS_FILE, DEFAULT_FLEET, ServeError, ServeOptions, Started, serve};

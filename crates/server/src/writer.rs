@@ -16,14 +16,16 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
-use kapell_core::{Command, Engine, Event, Liveness, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT};
-use kapell_model::{AgentId, AgentState, CommandId, Moment, Name, Position, TaskState};
+use kapell_core::{
+    Command, Engine, Event, Liveness, Notice, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT,
+};
+use kapell_model::{AgentId, AgentState, CommandId, Moment, Name, NoticeId, Position, TaskState};
 use kapell_plan::Greedy;
 use kapell_store::RowBatch;
 use tokio::sync::oneshot;
 
 use crate::appender::{Batch, Progress, StoredSnapshot};
-use crate::fleet::{Answer, Ask, Deferred, Fleet, Handed, Line, Message, Refused, View};
+use crate::fleet::{Answer, Ask, Deferred, Fleet, Handed, Handout, Line, Message, Refused, View};
 
 /// Events after which no further message is taken into a batch: bounds the time of one append.
 const BATCH_EVENTS_MAX: usize = 20_000;
@@ -44,7 +46,7 @@ const TICK_MAX: Duration = Duration::from_secs(1);
 struct Waiter {
     agent: AgentId,
     max: usize,
-    answer: oneshot::Sender<Result<Vec<Handed>, Refused>>,
+    answer: oneshot::Sender<Result<Handout, Refused>>,
 }
 
 pub(crate) struct Writer {
@@ -63,6 +65,8 @@ pub(crate) struct Writer {
     handed: u64,
     progress: Arc<Progress>,
     waiters: Vec<Vec<Waiter>>,
+    /// The last notice that each agent was shown: one that has not been read ends a wait once, not every time.
+    shown: Vec<NoticeId>,
     ticked: Moment,
     snapshot_at: u64,
     registered: bool,
@@ -105,6 +109,7 @@ impl Writer {
             handed: 0,
             progress,
             waiters: Vec::new(),
+            shown: Vec::new(),
             ticked: start,
             snapshot_at,
             registered: true,
@@ -183,17 +188,18 @@ impl Writer {
                 let agent = self.contact(&agent, at)?;
                 Ok(Answer::Handed(self.hand_out(agent, max)))
             }
-            Line::Heartbeat { agent } => self.contact(&agent, at).map(|_| Answer::Alive),
+            Line::Heartbeat { agent } => {
+                self.contact(&agent, at).map(|agent| Answer::Alive { notices: self.unread(agent) })
+            }
         }
     }
 
     fn ask(&mut self, ask: Ask, at: Moment) -> Result<Reply, Rejection> {
-        if let Some(agent) = &ask.contact {
-            // An unknown agent is refused by the command itself, with the field that names it.
-            let _ = self.contact(agent, at);
-        }
+        // An unknown agent is refused by the command itself, with the field that names it.
+        let caller = ask.contact.as_ref().and_then(|agent| self.contact(agent, at).ok());
         let Ask { id, fingerprint, actor, command, .. } = ask;
-        self.execute(Request { id, fingerprint, actor, at, command })
+        let reply = self.execute(Request { id, fingerprint, actor, at, command })?;
+        Ok(Reply { notices: caller.map_or(0, |agent| self.unread(agent)), ..reply })
     }
 
     /// Notes that an agent was heard of; one that could not be reached is back.
@@ -225,10 +231,12 @@ impl Writer {
             let Record { at, command, actor, event, .. } = &self.records[index];
             self.rows.push(at.0, command.0.to_be_bytes(), actor, event.kind(), |out| event.encode(out));
             match *event {
-                Event::TaskAssigned { agent, assignment, .. } => {
+                Event::TaskAssigned { agent, assignment, .. }
+                | Event::TaskMoved { agent, assignment, .. } => {
                     self.liveness.assigned(assignment, self.engine.state(), request.at);
                     self.wake(agent);
                 }
+                Event::NoticeSent { agent, .. } => self.wake(agent),
                 Event::TaskStarted { assignment, .. }
                 | Event::TaskCompleted { assignment, .. }
                 | Event::TaskReturned { assignment, .. } => self.liveness.fetched(assignment),
@@ -247,7 +255,7 @@ impl Writer {
         name: &Name,
         max: usize,
         wait: bool,
-        answer: oneshot::Sender<Result<Vec<Handed>, Refused>>,
+        answer: oneshot::Sender<Result<Handout, Refused>>,
     ) {
         let agent = match self.contact(name, now()) {
             Ok(agent) => agent,
@@ -258,60 +266,80 @@ impl Writer {
                 return;
             }
         };
-        let handed = self.hand_out(agent, max);
-        if !handed.is_empty() {
-            self.answer_next(handed, answer);
-        } else if wait {
+        if !wait || self.has_something(agent) {
+            let handout = self.hand_out(agent, max);
+            self.answer_next(handout, answer);
+        } else {
             if self.waiters.len() <= agent.index() {
                 self.waiters.resize_with(agent.index() + 1, Vec::new);
             }
             let waiters = &mut self.waiters[agent.index()];
             waiters.retain(|waiter| !waiter.answer.is_closed());
             waiters.push(Waiter { agent, max, answer });
-        } else {
-            self.answer_next(handed, answer);
         }
     }
 
-    /// Answers at once where every assignment is durable already, else with the batch.
-    fn answer_next(&mut self, handed: Vec<Handed>, answer: oneshot::Sender<Result<Vec<Handed>, Refused>>) {
+    /// Tells whether there is anything that an agent waits for: an assignment that it has not started, or a notice that it
+    /// was not shown yet.
+    fn has_something(&self, id: AgentId) -> bool {
+        let state = self.engine.state();
+        let agent = state.agent(id);
+        let shown = self.shown.get(id.index()).copied().unwrap_or(NoticeId(0));
+        let waits = |id: &kapell_model::TaskId| state.task(*id).state() == TaskState::Assigned;
+        agent.tasks.iter().any(waits) || agent.inbox.unread().last().is_some_and(|last| last.id > shown)
+    }
+
+    fn unread(&self, agent: AgentId) -> u32 {
+        u32::try_from(self.engine.state().agent(agent).inbox.unread().count()).unwrap_or(u32::MAX)
+    }
+
+    /// Answers at once where everything that is handed out is durable already, else with the batch.
+    fn answer_next(&mut self, handout: Handout, answer: oneshot::Sender<Result<Handout, Refused>>) {
         let durable = self.fleet.durable();
         let state = self.engine.state();
         let decided = |handed: &Handed| state.task(handed.task).decided.unwrap_or_default();
-        if !handed.is_empty() && handed.iter().all(|handed| decided(handed) <= durable) {
-            let _ = answer.send(Ok(handed));
+        let Handout { assignments, notices } = &handout;
+        if !assignments.is_empty()
+            && notices.is_empty()
+            && assignments.iter().all(|handed| decided(handed) <= durable)
+        {
+            let _ = answer.send(Ok(handout));
             return;
         }
         self.defer(Box::new(move |durable| {
-            let _ = answer.send(if durable { Ok(handed) } else { Err(Refused::Down) });
+            let _ = answer.send(if durable { Ok(handout) } else { Err(Refused::Down) });
         }));
     }
 
     fn wake(&mut self, agent: AgentId) {
         let Some(waiters) = self.waiters.get_mut(agent.index()) else { return };
         waiters.retain(|waiter| !waiter.answer.is_closed());
-        if waiters.is_empty() {
+        if waiters.is_empty() || !self.has_something(agent) {
             return;
         }
-        let waiter = waiters.remove(0);
-        let handed = self.hand_out(waiter.agent, waiter.max);
-        if handed.is_empty() {
-            self.waiters[agent.index()].push(waiter);
-        } else {
-            self.answer_next(handed, waiter.answer);
-        }
+        let waiter = self.waiters[agent.index()].remove(0);
+        let handout = self.hand_out(waiter.agent, waiter.max);
+        self.answer_next(handout, waiter.answer);
     }
 
-    /// Returns the open, not started assignments of an agent, oldest first; they count as fetched.
-    fn hand_out(&mut self, agent: AgentId, max: usize) -> Vec<Handed> {
+    /// Returns the open, not started assignments of an agent, oldest first, which count as fetched, and what it has not read.
+    fn hand_out(&mut self, id: AgentId, max: usize) -> Handout {
         let state = self.engine.state();
-        let open = state.agent(agent).tasks.iter().map(|&id| state.task(id));
+        let agent = state.agent(id);
+        let open = agent.tasks.iter().map(|&id| state.task(id));
         let waiting = open.filter(|task| task.state() == TaskState::Assigned);
-        let handed: Vec<Handed> = waiting.take(max).filter_map(Handed::of).collect();
-        for handed in &handed {
+        let assignments: Vec<Handed> = waiting.take(max).filter_map(Handed::of).collect();
+        let notices: Vec<Notice> = agent.inbox.unread().cloned().collect();
+        for handed in &assignments {
             self.liveness.fetched(handed.assignment);
         }
-        handed
+        if let Some(last) = notices.last() {
+            if self.shown.len() <= id.index() {
+                self.shown.resize(id.index() + 1, NoticeId(0));
+            }
+            self.shown[id.index()] = last.id;
+        }
+        Handout { assignments, notices }
     }
 
     /// Sends an answer with the batch whose state it saw: at once where all of that is durable.

@@ -99,14 +99,15 @@ impl Escalations {
             vec![
                 it.id.clone(),
                 it.kind.clone(),
-                it.task.clone(),
+                it.severity.clone(),
+                it.about().unwrap_or_default().to_owned(),
                 it.state.clone(),
                 words::age(&it.raised_at),
                 output::cut(&it.detail, 100),
             ]
         };
         let rows = escalations.iter().map(row).collect();
-        output::table(&["ESCALATION", "KIND", "TASK", "STATE", "AGE", "DETAIL"], rows);
+        output::table(&["ESCALATION", "KIND", "SEVERITY", "ABOUT", "STATE", "AGE", "DETAIL"], rows);
         Ok(Exit::Ok)
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kapell_api::{Ack, Client, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
+use kapell_api::{
+    Ack, Assignments, Client, DoneReport, FailReport, Notice, ProgressReport, ReleaseReport, StartReport,
+};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -42,6 +44,66 @@ impl Assign {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct Move {
+    /// T-12, or its key
+    task: String,
+    /// To whom
+    #[arg(long)]
+    to: String,
+    /// Why, and what the new owner should know
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+impl Move {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        told(context, &context.client()?.move_to(&self.task, &self.to, &self.note)?)?;
+        Ok(Exit::Ok)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Notices {
+    /// Whose
+    agent: String,
+    /// Note that the agent has read them
+    #[arg(long)]
+    read: bool,
+}
+
+impl Notices {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let client = context.client()?;
+        let notices = client.notices(&self.agent)?;
+        if self.read
+            && let Some(last) = notices.last().filter(|last| !last.read)
+        {
+            client.read_notices(&self.agent, &last.id)?;
+        }
+        if context.format() == Format::Json {
+            output::json(&notices)?;
+            return Ok(Exit::Ok);
+        }
+        let row = |it: &Notice| {
+            let (task, due) = (it.task.clone().unwrap_or_default(), it.due.as_deref().map(words::age));
+            let read = if it.read { "read" } else { "new" };
+            vec![
+                it.id.clone(),
+                it.kind.clone(),
+                task,
+                read.to_owned(),
+                words::age(&it.at),
+                due.unwrap_or_default(),
+                output::cut(&it.text, 100),
+            ]
+        };
+        let rows = notices.iter().map(row).collect();
+        output::table(&["NOTICE", "KIND", "TASK", "STATE", "AGE", "DUE", "TEXT"], rows);
+        Ok(Exit::Ok)
+    }
+}
+
+#[derive(Debug, clap::Args)]
 pub struct Next {
     /// Whose
     #[arg(long, short)]
@@ -57,7 +119,7 @@ pub struct Next {
 impl Next {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let wait = Duration::from_millis(u64::try_from(self.wait).unwrap_or(0));
-        let assignments = context.client()?.next(&self.agent, self.max, wait)?;
+        let Assignments { assignments, notices } = context.client()?.next(&self.agent, self.max, wait)?;
         match context.format() {
             Format::Json => output::json(&assignments)?,
             Format::Human => {
@@ -72,6 +134,9 @@ impl Next {
                     if let Some(note) = &it.note {
                         output::line(format!("  from before: {}", output::plain(note)));
                     }
+                }
+                for it in &notices {
+                    eprintln!("{} {}: {}", it.id, it.kind, output::plain(&it.text));
                 }
                 if assignments.is_empty() {
                     eprintln!("nothing for {} now", self.agent);

@@ -4,6 +4,7 @@ use kapell_model::{AgentId, AgentState, AgentView, Name, OfferId, Text};
 
 use crate::agent::{Agent, Project};
 use crate::command::{AgentSpec, ProjectSpec};
+use crate::notice::Inbox;
 use crate::state::{Counts, OfferState, State};
 
 impl State {
@@ -21,6 +22,7 @@ impl State {
             failed: 0,
             lost: 0,
             registered_at: self.at,
+            inbox: Inbox::default(),
         };
         if id.index() == self.agents.len() {
             self.agent_ids.insert(spec.name.clone(), id);

@@ -49,6 +49,8 @@ impl State {
             owner: None,
             ending: spec.closed.as_ref().map(|closed| self.imported_ending(closed)),
             attempts: 0,
+            moves: 0,
+            moved_at: None,
             failures: 0,
             losses: 0,
             boosted: false,
@@ -268,6 +270,25 @@ impl State {
         if boosted {
             self.raise_blockers(id);
         }
+    }
+
+    /// Gives an owned task to another agent: one step of the fence, no return to the queue in between.
+    pub(super) fn task_moved(
+        &mut self,
+        id: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        note: Option<&Text>,
+    ) {
+        let at = self.at;
+        self.disown(id, |task| {
+            task.moves += 1;
+            task.moved_at = Some(at);
+            if let Some(note) = note {
+                task.note = Some(note.clone());
+            }
+        });
+        self.task_assigned(id, agent, assignment);
     }
 
     pub(super) fn task_reopened(&mut self, id: TaskId) {

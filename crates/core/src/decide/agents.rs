@@ -1,14 +1,15 @@
 //! Agents and projects: who joins, who leaves, who has fallen silent.
 
-use kapell_model::{AgentId, AgentState, EscalationId, Moment, Name, Text, limits};
+use kapell_model::{AgentId, AgentState, Moment, Name, Text, limits};
 
 use super::invalid;
 use crate::agent::Agent;
 use crate::command::{AgentSpec, NewPolicy, ProjectSpec};
 use crate::engine::Reply;
+use crate::escalation::{EscalationKind, Subject};
 use crate::event::{Cause, Event};
 use crate::rejection::Rejection;
-use crate::state::{EscalationKind, State};
+use crate::state::State;
 
 impl State {
     pub(super) fn register_agent(
@@ -116,25 +117,9 @@ impl State {
 
     /// Fails a task for good and raises the escalation that says so.
     pub(super) fn give_up(&self, task: kapell_model::TaskId, reason: &str, out: &mut Vec<Event>) {
-        let reason = own_text(reason);
-        out.push(Event::TaskFailed { task, reason: reason.clone() });
-        if !self.open_escalations.contains_key(&task) {
-            let raised = out.iter().filter(|event| matches!(event, Event::EscalationRaised { .. })).count();
-            let escalation = self.escalation_after(raised);
-            out.push(Event::EscalationRaised {
-                escalation,
-                kind: EscalationKind::TaskFailed,
-                task,
-                detail: reason,
-            });
-        }
-    }
-
-    /// Returns the next escalation id where `raised` others come first in the same step.
-    pub(crate) fn escalation_after(&self, raised: usize) -> EscalationId {
-        EscalationId(
-            u32::try_from(self.escalations.len() + raised + 1).expect("escalations are fewer than events"),
-        )
+        out.push(Event::TaskFailed { task, reason: own_text(reason) });
+        let severity = self.task(task).effective;
+        self.raise(EscalationKind::TaskFailed, Subject::Task(task), severity, reason, out);
     }
 
     pub(super) fn create_project(

@@ -61,6 +61,6 @@ impl State {
             return Err(Rejection::Settled { what: id.to_string(), state: "settled" });
         }
         out.push(Event::EscalationSettled { escalation: id, note: note.clone() });
-        Ok(Reply { escalation: Some(id), ..Reply::about(escalation.task) })
+        Ok(Reply { escalation: Some(id), task: escalation.task(), ..Reply::default() })
     }
 }

@@ -5,6 +5,7 @@
 //! submit t1 needs=rust after=t0 priority=high at=+5s
 //! assign t1 A | claim t1 A | start t1 A | progress t1 A 50 | done t1 A | fail t1 A | release t1 A
 //! offline A | back A | tick +31s | dep t2 t1 | waive t2 t1 | cancel t1 | reopen t1
+//! move t1 B | notices A -> moved T-1 | read A N-1
 //! accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
 //! show t1                            -> state owner
 //! ```
@@ -74,6 +75,9 @@ impl<P: Placer> Scenario<P> {
     fn line(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (verb, rest) = (words[0], &words[1..]);
+        if verb == "notices" {
+            return self.notices(rest[0]);
+        }
         if verb == "show" {
             return self.show(rest[0]);
         }
@@ -84,7 +88,9 @@ impl<P: Placer> Scenario<P> {
         let before = self.log.len();
         let outcome = self.execute(command, None);
         for record in &self.log[before..] {
-            if let Event::TaskAssigned { task, agent, assignment, .. } = &record.event {
+            if let Event::TaskAssigned { task, agent, assignment, .. }
+            | Event::TaskMoved { task, agent, assignment, .. } = &record.event
+            {
                 let state = self.engine.state();
                 let key = state.task(*task).spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
                 self.tokens.insert((key, state.agent(*agent).spec.name.to_string()), *assignment);
@@ -130,6 +136,18 @@ impl<P: Placer> Scenario<P> {
         format!("{} {}{}", task.state(), task.effective, owner.unwrap_or_default())
     }
 
+    /// Returns what an agent has not read: `moved T-1, ...`.
+    fn notices(&self, agent: &str) -> String {
+        let state = self.engine.state();
+        let inbox = &state.agent(state.agent_id(agent).expect("an agent")).inbox;
+        let shown = inbox.unread().map(|notice| {
+            let task = notice.task.map(|task| format!(" {task}")).unwrap_or_default();
+            format!("{}{task}", notice.kind.as_str())
+        });
+        let shown: Vec<String> = shown.collect();
+        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    }
+
     fn token(&self, task: &str, agent: &str) -> AssignmentId {
         self.tokens.get(&(task.to_owned(), agent.to_owned())).copied().unwrap_or(AssignmentId(9_999))
     }
@@ -153,6 +171,10 @@ impl<P: Placer> Scenario<P> {
                 Command::Submit { spec: Arc::new(spec), edges }
             }
             "assign" => Command::Assign { task: task(), agent: agent() },
+            "move" => Command::Move { task: task(), agent: agent(), note: Some(reason()) },
+            "read" => {
+                Command::ReadNotices { agent: name(rest[0]), up_to: rest[1].parse().expect("a notice") }
+            }
             "claim" => Command::Claim { task: task(), agent: agent() },
             "start" => Command::Start { task: task(), agent: agent(), assignment: assignment() },
             "progress" => Command::Progress {

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
-    Ack, Agent, AgentRegistration, Assignment, Assignments, ErrorCode, NextRequest, Page, Problem,
+    Ack, Agent, AgentRegistration, Alive, Assignment, Assignments, ErrorCode, NextRequest, Notice,
+    NoticesRead, Page, Problem,
 };
 use kapell_core::Command;
 use kapell_model::{AgentState, Name};
@@ -16,7 +17,7 @@ use utoipa::IntoParams;
 use super::door::{Asked, Body, Door, fingerprint};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
-use crate::fleet::Handed;
+use crate::fleet::{Handed, Refused};
 use crate::token::Access;
 
 /// Items of a page, unless asked otherwise.
@@ -141,16 +142,19 @@ async fn drained(door: Door, agent: String, draining: bool) -> Result<Json<Ack>,
 /// Renews an agent's lease.
 #[utoipa::path(post, path = "/v1/agents/{agent}/heartbeat",
     params(("agent" = String, Path, description = "its name")), tag = "agents",
-    responses((status = 204), Refusals))]
-pub(super) async fn heartbeat(door: Door, Path(agent): Path<String>) -> Result<StatusCode, Refusal> {
+    responses((status = 200, body = Alive), Refusals))]
+pub(super) async fn heartbeat(door: Door, Path(agent): Path<String>) -> Result<Json<Alive>, Refusal> {
     let name = agent_name(&agent)?;
     door.speak_for(&name)?;
     let mut answers = door.app.fleet.lines(vec![crate::fleet::Line::Heartbeat { agent: name }]).await?;
-    answers.pop().unwrap_or(Ok(crate::fleet::Answer::Alive))?;
-    Ok(StatusCode::NO_CONTENT)
+    match answers.pop().transpose()? {
+        Some(crate::fleet::Answer::Alive { notices }) => Ok(Json(Alive { notices })),
+        _ => Err(Refused::Down.into()),
+    }
 }
 
-/// Returns the agent's assignments that it has not started, oldest first; waits until there is one. They are durable.
+/// Returns the agent's assignments that it has not started, oldest first, and the notices that it has not read; waits until
+/// there is an assignment, or a notice that it was not shown before. They are durable.
 #[utoipa::path(post, path = "/v1/agents/{agent}/next", request_body = NextRequest,
     params(("agent" = String, Path, description = "its name")), tag = "agents",
     responses((status = 200, body = Assignments), Refusals))]
@@ -168,8 +172,9 @@ pub(super) async fn next(
     if !(1..=100).contains(&max) {
         return Err(Problem::field("max", max.to_string(), "1 to 100").into());
     }
-    let handed = door.app.fleet.next(name, max, Duration::from_millis(wait_ms)).await?;
-    Ok(Json(Assignments { assignments: shown(&handed, &agent) }))
+    let handout = door.app.fleet.next(name, max, Duration::from_millis(wait_ms)).await?;
+    let notices = handout.notices.iter().map(|notice| convert::notice(notice, false)).collect();
+    Ok(Json(Assignments { assignments: shown(&handout.assignments, &agent), notices }))
 }
 
 /// Shows what was handed to `agent`.
@@ -189,7 +194,37 @@ pub(super) async fn assignments(door: Door, Path(agent): Path<String>) -> Result
         Some(tasks.filter_map(Handed::of).collect::<Vec<_>>())
     });
     let handed = found.await?.ok_or_else(|| unknown(&agent))?;
-    Ok(Json(Assignments { assignments: shown(&handed, &agent) }))
+    Ok(Json(Assignments { assignments: shown(&handed, &agent), notices: Vec::new() }))
+}
+
+/// Lists what an agent was told, oldest first: the last 100 notices.
+#[utoipa::path(get, path = "/v1/agents/{agent}/notices",
+    params(("agent" = String, Path, description = "its name")), tag = "agents",
+    responses((status = 200, body = Page<Notice>), Refusals))]
+pub(super) async fn notices(door: Door, Path(agent): Path<String>) -> Result<Json<Page<Notice>>, Refusal> {
+    let name = agent_name(&agent)?;
+    let found = door.app.fleet.query(move |view| {
+        let inbox = &view.state.agent(view.state.agent_id(name.as_str())?).inbox;
+        let shown = inbox.all().map(|notice| convert::notice(notice, notice.id <= inbox.read_up_to()));
+        Some(shown.collect::<Vec<_>>())
+    });
+    let items = found.await?.ok_or_else(|| unknown(&agent))?;
+    Ok(Json(Page { items, next_cursor: None }))
+}
+
+/// Tells that an agent has read its notices.
+#[utoipa::path(post, path = "/v1/agents/{agent}/notices/read", request_body = NoticesRead,
+    params(("agent" = String, Path, description = "its name")), tag = "agents",
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn read_notices(
+    door: Door,
+    Path(agent): Path<String>,
+    body: Body<NoticesRead>,
+) -> Result<Json<Ack>, Refusal> {
+    let agent = agent_name(&agent)?;
+    door.speak_for(&agent)?;
+    let up_to = parse::notice("up_to", &body.value.up_to)?;
+    door.acknowledged(body.fingerprint, Some(agent.clone()), Command::ReadNotices { agent, up_to }).await
 }
 
 pub(super) fn agent_name(text: &str) -> Result<Name, Problem> {

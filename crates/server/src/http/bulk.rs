@@ -160,6 +160,12 @@ fn read_line(door: &Door, number: usize, bytes: &[u8]) -> Result<(Line, Option<S
             door.speak_for(&agent)?;
             Ok((Line::Heartbeat { agent }, None))
         }
+        BulkLine::Read(read) => {
+            let agent = parse::name("agent", &read.agent)?;
+            door.speak_for(&agent)?;
+            let up_to = parse::notice("up_to", &read.up_to)?;
+            Ok(command(Some(agent.clone()), Command::ReadNotices { agent, up_to }))
+        }
         BulkLine::Start(it) => report(&it),
         BulkLine::Progress(it) => report(&it),
         BulkLine::Done(it) => report(&it),
@@ -181,9 +187,11 @@ fn write_chunk(slots: Vec<Slot>, answers: Answers, out: &mut Vec<u8>) {
                     accepted(&reply).map_or_else(BulkAnswer::Error, BulkAnswer::Ok)
                 }
                 Some(Ok(Answer::Handed(handed))) => {
-                    BulkAnswer::Assignments(shown(&handed, agent.as_deref().unwrap_or_default()))
+                    BulkAnswer::Assignments(shown(&handed.assignments, agent.as_deref().unwrap_or_default()))
                 }
-                Some(Ok(Answer::Alive)) => BulkAnswer::Ok(kapell_api::Ack::default()),
+                Some(Ok(Answer::Alive { notices })) => {
+                    BulkAnswer::Ok(kapell_api::Ack { notices, ..kapell_api::Ack::default() })
+                }
                 Some(Err(rejection)) => BulkAnswer::Error(problem_of(&rejection)),
                 None => BulkAnswer::Error(match &refused {
                     Some(refused) => Refusal::from(refused.clone()).0,

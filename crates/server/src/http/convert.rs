@@ -4,7 +4,9 @@ use std::fmt::Display;
 
 use jiff::Timestamp;
 use kapell_api as api;
-use kapell_core::{Agent, Counts, Escalation, Offer, OfferState, Project, Reply, State, Task};
+use kapell_core::{
+    Agent, Counts, Escalation, Notice, Offer, OfferState, Project, Reply, State, Subject, Task,
+};
 use kapell_model::{AgentId, Moment, Policy, Ratio, Span, TaskState};
 
 use crate::fleet::{Handed, View};
@@ -39,6 +41,7 @@ pub(crate) fn ack(reply: &Reply) -> api::Ack {
         offer: reply.offer.map(shown),
         escalation: reply.escalation.map(shown),
         policy_version: reply.policy_version,
+        notices: reply.notices,
     }
 }
 
@@ -306,15 +309,34 @@ pub(crate) fn offer(state: &State, offer: &Offer) -> api::Offer {
     }
 }
 
+/// Shows a notice.
+pub(crate) fn notice(notice: &Notice, read: bool) -> api::Notice {
+    api::Notice {
+        id: shown(notice.id),
+        kind: notice.kind.as_str().to_owned(),
+        task: notice.task.map(shown),
+        text: shown(&notice.text),
+        at: time(notice.at),
+        due: notice.due.map(time),
+        read,
+    }
+}
+
 /// Shows an escalation.
-pub(crate) fn escalation(escalation: &Escalation) -> api::Escalation {
+pub(crate) fn escalation(state: &State, escalation: &Escalation) -> api::Escalation {
+    let subject = &escalation.subject;
     api::Escalation {
         id: shown(escalation.id),
         kind: escalation.kind.as_str().to_owned(),
-        role: "agent_manager".to_owned(),
-        task: shown(escalation.task),
+        role: escalation.kind.role().to_owned(),
+        severity: shown(escalation.severity),
+        task: escalation.task().map(shown),
+        agent: if let Subject::Agent(agent) = subject { Some(agent_name(state, *agent)) } else { None },
+        project: if let Subject::Project(project) = subject { Some(shown(project)) } else { None },
+        resource: if let Subject::Resource(resource) = subject { Some(shown(resource)) } else { None },
         detail: shown(&escalation.detail),
         raised_at: time(escalation.at),
+        due: time(escalation.due),
         state: if escalation.settled.is_some() { "settled" } else { "open" }.to_owned(),
         settled_at: escalation.settled.as_ref().map(|(at, _)| time(*at)),
         note: escalation.settled.as_ref().map(|(_, note)| shown(note)),

@@ -227,7 +227,8 @@ pub(super) async fn escalations(
         let state = |escalation: &kapell_core::Escalation| {
             if escalation.settled.is_some() { "settled" } else { "open" }
         };
-        query.page(view.state.escalations().iter().map(|each| (state(each), convert::escalation(each))))
+        let shown = |each| convert::escalation(view.state, each);
+        query.page(view.state.escalations().iter().map(|each| (state(each), shown(each))))
     });
     Ok(Json(page.await??))
 }

@@ -7,8 +7,8 @@ use kapell_api as api;
 use kapell_api::Problem;
 use kapell_core::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Claims, DependencyKind, Moment, Name, NameError, OnFailedDependency,
-    Policy, Priority, Ratio, Span, TaskState, Text, Weights, limits,
+    Ack, AgentKind, AssignmentId, Claims, DependencyKind, Moment, Name, NameError, NoticeId,
+    OnFailedDependency, Policy, Priority, Ratio, Span, TaskState, Text, Weights, limits,
 };
 
 type Parsed<T> = Result<T, Problem>;
@@ -61,6 +61,14 @@ pub(crate) fn task(field: &str, text: &str) -> Parsed<TaskRef> {
         Ok(id) => Ok(TaskRef::Id(id)),
         Err(_) => name(field, text).map(TaskRef::Key),
     }
+}
+
+/// Reads a notice's id.
+pub(crate) fn notice(field: &str, text: &str) -> Parsed<NoticeId> {
+    text.parse().map_err(|_| {
+        let given = format!("`{}`", text.escape_default().take(100).collect::<String>());
+        Problem::field(field, given, "an id such as N-3")
+    })
 }
 
 /// Reads a fencing token.

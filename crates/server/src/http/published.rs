@@ -1,7 +1,7 @@
 //! From events inside to events outside. The two never share a struct, so that either can change.
 
 use kapell_api as api;
-use kapell_core::{AgentSpec, Analysis, Event, Evidence, ProjectSpec, Record, TaskSpec};
+use kapell_core::{AgentSpec, Analysis, Dropped, Event, Evidence, ProjectSpec, Record, Subject, TaskSpec};
 use kapell_model::{AgentId, Considered, Name, TaskId};
 use serde_json::{Map, Value, json};
 
@@ -51,6 +51,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::TaskCompleted { task, agent, assignment, .. }
         | Event::AttemptFailed { task, agent, assignment, .. }
         | Event::TaskReturned { task, agent, assignment, .. }
+        | Event::TaskMoved { task, agent, assignment, .. }
         | Event::OfferMade { task, agent, assignment, .. } => {
             About { task: Some(task), agent: Some(agent), assignment: Some(assignment) }
         }
@@ -62,10 +63,17 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::DependencyAdded { task, .. }
         | Event::DependencyWaived { task, .. }
         | Event::OfferAccepted { task, .. }
-        | Event::OfferDeclined { task, .. }
-        | Event::EscalationRaised { task, .. } => About { task: Some(task), ..none },
+        | Event::OfferDeclined { task, .. } => About { task: Some(task), ..none },
+        Event::EscalationRaised { ref subject, .. } => match *subject {
+            Subject::Task(task) => About { task: Some(task), ..none },
+            Subject::Agent(agent) => About { agent: Some(agent), ..none },
+            Subject::Project(_) | Subject::Resource(_) | Subject::Fleet {} => none,
+        },
+        Event::NoticeSent { agent, task, .. } => About { task, agent: Some(agent), ..none },
+        Event::NoticesRead { agent, .. } => About { agent: Some(agent), ..none },
         Event::ProjectCreated { .. }
         | Event::PolicySet { .. }
+        | Event::PlanApplied { .. }
         | Event::EscalationSettled { .. }
         | Event::CommandKeyed { .. } => none,
     }
@@ -122,6 +130,32 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::TaskReturned { cause, boosted, note, .. } => {
             json!({ "cause": cause, "boosted": boosted, "note": note })
         }
+        Event::TaskMoved { from, ended, cause, note, policy, scorer, considered, .. } => json!({
+            "from": name(*from, names),
+            "ended": ended.to_string(),
+            "cause": cause.as_str(),
+            "note": note,
+            "policy_version": policy,
+            "scorer_version": scorer,
+            "considered": considered.iter().map(|candidate| scored(candidate, names)).collect::<Vec<_>>(),
+        }),
+        Event::PlanApplied { kind, seen, applied, dropped } => {
+            let fell = |item: &Dropped| {
+                json!({
+                    "task": item.task.to_string(), "agent": name(item.agent, names), "reason": item.reason,
+                })
+            };
+            json!({
+                "kind": kind.as_str(),
+                "seen": seen.0,
+                "applied": applied,
+                "dropped": dropped.iter().map(fell).collect::<Vec<_>>(),
+            })
+        }
+        Event::NoticeSent { notice, kind, text, due, .. } => {
+            json!({ "notice": notice.to_string(), "kind": kind.as_str(), "text": text, "due": due.map(time) })
+        }
+        Event::NoticesRead { up_to, .. } => json!({ "up_to": up_to.to_string() }),
         Event::TaskCancelled { reason, after, .. } => {
             json!({ "reason": reason, "after": after.map(|task| task.to_string()) })
         }
@@ -133,8 +167,20 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::OfferAccepted { offer, .. } => json!({ "offer": offer.to_string() }),
         Event::OfferDeclined { offer, reason, .. } => json!({ "offer": offer.to_string(), "reason": reason }),
         Event::PolicySet { version, policy: set } => json!({ "policy": policy(set, *version) }),
-        Event::EscalationRaised { escalation, kind, detail, .. } => {
-            json!({ "escalation": escalation.to_string(), "kind": kind.as_str(), "detail": detail })
+        Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
+            let (project, resource) = match subject {
+                Subject::Project(project) => (Some(project), None),
+                Subject::Resource(resource) => (None, Some(resource)),
+                Subject::Task(_) | Subject::Agent(_) | Subject::Fleet {} => (None, None),
+            };
+            json!({
+                "escalation": escalation.to_string(),
+                "kind": kind.as_str(),
+                "severity": severity.as_str(),
+                "detail": detail,
+                "project": project,
+                "resource": resource,
+            })
         }
         Event::EscalationSettled { escalation, note } => {
             json!({ "escalation": escalation.to_string(), "note": note })

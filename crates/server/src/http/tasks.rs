@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
-    Ack, AgentChoice, ErrorCode, NewDependency, Offer, Page, Problem, Reason, Task, TaskSubmission, Tree,
+    Ack, AgentChoice, ErrorCode, MoveTo, NewDependency, Offer, Page, Problem, Reason, Task, TaskSubmission,
+    Tree,
 };
 use kapell_core::{Command, State, TaskRef};
 use kapell_model::{Name, Priority, TaskId, TaskState, Text, limits};
@@ -170,6 +171,13 @@ by_hand! {
     assign, "/v1/tasks/{task}/assign", AgentChoice, |door, task, value| {
         door.require(Access::Manager)?;
         (None, Command::Assign { task, agent: parse::name("agent", &value.agent)? })
+    };
+    /// Gives an owned task to another agent, above any threshold, up to the agent's limit. The old owner is told.
+    move_to, "/v1/tasks/{task}/move", MoveTo, |door, task, value| {
+        door.require(Access::Manager)?;
+        let note = Some(parse::text("note", &value.note, limits::NOTE_BYTES_MAX)?);
+        let note = note.filter(|note| !note.is_empty());
+        (None, Command::Move { task, agent: parse::name("agent", &value.agent)?, note })
     };
     /// Asks for a named task. The first candidate that asks gets a ready one, where the policy allows claims.
     claim, "/v1/tasks/{task}/claim", AgentChoice, |door, task, value| {

@@ -109,6 +109,39 @@ fn a_waiting_agent_is_answered_when_work_comes() {
 }
 
 #[test]
+fn an_agent_is_told_that_its_work_went_to_another() {
+    let served = Served::start();
+    register(&served, "ada");
+    register(&served, "bob");
+    next(&served, "bob", 0);
+    assert!(next(&served, "ada", 0).is_empty());
+    served.post("/v1/tasks", &json!({"title": "to be moved"}));
+    let task = served.get("/v1/tasks/T-1");
+    let (owner, other) = if task["owner"] == "ada" { ("ada", "bob") } else { ("bob", "ada") };
+    let handed = next(&served, owner, 0).remove(0);
+    assert_eq!(report(&served, "start", owner, &handed, json!({})).0, 200);
+    let wait = json!({"wait_ms": 20_000});
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| served.post(&format!("/v1/agents/{owner}/next"), &wait));
+        std::thread::sleep(Duration::from_millis(50));
+        let moved = served.post("/v1/tasks/T-1/move", &json!({"agent": other, "note": "knows it by heart"}));
+        assert_eq!((&moved["agent"], &moved["assignment"]), (&json!(other), &json!("A-2")));
+        let told = waiting.join().expect("no panic");
+        assert_eq!(told["notices"][0]["kind"], "moved", "{told}");
+        assert!(told["assignments"].as_array().is_some_and(Vec::is_empty), "{told}");
+    });
+    // It is shown until it is read, but does not end a wait twice; every answer says that there is one.
+    let again = served.post(&format!("/v1/agents/{owner}/next"), &json!({}));
+    assert_eq!(again["notices"][0]["id"], "N-1");
+    assert_eq!(served.post(&format!("/v1/agents/{owner}/heartbeat"), &json!({}))["notices"], 1);
+    served.post(&format!("/v1/agents/{owner}/notices/read"), &json!({"up_to": "N-1"}));
+    assert_eq!(served.post(&format!("/v1/agents/{owner}/heartbeat"), &json!({}))["notices"], 0);
+    assert_eq!(served.get(&format!("/v1/agents/{owner}/notices"))["items"][0]["read"], true);
+    let handed = next(&served, other, 0).remove(0);
+    assert!(handed["note"].as_str().is_some_and(|note| note.contains("knows it by heart")), "{handed}");
+}
+
+#[test]
 fn pages_cover_every_task_once() {
     let served = Served::start();
     for number in 0..25 {

@@ -1,0 +1,95 @@
+//! Owned work that goes to another agent, and what agents are told.
+
+use kapell_model::{AgentId, Considered, Name, NoticeId, SCORER_VERSION, Text, fit};
+
+use super::agents::own_text;
+use super::{OWNED, invalid, require_state};
+use crate::command::TaskRef;
+use crate::engine::Reply;
+use crate::event::{Event, MoveCause};
+use crate::notice::NoticeKind;
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::task::Task;
+
+impl State {
+    pub(super) fn move_by_hand(
+        &self,
+        reference: &TaskRef,
+        name: &Name,
+        note: Option<&Text>,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let task = self.find_task(reference)?;
+        let agent = self.find_agent(name)?;
+        require_state(task, "moving", OWNED)?;
+        let owner = task.owner.as_ref().expect("an owned task has an owner");
+        if owner.agent == agent.id {
+            return Err(invalid("agent", format!("`{name}`, its owner"), "another agent"));
+        }
+        let class = self.situation.class(task.class);
+        fit(class, agent.id, self.situation.agent(agent.id)).map_err(|unfit| Rejection::NotCandidate {
+            task: task.id,
+            agent: name.clone(),
+            reason: self.unfit_text(unfit),
+        })?;
+        self.move_task(task, agent.id, MoveCause::ByHand, note.map(Text::as_str), Vec::new(), out);
+        Ok(Reply::about(task.id))
+    }
+
+    /// Gives an owned task to another agent and tells the one that had it. That the other may have it is checked.
+    pub(crate) fn move_task(
+        &self,
+        task: &Task,
+        to: AgentId,
+        cause: MoveCause,
+        why: Option<&str>,
+        considered: Vec<Considered>,
+        out: &mut Vec<Event>,
+    ) {
+        let owner = task.owner.as_ref().expect("an owned task has an owner");
+        let (from, to_name) = (self.name_of(owner.agent), self.name_of(to));
+        let left = owner.note.as_ref().or(task.note.as_ref());
+        let mut handed_on = Vec::new();
+        if owner.started_at.is_some() {
+            handed_on.push(format!("`{from}` had done {} %", owner.percent));
+        }
+        handed_on.extend(why.map(str::to_owned));
+        handed_on.extend(left.map(|note| format!("its last note: {note}")));
+        let note = Some(own_text(&handed_on.join("; "))).filter(|note| !note.is_empty());
+        out.push(Event::TaskMoved {
+            task: task.id,
+            from: owner.agent,
+            ended: owner.assignment,
+            agent: to,
+            assignment: kapell_model::AssignmentId(self.last_assignment.0 + 1),
+            cause,
+            note,
+            policy: self.policy_version,
+            scorer: SCORER_VERSION,
+            considered,
+        });
+        let reason = match cause {
+            MoveCause::Balancing => "to even the load".to_owned(),
+            MoveCause::ByHand => why.map_or_else(|| "by a manager".to_owned(), str::to_owned),
+        };
+        let text = format!("{} went to `{to_name}`: {reason}; stop working on it", task.id);
+        self.notify(owner.agent, NoticeKind::Moved, Some(task.id), &text, None, out);
+    }
+
+    pub(super) fn read_notices(
+        &self,
+        name: &Name,
+        up_to: NoticeId,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let agent = self.find_agent(name)?;
+        if agent.inbox.all().last().is_none_or(|last| last.id < up_to) {
+            return Err(Rejection::NotFound { what: "notice", given: up_to.to_string() });
+        }
+        if up_to > agent.inbox.read_up_to() {
+            out.push(Event::NoticesRead { agent: agent.id, up_to });
+        }
+        Ok(Reply { agent: Some(name.clone()), ..Reply::default() })
+    }
+}

@@ -1,0 +1,196 @@
+//! What only a role or a person can settle (SEMANTICS 1, "escalation").
+//!
+//! There is at most one open escalation per cause: the kind together with what it is about.
+
+use kapell_model::{AgentId, EscalationId, Moment, Name, Priority, TaskId, Text};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::agents::own_text;
+use crate::event::Event;
+use crate::state::State;
+
+/// What sort of matter it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EscalationKind {
+    /// A critical task that nobody can take.
+    NoSuitableAgent,
+    /// A task that was given up.
+    TaskFailed,
+}
+
+impl EscalationKind {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSuitableAgent => "no_suitable_agent",
+            Self::TaskFailed => "task_failed",
+        }
+    }
+
+    /// Returns the role that is called.
+    #[must_use]
+    pub const fn role(self) -> &'static str {
+        match self {
+            Self::NoSuitableAgent | Self::TaskFailed => "agent_manager",
+        }
+    }
+}
+
+/// What an escalation is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A task.
+    Task(TaskId),
+    /// An agent.
+    Agent(AgentId),
+    /// A project.
+    Project(Name),
+    /// A resource, as it is written.
+    Resource(Text),
+    /// The fleet as a whole.
+    Fleet {},
+}
+
+/// Why somebody is called. There is at most one open escalation of each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Matter {
+    pub(crate) subject: Subject,
+    pub(crate) kind: EscalationKind,
+}
+
+/// Something that only a role or a person can settle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Its id.
+    pub id: EscalationId,
+    /// What sort of matter it is.
+    pub kind: EscalationKind,
+    /// What it is about.
+    pub subject: Subject,
+    /// How urgent it is.
+    pub severity: Priority,
+    /// What is the matter, in words.
+    pub detail: Text,
+    /// When it was raised.
+    pub at: Moment,
+    /// When somebody should have seen to it: the ack time of its severity after it was raised.
+    pub due: Moment,
+    /// How and when it was settled.
+    pub settled: Option<(Moment, Text)>,
+}
+
+impl Escalation {
+    /// Returns the task that it is about, where it is about one.
+    #[must_use]
+    pub fn task(&self) -> Option<TaskId> {
+        match self.subject {
+            Subject::Task(task) => Some(task),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn matter(&self) -> Matter {
+        Matter { subject: self.subject.clone(), kind: self.kind }
+    }
+}
+
+/// The severity that stands for one that is not written.
+pub(crate) const SEVERITY_UNWRITTEN: Priority = Priority::High;
+
+impl State {
+    /// Tells whether an escalation of `kind` about `subject` is open.
+    #[must_use]
+    pub fn is_escalated(&self, kind: EscalationKind, subject: &Subject) -> bool {
+        self.open_escalations.contains_key(&Matter { subject: subject.clone(), kind })
+    }
+
+    /// Returns the open escalations about a task.
+    pub(crate) fn escalated(
+        &self,
+        task: TaskId,
+    ) -> impl Iterator<Item = (EscalationKind, EscalationId)> + '_ {
+        let first = Matter { subject: Subject::Task(task), kind: EscalationKind::NoSuitableAgent };
+        let open = self.open_escalations.range(first..);
+        open.take_while(move |(matter, _)| matter.subject == Subject::Task(task))
+            .map(|(matter, &id)| (matter.kind, id))
+    }
+
+    /// Raises an escalation in `out`, unless one of the same cause is open or stands in `out` already.
+    pub(crate) fn raise(
+        &self,
+        kind: EscalationKind,
+        subject: Subject,
+        severity: Priority,
+        detail: &str,
+        out: &mut Vec<Event>,
+    ) {
+        let raised = |event: &Event| match event {
+            Event::EscalationRaised { kind, subject, .. } => Some((*kind, subject.clone())),
+            _ => None,
+        };
+        let others: Vec<_> = out.iter().filter_map(raised).collect();
+        if self.is_escalated(kind, &subject) || others.contains(&(kind, subject.clone())) {
+            return;
+        }
+        let escalation = self.escalation_after(others.len());
+        out.push(Event::EscalationRaised { escalation, kind, subject, severity, detail: own_text(detail) });
+    }
+
+    /// Returns the next escalation id where `raised` others come first in the same step.
+    fn escalation_after(&self, raised: usize) -> EscalationId {
+        EscalationId(
+            u32::try_from(self.escalations.len() + raised + 1).expect("escalations are fewer than events"),
+        )
+    }
+
+    /// Returns the settlings of open escalations whose cause `event` takes away.
+    pub(crate) fn settled_by(&self, event: &Event) -> Vec<Event> {
+        if self.open_escalations.is_empty() {
+            return Vec::new();
+        }
+        let (task, note) = match event {
+            Event::TaskAssigned { task, agent, .. } => {
+                (task, format!("assigned to `{}`", self.agent(*agent).spec.name))
+            }
+            Event::TaskCompleted { task, .. } => (task, "completed".to_owned()),
+            Event::TaskCancelled { task, .. } => (task, "cancelled".to_owned()),
+            Event::TaskReopened { task, .. } => (task, "reopened".to_owned()),
+            _ => return Vec::new(),
+        };
+        self.escalated(*task)
+            .map(|(_, escalation)| Event::EscalationSettled { escalation, note: own_text(&note) })
+            .collect()
+    }
+
+    pub(crate) fn escalation_raised(
+        &mut self,
+        id: EscalationId,
+        kind: EscalationKind,
+        subject: &Subject,
+        severity: Priority,
+        detail: &Text,
+    ) {
+        let escalation = Escalation {
+            id,
+            kind,
+            subject: subject.clone(),
+            severity,
+            detail: detail.clone(),
+            at: self.at,
+            due: self.at.after(self.policy.ack.of(severity)),
+            settled: None,
+        };
+        self.open_escalations.insert(escalation.matter(), id);
+        self.escalations.push(escalation);
+    }
+
+    pub(crate) fn escalation_settled(&mut self, id: EscalationId, note: &Text) {
+        let escalation = &mut self.escalations[id.0 as usize - 1];
+        escalation.settled = Some((self.at, note.clone()));
+        let matter = escalation.matter();
+        self.open_escalations.remove(&matter);
+    }
+}

@@ -1,0 +1,116 @@
+//! Words to agents. Each has a reason, is kept until it is read, and wakes the agent where it waits for work.
+
+use std::collections::VecDeque;
+
+use kapell_model::{AgentId, Moment, NoticeId, TaskId, Text, limits};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::agents::own_text;
+use crate::event::Event;
+use crate::state::State;
+
+/// What a notice asks or tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// The task was given to somebody else: stop working on it.
+    Moved,
+}
+
+impl NoticeKind {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Moved => "moved",
+        }
+    }
+}
+
+/// A word to an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Its id; later ones are larger.
+    pub id: NoticeId,
+    /// What it asks or tells.
+    pub kind: NoticeKind,
+    /// The task that it is about.
+    pub task: Option<TaskId>,
+    /// Why, in words.
+    pub text: Text,
+    /// When it was sent.
+    pub at: Moment,
+    /// Until when an answer is wanted.
+    pub due: Option<Moment>,
+}
+
+/// What an agent has been told: the last notices, and up to which it has read them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbox {
+    notices: VecDeque<Notice>,
+    read: NoticeId,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self { notices: VecDeque::new(), read: NoticeId(0) }
+    }
+}
+
+impl Inbox {
+    /// Returns everything that is kept, oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &Notice> + '_ {
+        self.notices.iter()
+    }
+
+    /// Returns what has not been read, oldest first.
+    pub fn unread(&self) -> impl Iterator<Item = &Notice> + '_ {
+        self.notices.iter().filter(|notice| notice.id > self.read)
+    }
+
+    /// Tells whether everything has been read.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.notices.back().is_none_or(|notice| notice.id <= self.read)
+    }
+
+    /// Returns the last notice that has been read; 0 where none has.
+    #[must_use]
+    pub fn read_up_to(&self) -> NoticeId {
+        self.read
+    }
+
+    fn put(&mut self, notice: Notice) {
+        if self.notices.len() == limits::NOTICES_PER_AGENT_MAX {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(notice);
+    }
+}
+
+impl State {
+    /// Sends a notice in `out`.
+    pub(crate) fn notify(
+        &self,
+        agent: AgentId,
+        kind: NoticeKind,
+        task: Option<TaskId>,
+        text: &str,
+        due: Option<Moment>,
+        out: &mut Vec<Event>,
+    ) {
+        let before = out.iter().filter(|event| matches!(event, Event::NoticeSent { .. })).count();
+        let next = u64::from(self.last_notice.0) + before as u64 + 1;
+        let notice = NoticeId(u32::try_from(next).expect("notices are fewer than events"));
+        out.push(Event::NoticeSent { notice, agent, kind, task, text: own_text(text), due });
+    }
+
+    pub(crate) fn notice_sent(&mut self, agent: AgentId, notice: Notice) {
+        self.last_notice = notice.id;
+        self.agents[agent.index()].inbox.put(notice);
+    }
+
+    pub(crate) fn notices_read(&mut self, agent: AgentId, up_to: NoticeId) {
+        self.agents[agent.index()].inbox.read = up_to;
+    }
+}
