@@ -45,7 +45,14 @@ impl Served {
             runtime.block_on(serving).expect("it serves");
         });
         let address = started.recv().expect("it starts");
-        let http = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
+        // No connection is used twice: after a refusal that did not read the body the server closes it, and a request
+        // that is on its way by then would fail.
+        let http = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_idle_connections(0)
+            .proxy(None)
+            .build()
+            .new_agent();
         Self {
             base: format!("http://{address}"),
             admin: token_in(data.path()),
