@@ -3,8 +3,17 @@
 //! What was found is frozen in the event that it came with, each finding with the words that it was read from: replay
 //! never reads a text again, and an explanation stays true when the vocabulary has changed since.
 
+mod defaults;
+mod reading;
+mod vocabulary;
+mod words;
+
 use kapell_model::{Name, Ratio, TaskId};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use reading::requirements;
+pub use vocabulary::CapabilitySpec;
+pub(crate) use vocabulary::Vocabulary;
 
 /// Where in a task words stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

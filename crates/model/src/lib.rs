@@ -18,6 +18,8 @@ mod track;
 mod vocabulary;
 
 pub mod limits;
+pub mod mention;
+pub mod prose;
 
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};

@@ -18,6 +18,26 @@ pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
 pub const LABELS_MAX: usize = 50;
 /// Bytes of one label.
 pub const LABEL_BYTES_MAX: usize = 100;
+/// Bytes of a description that are read for what a task needs and waits for; a log further down says little of that.
+pub const ANALYSED_BYTES_MAX: usize = 8 * 1024;
+/// Tasks that a text can be taken to wait for; more are a list of something else.
+pub const MENTIONS_MAX: usize = 20;
+/// Capabilities that are inferred for one task; a guess at more excludes more than it finds.
+pub const INFERRED_MAX: usize = 3;
+/// Words that are kept as evidence of one inferred capability.
+pub const EVIDENCE_MAX: usize = 4;
+/// Bytes of one piece of evidence.
+pub const EVIDENCE_BYTES_MAX: usize = 80;
+/// Capabilities that texts are compared with; those beyond are declared and never inferred.
+pub const VOCABULARY_MAX: usize = 10_000;
+/// Capabilities that a fleet may define.
+pub const CAPABILITY_DEFINITIONS_MAX: usize = 1_000;
+/// Aliases of one capability.
+pub const ALIASES_MAX: usize = 32;
+/// Bytes of one alias.
+pub const ALIAS_BYTES_MAX: usize = 100;
+/// Bytes of the definition of a capability: a few lines.
+pub const CAPABILITY_DEFINITION_BYTES_MAX: usize = 1_024;
 /// Required capabilities of a task.
 pub const REQUIREMENTS_MAX: usize = 32;
 /// Weight of one requirement, in whole units; weights are relative, so more says nothing new.
