@@ -7,6 +7,7 @@ pub mod client;
 
 mod agent;
 mod bulk;
+mod capability;
 mod event;
 mod fleet;
 mod policy;
@@ -18,6 +19,7 @@ mod why;
 
 pub use agent::{Agent, AgentRegistration, Alive, Assignment, Assignments, NextRequest, Notice, NoticesRead};
 pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine, ReadLine};
+pub use capability::{Capability, CapabilityDefinition, Evidence, RequiredCapability};
 pub use client::{Client, ClientError};
 pub use event::{Event, Events};
 pub use fleet::{

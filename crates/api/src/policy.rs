@@ -83,4 +83,12 @@ pub struct Policy {
     /// Estimate in hours of a task that declares none, by complexity 1 to 5.
     #[schema(min_items = 5, max_items = 5)]
     pub estimate_hours_by_complexity: Vec<f64>,
+    /// `on` or `off`: whether texts are read for capabilities that nobody declared, and in imports for waits. Default `on`.
+    #[serde(default = "on")]
+    #[schema(pattern = "^(on|off)$")]
+    pub inference: String,
+}
+
+fn on() -> String {
+    "on".to_owned()
 }

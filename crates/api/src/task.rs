@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::capability::{Evidence, RequiredCapability};
+
 /// A required capability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -156,6 +158,9 @@ pub struct Dependency {
     /// Read out of the task's text; nobody declared it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inferred: bool,
+    /// What it was read from, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 /// A task.
@@ -187,9 +192,9 @@ pub struct Task {
     /// The project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// Required capabilities.
+    /// Required capabilities: declared, or inferred with what they were read from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub requires: Vec<Requirement>,
+    pub requires: Vec<RequiredCapability>,
     /// Only agents of this role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,

@@ -89,6 +89,8 @@ pub enum Unresolved {
     Unknown,
     /// It would close a cycle.
     Cycle,
+    /// That task failed or was called off.
+    Ended,
 }
 
 impl Unresolved {
@@ -98,6 +100,7 @@ impl Unresolved {
         match self {
             Self::Unknown => "unknown",
             Self::Cycle => "cycle",
+            Self::Ended => "ended",
         }
     }
 }

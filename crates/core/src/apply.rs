@@ -4,6 +4,7 @@
 //! and puts it into those of its new one; so queue, timers and counts cannot drift from the tasks.
 
 mod agents;
+mod capabilities;
 mod graph;
 mod tasks;
 
@@ -91,7 +92,11 @@ impl State {
                 self.policy = (**policy).clone();
                 self.policy_version = *version;
                 self.situation.set_policy(policy);
+                self.soft_recount();
             }
+            Event::CapabilityDefined { spec } => self.capability_defined(spec),
+            Event::CapabilityRemoved { name } => self.capability_removed(name),
+            Event::TaskAnalysed { task, analysis } => self.task_analysed(*task, analysis),
             Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
                 self.escalation_raised(*escalation, *kind, subject, *severity, detail);
             }

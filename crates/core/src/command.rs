@@ -8,6 +8,8 @@ use kapell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::CapabilitySpec;
+
 /// A command with what the door knows of it.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -222,6 +224,18 @@ pub enum Command {
     },
     /// A manager: sets the policy for what is decided later.
     SetPolicy(NewPolicy),
+    /// A manager: says what a capability is and by which words it is known.
+    DefineCapability(CapabilitySpec),
+    /// A manager: takes such a definition back.
+    RemoveCapability {
+        /// Of which capability.
+        name: Name,
+    },
+    /// A manager: lets the text of a task that nobody owns be read again.
+    Analyse {
+        /// Which.
+        task: TaskRef,
+    },
     /// A manager: closes an escalation.
     SettleEscalation {
         /// Which.

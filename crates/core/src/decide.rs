@@ -4,6 +4,8 @@
 //! answer everywhere: what it names must exist, then its fields, then the states, then the bounds.
 
 pub(crate) mod agents;
+mod analysis;
+mod capabilities;
 mod clock;
 mod graph;
 mod moves;
@@ -68,6 +70,9 @@ impl State {
             Command::AcceptOffer { offer } => self.accept_offer(*offer, out),
             Command::DeclineOffer { offer, reason } => self.decline_offer(*offer, reason, out),
             Command::SetPolicy(new) => self.set_policy(new, out),
+            Command::DefineCapability(spec) => self.define_capability(spec, out),
+            Command::RemoveCapability { name } => self.remove_capability(name, out),
+            Command::Analyse { task } => self.analyse(task, out),
             Command::SettleEscalation { escalation, note } => self.settle_escalation(*escalation, note, out),
         }
     }

@@ -380,8 +380,10 @@ impl State {
             return None;
         }
         let task = self.task(id);
+        // What was only inferred blocks, and somebody may waive it; a guess calls nothing off.
         let gone = |on: &TaskId| matches!(self.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
-        let blocker = task.gates().find(gone).filter(|_| task.state() == TaskState::Blocked)?;
+        let declared = task.edges.iter().filter(|edge| edge.gates() && !edge.inferred).map(|edge| edge.on);
+        let blocker = { declared }.find(gone).filter(|_| task.state() == TaskState::Blocked)?;
         let reason = own_text(&format!("{blocker}, which it waits for, is {}", self.task(blocker).state()));
         Some(Event::TaskCancelled { task: id, reason, after: Some(blocker) })
     }

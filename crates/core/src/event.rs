@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, Moment, NoticeId, OfferId,
-    PlanKind, Policy, Position, Priority, Ratio, Span, TaskId, Text,
+    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, Moment, Name, NoticeId,
+    OfferId, PlanKind, Policy, Position, Priority, Ratio, Span, TaskId, Text,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, CapabilitySpec};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::effort::Learned;
 use crate::engine::Reply;
@@ -325,6 +325,12 @@ events! {
     OfferDeclined = "offer.declined" { offer: OfferId, task: TaskId, reason: Text }
     /// The policy changed.
     PolicySet = "policy.set" { version: u32, policy: Box<Policy> }
+    /// A capability was defined, or defined anew.
+    CapabilityDefined = "capability.defined" { spec: CapabilitySpec }
+    /// The definition of a capability was taken back.
+    CapabilityRemoved = "capability.removed" { name: Name }
+    /// The text of a task was read again; the edges that follow from it are events of their own.
+    TaskAnalysed = "task.analysed" { task: TaskId, analysis: Arc<Analysis> }
     /// Somebody is needed.
     EscalationRaised = "escalation.raised" {
         escalation: EscalationId,

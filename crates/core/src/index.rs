@@ -37,15 +37,25 @@ impl Words {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Classes {
     ids: Map<Arc<Class>, ClassId>,
+    /// Those whose requirements were inferred: alike to look at, but they may be set aside.
+    soft: Map<Arc<Class>, ClassId>,
 }
 
 impl Classes {
-    pub(crate) fn intern(&mut self, class: Class, situation: &mut Situation) -> ClassId {
-        if let Some(&id) = self.ids.get(&class) {
-            return id;
+    /// Returns the id of a class, and the class where it is new.
+    pub(crate) fn intern(
+        &mut self,
+        class: Class,
+        soft: bool,
+        situation: &mut Situation,
+    ) -> (ClassId, Option<Arc<Class>>) {
+        let ids = if soft { &mut self.soft } else { &mut self.ids };
+        if let Some(&id) = ids.get(&class) {
+            return (id, None);
         }
         let id = situation.push_class(class.clone());
-        self.ids.insert(Arc::new(class), id);
-        id
+        let class = Arc::new(class);
+        ids.insert(Arc::clone(&class), id);
+        (id, Some(class))
     }
 }

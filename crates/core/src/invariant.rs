@@ -76,6 +76,11 @@ pub const ALL: &[Invariant] = &[
         check: urgency_flows,
     },
     Invariant {
+        id: "guesses-exclude-nobody",
+        says: "an inferred requirement counts exactly while an agent of the fleet could take the task with it",
+        check: State::check_soft,
+    },
+    Invariant {
         id: "situation-agrees",
         says: "placing sees the agents as they are",
         check: situation_agrees,

@@ -22,6 +22,7 @@ mod map;
 mod notice;
 mod rejection;
 mod snapshot;
+mod soft;
 mod state;
 mod task;
 mod tasks;
@@ -29,7 +30,9 @@ mod tasks;
 pub mod invariant;
 
 pub use agent::{Agent, Project};
-pub use analysis::{Analysis, Evidence, Field, InferredEdge, InferredRequire, PassedOver, Unresolved};
+pub use analysis::{
+    Analysis, CapabilitySpec, Evidence, Field, InferredEdge, InferredRequire, PassedOver, Unresolved,
+};
 pub use command::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Request, Require, TaskRef, TaskSpec};
 pub use effort::Learned;
 pub use engine::{Engine, Reply};

@@ -9,6 +9,7 @@ use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Pos
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
+use crate::analysis::CapabilitySpec;
 use crate::effort::Learning;
 use crate::escalation::Escalation;
 use crate::history::History;
@@ -50,6 +51,7 @@ struct Facts<'a> {
     keys: Vec<Keyed>,
     history: &'a History,
     learning: &'a Learning,
+    capabilities: &'a BTreeMap<Name, CapabilitySpec>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +70,8 @@ struct OwnedFacts {
     keys: Vec<Keyed>,
     history: History,
     learning: Learning,
+    #[serde(default)]
+    capabilities: BTreeMap<Name, CapabilitySpec>,
 }
 
 impl State {
@@ -92,6 +96,7 @@ impl State {
             keys: self.keys.all(),
             history: &self.history,
             learning: &self.learning,
+            capabilities: &self.capabilities,
         };
         rmp_serde::to_vec_named(&facts).expect("facts can be written")
     }
@@ -115,12 +120,20 @@ impl State {
         for keyed in facts.keys {
             state.keys.remember(keyed);
         }
+        state.capabilities = facts.capabilities;
+        for name in state.capabilities.keys() {
+            state.vocabulary.defined(name, state.capabilities.get(name));
+        }
         for agent in facts.agents {
             let id = agent.id;
             state.agent_ids.insert(agent.spec.name.clone(), id);
             state.online += usize::from(agent.state == AgentState::Online);
+            let present = agent.state != AgentState::Removed;
             state.agents.push(agent);
             state.view_agent(id);
+            if present {
+                state.agent_counts(id);
+            }
         }
         state.restore_history(facts.history);
         state.learning = facts.learning;
@@ -150,7 +163,7 @@ impl State {
 
     fn restore_task(&mut self, mut task: Task) {
         let id = task.id;
-        task.class = self.class_of(&task.spec.clone());
+        task.class = self.class_of(&task.spec.clone(), task.analysis.as_deref());
         if let Some(key) = &task.spec.key {
             self.task_keys.insert(key.clone(), id);
         }

@@ -9,6 +9,7 @@ use kapell_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
+use crate::analysis::{CapabilitySpec, Vocabulary};
 use crate::command::TaskRef;
 use crate::effort::Learning;
 use crate::escalation::{Escalation, Matter};
@@ -16,6 +17,7 @@ use crate::history::History;
 use crate::index::{Classes, Words};
 use crate::keys::Keys;
 use crate::map::Map;
+use crate::soft::SoftClasses;
 use crate::task::Task;
 use crate::tasks::Tasks;
 
@@ -107,7 +109,10 @@ pub struct State {
     pub(crate) keys: Keys,
     pub(crate) history: History,
     pub(crate) learning: Learning,
+    pub(crate) capabilities: BTreeMap<Name, CapabilitySpec>,
     // Derived.
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) soft: SoftClasses,
     pub(crate) words: Words,
     pub(crate) classes: Classes,
     pub(crate) agent_ids: Map<Name, AgentId>,
@@ -151,6 +156,9 @@ impl State {
             keys: Keys::default(),
             history: History::default(),
             learning: Learning::default(),
+            capabilities: BTreeMap::new(),
+            vocabulary: Vocabulary::default(),
+            soft: SoftClasses::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -239,6 +247,17 @@ impl State {
     #[must_use]
     pub fn projects(&self) -> &BTreeMap<Name, Project> {
         &self.projects
+    }
+
+    /// Returns the capabilities that the fleet defines, by name.
+    #[must_use]
+    pub fn capabilities(&self) -> &BTreeMap<Name, CapabilitySpec> {
+        &self.capabilities
+    }
+
+    /// Returns every capability that agents declare or the fleet defines, by name, with how many agents declare it.
+    pub fn known_capabilities(&self) -> impl Iterator<Item = (&Name, u32)> + '_ {
+        self.vocabulary.iter()
     }
 
     /// Returns every late result in the order in which they came.

@@ -30,7 +30,7 @@ pub use id::{
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};
 pub use plan::{Plan, PlanItem, PlanKind};
-pub use policy::{Ack, Claims, OnFailedDependency, Policy, PolicyError, Weights};
+pub use policy::{Ack, Claims, Inference, OnFailedDependency, Policy, PolicyError, Weights};
 pub use ratio::{Ratio, RatioError};
 pub use resource::{Mode, Need, Resource, ResourceError};
 pub use situation::{

@@ -68,6 +68,33 @@ pub enum OnFailedDependency {
     Cancel,
 }
 
+/// Whether a task's text is read for what it does not declare (SEMANTICS 2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inference {
+    /// Required capabilities, and in imports what a task waits for, are inferred and marked so.
+    #[default]
+    On,
+    /// Only what is declared counts.
+    Off,
+}
+
+impl Inference {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_on(&self) -> bool {
+        *self == Self::On
+    }
+}
+
 /// The policy of a fleet. Durations are 10 ms to 366 days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -103,6 +130,9 @@ pub struct Policy {
     pub on_failed_dependency: OnFailedDependency,
     /// Estimate of a task that declares none, by complexity 1..=5. Default 1, 2, 4, 8, 16 h.
     pub estimate_by_complexity: [Span; 5],
+    /// Whether texts are read for what is not declared. Default on.
+    #[serde(default, skip_serializing_if = "Inference::is_on")]
+    pub inference: Inference,
 }
 
 impl Default for Policy {
@@ -134,6 +164,7 @@ impl Default for Policy {
             retry_backoff_max: Span::hours(1),
             on_failed_dependency: OnFailedDependency::Block,
             estimate_by_complexity: [1, 2, 4, 8, 16].map(Span::hours),
+            inference: Inference::On,
         }
     }
 }

@@ -526,6 +526,17 @@ impl Situation {
         id
     }
 
+    /// Takes what a class requires from now on, and marks it as changed.
+    pub fn set_requires(&mut self, id: ClassId, requires: Box<[Requirement]>) {
+        let queue = &mut self.queues[id.index()];
+        queue.class.requires = requires;
+        self.roster_version += 1;
+        if !queue.waiting.is_empty() && !queue.arrived {
+            queue.arrived = true;
+            self.arrived.push(id);
+        }
+    }
+
     /// Puts a task into the queue of its class; `veto` is the agent that has just failed it.
     pub fn enqueue(&mut self, id: ClassId, key: QueueKey, veto: Option<AgentId>) {
         let queue = &mut self.queues[id.index()];

@@ -89,6 +89,12 @@ impl Vocabulary {
         self.by_name.len()
     }
 
+    /// Visits every capability by name, with how many agents declare it.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name, u32)> + '_ {
+        let agents = |at: u32| self.entries[at as usize].as_ref().map_or(0, |entry| entry.agents);
+        self.by_name.iter().map(move |(name, &at)| (name, agents(at)))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

@@ -34,6 +34,7 @@ impl State {
         }
         self.online += usize::from(online);
         self.view_agent(id);
+        self.agent_counts(id);
     }
 
     /// Puts an agent into the situation as it stands.
@@ -56,6 +57,7 @@ impl State {
     }
 
     pub(super) fn agent_removed(&mut self, id: AgentId) {
+        self.agent_counts_no_more(id);
         self.set_agent_state(id, AgentState::Removed);
     }
 

@@ -35,7 +35,7 @@ impl State {
         let task = Task {
             id,
             spec: Arc::clone(spec),
-            class: self.class_of(spec),
+            class: self.class_of(spec, analysis.map(Arc::as_ref)),
             estimate,
             learned,
             analysis: analysis.cloned(),
@@ -78,15 +78,18 @@ impl State {
         Ending { state: closed.state, at: closed.at.unwrap_or(self.at), by: None, result: None, reason }
     }
 
-    /// Returns the class of what `spec` asks for.
-    pub(crate) fn class_of(&mut self, spec: &TaskSpec) -> ClassId {
-        let mut requires: Vec<_> = spec
-            .requires
-            .iter()
-            .map(|require| Requirement {
-                capability: self.words.intern(&require.capability),
-                weight: require.weight,
-                minimum: require.minimum,
+    /// Returns the class of what `spec` asks for, or of what was inferred where it asks for nothing.
+    pub(crate) fn class_of(&mut self, spec: &TaskSpec, analysis: Option<&Analysis>) -> ClassId {
+        let inferred = analysis.map_or(&[][..], |analysis| &analysis.requires);
+        let soft = spec.requires.is_empty() && !inferred.is_empty();
+        let declared = spec.requires.iter().map(|it| (&it.capability, it.weight, it.minimum));
+        let inferred = inferred.iter().filter(|_| soft).map(|it| (&it.capability, it.weight, Ratio::ZERO));
+        let mut requires: Vec<_> = declared
+            .chain(inferred)
+            .map(|(name, weight, minimum)| Requirement {
+                capability: self.words.intern(name),
+                weight,
+                minimum,
             })
             .collect();
         requires.sort_unstable_by_key(|requirement| requirement.capability);
@@ -101,7 +104,11 @@ impl State {
             pin: spec.agent.as_ref().and_then(|name| self.agent_ids.get(name).copied()),
             exclude: exclude.into_boxed_slice(),
         };
-        self.classes.intern(class, &mut self.situation)
+        let (id, new) = self.classes.intern(class, soft, &mut self.situation);
+        if let Some(class) = new.filter(|_| soft) {
+            self.soft_class(id, class);
+        }
+        id
     }
 
     pub(super) fn task_assigned(&mut self, id: TaskId, agent: AgentId, assignment: AssignmentId) {

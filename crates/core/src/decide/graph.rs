@@ -63,7 +63,7 @@ impl State {
     /// Returns the cycle that an edge from `task` to `on` would close, beginning and ending with `task`.
     ///
     /// Looks from `on` upwards through what is still open; the cost is in what `on` transitively waits for.
-    fn cycle(&self, task: TaskId, on: TaskId) -> Option<Vec<TaskId>> {
+    pub(super) fn cycle(&self, task: TaskId, on: TaskId) -> Option<Vec<TaskId>> {
         let mut path = vec![task, on];
         let mut branches = vec![self.open_gates(on)];
         let mut seen = std::collections::BTreeSet::from([on]);

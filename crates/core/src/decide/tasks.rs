@@ -51,14 +51,8 @@ impl State {
         }
         let task = self.next_task();
         let (estimate, learned) = self.estimate(spec);
-        out.push(Event::TaskSubmitted {
-            task,
-            spec: Arc::clone(spec),
-            edges,
-            estimate,
-            learned,
-            analysis: None,
-        });
+        let analysis = self.analysed(spec, &edges);
+        out.push(Event::TaskSubmitted { task, spec: Arc::clone(spec), edges, estimate, learned, analysis });
         Ok(Reply::about(task))
     }
 

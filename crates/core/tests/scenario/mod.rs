@@ -6,6 +6,8 @@
 //! assign t1 A | claim t1 A | start t1 A | progress t1 A 50 | done t1 A | fail t1 A | release t1 A
 //! offline A | back A | tick +31s | dep t2 t1 | waive t2 t1 | cancel t1 | reopen t1
 //! move t1 B | notices A -> moved T-1 | read A N-1
+//! submit t1 title=Tune_postgres label=sql import=blocked_by_t0   words of a text are joined by `_`
+//! define sql postgres .sql | undefine sql | analyse t1
 //! accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
 //! show t1                            -> state owner
 //! ```
@@ -15,11 +17,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, Command, Engine, Event, NewPolicy, Record, Request, Require, State, TaskRef, TaskSpec,
+    AgentSpec, CapabilitySpec, Command, Engine, Event, NewPolicy, Record, Request, Require, State, TaskRef,
+    TaskSpec,
 };
 use kapell_model::{
-    AgentKind, AssignmentId, Claims, CommandId, DependencyKind, Moment, Name, OnFailedDependency, Placer,
-    Policy, Priority, Ratio, Span, Text,
+    AgentKind, AssignmentId, Claims, CommandId, DependencyKind, Inference, Moment, Name, OnFailedDependency,
+    Placer, Policy, Priority, Ratio, Span, Text,
 };
 use kapell_plan::Greedy;
 
@@ -80,6 +83,9 @@ impl<P: Placer> Scenario<P> {
         }
         if verb == "show" {
             return self.show(rest[0]);
+        }
+        if verb == "said" {
+            return self.said(rest[0]);
         }
         if verb == "tick" {
             self.now += duration(rest[0]);
@@ -148,6 +154,26 @@ impl<P: Placer> Scenario<P> {
         if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
     }
 
+    /// Shows what a task's text was taken to say: needs, edges, and what was passed over.
+    fn said(&self, key: &str) -> String {
+        let state = self.engine.state();
+        let task = state.task(state.task_id(&reference(key)).expect("a task"));
+        let mut words: Vec<String> = Vec::new();
+        if let Some(analysis) = &task.analysis {
+            words.extend(analysis.requires.iter().map(|require| require.capability.to_string()));
+            words.extend(state.is_set_aside(task.class).then(|| "set-aside".to_owned()));
+            words.extend(
+                analysis
+                    .passed_over
+                    .iter()
+                    .map(|it| format!("{}?{}", it.because.as_str(), it.evidence.words)),
+            );
+        }
+        let inferred = task.edges.iter().filter(|edge| edge.inferred);
+        words.extend(inferred.map(|edge| format!("{}{}", if edge.waived { "-" } else { "+" }, edge.on)));
+        words.join(" ")
+    }
+
     fn token(&self, task: &str, agent: &str) -> AssignmentId {
         self.tokens.get(&(task.to_owned(), agent.to_owned())).copied().unwrap_or(AssignmentId(9_999))
     }
@@ -212,6 +238,13 @@ impl<P: Placer> Scenario<P> {
             "decline" => {
                 Command::DeclineOffer { offer: rest[0].parse().expect("an offer"), reason: reason() }
             }
+            "define" => Command::DefineCapability(CapabilitySpec {
+                name: name(rest[0]),
+                aliases: rest[1..].iter().map(|alias| text(alias)).collect(),
+                definition: Text::default(),
+            }),
+            "undefine" => Command::RemoveCapability { name: name(rest[0]) },
+            "analyse" => Command::Analyse { task: task() },
             "policy" => Command::SetPolicy(NewPolicy { policy: Box::new(policy(rest[0])), seen: None }),
             other => panic!("no verb `{other}`"),
         }
@@ -224,6 +257,11 @@ pub fn name(text: &str) -> Name {
 
 pub fn reference(text: &str) -> TaskRef {
     text.parse().map_or_else(|_| TaskRef::Key(name(text)), TaskRef::Id)
+}
+
+/// Reads a text whose words are joined by `_`.
+fn text(joined: &str) -> Text {
+    Text::new(&joined.replace('_', " "), 1_000).expect("a text")
 }
 
 fn duration(text: &str) -> i64 {
@@ -289,6 +327,12 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
             ("not", agent) => spec.exclude = vec![name(agent)],
             ("role", role) => spec.role = Some(name(role)),
             ("effort", "learned") => spec.estimate = None,
+            ("title", title) => spec.title = text(title),
+            ("label", label) => spec.labels.push(text(label)),
+            ("import", description) => {
+                spec.description = text(description);
+                spec.source = Some(Arc::from("{}"));
+            }
             ("project", project) => spec.project = Some(name(project)),
             ("type", kind) => spec.kind = name(kind),
             ("attempts", count) => spec.attempts_max = Some(count.parse().expect("a number")),
@@ -304,6 +348,7 @@ fn policy(word: &str) -> Policy {
         "on_failed=cancel" => policy.on_failed_dependency = OnFailedDependency::Cancel,
         "claims=scored" => policy.claims = Claims::Scored,
         "claims=off" => policy.claims = Claims::Off,
+        "inference=off" => policy.inference = Inference::Off,
         "losses=2" => policy.losses_max = 2,
         other => panic!("{other}"),
     }
