@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BulkAnswer, BulkLine,
-    Decision, DoneReport, Escalation, Event, Events, FailReport, Health, MadeToken, MoveTo, NewDependency,
-    NewProject, NewToken, NextRequest, Notice, NoticesRead, Offer, Page, Policy, Problem, ProgressReport,
-    Project, Reason, ReleaseReport, StartReport, Status, Task, TaskSubmission, Token, Tree, Why, WhyNot,
+    Capability, CapabilityDefinition, Decision, DoneReport, Escalation, Event, Events, FailReport, Health,
+    MadeToken, MoveTo, NewDependency, NewProject, NewToken, NextRequest, Notice, NoticesRead, Offer, Page,
+    Policy, Problem, ProgressReport, Project, Reason, ReleaseReport, StartReport, Status, Task,
+    TaskSubmission, Token, Tree, Why, WhyNot,
 };
 
 /// Why a request has no answer.
@@ -118,6 +119,28 @@ impl Client {
     /// Takes an agent out of the fleet.
     pub fn remove_agent(&self, name: &str) -> Result<()> {
         self.delete(&format!("/v1/agents/{}", escaped(name))).map(|_| ())
+    }
+
+    /// Returns every capability that agents declare or the fleet defines.
+    pub fn capabilities(&self) -> Result<Vec<Capability>> {
+        self.all("/v1/capabilities?limit=1000")
+    }
+
+    /// Defines a capability, or defines it anew.
+    pub fn define_capability(&self, name: &str, definition: &CapabilityDefinition) -> Result<Ack> {
+        let path = format!("/v1/capabilities/{}", escaped(name));
+        let body = self.send("PUT", &path, Some(definition), true)?;
+        self.read(&path, &body)
+    }
+
+    /// Takes the definition of a capability back.
+    pub fn remove_capability(&self, name: &str) -> Result<()> {
+        self.delete(&format!("/v1/capabilities/{}", escaped(name))).map(|_| ())
+    }
+
+    /// Lets the text of a task that nobody owns be read again.
+    pub fn analyse(&self, task: &str) -> Result<Ack> {
+        self.post(&task_path(task, "/analyse"), &serde_json::json!({}))
     }
 
     /// Drains an agent, or gives it work again.

@@ -1,6 +1,7 @@
 //! The command line: one file a subject.
 
 mod agent;
+mod capability;
 pub mod doctor;
 mod events;
 pub mod import;
@@ -41,7 +42,10 @@ enum Verb {
     /// Add, list, show, drain and remove agents
     #[command(subcommand)]
     Agent(agent::AgentVerb),
-    /// Register every agent of a TOML file
+    /// Define the words by which capabilities are known in texts, list and remove them
+    #[command(subcommand)]
+    Capability(capability::CapabilityVerb),
+    /// Define the capabilities of a TOML file, and register every agent
     Team(import::Team),
     /// Add, list, show, cancel and reopen tasks
     #[command(subcommand)]
@@ -114,6 +118,7 @@ impl Cli {
             Verb::Up(it) => it.run(context),
             Verb::Status => status::run(context),
             Verb::Agent(it) => it.run(context),
+            Verb::Capability(it) => it.run(context),
             Verb::Team(it) => it.run(context),
             Verb::Task(it) => it.run(context),
             Verb::Ready => task::ready(context),

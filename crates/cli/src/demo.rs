@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use kapell_api::{AckTimes, AgentRegistration, Client, NewToken, Policy, TaskSubmission};
+use kapell_api::{
+    AckTimes, AgentRegistration, CapabilityDefinition, Client, NewToken, Policy, TaskSubmission,
+};
 use kapell_server::ServeOptions;
 use tokio::sync::oneshot;
 
@@ -53,6 +55,7 @@ struct Play {
     tasks: Vec<TaskSubmission>,
     later: Vec<(String, String, String)>,
     team: Vec<AgentRegistration>,
+    capabilities: Vec<(String, CapabilityDefinition)>,
 }
 
 impl Demo {
@@ -91,9 +94,10 @@ impl Demo {
             Some(path) => team::read(path)?,
             None => team::read_text("the demo's team", include_str!("../assets/demo-team.toml"))?,
         };
-        let team =
-            team.into_iter().map(|agent| AgentRegistration { lease_ms: Some(LEASE_MS), ..agent }).collect();
-        Ok(Play { tasks: imported.tasks, later: imported.later, team })
+        let agents = team.agents.into_iter();
+        let agents = agents.map(|agent| AgentRegistration { lease_ms: Some(LEASE_MS), ..agent }).collect();
+        let capabilities = team.capabilities;
+        Ok(Play { tasks: imported.tasks, later: imported.later, team: agents, capabilities })
     }
 }
 
@@ -101,6 +105,9 @@ impl Demo {
 fn act(client: &Client, server: &Server, play: &Play) -> anyhow::Result<bool> {
     client.set_policy(&policy(client.policy()?)).context("the demo's policy")?;
     let mut cast = Cast::new(&server.url, scale(play), FAILS);
+    for (name, definition) in &play.capabilities {
+        client.define_capability(name, definition).with_context(|| format!("defining {name}"))?;
+    }
     for agent in &play.team {
         client.register(agent).with_context(|| format!("registering {}", agent.name))?;
         let name = agent.name.clone();

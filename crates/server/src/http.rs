@@ -2,6 +2,7 @@
 
 mod agents;
 mod bulk;
+mod capabilities;
 mod convert;
 mod door;
 mod events;
@@ -85,6 +86,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(fleet::status))
         .routes(routes!(fleet::policy, fleet::set_policy))
         .routes(routes!(fleet::projects, fleet::create_project))
+        .routes(routes!(capabilities::list))
+        .routes(routes!(capabilities::define, capabilities::remove))
         .routes(routes!(fleet::offers))
         .routes(routes!(fleet::accept_offer))
         .routes(routes!(fleet::decline_offer))
@@ -106,6 +109,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(tasks::assign))
         .routes(routes!(tasks::move_to))
         .routes(routes!(tasks::claim))
+        .routes(routes!(tasks::analyse))
         .routes(routes!(tasks::offers))
         .routes(routes!(tasks::tree, tasks::add_dependency))
         .routes(routes!(tasks::waive_dependency))

@@ -35,7 +35,9 @@ impl CapabilityVerb {
             Self::Add { name, aliases, definition } => {
                 client.define_capability(&name, &CapabilityDefinition { aliases, definition })?;
                 if context.format() == Format::Human {
-                    output::line(format!("defined {name}; texts that are read from now on are compared with it"));
+                    output::line(format!(
+                        "defined {name}; texts that are read from now on are compared with it"
+                    ));
                 }
             }
             Self::List => {
@@ -62,7 +64,7 @@ fn list(capabilities: &[Capability]) {
             it.name.clone(),
             it.agents.to_string(),
             if it.defined { "defined" } else { "declared" }.to_owned(),
-            output::plain(&it.aliases.join(", ")).to_string(),
+            output::plain(&it.aliases.join(", ")),
             output::cut(&it.definition, 60),
         ]
     };

@@ -81,7 +81,12 @@ pub struct Team {
 impl Team {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
-        for agent in team::read(&self.file)? {
+        let team = team::read(&self.file)?;
+        for (name, definition) in &team.capabilities {
+            client.define_capability(name, definition)?;
+            output::line(format!("defined {name}"));
+        }
+        for agent in team.agents {
             client.register(&agent)?;
             output::line(format!("registered {}", agent.name));
         }

@@ -1,6 +1,6 @@
 //! `kapell task`, `ready`, `blocked` and `dep`.
 
-use kapell_api::{Requirement, Task, TaskSubmission, Tree};
+use kapell_api::{Evidence, RequiredCapability, Requirement, Task, TaskSubmission, Tree};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -18,10 +18,37 @@ pub enum TaskVerb {
         /// T-12, or its key
         task: String,
     },
+    /// Read the text of tasks again, for what they need and wait for
+    Analyse(Analyse),
     /// Call a task off
     Cancel(Reasoned),
     /// Give a failed or cancelled task a new series of attempts
     Reopen(Reasoned),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Analyse {
+    /// T-12, or its key; every task that nobody owns where absent
+    tasks: Vec<String>,
+}
+
+impl Analyse {
+    fn run(self, context: &Context) -> anyhow::Result<()> {
+        let client = context.client()?;
+        let mut tasks = self.tasks;
+        if tasks.is_empty() {
+            for state in ["ready", "blocked", "deferred"] {
+                tasks.extend(client.tasks(&[("state", state)])?.into_iter().map(|task| task.id));
+            }
+        }
+        for task in &tasks {
+            client.analyse(task)?;
+        }
+        if context.format() == Format::Human {
+            output::line(format!("{} tasks read", tasks.len()));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -148,6 +175,7 @@ impl TaskVerb {
                     Format::Human => show(&task),
                 }
             }
+            Self::Analyse(it) => it.run(context)?,
             Self::Cancel(it) => super::work::told(context, &client.cancel(&it.task, &it.reason)?)?,
             Self::Reopen(it) => super::work::told(context, &client.reopen(&it.task, &it.reason)?)?,
         }
@@ -217,13 +245,14 @@ fn show(task: &Task) {
             task.estimate_hours, task.estimate_source, task.estimate_p90_hours
         ),
     ));
-    let needs = task
-        .requires
-        .iter()
-        .map(|need| format!("{} (weight {}, minimum {})", need.capability, need.weight, need.minimum));
+    let needs = task.requires.iter().map(needed);
     facts.push(("needs", needs.collect::<Vec<_>>().join(", ")));
     let edges = task.depends_on.iter().map(|edge| {
-        let inferred = if edge.inferred { ", inferred" } else { "" };
+        let inferred = match &edge.evidence {
+            Some(evidence) => format!(", inferred from {}", said(evidence)),
+            None if edge.inferred => ", inferred".to_owned(),
+            None => String::new(),
+        };
         format!("{} {} ({}{inferred})", edge.kind, edge.task, edge.state)
     });
     facts.push(("edges", edges.collect::<Vec<_>>().join(", ")));
@@ -247,6 +276,21 @@ fn show(task: &Task) {
     if !task.description.is_empty() {
         output::line(format!("\n{}", output::plain(&task.description)));
     }
+}
+
+/// Shows a requirement, and what it was inferred from where nobody declared it.
+fn needed(need: &RequiredCapability) -> String {
+    if !need.inferred {
+        return format!("{} (weight {}, minimum {})", need.capability, need.weight, need.minimum);
+    }
+    let evidence: Vec<_> = need.evidence.iter().map(said).collect();
+    let set_aside = if need.set_aside { "; set aside, nobody could take it so" } else { "" };
+    let (name, weight) = (&need.capability, need.weight);
+    format!("{name} (weight {weight}, inferred from {}{set_aside})", evidence.join(", "))
+}
+
+fn said(evidence: &Evidence) -> String {
+    format!("{} \"{}\"", evidence.field, evidence.words)
 }
 
 #[derive(Debug, clap::Subcommand)]

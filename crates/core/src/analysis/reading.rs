@@ -116,7 +116,7 @@ impl Reading<'_> {
 
     fn weighed(mut self) -> Vec<InferredRequire> {
         // The strongest first; the sort is stable, so equal ones stay in the order of the text.
-        self.hits.sort_by(|a, b| b.worth.cmp(&a.worth));
+        self.hits.sort_by_key(|hit| std::cmp::Reverse(hit.worth));
         let mut sums: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
         for hit in &self.hits {
             let (sum, described) = sums.entry(hit.entry).or_default();

@@ -7,7 +7,8 @@ use kapell_api as api;
 use kapell_core::{
     Agent, Counts, Escalation, Notice, Offer, OfferState, Project, Reply, State, Subject, Task,
 };
-use kapell_model::{AgentId, Moment, Policy, Ratio, Span, TaskState};
+use kapell_core::{Evidence, InferredRequire, Unresolved};
+use kapell_model::{AgentId, Inference, Moment, Policy, Ratio, Span, TaskState};
 
 use crate::fleet::{Handed, View};
 
@@ -125,7 +126,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         state_since: time(task.state_since),
         because: because(view, task),
         project: spec.project.as_ref().map(shown),
-        requires: spec.requires.iter().map(requirement).collect(),
+        requires: requires(state, task),
         role: spec.role.as_ref().map(shown),
         pinned_agent: spec.agent.as_ref().map(shown),
         exclude: spec.exclude.iter().map(shown).collect(),
@@ -148,6 +149,10 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
                 state: shown(state.task(edge.on).state()),
                 waived: edge.waived,
                 inferred: edge.inferred,
+                evidence: task.analysis.as_ref().filter(|_| edge.inferred).and_then(|analysis| {
+                    let read = analysis.edges.iter().find(|read| read.on == edge.on);
+                    read.map(|read| evidence(&read.evidence))
+                }),
             })
             .collect(),
         dependents: task.dependents.iter().map(shown).collect(),
@@ -175,12 +180,72 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
     }
 }
 
-fn requirement(require: &kapell_core::Require) -> api::Requirement {
-    api::Requirement {
+fn requires(state: &State, task: &Task) -> Vec<api::RequiredCapability> {
+    let declared = task.spec.requires.iter().map(|require| api::RequiredCapability {
         capability: shown(&require.capability),
         weight: weight(require.weight),
         minimum: require.minimum.as_decimal(),
+        inferred: false,
+        set_aside: false,
+        evidence: Vec::new(),
+    });
+    let set_aside = state.is_set_aside(task.class);
+    let inferred = inferred(task).iter().map(|require| api::RequiredCapability {
+        capability: shown(&require.capability),
+        weight: weight(require.weight),
+        minimum: 0.0,
+        inferred: true,
+        set_aside,
+        evidence: require.evidence.iter().map(evidence).collect(),
+    });
+    declared.chain(inferred).collect()
+}
+
+/// What a task was taken to need, where it declares nothing.
+fn inferred(task: &Task) -> &[InferredRequire] {
+    match &task.analysis {
+        Some(analysis) if task.spec.requires.is_empty() => &analysis.requires,
+        _ => &[],
     }
+}
+
+fn evidence(evidence: &Evidence) -> api::Evidence {
+    api::Evidence { field: evidence.field.as_str().to_owned(), words: evidence.words.to_string() }
+}
+
+/// Says in words what a task's text was taken to say.
+pub(crate) fn read_from_text(state: &State, task: &Task) -> Vec<String> {
+    let said = |evidence: &Evidence| format!("{} \"{}\"", evidence.field.as_str(), evidence.words);
+    let mut facts = Vec::new();
+    let set_aside = if state.is_set_aside(task.class) {
+        "; set aside: no agent of the fleet could take the task with it"
+    } else {
+        ""
+    };
+    for require in inferred(task) {
+        let evidence: Vec<_> = require.evidence.iter().map(said).collect();
+        let (name, evidence) = (&require.capability, evidence.join(", "));
+        facts.push(format!("needs {name}, inferred from {evidence}{set_aside}"));
+    }
+    if task.is_open() && task.spec.requires.is_empty() && facts.is_empty() {
+        facts.push(match state.policy().inference {
+            Inference::On => "needs no capability: none is declared, and its text names none".to_owned(),
+            Inference::Off => "needs no capability: none is declared, and inference is off".to_owned(),
+        });
+    }
+    let analysis = task.analysis.iter();
+    for edge in analysis.clone().flat_map(|analysis| &analysis.edges) {
+        facts.push(format!("waits for {}, inferred from {}", edge.on, said(&edge.evidence)));
+    }
+    for passed in analysis.flat_map(|analysis| &analysis.passed_over) {
+        let why = match passed.because {
+            Unresolved::Unknown => "no such task was there",
+            Unresolved::Cycle => "it would close a cycle",
+            Unresolved::Ended => "that task had failed or was called off",
+        };
+        facts.push(format!("does not wait for what {} names: {why}", said(&passed.evidence)));
+    }
+    facts
 }
 
 /// Says in words what makes a task's state so. Facts of the task and its neighbours alone; who would get it is the
@@ -382,5 +447,6 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
         }
         .to_owned(),
         estimate_hours_by_complexity: policy.estimate_by_complexity.iter().map(|&span| hours(span)).collect(),
+        inference: policy.inference.as_str().to_owned(),
     }
 }

@@ -104,7 +104,7 @@ pub(super) struct PageQuery {
 
 impl PageQuery {
     /// Returns the page of what `all` yields, after the state filter.
-    fn page<T>(&self, all: impl Iterator<Item = (&'static str, T)>) -> Result<Page<T>, Problem> {
+    pub(super) fn page<T>(&self, all: impl Iterator<Item = (&'static str, T)>) -> Result<Page<T>, Problem> {
         let (from, limit) = (cursor(self.cursor.as_deref())?, limit(self.limit)?);
         let wanted = |state: &str| self.state.as_deref().is_none_or(|wanted| wanted == state);
         let mut items = all.enumerate().skip(from).filter(|(_, (state, _))| wanted(state)).peekable();
@@ -118,7 +118,7 @@ impl PageQuery {
         Ok(Page { items: page, next_cursor: items.peek().map(|(index, _)| index.to_string()) })
     }
 
-    fn check_state(&self, allowed: &[&str]) -> Result<(), Problem> {
+    pub(super) fn check_state(&self, allowed: &[&str]) -> Result<(), Problem> {
         match &self.state {
             Some(state) if !allowed.contains(&state.as_str()) => {
                 let given = format!("`{}`", state.escape_default().take(100).collect::<String>());

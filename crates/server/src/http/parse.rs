@@ -7,7 +7,7 @@ use kapell_api as api;
 use kapell_api::Problem;
 use kapell_core::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Claims, DependencyKind, Moment, Name, NameError, NoticeId,
+    Ack, AgentKind, AssignmentId, Claims, DependencyKind, Inference, Moment, Name, NameError, NoticeId,
     OnFailedDependency, Policy, Priority, Ratio, Span, TaskState, Text, Weights, limits,
 };
 
@@ -244,6 +244,11 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         "cancel" => OnFailedDependency::Cancel,
         other => return Err(Problem::field("on_failed_dependency", format!("`{other}`"), "block, cancel")),
     };
+    let inference = match policy.inference.as_str() {
+        "on" => Inference::On,
+        "off" => Inference::Off,
+        other => return Err(Problem::field("inference", format!("`{other}`"), "on, off")),
+    };
     let estimates: Vec<Span> = policy
         .estimate_hours_by_complexity
         .iter()
@@ -280,6 +285,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         retry_backoff_max: Span(policy.retry_backoff_max_ms),
         on_failed_dependency,
         estimate_by_complexity,
+        inference,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }

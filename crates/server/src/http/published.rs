@@ -60,6 +60,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::TaskResumed { task }
         | Event::TaskCancelled { task, .. }
         | Event::TaskReopened { task, .. }
+        | Event::TaskAnalysed { task, .. }
         | Event::DependencyAdded { task, .. }
         | Event::DependencyWaived { task, .. }
         | Event::OfferAccepted { task, .. }
@@ -73,6 +74,8 @@ pub(crate) fn about(event: &Event) -> About {
         Event::NoticesRead { agent, .. } => About { agent: Some(agent), ..none },
         Event::ProjectCreated { .. }
         | Event::PolicySet { .. }
+        | Event::CapabilityDefined { .. }
+        | Event::CapabilityRemoved { .. }
         | Event::PlanApplied { .. }
         | Event::EscalationSettled { .. }
         | Event::CommandKeyed { .. } => none,
@@ -166,6 +169,11 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::OfferMade { offer, result, .. } => json!({ "offer": offer.to_string(), "result": result }),
         Event::OfferAccepted { offer, .. } => json!({ "offer": offer.to_string() }),
         Event::OfferDeclined { offer, reason, .. } => json!({ "offer": offer.to_string(), "reason": reason }),
+        Event::CapabilityDefined { spec } => {
+            json!({ "name": spec.name, "aliases": spec.aliases, "definition": spec.definition })
+        }
+        Event::CapabilityRemoved { name } => json!({ "name": name }),
+        Event::TaskAnalysed { analysis, .. } => json!({ "inferred": inferred(analysis) }),
         Event::PolicySet { version, policy: set } => json!({ "policy": policy(set, *version) }),
         Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
             let (project, resource) = match subject {

@@ -193,6 +193,17 @@ by_hand! {
     };
 }
 
+/// Reads the text of a task that nobody owns again, for what it needs and waits for: as after a change of the vocabulary.
+#[utoipa::path(post, path = "/v1/tasks/{task}/analyse", tag = "tasks",
+    params(("task" = String, Path, description = "T-12 or its key")),
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn analyse(door: Door, Path(task): Path<String>) -> Result<Json<Ack>, Refusal> {
+    door.require(Access::Manager)?;
+    let digest = fingerprint(&format!("analyse {task}"), &[]);
+    let command = Command::Analyse { task: parse::task("task", &task)? };
+    door.acknowledged(digest, None, command).await
+}
+
 /// Takes an edge away, so that the task no longer waits.
 #[utoipa::path(delete, path = "/v1/tasks/{task}/dependencies/{on}", tag = "tasks",
     params(

@@ -42,6 +42,7 @@ pub(super) async fn why(door: Door, Path(task): Path<String>) -> Result<Json<Why
 fn explained(view: &View<'_>, task: &Task) -> Why {
     let state = view.state;
     let mut reasons = convert::because(view, task);
+    reasons.extend(convert::read_from_text(state, task));
     let now = (task.state() == TaskState::Ready).then(|| standing(state, task, &mut reasons));
     Why {
         task: task.id.to_string(),

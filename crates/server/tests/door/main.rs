@@ -1,5 +1,6 @@
 //! The HTTP door of a real server, over its socket.
 
+mod analysis;
 mod failing;
 mod refusals;
 mod served;
