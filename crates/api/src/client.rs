@@ -190,6 +190,11 @@ impl Client {
         self.all(&format!("/v1/tasks?limit=1000{}", queried(query)))
     }
 
+    /// Hands over every task in the order of submission, a page at a time.
+    pub fn each_task(&self, mut take: impl FnMut(Task)) -> Result<()> {
+        self.pages("/v1/tasks?limit=1000", |page: Vec<Task>| page.into_iter().for_each(&mut take))
+    }
+
     /// Returns one task.
     pub fn task(&self, task: &str) -> Result<Task> {
         self.get(&task_path(task, ""))
@@ -389,15 +394,20 @@ impl Client {
 
     fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
         let mut items = Vec::new();
+        self.pages(path, |page| items.extend(page))?;
+        Ok(items)
+    }
+
+    fn pages<T: DeserializeOwned>(&self, path: &str, mut take: impl FnMut(Vec<T>)) -> Result<()> {
         let mut cursor: Option<String> = None;
         loop {
             let at = cursor
                 .map_or_else(|| path.to_owned(), |cursor| format!("{path}&cursor={}", escaped(&cursor)));
             let page: Page<T> = self.get(&at)?;
-            items.extend(page.items);
+            take(page.items);
             cursor = page.next_cursor;
             if cursor.is_none() {
-                return Ok(items);
+                return Ok(());
             }
         }
     }

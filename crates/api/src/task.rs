@@ -181,6 +181,9 @@ pub struct Task {
     pub kind: String,
     /// Its own priority, after at most one boost.
     pub priority: String,
+    /// Its own priority as it was declared, without a boost.
+    #[serde(default)]
+    pub declared_priority: String,
     /// The highest of its own and of every open task that waits for it.
     pub effective_priority: String,
     /// Where it stands.
@@ -232,6 +235,9 @@ pub struct Task {
     pub failures: u32,
     /// Failed attempts allowed.
     pub max_attempts: u32,
+    /// Where the task itself says so: the attempts allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_max_attempts: Option<u32>,
     /// Owners that were lost in this series.
     pub losses: u32,
     /// Percent done, as its owner says.
@@ -255,6 +261,9 @@ pub struct Task {
     /// When it must start for everything that waits for it to be done in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_start: Option<String>,
+    /// Before when it is not to be begun, as declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
     /// Set aside until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred_until: Option<String>,

@@ -4,6 +4,7 @@ mod agent;
 mod capability;
 pub mod doctor;
 mod events;
+mod export;
 pub mod import;
 mod policy;
 mod settle;
@@ -89,6 +90,8 @@ enum Verb {
     Escalations(settle::Escalations),
     /// Bring a backlog in: beads, Task Master, or Kapell's own JSON Lines
     Import(import::Import),
+    /// Write the backlog out: beads, Task Master, or Kapell's own JSON Lines
+    Export(export::Export),
     /// Show the policy, and change it
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
@@ -140,6 +143,7 @@ impl Cli {
             Verb::Offers(it) => it.run(context),
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),
+            Verb::Export(it) => it.run(context),
             Verb::Policy(it) => it.run(context),
             Verb::Token(it) => it.run(context),
             Verb::Log(it) => it.run(context),

@@ -1,14 +1,14 @@
 //! Brings a backlog in: beads, Task Master, or Kapell's own JSON Lines. Nothing of a file is lost in silence: what was
 //! mapped, inferred and left out stands in the report, and every field that has no place is kept with the task.
 
-mod beads;
+pub mod beads;
 mod lines;
 mod link;
-mod order;
-mod record;
+pub mod order;
+pub mod record;
 mod report;
-mod task;
-mod taskmaster;
+pub mod task;
+pub mod taskmaster;
 
 use std::path::Path;
 
@@ -18,6 +18,7 @@ use kapell_model::{DependencyKind, Priority};
 use serde::Serialize;
 
 pub use report::ImportReport;
+pub use task::FORMAT_FIELD;
 use task::{ImportedState, ImportedTask};
 
 /// What a file is read as.
@@ -74,7 +75,7 @@ pub fn read_bytes(
     };
     let mut report = ImportReport::new(name, format);
     let (tasks, later) = match format {
-        Format::Kapell => (own(bytes, &mut report), Vec::new()),
+        Format::Kapell => relations_apart(own(bytes, &mut report)),
         Format::Beads => linked(beads::read(bytes, &mut report), &mut report),
         Format::Taskmaster => {
             let text = std::str::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
@@ -145,9 +146,28 @@ fn own(bytes: &[u8], report: &mut ImportReport) -> Vec<TaskSubmission> {
     tasks
 }
 
+/// Takes relations to tasks that only come later in the file apart, to be added when all are there.
+fn relations_apart(mut tasks: Vec<TaskSubmission>) -> Linked {
+    let keys = tasks.iter().enumerate().filter_map(|(place, task)| Some((task.key.clone()?, place)));
+    let places: std::collections::BTreeMap<String, usize> = keys.collect();
+    let mut later = Vec::new();
+    for (place, task) in tasks.iter_mut().enumerate() {
+        let Some(key) = task.key.clone() else { continue };
+        let comes_later = |on: &RelatedTask| places.get(&on.task).is_some_and(|&other| other > place);
+        let (after, now) = std::mem::take(&mut task.related).into_iter().partition(comes_later);
+        task.related = now;
+        let after: Vec<RelatedTask> = after;
+        later.extend(after.into_iter().map(|on| (key.clone(), on.task, on.kind)));
+    }
+    (tasks, later)
+}
+
 type Linked = (Vec<TaskSubmission>, Vec<(String, String, String)>);
 
-fn linked(drafts: Vec<record::Draft>, report: &mut ImportReport) -> Linked {
+fn linked(mut drafts: Vec<record::Draft>, report: &mut ImportReport) -> Linked {
+    for (place, draft) in drafts.iter_mut().enumerate() {
+        draft.task.source.insert(task::PLACE_FIELD.to_owned(), place.into());
+    }
     let linked = link::link(drafts, report);
     let tasks = linked.tasks.into_iter().map(submission).collect();
     let later =

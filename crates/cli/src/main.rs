@@ -4,6 +4,7 @@ mod command;
 mod context;
 mod demo;
 mod exit;
+mod export;
 mod import;
 mod output;
 mod scripted;

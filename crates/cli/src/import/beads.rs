@@ -27,7 +27,7 @@ use super::task::{ImportedState, ImportedTask};
 pub const NAME: &str = "beads";
 
 /// Fields that stand in the description under a heading of their own.
-const SECTIONS: [(&str, &str); 3] =
+pub const SECTIONS: [(&str, &str); 3] =
     [("design", "Design"), ("acceptance_criteria", "Acceptance criteria"), ("notes", "Notes")];
 
 /// Reads every line; what is refused is in the report.
@@ -260,7 +260,7 @@ fn edge(record: &Record<'_>, id: &str, item: &Value) -> Result<DraftEdge, Refusa
     Ok(DraftEdge { on, kind: edge_kind(&source_kind), source_kind, owner })
 }
 
-fn edge_kind(source_kind: &str) -> Option<DependencyKind> {
+pub fn edge_kind(source_kind: &str) -> Option<DependencyKind> {
     match source_kind {
         "blocks" => Some(DependencyKind::Blocks),
         "parent-child" => Some(DependencyKind::ParentChild),

@@ -254,7 +254,7 @@ impl Record<'_> {
         let mut source = self.fields.clone();
         source.retain(|field, _| !unchanged.contains(&field.as_str()));
         source.insert(super::task::FORMAT_FIELD.to_owned(), Value::from(format));
-        while bytes(&source) > limits::SOURCE_BYTES_MAX {
+        while bytes(&source) + ROOM > limits::SOURCE_BYTES_MAX {
             let largest = source.iter().max_by_key(|(_, value)| value.to_string().len());
             let Some(field) = largest.map(|(field, _)| field.clone()) else { break };
             source.remove(&field);
@@ -264,6 +264,9 @@ impl Record<'_> {
         source
     }
 }
+
+/// Bytes that are left for what the importer itself adds, such as the record's place.
+const ROOM: usize = 128;
 
 fn bytes(fields: &Map<String, Value>) -> usize {
     serde_json::to_vec(fields).map_or(0, |bytes| bytes.len())

@@ -48,6 +48,15 @@ pub struct ImportedTask {
 /// The field of [`ImportedTask::source`] that names the format; no format has a field of this name.
 pub const FORMAT_FIELD: &str = "$format";
 
+/// The field of [`ImportedTask::source`] that holds the record's place in its file, from 0: an export keeps the order.
+pub const PLACE_FIELD: &str = "$at";
+
+/// The field of the first task's [`ImportedTask::source`] that holds what the file said outside of its records.
+pub const FILE_FIELD: &str = "$file";
+
+/// The field of [`ImportedTask::source`] that says that the record had no title of its own.
+pub const UNTITLED_FIELD: &str = "$untitled";
+
 /// Where an imported task stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportedState {

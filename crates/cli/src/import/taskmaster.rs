@@ -19,23 +19,26 @@ use std::collections::BTreeSet;
 
 use kapell_model::{DependencyKind, Name, Priority, limits};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::beads::mark_deferred;
 use super::lines::{self, Object};
 use super::record::{Draft, DraftEdge, Record, sort_of};
 use super::report::{ImportReport, Refusal};
-use super::task::{ImportedState, ImportedTask};
+use super::task::{FILE_FIELD, ImportedState, ImportedTask, UNTITLED_FIELD};
 
 /// The format's name in the task's source.
 pub const NAME: &str = "taskmaster";
 
+/// Bytes that the importer itself adds to a source beside the fields of the record.
+const ROOM: usize = 128;
+
 /// The tag that an older file without tags counts as, as Task Master itself has it.
-const DEFAULT_TAG: &str = "master";
+pub const DEFAULT_TAG: &str = "master";
 
 /// Fields that stand in the description under a heading of their own.
-const SECTIONS: [(&str, &str); 2] = [("details", "Details"), ("testStrategy", "Test strategy")];
+pub const SECTIONS: [(&str, &str); 2] = [("details", "Details"), ("testStrategy", "Test strategy")];
 
 /// Reads the file.
 ///
@@ -44,18 +47,52 @@ const SECTIONS: [(&str, &str); 2] = [("details", "Details"), ("testStrategy", "T
 pub fn read(text: &str, report: &mut ImportReport) -> Result<Vec<Draft>, Refusal> {
     let file = File { text };
     let mut drafts = Vec::new();
+    let mut projects = Vec::new();
     for (tag, tasks) in file.lists()? {
         let project = project_of(&tag, report);
+        projects.push((tag.clone(), project.clone()));
         let context = Context { file: &file, project, ids: file.ids(&tasks) };
         for task in tasks {
             context.read_task(task, &mut drafts, report);
         }
     }
+    keep_frame(text, &projects, &mut drafts, report);
     Ok(drafts)
 }
 
+/// Keeps with the first task what the file says beside its tasks, so that an export can say it again.
+fn keep_frame(text: &str, projects: &[(String, String)], drafts: &mut [Draft], report: &mut ImportReport) {
+    let Some(first) = drafts.first_mut() else { return };
+    let Ok(Value::Object(mut frame)) = serde_json::from_str::<Value>(text) else { return };
+    if frame.get("tasks").is_some_and(Value::is_array) {
+        frame.insert("tasks".to_owned(), Value::Null);
+    } else {
+        let tags = frame.values_mut().filter_map(Value::as_object_mut);
+        for tag in tags.filter(|tag| tag.get("tasks").is_some_and(Value::is_array)) {
+            tag.insert("tasks".to_owned(), Value::Null);
+        }
+    }
+    let names = projects.iter().map(|(tag, project)| (project.clone(), Value::from(tag.as_str()))).collect();
+    let file = Value::Object(Map::from_iter([
+        ("frame".to_owned(), Value::Object(frame)),
+        ("tags".to_owned(), Value::Object(names)),
+    ]));
+    let kept = serde_json::to_string(&first.task.source).map_or(0, |text| text.len());
+    if kept + file.to_string().len() + ROOM > limits::SOURCE_BYTES_MAX {
+        let what = format!("lost: the fields beside the tasks pass {} bytes", limits::SOURCE_BYTES_MAX);
+        report.not_kept.push(super::report::Finding {
+            line: 1,
+            task: first.task.key.clone(),
+            field: "metadata".to_owned(),
+            what,
+        });
+        return;
+    }
+    first.task.source.insert(FILE_FIELD.to_owned(), file);
+}
+
 /// Makes a project name of a tag, signs that no name may have becoming `-`.
-fn project_of(tag: &str, report: &mut ImportReport) -> String {
+pub fn project_of(tag: &str, report: &mut ImportReport) -> String {
     let mut name: String = tag
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "._-/@:+#".contains(c) { c } else { '-' })
@@ -184,6 +221,22 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// Writes ids as texts where the number alone would not come back as it was written: 29.10 is no 29.1.
+fn as_written(fields: &mut Map<String, Value>, raw: &Raw<'_>) {
+    let text = |value: &Value, written: &RawValue| {
+        let again = value.to_string();
+        (value.is_number() && again != written.get()).then(|| literal(written).map(Value::from)).flatten()
+    };
+    if let (Some(id), Some(written)) = (fields.get_mut("id"), raw.id) {
+        *id = text(id, written).unwrap_or(id.take());
+    }
+    if let (Some(Value::Array(items)), Some(written)) = (fields.get_mut("dependencies"), &raw.dependencies) {
+        for (item, written) in items.iter_mut().zip(written) {
+            *item = text(item, written).unwrap_or(item.take());
+        }
+    }
+}
+
 /// Returns an id as it is written, without quotes; only texts and numbers are ids.
 fn literal(id: &RawValue) -> Option<String> {
     match serde_json::from_str(id.get()).ok()? {
@@ -270,13 +323,18 @@ impl<'a> Context<'a> {
             serde_json::from_str(task.get()).map_err(|error| self.not_a_task(task, &error))?;
         let line = self.file.line_of(task.get());
         // Subtasks become tasks of their own; the rest of the object is theirs no longer to say.
-        let subtasks = fields.remove("subtasks");
+        let subtasks = fields.get_mut("subtasks");
+        if let Some(Value::Array(subtasks)) = subtasks {
+            subtasks.clear();
+        }
         let record = Record { line, key: String::new(), fields: &fields };
-        if !matches!(subtasks, None | Some(Value::Null | Value::Array(_))) {
+        if !matches!(fields.get("subtasks"), None | Some(Value::Null | Value::Array(_))) {
             return Err(record.refuse("subtasks", "a list is expected"));
         }
         let raw =
             Raw::of(task).map_err(|error| record.refuse("dependencies", lines::without_place(&error)))?;
+        as_written(&mut fields, &raw);
+        let record = Record { line, key: String::new(), fields: &fields };
         let own = raw.id.and_then(literal).filter(|id| !id.is_empty());
         let own = own.ok_or_else(|| record.refuse("id", "a number or text is expected"))?;
         let id = parent.map_or_else(|| own.clone(), |parent| full_id(parent.id, &own));
@@ -307,7 +365,10 @@ impl<'a> Context<'a> {
         let title = title(record, report)?;
         let description = record.description("description", &SECTIONS, report)?;
         let unchanged = unchanged(record, &title, &description);
-        let source = record.source(NAME, &unchanged, report);
+        let mut source = record.source(NAME, &unchanged, report);
+        if record.text("title")?.is_none_or(|title| title.trim().is_empty()) {
+            source.insert(UNTITLED_FIELD.to_owned(), Value::from(true));
+        }
         let status = record.status("pending", report)?;
         let state = state(record, &status, report);
         let (mut priority, priority_word) = priority(record, parent, report)?;
@@ -407,7 +468,7 @@ impl<'a> Context<'a> {
 }
 
 /// Returns the id of a subtask with its task's id in front, once.
-fn full_id(parent: &str, own: &str) -> String {
+pub fn full_id(parent: &str, own: &str) -> String {
     match own.contains('.') {
         true => own.to_owned(),
         false => format!("{parent}.{own}"),

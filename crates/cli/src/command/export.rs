@@ -1,0 +1,51 @@
+//! `kapell export`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::import::Format;
+use crate::{export, output};
+
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// The format
+    format: Format,
+    /// The file, or - for standard output
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    /// Only tasks of this project
+    #[arg(long)]
+    project: Option<String>,
+}
+
+impl Export {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let client = context.client()?;
+        let mut tasks = Vec::new();
+        client.each_task(|task| tasks.push(task))?;
+        let exported = export::write(self.format, tasks, self.project.as_deref())?;
+        let to_stdout = self.file.as_os_str() == "-";
+        if to_stdout {
+            output::bytes(&exported.bytes)?;
+        } else {
+            self.save(&exported.bytes)?;
+        }
+        match context.format() {
+            output::Format::Json if !to_stdout => output::json(&exported.report)?,
+            _ => eprintln!("{}", output::plain(&exported.report.to_string())),
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Writes beside the file and puts it in its place, so that a full disk takes nothing away.
+    fn save(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut beside = self.file.clone().into_os_string();
+        beside.push(".new");
+        std::fs::write(&beside, bytes)
+            .and_then(|()| std::fs::rename(&beside, &self.file))
+            .with_context(|| format!("cannot write {}", self.file.display()))
+    }
+}
