@@ -1,5 +1,7 @@
 //! An agent and a project as the state holds them.
 
+use std::sync::Arc;
+
 use kapell_model::{AgentId, AgentKind, AgentState, Moment, Policy, Position, Span, TaskId};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ pub struct Agent {
     /// Its id.
     pub id: AgentId,
     /// As it was registered.
-    pub spec: AgentSpec,
+    pub spec: Arc<AgentSpec>,
     /// Whether it can be reached.
     pub state: AgentState,
     /// Since when.

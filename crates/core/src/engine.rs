@@ -100,9 +100,13 @@ impl<P: Placer> Engine<P> {
     /// The reason why nothing happened; `out` is then as it was.
     pub fn execute(&mut self, request: &Request, out: &mut Vec<Record>) -> Result<Reply, Rejection> {
         if let Some(fingerprint) = request.fingerprint
-            && let Some((known, reply)) = self.state.keys.get(request.id)
+            && let Some(known) = self.state.keys.get(request.id)
         {
-            return if *known == fingerprint { Ok(reply.clone()) } else { Err(Rejection::KeyReused) };
+            return if known.fingerprint == fingerprint {
+                Ok(known.reply.clone())
+            } else {
+                Err(Rejection::KeyReused)
+            };
         }
         let now = request.at.max(self.state.at);
         let mut events = std::mem::take(&mut self.scratch);

@@ -188,7 +188,7 @@ impl State {
     }
 
     pub(crate) fn escalation_settled(&mut self, id: EscalationId, note: &Text) {
-        let escalation = &mut self.escalations[id.0 as usize - 1];
+        let escalation = self.escalations.get_mut(id.0 as usize - 1).expect("an escalation of this fleet");
         escalation.settled = Some((self.at, note.clone()));
         let matter = escalation.matter();
         self.open_escalations.remove(&matter);

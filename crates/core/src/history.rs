@@ -1,6 +1,7 @@
 //! What agents have done, and with whom: the sources of performance and cohesion (SEMANTICS 3.1).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use kapell_model::{AgentId, Name, Ratio, limits};
 use serde::{Deserialize, Serialize};
@@ -71,14 +72,14 @@ struct Team {
     known: BTreeMap<AgentId, Membership>,
 }
 
-/// The past of a fleet.
+/// The past of a fleet. Its parts are shared with a clone until they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct History {
-    outcomes: BTreeMap<AgentId, BTreeMap<Name, Outcomes>>,
-    teams: BTreeMap<Name, Team>,
+    outcomes: BTreeMap<AgentId, Arc<BTreeMap<Name, Outcomes>>>,
+    teams: BTreeMap<Name, Arc<Team>>,
     /// The projects of each member.
-    projects: BTreeMap<AgentId, BTreeSet<Name>>,
-    joint: BTreeMap<AgentId, BTreeMap<AgentId, Joint>>,
+    projects: BTreeMap<AgentId, Arc<BTreeSet<Name>>>,
+    joint: BTreeMap<AgentId, Arc<BTreeMap<AgentId, Joint>>>,
 }
 
 impl History {
@@ -87,14 +88,15 @@ impl History {
 
     /// Notes an attempt that ended, with its time efficiency where it was completed. Returns the performance since.
     pub(crate) fn finished(&mut self, agent: AgentId, kind: &Name, outcome: Option<Ratio>) -> Ratio {
-        let outcomes = self.outcomes.entry(agent).or_default().entry(kind.clone()).or_default();
+        let outcomes =
+            Arc::make_mut(self.outcomes.entry(agent).or_default()).entry(kind.clone()).or_default();
         outcomes.push(outcome);
         outcomes.performance()
     }
 
     /// Notes that an agent completed a task of a project. Returns whose cohesion with which project has changed.
     pub(crate) fn completed(&mut self, agent: AgentId, project: &Name) -> Vec<(AgentId, Name)> {
-        let team = self.teams.entry(project.clone()).or_default();
+        let team = Arc::make_mut(self.teams.entry(project.clone()).or_default());
         let membership = team.known.entry(agent).or_default();
         membership.completed += 1;
         if membership.completed > 1 {
@@ -102,8 +104,8 @@ impl History {
         }
         // It joins: the mean is over one more for everybody.
         team.members += 1;
-        self.projects.entry(agent).or_default().insert(project.clone());
-        for (&other, joint) in self.joint.get(&agent).into_iter().flatten() {
+        Arc::make_mut(self.projects.entry(agent).or_default()).insert(project.clone());
+        for (&other, joint) in self.joint.get(&agent).into_iter().flat_map(|joint| joint.iter()) {
             team.known.entry(other).or_default().above_half += joint.above_half();
         }
         team.known.keys().map(|&known| (known, project.clone())).collect()
@@ -113,12 +115,12 @@ impl History {
     pub(crate) fn worked_together(&mut self, one: AgentId, other: AgentId) -> Vec<(AgentId, Name)> {
         let mut changed = Vec::new();
         for (agent, with) in [(one, other), (other, one)] {
-            let joint = self.joint.entry(agent).or_default().entry(with).or_default();
+            let joint = Arc::make_mut(self.joint.entry(agent).or_default()).entry(with).or_default();
             let before = joint.above_half();
             (joint.good, joint.all) = (joint.good.saturating_add(1), joint.all.saturating_add(1));
             let more = joint.above_half() - before;
-            for project in self.projects.get(&with).into_iter().flatten() {
-                let team = self.teams.entry(project.clone()).or_default();
+            for project in self.projects.get(&with).into_iter().flat_map(|projects| projects.iter()) {
+                let team = Arc::make_mut(self.teams.entry(project.clone()).or_default());
                 team.known.entry(agent).or_default().above_half += more;
                 changed.push((agent, project.clone()));
             }
@@ -143,8 +145,7 @@ impl History {
 impl History {
     /// Visits every record there is: who, of which type, what it is worth.
     pub(crate) fn performances(&self) -> impl Iterator<Item = (AgentId, &Name, Ratio)> {
-        let of = |(&agent, kinds)| Self::kinds(agent, kinds);
-        self.outcomes.iter().flat_map(of)
+        self.outcomes.iter().flat_map(|(&agent, kinds)| Self::kinds(agent, kinds))
     }
 
     fn kinds(

@@ -1,12 +1,17 @@
 //! Idempotency keys: the same key again gives the same answer and changes nothing.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use kapell_model::{CommandId, Moment, limits};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeSeq as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::engine::Reply;
 use crate::map::Map;
+
+/// Keys that lie together.
+const SEGMENT: usize = 1_024;
 
 /// What is remembered of a keyed command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,36 +22,138 @@ pub(crate) struct Keyed {
     pub(crate) reply: Reply,
 }
 
-/// The keyed commands of the last day, at most a million.
+/// The keyed commands of the last day, at most a million, oldest first. A clone shares all full segments: what is
+/// remembered never changes, it is only forgotten from the front.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Keys {
-    by_command: Map<CommandId, (u64, Reply)>,
-    in_order: VecDeque<(Moment, CommandId)>,
+pub(crate) struct KeyLog {
+    segments: VecDeque<Arc<Vec<Keyed>>>,
+    /// Of the first segment: how many are forgotten already.
+    forgotten: usize,
+    len: usize,
 }
 
-impl Keys {
-    pub(crate) fn get(&self, command: CommandId) -> Option<&(u64, Reply)> {
-        self.by_command.get(&command)
+impl KeyLog {
+    fn iter(&self) -> impl Iterator<Item = &Keyed> {
+        self.segments.iter().flat_map(|segment| segment.iter()).skip(self.forgotten)
     }
 
-    pub(crate) fn remember(&mut self, keyed: Keyed) {
-        self.in_order.push_back((keyed.at, keyed.command));
-        self.by_command.insert(keyed.command, (keyed.fingerprint, keyed.reply));
-        let oldest = keyed.at.before(limits::KEY_AGE_MAX);
-        while let Some(&(at, command)) = self.in_order.front() {
-            if at >= oldest && self.in_order.len() <= limits::KEYS_MAX {
-                break;
-            }
-            self.in_order.pop_front();
-            self.by_command.remove(&command);
+    fn first(&self) -> Option<&Keyed> {
+        self.segments.front()?.get(self.forgotten)
+    }
+
+    fn push(&mut self, keyed: Keyed) {
+        if self.segments.back().is_none_or(|segment| segment.len() == SEGMENT) {
+            self.segments.push_back(Arc::new(Vec::with_capacity(SEGMENT)));
+        }
+        if let Some(last) = self.segments.back_mut() {
+            Arc::make_mut(last).push(keyed);
+            self.len += 1;
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Keyed> {
-        let keyed = |&(at, command): &(Moment, CommandId)| {
-            let (fingerprint, reply) = self.by_command.get(&command)?.clone();
-            Some(Keyed { command, at, fingerprint, reply })
-        };
-        self.in_order.iter().filter_map(keyed).collect()
+    fn forget_first(&mut self) {
+        self.forgotten += 1;
+        self.len -= 1;
+        if self.forgotten == SEGMENT {
+            self.segments.pop_front();
+            self.forgotten = 0;
+        }
+    }
+}
+
+impl Serialize for KeyLog {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.len))?;
+        for keyed in self.iter() {
+            sequence.serialize_element(keyed)?;
+        }
+        sequence.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyLog {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut log = Self::default();
+        Vec::deserialize(deserializer)?.into_iter().for_each(|keyed| log.push(keyed));
+        Ok(log)
+    }
+}
+
+/// The remembered keys, by command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keys {
+    log: KeyLog,
+    /// Counted from the first key that was ever remembered.
+    places: Map<CommandId, u64>,
+    /// The count of the first key of the first segment.
+    first: u64,
+}
+
+impl Keys {
+    pub(crate) fn get(&self, command: CommandId) -> Option<&Keyed> {
+        let place = usize::try_from(*self.places.get(&command)? - self.first).ok()?;
+        self.log.segments.get(place / SEGMENT)?.get(place % SEGMENT)
+    }
+
+    pub(crate) fn remember(&mut self, keyed: Keyed) {
+        let oldest = keyed.at.before(limits::KEY_AGE_MAX);
+        self.places.insert(keyed.command, self.first + (self.log.forgotten + self.log.len) as u64);
+        self.log.push(keyed);
+        while let Some(first) = self.log.first() {
+            if first.at >= oldest && self.log.len <= limits::KEYS_MAX {
+                break;
+            }
+            self.places.remove(&first.command);
+            self.log.forget_first();
+            if self.log.forgotten == 0 {
+                self.first += SEGMENT as u64;
+            }
+        }
+    }
+
+    /// Returns what is remembered, for a snapshot.
+    pub(crate) fn log(&self) -> &KeyLog {
+        &self.log
+    }
+}
+
+impl From<KeyLog> for Keys {
+    fn from(log: KeyLog) -> Self {
+        let mut places = Map::default();
+        for (keyed, place) in log.iter().zip(log.forgotten as u64..) {
+            places.insert(keyed.command, place);
+        }
+        Self { log, places, first: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyed(number: usize, at: i64) -> Keyed {
+        let command = CommandId(number as u128);
+        Keyed { command, at: Moment(at), fingerprint: number as u64, reply: Reply::default() }
+    }
+
+    #[test]
+    fn what_is_older_than_a_day_is_forgotten_and_the_rest_is_found() {
+        let (mut keys, count, window) = (Keys::default(), 5 * SEGMENT + 9, 2 * SEGMENT + 3);
+        // One key in each `window`th part of a day.
+        let step = limits::KEY_AGE_MAX.0 / window as i64;
+        for number in 0..count {
+            keys.remember(keyed(number, number as i64 * step));
+            let known = |number: usize| keys.get(CommandId(number as u128)).map(|keyed| keyed.fingerprint);
+            assert_eq!(known(number), Some(number as u64));
+            let oldest = number.saturating_sub(limits::KEY_AGE_MAX.0 as usize / step as usize);
+            assert_eq!(known(oldest), Some(oldest as u64), "{number}");
+            assert!(oldest == 0 || known(oldest - 1).is_none(), "{number}");
+        }
+        let bytes = rmp_serde::to_vec(keys.log()).expect("it can be written");
+        let back = Keys::from(rmp_serde::from_slice::<KeyLog>(&bytes).expect("it can be read"));
+        for number in 0..count {
+            let command = CommandId(number as u128);
+            assert_eq!(back.get(command), keys.get(command), "{number}");
+        }
     }
 }

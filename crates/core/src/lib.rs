@@ -21,6 +21,7 @@ mod liveness;
 mod map;
 mod notice;
 mod rejection;
+mod segments;
 mod snapshot;
 mod soft;
 mod state;
@@ -41,7 +42,8 @@ pub use event::{Cause, Decision, DecodeError, Dropped, Event, MoveCause, Record}
 pub use liveness::Liveness;
 pub use notice::{Inbox, Notice, NoticeKind};
 pub use rejection::Rejection;
-pub use snapshot::{SNAPSHOT_FORMAT, SnapshotError};
+pub use segments::Segments;
+pub use snapshot::{Facts, SNAPSHOT_FORMAT, SnapshotError};
 pub use state::{Counts, Offer, OfferState, State};
 pub use task::{Edge, Ending, Owner, Task};
 pub use tasks::Tasks;

@@ -4,8 +4,9 @@
 //! is made again. A snapshot of another format is not an error of the log: the log is folded from its beginning.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Position};
+use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Position, TaskId};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
@@ -13,9 +14,9 @@ use crate::analysis::CapabilitySpec;
 use crate::effort::Learning;
 use crate::escalation::Escalation;
 use crate::history::History;
-use crate::keys::Keyed;
+use crate::keys::KeyLog;
+use crate::segments::Segments;
 use crate::state::{Offer, OfferState, State};
-use crate::task::Task;
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
@@ -35,70 +36,72 @@ pub enum SnapshotError {
     Body(#[from] rmp_serde::decode::Error),
 }
 
-#[derive(Serialize)]
-struct Facts<'a> {
-    position: Position,
-    at: Moment,
-    policy: &'a Policy,
-    policy_version: u32,
-    agents: &'a [Agent],
-    tasks: &'a Tasks,
-    projects: &'a BTreeMap<Name, Project>,
-    offers: &'a [Offer],
-    escalations: &'a [Escalation],
-    last_assignment: AssignmentId,
-    last_notice: NoticeId,
-    keys: Vec<Keyed>,
-    history: &'a History,
-    learning: &'a Learning,
-    capabilities: &'a BTreeMap<Name, CapabilitySpec>,
-}
-
-#[derive(Deserialize)]
-struct OwnedFacts {
+/// The facts of a state as they were at one moment: a view that shares what has not changed since, so that having one
+/// costs far less than writing it, and another thread can do that.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Facts {
     position: Position,
     at: Moment,
     policy: Policy,
     policy_version: u32,
     agents: Vec<Agent>,
-    tasks: Vec<Task>,
+    tasks: Tasks,
     projects: BTreeMap<Name, Project>,
-    offers: Vec<Offer>,
-    escalations: Vec<Escalation>,
+    offers: Segments<Offer>,
+    escalations: Segments<Escalation>,
     last_assignment: AssignmentId,
     last_notice: NoticeId,
-    keys: Vec<Keyed>,
+    keys: KeyLog,
     history: History,
     learning: Learning,
     #[serde(default)]
     capabilities: BTreeMap<Name, CapabilitySpec>,
 }
 
-impl State {
+impl Facts {
+    /// Returns the place of the last event that is in them.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
     /// Writes the facts. The same history gives the same bytes.
     ///
     /// # Panics
     /// Never: every fact can be written.
     #[must_use]
-    pub fn to_snapshot(&self) -> Vec<u8> {
-        let facts = Facts {
+    pub fn to_bytes(&self) -> Vec<u8> {
+        rmp_serde::to_vec_named(self).expect("facts can be written")
+    }
+}
+
+impl State {
+    /// Returns a view of the facts as they are now.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        Facts {
             position: self.position,
             at: self.at,
-            policy: &self.policy,
+            policy: self.policy.clone(),
             policy_version: self.policy_version,
-            agents: &self.agents,
-            tasks: &self.tasks,
-            projects: &self.projects,
-            offers: &self.offers,
-            escalations: &self.escalations,
+            agents: self.agents.clone(),
+            tasks: self.tasks.clone(),
+            projects: self.projects.clone(),
+            offers: self.offers.clone(),
+            escalations: self.escalations.clone(),
             last_assignment: self.last_assignment,
             last_notice: self.last_notice,
-            keys: self.keys.all(),
-            history: &self.history,
-            learning: &self.learning,
-            capabilities: &self.capabilities,
-        };
-        rmp_serde::to_vec_named(&facts).expect("facts can be written")
+            keys: self.keys.log().clone(),
+            history: self.history.clone(),
+            learning: self.learning.clone(),
+            capabilities: self.capabilities.clone(),
+        }
+    }
+
+    /// Writes the facts at once; where a pause matters, [`State::facts`] are written elsewhere.
+    #[must_use]
+    pub fn to_snapshot(&self) -> Vec<u8> {
+        self.facts().to_bytes()
     }
 
     /// Reads what [`State::to_snapshot`] wrote.
@@ -109,7 +112,7 @@ impl State {
         if format != SNAPSHOT_FORMAT {
             return Err(SnapshotError::Format { given: format });
         }
-        let facts: OwnedFacts = rmp_serde::from_slice(bytes)?;
+        let facts: Facts = rmp_serde::from_slice(bytes)?;
         let mut state = Self::new(facts.policy);
         state.position = facts.position;
         state.at = facts.at;
@@ -117,9 +120,7 @@ impl State {
         state.projects = facts.projects;
         state.last_assignment = facts.last_assignment;
         state.last_notice = facts.last_notice;
-        for keyed in facts.keys {
-            state.keys.remember(keyed);
-        }
+        state.keys = facts.keys.into();
         state.capabilities = facts.capabilities;
         for name in state.capabilities.keys() {
             state.vocabulary.defined(name, state.capabilities.get(name));
@@ -137,8 +138,9 @@ impl State {
         }
         state.restore_history(facts.history);
         state.learning = facts.learning;
-        for task in facts.tasks {
-            state.restore_task(task);
+        state.tasks = facts.tasks;
+        for id in state.tasks.ids() {
+            state.restore_task(id);
         }
         state.open_offers =
             facts.offers.iter().filter(|offer| offer.state == OfferState::Open).map(|_| 1_u32).sum();
@@ -161,16 +163,18 @@ impl State {
         }
     }
 
-    fn restore_task(&mut self, mut task: Task) {
-        let id = task.id;
-        task.class = self.class_of(&task.spec.clone(), task.analysis.as_deref());
-        if let Some(key) = &task.spec.key {
+    fn restore_task(&mut self, id: TaskId) {
+        let task = &self.tasks[id];
+        let (spec, analysis) = (Arc::clone(&task.spec), task.analysis.clone());
+        let class = self.class_of(&spec, analysis.as_deref());
+        let task = &mut self.tasks[id];
+        task.class = class;
+        if let Some(key) = &spec.key {
             self.task_keys.insert(key.clone(), id);
         }
         if let Some(owner) = &task.owner {
             self.assigned.insert(owner.assignment, id);
         }
-        self.tasks.push(task);
         self.enter(id);
     }
 }

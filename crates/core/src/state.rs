@@ -17,6 +17,7 @@ use crate::history::History;
 use crate::index::{Classes, Words};
 use crate::keys::Keys;
 use crate::map::Map;
+use crate::segments::Segments;
 use crate::soft::SoftClasses;
 use crate::task::Task;
 use crate::tasks::Tasks;
@@ -102,8 +103,8 @@ pub struct State {
     pub(crate) agents: Vec<Agent>,
     pub(crate) tasks: Tasks,
     pub(crate) projects: BTreeMap<Name, Project>,
-    pub(crate) offers: Vec<Offer>,
-    pub(crate) escalations: Vec<Escalation>,
+    pub(crate) offers: Segments<Offer>,
+    pub(crate) escalations: Segments<Escalation>,
     pub(crate) last_assignment: AssignmentId,
     pub(crate) last_notice: NoticeId,
     pub(crate) keys: Keys,
@@ -149,8 +150,8 @@ impl State {
             agents: Vec::new(),
             tasks: Tasks::default(),
             projects: BTreeMap::new(),
-            offers: Vec::new(),
-            escalations: Vec::new(),
+            offers: Segments::default(),
+            escalations: Segments::default(),
             last_assignment: AssignmentId(0),
             last_notice: NoticeId(0),
             keys: Keys::default(),
@@ -262,7 +263,7 @@ impl State {
 
     /// Returns every late result in the order in which they came.
     #[must_use]
-    pub fn offers(&self) -> &[Offer] {
+    pub fn offers(&self) -> &Segments<Offer> {
         &self.offers
     }
 
@@ -280,7 +281,7 @@ impl State {
 
     /// Returns every escalation in the order in which they were raised.
     #[must_use]
-    pub fn escalations(&self) -> &[Escalation] {
+    pub fn escalations(&self) -> &Segments<Escalation> {
         &self.escalations
     }
 

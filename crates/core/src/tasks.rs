@@ -3,65 +3,52 @@
 use std::ops::{Index, IndexMut};
 
 use kapell_model::TaskId;
-use serde::ser::SerializeSeq as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use crate::segments::Segments;
 use crate::task::Task;
 
-/// Tasks of one segment.
-const SEGMENT: usize = 1_024;
-
-/// Every task of a fleet in the order of submission.
-///
-/// They lie in segments that never move: adding the millionth costs what adding the first did, where one growing
-/// array would copy all of them every now and then.
-#[derive(Clone, Debug, Default)]
-pub struct Tasks {
-    segments: Vec<Vec<Task>>,
-    len: usize,
-}
+/// Every task of a fleet in the order of submission. A clone shares what is not changed afterwards.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tasks(Segments<Task>);
 
 impl Tasks {
     /// Returns how many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.0.len()
     }
 
     /// Tells whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.0.is_empty()
     }
 
     /// Returns the task `id`, where there is one.
     #[must_use]
     pub fn get(&self, id: TaskId) -> Option<&Task> {
-        self.segments.get(id.index() / SEGMENT)?.get(id.index() % SEGMENT)
+        self.0.get(id.index())
+    }
+
+    /// Returns the id of every task.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = TaskId> + use<> {
+        (1..).map(TaskId).take(self.len())
     }
 
     /// Visits every task in the order of submission.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Task> + Clone {
-        self.segments.iter().flatten()
+        self.0.iter()
     }
 
     /// Visits the tasks behind the first `count`.
     pub fn skip(&self, count: usize) -> impl Iterator<Item = &Task> + Clone {
-        let first = self
-            .segments
-            .get(count / SEGMENT)
-            .map_or(&[][..], |segment| segment.get(count % SEGMENT..).unwrap_or_default());
-        first.iter().chain(self.segments.iter().skip(count / SEGMENT + 1).flatten())
+        self.0.skip(count)
     }
 
     pub(crate) fn push(&mut self, task: Task) {
-        if self.len.is_multiple_of(SEGMENT) {
-            self.segments.push(Vec::with_capacity(SEGMENT));
-        }
-        if let Some(last) = self.segments.last_mut() {
-            last.push(task);
-            self.len += 1;
-        }
+        self.0.push(task);
     }
 }
 
@@ -69,22 +56,12 @@ impl Index<TaskId> for Tasks {
     type Output = Task;
 
     fn index(&self, id: TaskId) -> &Task {
-        &self.segments[id.index() / SEGMENT][id.index() % SEGMENT]
+        self.0.get(id.index()).expect("a task of this fleet")
     }
 }
 
 impl IndexMut<TaskId> for Tasks {
     fn index_mut(&mut self, id: TaskId) -> &mut Task {
-        &mut self.segments[id.index() / SEGMENT][id.index() % SEGMENT]
-    }
-}
-
-impl Serialize for Tasks {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.len))?;
-        for task in self.iter() {
-            sequence.serialize_element(task)?;
-        }
-        sequence.end()
+        self.0.get_mut(id.index()).expect("a task of this fleet")
     }
 }

@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
-use kapell_core::Record;
+use kapell_core::{Facts, Record};
 use kapell_model::Position;
 use kapell_store::{FleetKey, RowBatch, Store, StoreError};
 use tokio::sync::oneshot;
 
 use crate::fleet::{Deferred, Fleet, Message};
 
-/// A snapshot on its way to the store.
+/// A snapshot on its way to the store: facts that are still to be written as bytes.
 pub(crate) struct StoredSnapshot {
-    pub(crate) position: u64,
     pub(crate) format: u32,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) facts: Box<Facts>,
 }
 
 /// What goes into one append, and what waits for it.
@@ -116,7 +115,8 @@ impl Appender {
         }
     }
 
-    /// Snapshots are written by a handle and a thread of their own, so that no append waits for one.
+    /// Snapshots are written by a handle and a thread of their own, so that no append waits for one, and
+    /// neither does the writer.
     fn snapshot_thread(&self) -> Option<(Sender<StoredSnapshot>, std::thread::JoinHandle<()>)> {
         let mut store =
             self.store.second().inspect_err(|error| tracing::warn!(%error, "no snapshots")).ok()?;
@@ -124,7 +124,10 @@ impl Appender {
         let (sender, snapshots) = crossbeam_channel::bounded::<StoredSnapshot>(1);
         let write = move || {
             for snapshot in snapshots {
-                let StoredSnapshot { position, format, bytes } = snapshot;
+                let StoredSnapshot { format, facts } = snapshot;
+                let (Position(position), bytes) = (facts.position(), facts.to_bytes());
+                // What the writer has changed since is held twice until here.
+                drop(facts);
                 if let Err(error) = store.write_snapshot(key, position, format, &bytes) {
                     tracing::warn!(%error, position, "a snapshot could not be written; the log has everything");
                 }

@@ -396,10 +396,9 @@ impl Writer {
     }
 
     fn snapshot(&mut self) -> StoredSnapshot {
-        let state = self.engine.state();
-        let Position(position) = state.position();
-        self.snapshot_at = position;
-        StoredSnapshot { position, format: SNAPSHOT_FORMAT, bytes: state.to_snapshot() }
+        let facts = self.engine.state().facts();
+        self.snapshot_at = facts.position().0;
+        StoredSnapshot { format: SNAPSHOT_FORMAT, facts: Box::new(facts) }
     }
 
     /// Looks at the leases, where it is time.

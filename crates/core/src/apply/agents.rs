@@ -1,5 +1,7 @@
 //! Agents, projects, offers.
 
+use std::sync::Arc;
+
 use kapell_model::{AgentId, AgentState, AgentView, Name, OfferId, Text};
 
 use crate::agent::{Agent, Project};
@@ -11,7 +13,7 @@ impl State {
     pub(super) fn agent_registered(&mut self, id: AgentId, spec: &AgentSpec, online: bool) {
         let agent = Agent {
             id,
-            spec: spec.clone(),
+            spec: Arc::new(spec.clone()),
             state: if online { AgentState::Online } else { AgentState::Offline },
             state_since: self.at,
             seen: online,
@@ -94,7 +96,7 @@ impl State {
     }
 
     pub(super) fn offer_settled(&mut self, id: OfferId, state: OfferState, reason: Option<&Text>) {
-        let offer = &mut self.offers[id.0 as usize - 1];
+        let offer = self.offers.get_mut(id.0 as usize - 1).expect("an offer of this fleet");
         offer.state = state;
         offer.reason = reason.cloned();
         self.open_offers -= 1;
