@@ -25,7 +25,7 @@ pub use event::{Event, Events};
 pub use fleet::{
     AgentTotals, Decision, Escalation, Health, NewProject, Offer, Page, Project, Status, TaskTotals,
 };
-pub use policy::{AckTimes, Policy, Weights};
+pub use policy::{AckTimes, HealthWeights, Policy, Reporting, Weights};
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
 pub use task::{

@@ -35,6 +35,43 @@ pub struct AckTimes {
     pub low: i64,
 }
 
+/// What each part of the health weighs. They add up to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthWeights {
+    /// Of the share of agents that are online.
+    pub online: f64,
+    /// Of the share of attempts that succeed.
+    pub success: f64,
+    /// Of the share of running tasks that are not stalled.
+    pub running: f64,
+    /// Of the share of queued tasks within their expected wait.
+    pub queued: f64,
+    /// Of the share of escalations within their ack time.
+    pub escalations: f64,
+}
+
+/// What health and reports go by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reporting {
+    /// What each part of the health weighs.
+    pub health_weights: HealthWeights,
+    /// Below this health there is an alert.
+    #[schema(minimum = 0, maximum = 1)]
+    pub health_min: f64,
+    /// How far above that the health must come before the alert is over.
+    #[schema(minimum = 0, maximum = 1)]
+    pub health_margin: f64,
+    /// How often the health is looked at.
+    pub period_ms: i64,
+    /// The wait that is expected of work of which none has waited yet.
+    pub expected_wait_ms: i64,
+    /// When the daily report is written, `HH:MM` in UTC.
+    #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    pub daily_at: String,
+}
+
 /// The policy. Every duration is 10 ms to 366 days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +124,9 @@ pub struct Policy {
     #[serde(default = "on")]
     #[schema(pattern = "^(on|off)$")]
     pub inference: String,
+    /// What health and reports go by; the defaults where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reporting: Option<Reporting>,
 }
 
 fn on() -> String {

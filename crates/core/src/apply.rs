@@ -8,8 +8,9 @@ mod capabilities;
 mod graph;
 mod tasks;
 
-use kapell_model::TaskId;
+use kapell_model::{TaskId, limits};
 
+use crate::escalation::{Escalation, Subject};
 use crate::event::{Event, Record};
 use crate::keys::Keyed;
 use crate::notice::Notice;
@@ -24,6 +25,7 @@ impl State {
     pub fn apply(&mut self, record: &Record) {
         self.position = record.position;
         self.at = record.at;
+        self.note_decision(&record.event);
         match &record.event {
             Event::AgentRegistered { agent, spec, online } => self.agent_registered(*agent, spec, *online),
             Event::AgentRemoved { agent } => self.agent_removed(*agent),
@@ -37,6 +39,7 @@ impl State {
                 self.task_submitted(*task, spec, edges, (*estimate, *learned), analysis.as_ref());
             }
             Event::TaskAssigned { task, agent, assignment, .. } => {
+                self.note_wait(*task);
                 self.task_assigned(*task, *agent, *assignment);
             }
             Event::TaskStarted { task, .. } => self.task_started(*task),
@@ -101,6 +104,8 @@ impl State {
                 self.escalation_raised(*escalation, *kind, subject, *severity, detail);
             }
             Event::EscalationSettled { escalation, note } => self.escalation_settled(*escalation, note),
+            Event::HealthFell { .. } => self.health_low = Some(record.at),
+            Event::HealthRecovered { .. } => self.health_low = None,
             Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
                 command: record.command,
                 at: record.at,
@@ -118,7 +123,34 @@ impl State {
         task.changed = self.position;
         if task.state() != before {
             task.state_since = self.at;
+            task.expected_by = None;
         }
         self.enter(id);
+    }
+
+    /// Remembers with a task where in the log something was decided about it.
+    fn note_decision(&mut self, event: &Event) {
+        let task = match event {
+            Event::TaskAssigned { task, .. }
+            | Event::TaskMoved { task, .. }
+            | Event::TaskReturned { task, .. }
+            | Event::AttemptFailed { task, .. }
+            | Event::TaskFailed { task, .. }
+            | Event::TaskCancelled { task, .. }
+            | Event::TaskReopened { task, .. }
+            | Event::DependencyWaived { task, .. }
+            | Event::EscalationRaised { subject: Subject::Task(task), .. } => Some(*task),
+            Event::EscalationSettled { escalation, .. } => {
+                self.escalations.get((escalation.0 as usize).wrapping_sub(1)).and_then(Escalation::task)
+            }
+            _ => None,
+        };
+        if let Some(task) = task {
+            let decisions = &mut self.tasks[task].decisions;
+            if decisions.len() == limits::DECISIONS_PER_TASK_MAX {
+                decisions.pop_front();
+            }
+            decisions.push_back(self.position);
+        }
     }
 }

@@ -194,6 +194,8 @@ pub enum Command {
     },
     /// The clock: brings back what was deferred until now, and finishes a round that hit its bound.
     Tick,
+    /// The clock: looks at the health of the fleet.
+    LookAtHealth,
     /// A manager or an import: adds an edge.
     AddDependency {
         /// The dependent.

@@ -65,6 +65,7 @@ impl State {
             }
             Command::ReturnUnfetched { assignments } => Ok(self.return_unfetched(assignments, out)),
             Command::Tick => Ok(self.tick(now, out)),
+            Command::LookAtHealth => Ok(self.look_at_health(now, out)),
             Command::AddDependency { task, on, kind } => self.add_dependency(task, on, *kind, out),
             Command::WaiveDependency { task, on } => self.waive_dependency(task, on, out),
             Command::AcceptOffer { offer } => self.accept_offer(*offer, out),

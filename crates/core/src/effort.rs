@@ -27,7 +27,7 @@ pub(crate) fn spread(p50: Span) -> Span {
 /// The last efforts of one type and complexity, in the order of time and in the order of size.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "VecDeque<Span>", into = "VecDeque<Span>")]
-struct Efforts {
+pub(crate) struct Efforts {
     recent: VecDeque<Span>,
     sorted: Vec<Span>,
 }
@@ -47,7 +47,7 @@ impl From<Efforts> for VecDeque<Span> {
 }
 
 impl Efforts {
-    fn push(&mut self, effort: Span) {
+    pub(crate) fn push(&mut self, effort: Span) {
         if self.recent.len() == limits::OUTCOMES_MAX
             && let Some(oldest) = self.recent.pop_front()
             && let Ok(at) = self.sorted.binary_search(&oldest)
@@ -60,7 +60,7 @@ impl Efforts {
     }
 
     /// Returns the smallest effort that `percent` of all do not exceed (nearest rank).
-    fn percentile(&self, percent: usize) -> Option<Span> {
+    pub(crate) fn percentile(&self, percent: usize) -> Option<Span> {
         let rank = (self.sorted.len() * percent).div_ceil(100);
         self.sorted.get(rank.saturating_sub(1)).copied()
     }

@@ -17,6 +17,8 @@ pub enum EscalationKind {
     NoSuitableAgent,
     /// A task that was given up.
     TaskFailed,
+    /// A fleet that is not well.
+    HealthLow,
 }
 
 impl EscalationKind {
@@ -26,6 +28,7 @@ impl EscalationKind {
         match self {
             Self::NoSuitableAgent => "no_suitable_agent",
             Self::TaskFailed => "task_failed",
+            Self::HealthLow => "health_low",
         }
     }
 
@@ -33,7 +36,7 @@ impl EscalationKind {
     #[must_use]
     pub const fn role(self) -> &'static str {
         match self {
-            Self::NoSuitableAgent | Self::TaskFailed => "agent_manager",
+            Self::NoSuitableAgent | Self::TaskFailed | Self::HealthLow => "agent_manager",
         }
     }
 }
@@ -158,6 +161,15 @@ impl State {
             Event::TaskCompleted { task, .. } => (task, "completed".to_owned()),
             Event::TaskCancelled { task, .. } => (task, "cancelled".to_owned()),
             Event::TaskReopened { task, .. } => (task, "reopened".to_owned()),
+            Event::HealthRecovered { health } => {
+                let matter = Matter { subject: Subject::Fleet {}, kind: EscalationKind::HealthLow };
+                let note = own_text(&format!("the health is {} again", health.total));
+                let open = self.open_escalations.get(&matter);
+                return open
+                    .map(|&escalation| Event::EscalationSettled { escalation, note })
+                    .into_iter()
+                    .collect();
+            }
             _ => return Vec::new(),
         };
         self.escalated(*task)
@@ -185,6 +197,7 @@ impl State {
         };
         self.open_escalations.insert(escalation.matter(), id);
         self.escalations.push(escalation);
+        self.watch_escalation(id, true);
     }
 
     pub(crate) fn escalation_settled(&mut self, id: EscalationId, note: &Text) {
@@ -192,5 +205,6 @@ impl State {
         escalation.settled = Some((self.at, note.clone()));
         let matter = escalation.matter();
         self.open_escalations.remove(&matter);
+        self.watch_escalation(id, false);
     }
 }

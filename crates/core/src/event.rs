@@ -13,6 +13,7 @@ use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
+use crate::health::Health;
 use crate::notice::NoticeKind;
 
 /// One event with its place in the log.
@@ -343,6 +344,10 @@ events! {
     }
     /// It has been seen to, or its cause is gone.
     EscalationSettled = "escalation.settled" { escalation: EscalationId, note: Text }
+    /// The health fell below what the policy wants; an alert goes with it.
+    HealthFell = "health.fell" { health: Health, below: Ratio }
+    /// The health is well again.
+    HealthRecovered = "health.recovered" { health: Health }
     /// The command came with an idempotency key; this is its answer, should it come again.
     CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
 }

@@ -81,6 +81,11 @@ pub const ALL: &[Invariant] = &[
         check: State::check_soft,
     },
     Invariant {
+        id: "watch-agrees",
+        says: "what the health is worked out from is what the tasks, agents and escalations say",
+        check: State::check_watch,
+    },
+    Invariant {
         id: "situation-agrees",
         says: "placing sees the agents as they are",
         check: situation_agrees,

@@ -17,13 +17,15 @@ pub struct Liveness {
     seen: Vec<Moment>,
     unfetched: BTreeMap<AssignmentId, Moment>,
     checked: Moment,
+    health_seen: Moment,
 }
 
 impl Liveness {
     /// Begins every lease and every ack time at `now`.
     #[must_use]
     pub fn new(state: &State, now: Moment) -> Self {
-        let mut liveness = Self { seen: Vec::new(), unfetched: BTreeMap::new(), checked: now };
+        let mut liveness =
+            Self { seen: Vec::new(), unfetched: BTreeMap::new(), checked: now, health_seen: now };
         liveness.begin_again(state, now);
         liveness
     }
@@ -88,6 +90,12 @@ impl Liveness {
         }
         if state.next_timer().is_some_and(|at| at <= now) {
             commands.push(Command::Tick);
+        }
+        if now.since(self.health_seen) >= state.policy().reporting.period || now < self.health_seen {
+            self.health_seen = now;
+            if state.health_turns(now) {
+                commands.push(Command::LookAtHealth);
+            }
         }
         commands
     }

@@ -15,12 +15,13 @@ use crate::effort::Learning;
 use crate::escalation::Escalation;
 use crate::history::History;
 use crate::keys::KeyLog;
+use crate::metrics::Metrics;
 use crate::segments::Segments;
 use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 3;
+pub const SNAPSHOT_FORMAT: u32 = 4;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,8 @@ pub struct Facts {
     learning: Learning,
     #[serde(default)]
     capabilities: BTreeMap<Name, CapabilitySpec>,
+    metrics: Metrics,
+    health_low: Option<Moment>,
 }
 
 impl Facts {
@@ -95,6 +98,8 @@ impl State {
             history: self.history.clone(),
             learning: self.learning.clone(),
             capabilities: self.capabilities.clone(),
+            metrics: self.metrics.clone(),
+            health_low: self.health_low,
         }
     }
 
@@ -130,6 +135,7 @@ impl State {
             state.agent_ids.insert(agent.spec.name.clone(), id);
             state.online += usize::from(agent.state == AgentState::Online);
             let present = agent.state != AgentState::Removed;
+            state.registered += usize::from(present);
             state.agents.push(agent);
             state.view_agent(id);
             if present {
@@ -138,9 +144,14 @@ impl State {
         }
         state.restore_history(facts.history);
         state.learning = facts.learning;
+        state.metrics = facts.metrics;
+        state.health_low = facts.health_low;
         state.tasks = facts.tasks;
         for id in state.tasks.ids() {
             state.restore_task(id);
+        }
+        for id in state.tasks.ids() {
+            state.watch_dead_end(id);
         }
         state.open_offers =
             facts.offers.iter().filter(|offer| offer.state == OfferState::Open).map(|_| 1_u32).sum();
@@ -149,6 +160,10 @@ impl State {
             state.open_escalations.insert(escalation.matter(), escalation.id);
         }
         state.escalations = facts.escalations;
+        let open: Vec<_> = state.open_escalations.values().copied().collect();
+        for id in open {
+            state.watch_escalation(id, true);
+        }
         Ok(state)
     }
 

@@ -17,10 +17,12 @@ use crate::history::History;
 use crate::index::{Classes, Words};
 use crate::keys::Keys;
 use crate::map::Map;
+use crate::metrics::Metrics;
 use crate::segments::Segments;
 use crate::soft::SoftClasses;
 use crate::task::Task;
 use crate::tasks::Tasks;
+use crate::watch::Watch;
 
 /// How many tasks are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +113,9 @@ pub struct State {
     pub(crate) history: History,
     pub(crate) learning: Learning,
     pub(crate) capabilities: BTreeMap<Name, CapabilitySpec>,
+    pub(crate) metrics: Metrics,
+    /// Since when the health is low, where it is.
+    pub(crate) health_low: Option<Moment>,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -122,6 +127,8 @@ pub struct State {
     pub(crate) timers: BTreeSet<(Moment, TaskId)>,
     pub(crate) counts: Counts,
     pub(crate) online: usize,
+    pub(crate) registered: usize,
+    pub(crate) watch: Watch,
     pub(crate) open_escalations: BTreeMap<Matter, EscalationId>,
     pub(crate) open_offers: u32,
     pub(crate) situation: Situation,
@@ -160,6 +167,8 @@ impl State {
             capabilities: BTreeMap::new(),
             vocabulary: Vocabulary::default(),
             soft: SoftClasses::default(),
+            metrics: Metrics::default(),
+            health_low: None,
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -168,6 +177,8 @@ impl State {
             timers: BTreeSet::new(),
             counts: Counts::default(),
             online: 0,
+            registered: 0,
+            watch: Watch::default(),
             open_escalations: BTreeMap::new(),
             open_offers: 0,
             doomed: Vec::new(),
@@ -312,6 +323,12 @@ impl State {
     #[must_use]
     pub fn online(&self) -> usize {
         self.online
+    }
+
+    /// Returns what the fleet has done, in sums.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Returns what placing looks at.

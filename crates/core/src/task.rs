@@ -1,5 +1,6 @@
 //! A task as the state holds it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kapell_model::{
@@ -131,6 +132,10 @@ pub struct Task {
     pub state_since: Moment,
     /// Where in the log its last assignment was decided.
     pub decided: Option<Position>,
+    /// When it is expected to leave the queue, while it is in it.
+    pub expected_by: Option<Moment>,
+    /// Where in the log the last decisions about it stand, oldest first.
+    pub decisions: VecDeque<Position>,
     /// Ended assignments and whose they were, to tell a late report from an invented one.
     pub past: Vec<(AssignmentId, AgentId)>,
     /// Late results that are kept.

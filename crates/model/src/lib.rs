@@ -11,6 +11,7 @@ mod name;
 mod plan;
 mod policy;
 mod ratio;
+mod reporting;
 mod resource;
 mod situation;
 mod standing;
@@ -32,6 +33,7 @@ pub use name::{Name, NameError, Text, TextError};
 pub use plan::{Plan, PlanItem, PlanKind};
 pub use policy::{Ack, Claims, Inference, OnFailedDependency, Policy, PolicyError, Weights};
 pub use ratio::{Ratio, RatioError};
+pub use reporting::{HealthWeights, Reporting};
 pub use resource::{Mode, Need, Resource, ResourceError};
 pub use situation::{
     AgentView, Class, Considered, Parts, Placement, Placer, QueueKey, Requirement, SCORER_VERSION, Situation,

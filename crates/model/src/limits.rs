@@ -62,6 +62,14 @@ pub const OFFERS_PER_TASK_MAX: usize = 16;
 pub const PAST_ASSIGNMENTS_MAX: usize = 128;
 /// Finished attempts at tasks of one type that an agent's performance is worked out from.
 pub const OUTCOMES_MAX: usize = 50;
+/// Hours of which sums are kept: two days, so that a day can be set beside the one before.
+pub const METRIC_HOURS_MAX: usize = 48;
+/// Task types whose completion times are kept apart; those of further ones are kept together.
+pub const METRIC_KINDS_MAX: usize = 1_000;
+/// Classes whose waits are remembered; beyond it the one goes of which none was placed for longest.
+pub const METRIC_CLASSES_MAX: usize = 10_000;
+/// Decisions about a task of which it is remembered where they stand in the log: its recent story.
+pub const DECISIONS_PER_TASK_MAX: usize = 32;
 /// Bytes of a path glob: a long path.
 pub const GLOB_BYTES_MAX: usize = 256;
 /// Alternatives of a path glob once its braces are multiplied out.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::moment::Span;
 use crate::ratio::Ratio;
+use crate::reporting::Reporting;
 use crate::vocabulary::Priority;
 
 /// The four weights of the score (SEMANTICS 3.1). Each is above 0 and they add up to 1.
@@ -133,6 +134,9 @@ pub struct Policy {
     /// Whether texts are read for what is not declared. Default on.
     #[serde(default, skip_serializing_if = "Inference::is_on")]
     pub inference: Inference,
+    /// What health and reports go by.
+    #[serde(default, skip_serializing_if = "Reporting::is_default")]
+    pub reporting: Reporting,
 }
 
 impl Default for Policy {
@@ -165,6 +169,7 @@ impl Default for Policy {
             on_failed_dependency: OnFailedDependency::Block,
             estimate_by_complexity: [1, 2, 4, 8, 16].map(Span::hours),
             inference: Inference::On,
+            reporting: Reporting::default(),
         }
     }
 }
@@ -207,7 +212,7 @@ impl Policy {
                 allowed: "at least retry_backoff_ms",
             });
         }
-        Ok(())
+        self.reporting.check()
     }
 
     fn check_weights(&self) -> Result<(), PolicyError> {

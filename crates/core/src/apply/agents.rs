@@ -35,6 +35,7 @@ impl State {
             self.agents[id.index()] = Agent { completed, failed, lost, ..agent };
         }
         self.online += usize::from(online);
+        self.registered += 1;
         self.view_agent(id);
         self.agent_counts(id);
     }
@@ -80,6 +81,7 @@ impl State {
         let agent = &mut self.agents[id.index()];
         self.online -= usize::from(agent.state == AgentState::Online);
         self.online += usize::from(state == AgentState::Online);
+        self.registered -= usize::from(state == AgentState::Removed && agent.state != state);
         agent.state = state;
         agent.state_since = self.at;
         self.situation.set_agent_state(id, state);

@@ -44,9 +44,11 @@ impl State {
         task.changed = position;
         if task.state() != before {
             task.state_since = at;
+            task.expected_by = None;
         }
         self.enter(id);
         self.raise_blockers(id);
+        self.watch_dead_end(on);
     }
 
     pub(super) fn dependency_waived(&mut self, id: TaskId, on: TaskId) {
@@ -59,6 +61,16 @@ impl State {
             }
         });
         self.recompute_urgency(on);
+        self.watch_dead_end(on);
+    }
+
+    /// Looks whether a task and those that it waits for are dead ends, where it has come, ended or begun anew.
+    pub(super) fn watch_dead_ends_around(&mut self, id: TaskId) {
+        let gates: Vec<TaskId> = self.tasks[id].gates().collect();
+        self.watch_dead_end(id);
+        for on in gates {
+            self.watch_dead_end(on);
+        }
     }
 
     /// Unblocks what waited for a completed task; costs time in the number of its dependents.

@@ -1,5 +1,6 @@
 //! Tasks: from submission to their end, and in and out of the indexes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kapell_model::{
@@ -61,6 +62,8 @@ impl State {
             changed: self.position,
             state_since: self.at,
             decided: None,
+            expected_by: None,
+            decisions: VecDeque::new(),
             past: Vec::new(),
             offers: Vec::new(),
         };
@@ -71,6 +74,8 @@ impl State {
         self.link(id);
         self.enter(id);
         self.raise_blockers(id);
+        self.watch_dead_ends_around(id);
+        self.metrics.submitted(self.at);
     }
 
     fn imported_ending(&self, closed: &Closed) -> Ending {
@@ -105,6 +110,9 @@ impl State {
             exclude: exclude.into_boxed_slice(),
         };
         let (id, new) = self.classes.intern(class, soft, &mut self.situation);
+        if let Some(class) = &new {
+            self.fingerprint_class(class, soft);
+        }
         if let Some(class) = new.filter(|_| soft) {
             self.soft_class(id, class);
         }
@@ -174,6 +182,8 @@ impl State {
         }
         self.note_team(id, agent);
         self.release_dependents(id);
+        self.watch_dead_ends_around(id);
+        self.metrics.completed(self.at);
     }
 
     pub(super) fn attempt_failed(&mut self, id: TaskId, reason: &Text, retry_at: Option<Moment>) {
@@ -186,6 +196,7 @@ impl State {
             task.deferred_until = retry_at;
         });
         self.note_outcome(id, agent, None);
+        self.metrics.failed(self.at);
     }
 
     /// Returns what an owner's attempt that ends now has taken; nothing for a late result, whose beginning is not
@@ -200,7 +211,10 @@ impl State {
         let task = &self.tasks[id];
         let estimate = task.estimate.0.clamp(0, actual.0);
         self.learning.completed(&task.spec.kind, task.spec.complexity_or_middle(), actual);
-        self.note_outcome(id, agent, Some(Ratio::of(estimate.unsigned_abs(), actual.0.unsigned_abs())));
+        let efficiency = Ratio::of(estimate.unsigned_abs(), actual.0.unsigned_abs());
+        let lead = self.at.since(task.submitted_at);
+        self.metrics.succeeded(self.at, &task.spec.kind, actual, lead, efficiency);
+        self.note_outcome(id, agent, Some(efficiency));
     }
 
     /// Takes an attempt into the agent's record with tasks of this type.
@@ -254,6 +268,7 @@ impl State {
         });
         self.doom_dependents(id);
         self.lower_blockers(id);
+        self.watch_dead_ends_around(id);
     }
 
     pub(super) fn task_returned(&mut self, id: TaskId, cause: Cause, boosted: bool, note: Option<&Text>) {
@@ -306,6 +321,7 @@ impl State {
         });
         self.recompute_urgency(id);
         self.raise_blockers(id);
+        self.watch_dead_ends_around(id);
     }
 
     fn owner_of(&self, id: TaskId) -> AgentId {
@@ -339,6 +355,7 @@ impl State {
 
     /// Takes a task out of the indexes of its state, and returns that.
     pub(super) fn leave(&mut self, id: TaskId) -> TaskState {
+        self.unwatch(id);
         let task = &self.tasks[id];
         let state = task.state();
         self.counts.sub(state);
@@ -357,6 +374,7 @@ impl State {
 
     /// Puts a task into the indexes of its state.
     pub(crate) fn enter(&mut self, id: TaskId) {
+        self.watch(id);
         let task = &self.tasks[id];
         let state = task.state();
         self.counts.add(state);

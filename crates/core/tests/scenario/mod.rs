@@ -29,7 +29,7 @@ use kapell_plan::Greedy;
 pub struct Scenario<P = Greedy> {
     pub engine: Engine<P>,
     pub log: Vec<Record>,
-    now: i64,
+    pub now: i64,
     commands: u128,
     tokens: BTreeMap<(String, String), AssignmentId>,
 }

@@ -8,7 +8,7 @@ use kapell_core::{
     Agent, Counts, Escalation, Notice, Offer, OfferState, Project, Reply, State, Subject, Task,
 };
 use kapell_core::{Evidence, InferredRequire, Unresolved};
-use kapell_model::{AgentId, Inference, Moment, Policy, Ratio, Span, TaskState};
+use kapell_model::{AgentId, Inference, Moment, Policy, Ratio, Reporting, Span, TaskState};
 
 use crate::fleet::{Handed, View};
 
@@ -451,5 +451,24 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
         .to_owned(),
         estimate_hours_by_complexity: policy.estimate_by_complexity.iter().map(|&span| hours(span)).collect(),
         inference: policy.inference.as_str().to_owned(),
+        reporting: Some(reporting(&policy.reporting)),
+    }
+}
+
+fn reporting(reporting: &Reporting) -> api::Reporting {
+    let (weights, minutes) = (reporting.weights, reporting.daily_at.0 / 60_000);
+    api::Reporting {
+        health_weights: api::HealthWeights {
+            online: weights.online.as_decimal(),
+            success: weights.success.as_decimal(),
+            running: weights.running.as_decimal(),
+            queued: weights.queued.as_decimal(),
+            escalations: weights.escalations.as_decimal(),
+        },
+        health_min: reporting.health_min.as_decimal(),
+        health_margin: reporting.health_margin.as_decimal(),
+        period_ms: reporting.period.0,
+        expected_wait_ms: reporting.expected_wait.0,
+        daily_at: format!("{:02}:{:02}", minutes / 60, minutes % 60),
     }
 }

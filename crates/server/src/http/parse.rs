@@ -7,8 +7,8 @@ use kapell_api as api;
 use kapell_api::Problem;
 use kapell_core::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Claims, DependencyKind, Inference, Moment, Name, NameError, NoticeId,
-    OnFailedDependency, Policy, Priority, Ratio, Span, TaskState, Text, Weights, limits,
+    Ack, AgentKind, AssignmentId, Claims, DependencyKind, HealthWeights, Inference, Moment, Name, NameError,
+    NoticeId, OnFailedDependency, Policy, Priority, Ratio, Reporting, Span, TaskState, Text, Weights, limits,
 };
 
 type Parsed<T> = Result<T, Problem>;
@@ -231,6 +231,41 @@ fn closed(closed: &api::ClosedWork) -> Parsed<Closed> {
     })
 }
 
+fn reporting(reporting: &api::Reporting) -> Parsed<Reporting> {
+    let weights = &reporting.health_weights;
+    let weight = |part: &str, weight| ratio(&format!("reporting.health_weights.{part}"), weight);
+    Ok(Reporting {
+        weights: HealthWeights {
+            online: weight("online", weights.online)?,
+            success: weight("success", weights.success)?,
+            running: weight("running", weights.running)?,
+            queued: weight("queued", weights.queued)?,
+            escalations: weight("escalations", weights.escalations)?,
+        },
+        health_min: ratio("reporting.health_min", reporting.health_min)?,
+        health_margin: ratio("reporting.health_margin", reporting.health_margin)?,
+        period: Span(reporting.period_ms),
+        expected_wait: Span(reporting.expected_wait_ms),
+        daily_at: time_of_day("reporting.daily_at", &reporting.daily_at)?,
+    })
+}
+
+/// Reads a time of day, `HH:MM`.
+fn time_of_day(field: &str, text: &str) -> Parsed<Span> {
+    let two = |digits: &str| {
+        let plain = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<i64>().ok().filter(|_| plain)
+    };
+    let parts = text.split_once(':').and_then(|(hour, minute)| Some((two(hour)?, two(minute)?)));
+    match parts.filter(|&(hour, minute)| hour < 24 && minute < 60) {
+        Some((hour, minute)) => Ok(Span::minutes(hour * 60 + minute)),
+        None => {
+            let given = format!("`{}`", text.escape_default().take(100).collect::<String>());
+            Err(Problem::field(field, given, "HH:MM, 00:00 to 23:59, UTC"))
+        }
+    }
+}
+
 /// Reads a policy. Ranges are the core's business; here only what has no place inside is refused.
 pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
     let claims = match policy.claims.as_str() {
@@ -286,6 +321,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         on_failed_dependency,
         estimate_by_complexity,
         inference,
+        reporting: policy.reporting.as_ref().map(reporting).transpose()?.unwrap_or_default(),
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }

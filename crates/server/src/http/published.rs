@@ -1,7 +1,9 @@
 //! From events inside to events outside. The two never share a struct, so that either can change.
 
 use kapell_api as api;
-use kapell_core::{AgentSpec, Analysis, Dropped, Event, Evidence, ProjectSpec, Record, Subject, TaskSpec};
+use kapell_core::{
+    AgentSpec, Analysis, Dropped, Event, Evidence, Health, ProjectSpec, Record, Share, Subject, TaskSpec,
+};
 use kapell_model::{AgentId, Considered, Name, TaskId};
 use serde_json::{Map, Value, json};
 
@@ -78,6 +80,8 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::CapabilityRemoved { .. }
         | Event::PlanApplied { .. }
         | Event::EscalationSettled { .. }
+        | Event::HealthFell { .. }
+        | Event::HealthRecovered { .. }
         | Event::CommandKeyed { .. } => none,
     }
 }
@@ -193,6 +197,10 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::EscalationSettled { escalation, note } => {
             json!({ "escalation": escalation.to_string(), "note": note })
         }
+        Event::HealthFell { health: fell, below } => {
+            json!({ "health": health(fell), "below": below.as_decimal() })
+        }
+        Event::HealthRecovered { health: recovered } => json!({ "health": health(recovered) }),
         Event::CommandKeyed { .. } => json!({}),
     };
     match data {
@@ -227,6 +235,18 @@ fn inferred(analysis: &Analysis) -> Value {
         "requires": requires.collect::<Vec<_>>(),
         "edges": edges.collect::<Vec<_>>(),
         "passed_over": passed_over.collect::<Vec<_>>(),
+    })
+}
+
+fn health(health: &Health) -> Value {
+    let share = |share: Share| json!({ "good": share.good, "all": share.all });
+    json!({
+        "total": health.total.as_decimal(),
+        "online": share(health.online),
+        "success": share(health.success),
+        "running": share(health.running),
+        "queued": share(health.queued),
+        "escalations": share(health.escalations),
     })
 }
 

@@ -1,0 +1,268 @@
+//! What a fleet has done, in sums and windows of bounded size (SEMANTICS 8 and 13).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kapell_model::{Moment, Name, Position, Ratio, Span, limits};
+use serde::{Deserialize, Serialize};
+
+use crate::effort::Efforts;
+
+const HOUR: i64 = Span::hours(1).0;
+/// Hours of the window that rates are taken over.
+const WINDOW_HOURS: i64 = 24;
+
+/// What happened within one hour, or some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Tasks that were submitted.
+    pub submitted: u32,
+    /// Tasks that were completed, by their owner's report or by an accepted late result.
+    pub completed: u32,
+    /// Attempts that their owner completed.
+    pub succeeded: u32,
+    /// Attempts that failed.
+    pub failed: u32,
+    /// What those that succeeded have taken from start to report.
+    pub effort: Span,
+    /// From submission to completion of those that succeeded.
+    pub lead: Span,
+    /// The sum of min(1, estimate / actual) of those that succeeded, in millionths.
+    pub efficiency_micros: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.submitted += other.submitted;
+        self.completed += other.completed;
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.effort.0 = self.effort.0.saturating_add(other.effort.0);
+        self.lead.0 = self.lead.0.saturating_add(other.lead.0);
+        self.efficiency_micros += other.efficiency_micros;
+    }
+
+    /// Returns the attempts that ended.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.succeeded + self.failed
+    }
+
+    /// Returns the mean of what an attempt that succeeded has taken.
+    #[must_use]
+    pub fn effort_mean(&self) -> Option<Span> {
+        (self.succeeded > 0).then(|| Span(self.effort.0 / i64::from(self.succeeded)))
+    }
+
+    /// Returns the mean time from submission to completion.
+    #[must_use]
+    pub fn lead_mean(&self) -> Option<Span> {
+        (self.succeeded > 0).then(|| Span(self.lead.0 / i64::from(self.succeeded)))
+    }
+
+    /// Returns the mean of min(1, estimate / actual).
+    #[must_use]
+    pub fn efficiency(&self) -> Option<Ratio> {
+        let of = || Ratio::of(self.efficiency_micros, u64::from(self.succeeded) * u64::from(Ratio::UNIT));
+        (self.succeeded > 0).then(of)
+    }
+}
+
+/// Completion times of one type: sums over all, percentiles over the last 50.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completions {
+    count: u64,
+    sum: Span,
+    recent: Efforts,
+}
+
+impl Completions {
+    /// Returns how many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Returns their mean.
+    #[must_use]
+    pub fn mean(&self) -> Option<Span> {
+        let count = i64::try_from(self.count).ok().filter(|&count| count > 0)?;
+        Some(Span(self.sum.0 / count))
+    }
+
+    /// Returns what `percent` of the last 50 did not exceed (nearest rank).
+    #[must_use]
+    pub fn percentile(&self, percent: usize) -> Option<Span> {
+        self.recent.percentile(percent)
+    }
+}
+
+/// The last waits of one class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Waits {
+    recent: Efforts,
+    last: Position,
+}
+
+/// What a fleet has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Hours since 1970 in which anything happened, oldest first.
+    hours: VecDeque<(i64, Tally)>,
+    kinds: BTreeMap<Name, Completions>,
+    other_kinds: Completions,
+    /// Waits by the class's fingerprint.
+    waits: BTreeMap<u64, Waits>,
+    /// The same classes by when one of them was placed last.
+    placed: BTreeMap<Position, u64>,
+}
+
+impl Metrics {
+    /// Returns what happened in the 24 hours up to `now`, counted in whole hours with the present one as the last.
+    #[must_use]
+    pub fn last_day(&self, now: Moment) -> Tally {
+        let last = now.0.div_euclid(HOUR);
+        self.sum(last - WINDOW_HOURS + 1, last)
+    }
+
+    /// Returns what happened in the 24 hours before those of [`Metrics::last_day`].
+    #[must_use]
+    pub fn day_before(&self, now: Moment) -> Tally {
+        let last = now.0.div_euclid(HOUR) - WINDOW_HOURS;
+        self.sum(last - WINDOW_HOURS + 1, last)
+    }
+
+    /// Returns what happened since midnight, UTC.
+    #[must_use]
+    pub fn today(&self, now: Moment) -> Tally {
+        let last = now.0.div_euclid(HOUR);
+        self.sum(last.div_euclid(24) * 24, last)
+    }
+
+    /// Returns what happened in each of the 24 hours up to `now`, oldest first.
+    #[must_use]
+    pub fn by_hour(&self, now: Moment) -> Vec<Tally> {
+        let last = now.0.div_euclid(HOUR);
+        (last - WINDOW_HOURS + 1..=last).map(|hour| self.sum(hour, hour)).collect()
+    }
+
+    fn sum(&self, first: i64, last: i64) -> Tally {
+        let mut sum = Tally::default();
+        for (_, tally) in self.hours.iter().filter(|(hour, _)| (first..=last).contains(hour)) {
+            sum.add(tally);
+        }
+        sum
+    }
+
+    /// Visits the completion times by type, those of types beyond the bound last and without a name.
+    pub fn completions(&self) -> impl Iterator<Item = (Option<&Name>, &Completions)> {
+        let others = Some((None, &self.other_kinds)).filter(|(_, others)| others.count > 0);
+        self.kinds.iter().map(|(name, completions)| (Some(name), completions)).chain(others)
+    }
+
+    /// Returns the median of the last 50 waits of a class; nothing where none is remembered.
+    pub(crate) fn expected_wait(&self, class: u64) -> Option<Span> {
+        self.waits.get(&class)?.recent.percentile(50)
+    }
+
+    fn hour(&mut self, at: Moment) -> &mut Tally {
+        let hour = at.0.div_euclid(HOUR);
+        if self.hours.back().is_none_or(|(last, _)| *last < hour) {
+            if self.hours.len() == limits::METRIC_HOURS_MAX {
+                self.hours.pop_front();
+            }
+            self.hours.push_back((hour, Tally::default()));
+        }
+        &mut self.hours.back_mut().expect("one was just made").1
+    }
+
+    pub(crate) fn submitted(&mut self, at: Moment) {
+        self.hour(at).submitted += 1;
+    }
+
+    pub(crate) fn completed(&mut self, at: Moment) {
+        self.hour(at).completed += 1;
+    }
+
+    pub(crate) fn failed(&mut self, at: Moment) {
+        self.hour(at).failed += 1;
+    }
+
+    /// Notes an attempt that its owner completed.
+    pub(crate) fn succeeded(&mut self, at: Moment, kind: &Name, effort: Span, lead: Span, efficiency: Ratio) {
+        self.hour(at).add(&Tally {
+            succeeded: 1,
+            effort,
+            lead,
+            efficiency_micros: u64::from(efficiency.as_micros()),
+            ..Tally::default()
+        });
+        let known = self.kinds.contains_key(kind) || self.kinds.len() < limits::METRIC_KINDS_MAX;
+        let completions =
+            if known { self.kinds.entry(kind.clone()).or_default() } else { &mut self.other_kinds };
+        completions.count += 1;
+        completions.sum.0 = completions.sum.0.saturating_add(effort.0);
+        completions.recent.push(effort);
+    }
+
+    /// Notes how long a task of a class has waited in the queue.
+    pub(crate) fn waited(&mut self, position: Position, class: u64, wait: Span) {
+        if let Some(waits) = self.waits.get_mut(&class) {
+            self.placed.remove(&waits.last);
+            waits.last = position;
+            waits.recent.push(wait);
+        } else {
+            if self.waits.len() == limits::METRIC_CLASSES_MAX
+                && let Some((_, longest_ago)) = self.placed.pop_first()
+            {
+                self.waits.remove(&longest_ago);
+            }
+            let mut recent = Efforts::default();
+            recent.push(wait);
+            self.waits.insert(class, Waits { recent, last: position });
+        }
+        self.placed.insert(position, class);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_at_midnight_and_a_window_after_24_hours() {
+        let mut metrics = Metrics::default();
+        let day = 20_000 * 24 * HOUR;
+        for hour in [-30, -20, -1, 0, 3] {
+            metrics.completed(Moment(day + hour * HOUR + 5));
+        }
+        let now = Moment(day + 3 * HOUR + 10);
+        assert_eq!(metrics.today(now).completed, 2);
+        assert_eq!(metrics.last_day(now).completed, 4);
+        assert_eq!(metrics.day_before(now).completed, 1);
+        let by_hour: Vec<u32> = metrics.by_hour(now).iter().map(|tally| tally.completed).collect();
+        assert_eq!((by_hour.len(), by_hour[0], by_hour[23]), (24, 1, 1));
+        assert_eq!(metrics.last_day(Moment(day + 27 * HOUR)).completed, 0);
+        for hour in 4..200 {
+            metrics.completed(Moment(day + hour * HOUR));
+        }
+        assert_eq!(metrics.hours.len(), limits::METRIC_HOURS_MAX);
+    }
+
+    #[test]
+    fn the_class_of_which_none_was_placed_for_longest_is_forgotten() {
+        let mut metrics = Metrics::default();
+        let classes = limits::METRIC_CLASSES_MAX as u64;
+        for class in 0..classes {
+            metrics.waited(Position(class + 1), class, Span(10));
+        }
+        metrics.waited(Position(classes + 1), 0, Span(30));
+        metrics.waited(Position(classes + 2), classes, Span(20));
+        assert_eq!(metrics.expected_wait(0), Some(Span(10)));
+        assert_eq!(metrics.expected_wait(1), None);
+        assert_eq!(metrics.expected_wait(classes), Some(Span(20)));
+        assert_eq!(
+            (metrics.waits.len(), metrics.placed.len()),
+            (limits::METRIC_CLASSES_MAX, limits::METRIC_CLASSES_MAX)
+        );
+    }
+}

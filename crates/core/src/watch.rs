@@ -1,0 +1,272 @@
+//! What must be seen without looking at every task: indexes by due time, sums and sets, kept with every change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kapell_model::{
+    AgentState, Class, ClassId, EscalationId, Moment, Priority, Span, TaskId, TaskState, Word,
+};
+
+use crate::command::TaskRef;
+use crate::due::Due;
+use crate::escalation::{Escalation, EscalationKind};
+use crate::state::State;
+use crate::task::Task;
+
+/// The indexes. All of them are derived, and made again when a snapshot is read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    /// Tasks in the queue, by when they are expected to leave it.
+    waiting: Due,
+    /// Running tasks, by when they count as stalled.
+    running: Due,
+    /// Open escalations but the alert about the health itself, by their ack time.
+    escalations: Due,
+    /// Open tasks of critical priority.
+    critical: u32,
+    /// Work in the queue or set aside by class, in milliseconds of estimate.
+    demand: Vec<u64>,
+    /// Fingerprints of the classes.
+    class_keys: Vec<u64>,
+    /// Failed and cancelled tasks that open ones wait for.
+    dead_ends: BTreeSet<TaskId>,
+}
+
+/// When a running task counts as stalled: twice its p90 estimate after it began (SEMANTICS 4).
+fn stalled_after(task: &Task) -> Option<Moment> {
+    let started = task.owner.as_ref()?.started_at?;
+    Some(started.after(Span(task.estimate_p90().0.saturating_mul(2))))
+}
+
+impl Watch {
+    fn count(&mut self, task: &Task, enters: bool) {
+        let put = |due: &mut Due, moment| {
+            if enters { due.insert(moment, task.id.0) } else { due.remove(moment, task.id.0) }
+        };
+        match task.state() {
+            TaskState::Ready => put(&mut self.waiting, task.expected_by.unwrap_or(Moment::NEVER)),
+            TaskState::InProgress => put(&mut self.running, stalled_after(task).unwrap_or(Moment::NEVER)),
+            _ => {}
+        }
+        if matches!(task.state(), TaskState::Ready | TaskState::Deferred) {
+            let (estimate, class) = (task.estimate.0.unsigned_abs(), task.class.index());
+            if self.demand.len() <= class {
+                self.demand.resize(class + 1, 0);
+            }
+            let demand = &mut self.demand[class];
+            *demand = if enters { *demand + estimate } else { *demand - estimate };
+        }
+        if task.is_open() && task.priority == Priority::Critical {
+            self.critical = if enters { self.critical + 1 } else { self.critical - 1 };
+        }
+    }
+}
+
+impl State {
+    /// Takes a task out of the indexes.
+    pub(crate) fn unwatch(&mut self, id: TaskId) {
+        self.watch.count(&self.tasks[id], false);
+    }
+
+    /// Puts a task into the indexes; one that has just entered the queue is expected to leave it in time.
+    pub(crate) fn watch(&mut self, id: TaskId) {
+        let task = &self.tasks[id];
+        if task.state() == TaskState::Ready && task.expected_by.is_none() {
+            let expected = self.expected_wait(task);
+            let task = &mut self.tasks[id];
+            task.expected_by = Some(task.state_since.after(expected));
+        }
+        self.watch.count(&self.tasks[id], true);
+    }
+
+    /// Returns the wait that is expected of a task: the median of the last 50 of its class, else what the policy says.
+    #[must_use]
+    pub fn expected_wait(&self, task: &Task) -> Span {
+        let key = self.watch.class_keys.get(task.class.index()).copied();
+        let known = key.and_then(|key| self.metrics.expected_wait(key));
+        known.unwrap_or(self.policy.reporting.expected_wait)
+    }
+
+    /// Notes how long a task has waited that gets an owner now.
+    pub(crate) fn note_wait(&mut self, id: TaskId) {
+        let task = &self.tasks[id];
+        if task.state() == TaskState::Ready {
+            let wait = self.at.since(task.state_since);
+            self.metrics.waited(self.position, self.watch.class_keys[task.class.index()], wait);
+        }
+    }
+
+    /// Makes the fingerprint of a new class. It is made of names, so that it is the same after a restart.
+    pub(crate) fn fingerprint_class(&mut self, class: &Class, soft: bool) {
+        let name = |word: Word| self.words.name(word).as_str();
+        let mut hash = Fingerprint::default();
+        let mut requires: Vec<_> = class.requires.iter().map(|it| (name(it.capability), it)).collect();
+        requires.sort_unstable_by_key(|&(name, _)| name);
+        for (name, required) in requires {
+            hash.add(name.as_bytes());
+            hash.add(&required.weight.to_le_bytes());
+            hash.add(&required.minimum.as_micros().to_le_bytes());
+        }
+        for word in [Some(class.kind), class.project, class.role] {
+            hash.add(word.map_or("", name).as_bytes());
+        }
+        for agent in class.pin.iter().chain(&class.exclude) {
+            hash.add(&agent.0.to_le_bytes());
+        }
+        hash.add(&[u8::from(class.pin.is_some()), u8::from(soft)]);
+        self.watch.class_keys.push(hash.0);
+    }
+
+    pub(crate) fn watch_escalation(&mut self, id: EscalationId, open: bool) {
+        let found = self.escalations.get((id.0 as usize).wrapping_sub(1));
+        let Some(escalation) = found.filter(|it| it.kind != EscalationKind::HealthLow) else { return };
+        if open {
+            self.watch.escalations.insert(escalation.due, id.0);
+        } else {
+            self.watch.escalations.remove(escalation.due, id.0);
+        }
+    }
+
+    /// Notes whether open tasks wait for one that failed or was called off.
+    pub(crate) fn watch_dead_end(&mut self, id: TaskId) {
+        if self.is_dead_end(id) {
+            self.watch.dead_ends.insert(id);
+        } else {
+            self.watch.dead_ends.remove(&id);
+        }
+    }
+
+    fn is_dead_end(&self, id: TaskId) -> bool {
+        let task = &self.tasks[id];
+        let waits = |&dependent: &TaskId| self.tasks[dependent].is_open();
+        matches!(task.state(), TaskState::Failed | TaskState::Cancelled) && task.dependents.iter().any(waits)
+    }
+
+    /// Returns how many open tasks are critical by their own priority.
+    #[must_use]
+    pub fn critical(&self) -> u32 {
+        self.watch.critical
+    }
+
+    /// Returns how many of the tasks in the queue have waited longer than was expected.
+    #[must_use]
+    pub fn overdue_waits(&self, now: Moment) -> usize {
+        self.watch.waiting.past(now)
+    }
+
+    /// Visits the tasks in the queue that have waited longer than was expected, the longest past that first.
+    pub fn waiting_too_long(&self, now: Moment) -> impl Iterator<Item = &Task> + '_ {
+        self.watch.waiting.overdue(now).map(|id| &self.tasks[TaskId(id)])
+    }
+
+    /// Returns how many running tasks are stalled.
+    #[must_use]
+    pub fn stalled(&self, now: Moment) -> usize {
+        self.watch.running.past(now)
+    }
+
+    /// Visits the running tasks that are stalled, the longest so first.
+    pub fn stalled_tasks(&self, now: Moment) -> impl Iterator<Item = &Task> + '_ {
+        self.watch.running.overdue(now).map(|id| &self.tasks[TaskId(id)])
+    }
+
+    /// Returns how many open escalations count for the health: all but the alert about it.
+    #[must_use]
+    pub fn watched_escalations(&self) -> usize {
+        self.watch.escalations.len()
+    }
+
+    /// Returns how many of these are past their ack time.
+    #[must_use]
+    pub fn overdue_escalations(&self, now: Moment) -> usize {
+        self.watch.escalations.past(now)
+    }
+
+    /// Visits the open escalations past their ack time, the longest so first; not the alert about the health.
+    pub fn escalations_overdue(&self, now: Moment) -> impl Iterator<Item = &Escalation> + '_ {
+        self.watch.escalations.overdue(now).filter_map(|id| self.escalations.get(id as usize - 1))
+    }
+
+    /// Visits the failed and cancelled tasks that open ones wait for.
+    pub fn dead_ends(&self) -> impl Iterator<Item = &Task> + '_ {
+        self.watch.dead_ends.iter().map(|&id| &self.tasks[id])
+    }
+
+    /// Returns the capabilities that work in the queue or set aside needs, each with its share of the estimates by weight.
+    #[must_use]
+    pub fn demand(&self) -> BTreeMap<Word, Span> {
+        let mut demand = BTreeMap::new();
+        let classes = self.watch.demand.iter().zip(0_u32..).filter(|&(&millis, _)| millis > 0);
+        for (&millis, class) in classes {
+            let class = self.situation.class(ClassId(class));
+            let weights: u128 = class.requires.iter().map(|required| u128::from(required.weight)).sum();
+            for required in &class.requires {
+                let share = u128::from(millis) * u128::from(required.weight) / weights.max(1);
+                let share = i64::try_from(share).unwrap_or(i64::MAX);
+                let sum = demand.entry(required.capability).or_insert(Span(0));
+                sum.0 = sum.0.saturating_add(share);
+            }
+        }
+        demand
+    }
+
+    /// Returns how many agents are registered and not removed.
+    #[must_use]
+    pub fn registered(&self) -> usize {
+        self.registered
+    }
+
+    /// Compares the indexes with what they are derived from.
+    pub(crate) fn check_watch(&self) -> Result<(), String> {
+        let mut plain = Watch { class_keys: self.watch.class_keys.clone(), ..Watch::default() };
+        for task in self.tasks.iter() {
+            plain.count(task, true);
+            if self.is_dead_end(task.id) {
+                plain.dead_ends.insert(task.id);
+            }
+        }
+        plain.demand.resize(self.watch.demand.len().max(plain.demand.len()), 0);
+        for escalation in self.escalations.iter().filter(|it| it.settled.is_none()) {
+            if escalation.kind != EscalationKind::HealthLow {
+                plain.escalations.insert(escalation.due, escalation.id.0);
+            }
+        }
+        let registered = self.agents.iter().filter(|agent| agent.state != AgentState::Removed).count();
+        let differs = [
+            ("queued tasks by due time", plain.waiting != self.watch.waiting),
+            ("running tasks by due time", plain.running != self.watch.running),
+            ("escalations by due time", plain.escalations != self.watch.escalations),
+            ("critical tasks", plain.critical != self.watch.critical),
+            ("demand by class", !plain.demand.starts_with(&self.watch.demand)),
+            ("dead ends", plain.dead_ends != self.watch.dead_ends),
+            ("registered agents", registered != self.registered),
+        ];
+        match differs.iter().find(|(_, differs)| *differs) {
+            Some((what, _)) => Err(format!("the index of {what} is not what the facts give")),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns where in the log the last decisions about a task stand, oldest first; nothing where there is no such task.
+    #[must_use]
+    pub fn decisions(&self, reference: &TaskRef) -> Option<Vec<kapell_model::Position>> {
+        self.task_id(reference).map(|id| self.task(id).decisions.iter().copied().collect())
+    }
+}
+
+/// FNV-1a over parts, each closed by its length.
+struct Fingerprint(u64);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fingerprint {
+    fn add(&mut self, part: &[u8]) {
+        let length = part.len() as u64;
+        for &byte in part.iter().chain(&length.to_le_bytes()) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
