@@ -10,6 +10,7 @@ mod machine;
 mod replay;
 mod table;
 mod wire;
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("idle", http::measure_idle),
     ("layers", http::measure_layers),
     ("replay", replay::measure),
+    ("workflows", workflows::measure),
 ];
 
 /// What the command line asks for.
