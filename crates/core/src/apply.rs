@@ -5,7 +5,7 @@
 
 mod agents;
 mod capabilities;
-mod graph;
+pub(crate) mod graph;
 mod tasks;
 
 use kapell_model::{TaskId, limits};

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use kapell_model::{AgentState, TaskState};
 
+use crate::apply::graph::start_before;
 use crate::state::{Counts, State};
 
 /// One promise about the state.
@@ -256,8 +257,7 @@ fn urgency_flows(state: &State) -> Result<(), String> {
             return Err(format!("{} is {} and has reason to be {reason}", task.id, task.effective));
         }
         for dependent in waiting() {
-            let latest = dependent.latest_start;
-            if latest != kapell_model::Moment::NEVER && task.latest_start > latest.before(task.estimate) {
+            if task.latest_start > start_before(dependent.latest_start, task.estimate) {
                 return Err(format!("{} starts too late for {}", task.id, dependent.id));
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kapell_model::{
     AgentId, AssignmentId, ClassId, DependencyKind, Moment, OfferId, Position, Priority, QueueKey, Span,
-    TaskId, TaskState, Text,
+    TaskId, TaskState, Text, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +92,7 @@ pub struct Task {
     pub priority: Priority,
     /// The highest of its own and of every open task that transitively waits for it.
     pub effective: Priority,
-    /// Deadline minus remaining critical path, over itself and all that wait for it.
+    /// Deadline minus remaining critical path, over itself and all that wait for it; see [`Task::must_start_by`].
     pub latest_start: Moment,
     /// What it waits for or has to do with.
     pub edges: Vec<Edge>,
@@ -175,6 +175,12 @@ impl Task {
             submitted: self.submitted_at,
             task: self.id,
         }
+    }
+
+    /// Returns when it must start for every deadline on its way to be held; nothing where there is none.
+    #[must_use]
+    pub fn must_start_by(&self) -> Option<Moment> {
+        Some(self.latest_start).filter(|&moment| moment < Moment::NEVER.before(limits::PATH_MAX))
     }
 
     /// Returns what nine of ten such tasks are expected to be done within: learned, else twice the estimate.

@@ -300,6 +300,26 @@ fn the_latest_start_counts_the_way_that_is_left() {
 }
 
 #[test]
+fn without_a_deadline_the_longest_remaining_path_goes_first() {
+    let scenario = Scenario::play(
+        "submit t1
+         submit t2
+         submit t3 after=t2
+         submit t4 deadline=+900h
+         agent A slots=2
+         show t4      -> assigned medium A    # a deadline goes before none
+         show t2      -> assigned medium A    # t3 waits for it
+         show t1      -> ready medium
+         done t2 A    -> completed
+         show t1      -> assigned medium A    # as long as t3, and older
+         show t3      -> ready medium",
+    );
+    let starts: Vec<bool> =
+        scenario.engine.state().tasks().iter().map(|task| task.must_start_by().is_some()).collect();
+    assert_eq!(starts, [false, false, false, true], "only a deadline makes a latest start");
+}
+
+#[test]
 fn a_critical_task_that_nobody_can_take_calls_once() {
     let scenario = Scenario::play(
         "agent A rust=0.3

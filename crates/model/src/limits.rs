@@ -94,5 +94,8 @@ pub const DURATION_MIN: Span = Span(10);
 pub const DURATION_MAX: Span = Span::hours(24 * 366);
 /// Largest estimate of one task.
 pub const ESTIMATE_MAX: Span = Span::hours(10_000);
+/// Longest remaining path by which tasks without a deadline are told apart in the queue: at it a growing chain costs
+/// nothing more.
+pub const PATH_MAX: Span = Span::hours(10_000);
 /// A jump of the clock beyond this begins every lease again.
 pub const CLOCK_JUMP: Span = Span::minutes(1);

@@ -95,7 +95,7 @@ impl AgentView {
 pub struct QueueKey {
     /// Effective priority.
     pub priority: Priority,
-    /// Deadline minus remaining critical path, [`Moment::NEVER`] where no deadline applies.
+    /// Deadline minus remaining critical path; where no deadline applies, [`Moment::NEVER`] minus that.
     pub latest_start: Moment,
     /// When the task was submitted.
     pub submitted: Moment,

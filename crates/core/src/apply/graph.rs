@@ -4,10 +4,13 @@
 //! are kept incrementally: what becomes more urgent is pushed to what it waits for, and only what has lost its
 //! reason is computed anew from its dependents.
 
-use kapell_model::{DependencyKind, Moment, Priority, TaskId, TaskState};
+use std::collections::VecDeque;
 
+use kapell_model::{DependencyKind, Moment, Priority, Span, TaskId, TaskState, limits};
+
+use crate::command::TaskSpec;
 use crate::state::State;
-use crate::task::{Edge, Task};
+use crate::task::Edge;
 
 impl State {
     /// Makes a new task known to those that it waits for, and counts which of them are open.
@@ -94,18 +97,19 @@ impl State {
         if !self.tasks[id].is_open() || self.tasks[id].open_blockers == 0 {
             return;
         }
-        let mut raised = vec![id];
-        while let Some(id) = raised.pop() {
+        // First in, first out: a task that can be reached on many ways is not gone through once for each of them.
+        let mut raised = VecDeque::from([id]);
+        while let Some(id) = raised.pop_front() {
             let task = &self.tasks[id];
             let (effective, latest_start) = (task.effective, task.latest_start);
             let blockers: Vec<TaskId> = task.gates().filter(|on| self.tasks[*on].is_open()).collect();
             for on in blockers {
                 let blocker = &self.tasks[on];
                 let effective = blocker.effective.min(effective);
-                let latest_start = blocker.latest_start.min(earlier(latest_start, blocker));
+                let latest_start = blocker.latest_start.min(start_before(latest_start, blocker.estimate));
                 if (effective, latest_start) != (blocker.effective, blocker.latest_start) {
                     self.set_urgency(on, effective, latest_start);
-                    raised.push(on);
+                    raised.push_back(on);
                 }
             }
         }
@@ -121,15 +125,13 @@ impl State {
 
     /// Computes the urgency of a task from its own and its open dependents', and goes on upwards where it changed.
     pub(super) fn recompute_urgency(&mut self, id: TaskId) {
-        let mut stale = vec![id];
-        while let Some(id) = stale.pop() {
+        let mut stale = VecDeque::from([id]);
+        while let Some(id) = stale.pop_front() {
             let task = &self.tasks[id];
             if !task.is_open() {
                 continue;
             }
-            let deadline =
-                self.project_deadline(task.spec.project.as_ref()).into_iter().chain(task.spec.deadline).min();
-            let own = deadline.map_or(Moment::NEVER, |deadline| deadline.before(task.estimate));
+            let own = self.own_latest_start(&task.spec, task.estimate);
             let open = || {
                 task.dependents.iter().map(|dependent| &self.tasks[*dependent]).filter(|task| task.is_open())
             };
@@ -138,7 +140,7 @@ impl State {
                 .min()
                 .map_or(task.priority, |p| p.min(task.priority));
             let latest_start = open()
-                .map(|dependent| earlier(dependent.latest_start, task))
+                .map(|dependent| start_before(dependent.latest_start, task.estimate))
                 .min()
                 .map_or(own, |m| m.min(own));
             if (effective, latest_start) != (task.effective, task.latest_start) {
@@ -146,6 +148,13 @@ impl State {
                 self.set_urgency(id, effective, latest_start);
             }
         }
+    }
+
+    /// Returns when a task must start for its own sake: before its deadline or its project's; without one, before a moment
+    /// that lies behind all deadlines and is the same for all, so that the longest remaining path goes first.
+    pub(super) fn own_latest_start(&self, spec: &TaskSpec, estimate: Span) -> Moment {
+        let deadline = self.project_deadline(spec.project.as_ref()).into_iter().chain(spec.deadline).min();
+        start_before(deadline.unwrap_or(Moment::NEVER), estimate)
     }
 
     fn set_urgency(&mut self, id: TaskId, effective: Priority, latest_start: Moment) {
@@ -162,7 +171,10 @@ impl State {
     }
 }
 
-/// Returns when `blocker` must start so that something can start at `dependent_start`.
-fn earlier(dependent_start: Moment, blocker: &Task) -> Moment {
-    if dependent_start == Moment::NEVER { Moment::NEVER } else { dependent_start.before(blocker.estimate) }
+/// Returns when something that takes `estimate` must start to be over at `end`. Behind what has no deadline lies a path that
+/// is no longer than [`limits::PATH_MAX`].
+pub(crate) fn start_before(end: Moment, estimate: Span) -> Moment {
+    let floor = Moment::NEVER.before(limits::PATH_MAX);
+    let start = end.before(estimate);
+    if end >= floor { start.max(floor) } else { start }
 }

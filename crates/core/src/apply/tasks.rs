@@ -25,7 +25,6 @@ impl State {
         (estimate, learned): (Span, Option<Learned>),
         analysis: Option<&Arc<Analysis>>,
     ) {
-        let deadline = self.project_deadline(spec.project.as_ref()).into_iter().chain(spec.deadline).min();
         let declared = edges.iter().map(|&(on, kind)| Edge { on, kind, waived: false, inferred: false });
         let inferred = analysis.into_iter().flat_map(|analysis| &analysis.edges).map(|edge| Edge {
             on: edge.on,
@@ -42,7 +41,7 @@ impl State {
             analysis: analysis.cloned(),
             priority: spec.priority,
             effective: spec.priority,
-            latest_start: deadline.map_or(Moment::NEVER, |deadline| deadline.before(estimate)),
+            latest_start: self.own_latest_start(spec, estimate),
             edges: declared.chain(inferred).collect(),
             dependents: Vec::new(),
             open_blockers: 0,

@@ -170,7 +170,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         finished_by: ending.and_then(|ending| ending.by).map(|(agent, _)| agent_name(state, agent)),
         reason: ending.and_then(|ending| ending.reason.as_ref()).map(shown),
         deadline: spec.deadline.map(time),
-        latest_start: Some(task.latest_start).filter(|&moment| moment != Moment::NEVER).map(time),
+        latest_start: task.must_start_by().map(time),
         not_before: spec.not_before.map(time),
         deferred_until: task.deferred_until.map(time),
         submitted_at: time(task.submitted_at),
