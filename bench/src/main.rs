@@ -3,6 +3,7 @@
 //! `kapell-bench [NAME...] [--quick] [--write FILE]` runs the named measurements, or all, prints a table and, where
 //! asked, writes it as a page. Every figure is the median of several runs; what it is measured on stands above it.
 
+mod analysis;
 mod core_life;
 mod cost;
 mod http;
@@ -33,6 +34,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("layers", http::measure_layers),
     ("replay", replay::measure),
     ("workflows", workflows::measure),
+    ("analysis", analysis::measure),
 ];
 
 /// What the command line asks for.
