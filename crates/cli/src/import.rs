@@ -329,6 +329,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_text_waits_for_comes_first_and_is_told() {
+        let text = r#"{"id":"x-1","title":"A","description":"Blocked by #2.","status":"open","priority":1}
+{"id":"x-2","title":"B, after x-3","status":"open","priority":1}
+{"id":"x-3","title":"C","description":"depends on x-1","status":"open","priority":1}
+{"id":"x-4","title":"D","description":"depends on x-1","status":"closed","priority":1}"#;
+        let imported = read_bytes("x", text.as_bytes(), None, true).expect("it is read");
+        let keys: Vec<_> = imported.tasks.iter().filter_map(|task| task.key.as_deref()).collect();
+        assert_eq!(keys.len(), 4);
+        let told: Vec<_> = imported.report.inferred.iter().filter(|it| it.field == "text").collect();
+        let shown: Vec<_> = told.iter().map(|it| (it.task.as_str(), it.what.ends_with("no edge"))).collect();
+        // The three make a cycle; one of them has to be passed over, and says so.
+        assert_eq!(shown.iter().filter(|(_, dropped)| *dropped).count(), 1, "{told:?}");
+        assert_eq!(shown.iter().map(|(task, _)| *task).collect::<Vec<_>>(), ["x-1", "x-2", "x-3"]);
+        let place = |key: &str| keys.iter().position(|other| *other == key).expect("it is there");
+        for finding in told.iter().filter(|it| !it.what.ends_with("no edge")) {
+            let on = finding.what.split(" waits for ").nth(1).and_then(|rest| rest.split(':').next());
+            assert!(place(on.expect("a key")) < place(&finding.task), "{finding:?}");
+        }
+    }
+
+    #[test]
     fn a_broken_line_is_listed_or_refuses_all() {
         let text = b"{\"id\":\"a\",\"title\":\"A\",\"status\":\"open\",\"priority\":1}\n{\"id\": oops}\n";
         let imported = read_bytes("x.jsonl", text, None, false).expect("it is read");

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kapell_model::DependencyKind;
+use kapell_model::{DependencyKind, mention};
 
 use super::order::{self, ClosingEdge, Edge, Wish};
 use super::record::Draft;
-use super::report::{Duplicate, ImportReport, LeftOut, LeftOutEdge};
-use super::task::ImportedTask;
+use super::report::{Duplicate, Finding, ImportReport, LeftOut, LeftOutEdge};
+use super::task::{ImportedState, ImportedTask};
 
 /// Tasks of cycles that a report lists in all; beyond it a file would be told longer than it is.
 const CYCLE_TASKS_MAX: usize = 100_000;
@@ -44,7 +44,9 @@ pub fn link(drafts: Vec<Draft>, report: &mut ImportReport) -> Linked {
         report.edge_kept(edge.source_kind);
     }
     let projects = projects(&drafts, &edges);
-    let order = arrange(drafts.len(), &edges);
+    let mentions = mentions(&drafts, &edges);
+    let order = arrange(drafts.len(), &edges, &mentions);
+    tell(&drafts, &mentions, &order, report);
     let parents = parents(&edges);
     let keys: Vec<String> = drafts.iter().map(|draft| draft.task.key.clone()).collect();
     let joints = edges.iter().map(|edge| Joint { task: edge.task, on: edge.on, kind: edge.kind }).collect();
@@ -173,9 +175,9 @@ fn projects(drafts: &[Draft], edges: &[Resolved<'_>]) -> Vec<Option<String>> {
     (0..drafts.len()).map(|task| drafts[task].task.project.clone().or_else(|| outermost(task))).collect()
 }
 
-fn arrange(nodes: usize, edges: &[Resolved<'_>]) -> Vec<usize> {
+fn arrange(nodes: usize, edges: &[Resolved<'_>], mentions: &[Edge]) -> Vec<usize> {
     let mut waits = Vec::new();
-    let mut wishes = Vec::new();
+    let mut wishes: Vec<_> = mentions.iter().map(|&pair| (pair, Wish::Mention)).collect();
     for edge in edges {
         let pair = (edge.task, edge.on);
         match edge.kind {
@@ -185,6 +187,49 @@ fn arrange(nodes: usize, edges: &[Resolved<'_>]) -> Vec<usize> {
         }
     }
     order::arrange(nodes, &waits, &wishes)
+}
+
+/// Finds what open tasks say in their texts that they wait for. The server infers the edges; here it is seen to that what is
+/// named stands before the task that names it. What is recorded between two tasks, in either direction, stands.
+fn mentions(drafts: &[Draft], edges: &[Resolved<'_>]) -> Vec<Edge> {
+    let places: BTreeMap<&str, usize> =
+        drafts.iter().enumerate().map(|(place, draft)| (draft.task.key.as_str(), place)).collect();
+    let recorded: BTreeSet<Edge> =
+        edges.iter().flat_map(|edge| [(edge.task, edge.on), (edge.on, edge.task)]).collect();
+    let mut found = BTreeSet::new();
+    for (task, Draft { task: imported, .. }) in drafts.iter().enumerate() {
+        if !matches!(imported.state, ImportedState::Open | ImportedState::Deferred) {
+            continue;
+        }
+        let own = Some(imported.key.as_str());
+        let said =
+            [&imported.title, &imported.description].into_iter().flat_map(|text| mention::waits(text, own));
+        let named = said.filter_map(|said| {
+            mention::keys(said.name, own).into_iter().find_map(|key| places.get(key.as_str()).copied())
+        });
+        found.extend(named.map(|on| (task, on)).filter(|pair| pair.0 != pair.1 && !recorded.contains(pair)));
+    }
+    found.into_iter().collect()
+}
+
+/// Tells of each mention whether its task comes first, so that the server can make an edge of it.
+fn tell(drafts: &[Draft], mentions: &[Edge], order: &[usize], report: &mut ImportReport) {
+    let mut turn = vec![0; order.len()];
+    for (place, &task) in order.iter().enumerate() {
+        turn[task] = place;
+    }
+    for &(task, on) in mentions {
+        let key = &drafts[on].task.key;
+        let what = if turn[on] < turn[task] {
+            format!(
+                "its text says that it waits for {key}: an inferred edge, unless the policy has inference off"
+            )
+        } else {
+            format!("its text says that it waits for {key}, which other waits put after it: no edge")
+        };
+        let (line, task) = (drafts[task].line, drafts[task].task.key.clone());
+        report.inferred.push(Finding { line, task, field: "text".to_owned(), what });
+    }
 }
 
 fn count(drafts: &[Draft], report: &mut ImportReport) {

@@ -24,6 +24,8 @@ pub enum Wish {
     Relation,
     /// A member would stand after what it belongs to.
     Membership,
+    /// The text says that it waits for the other, which becomes an edge only where the other is there already.
+    Mention,
 }
 
 /// Finds edges whose removal leaves no cycle, each with the cycle that it would close.
@@ -51,7 +53,7 @@ pub fn closing_edges(nodes: usize, edges: &[Edge]) -> Vec<ClosingEdge> {
 pub fn arrange(nodes: usize, waits: &[Edge], wishes: &[(Edge, Wish)]) -> Vec<usize> {
     let mut queue = Queue::new(nodes, waits, wishes);
     let mut order = Vec::with_capacity(nodes);
-    while let Some((_, _, node)) = queue.free.pop_first() {
+    while let Some((_, _, _, node)) = queue.free.pop_first() {
         order.push(node);
         queue.take(node);
     }
@@ -117,19 +119,19 @@ impl Walk {
 struct Queue {
     /// Waits left per node.
     waits: Vec<usize>,
-    /// Wishes left per node: relations, memberships.
-    wishes: Vec<[usize; 2]>,
+    /// Wishes left per node: relations, memberships, mentions.
+    wishes: Vec<[usize; 3]>,
     waiting: Vec<Vec<usize>>,
     wishing: Vec<Vec<(usize, Wish)>>,
-    /// By memberships wished for, relations wished for, place in the file.
-    free: BTreeSet<(bool, bool, usize)>,
+    /// By mentions, memberships and relations wished for, and place in the file.
+    free: BTreeSet<(bool, bool, bool, usize)>,
 }
 
 impl Queue {
     fn new(nodes: usize, waits: &[Edge], wishes: &[(Edge, Wish)]) -> Self {
         let mut queue = Self {
             waits: vec![0; nodes],
-            wishes: vec![[0; 2]; nodes],
+            wishes: vec![[0; 3]; nodes],
             waiting: vec![Vec::new(); nodes],
             wishing: vec![Vec::new(); nodes],
             free: BTreeSet::new(),
@@ -146,9 +148,9 @@ impl Queue {
         queue
     }
 
-    fn rank(&self, node: usize) -> (bool, bool, usize) {
-        let [relations, memberships] = self.wishes[node];
-        (memberships > 0, relations > 0, node)
+    fn rank(&self, node: usize) -> (bool, bool, bool, usize) {
+        let [relations, memberships, mentions] = self.wishes[node];
+        (mentions > 0, memberships > 0, relations > 0, node)
     }
 
     fn take(&mut self, node: usize) {
@@ -197,6 +199,13 @@ mod tests {
     fn where_wishes_contradict_the_lighter_one_is_passed_over() {
         let wishes = [((0, 1), Wish::Membership), ((1, 0), Wish::Relation)];
         assert_eq!(arrange(2, &[], &wishes), [1, 0]);
+    }
+
+    #[test]
+    fn what_a_text_waits_for_comes_first_where_waits_leave_room() {
+        let wishes = [((0, 2), Wish::Mention), ((2, 0), Wish::Membership)];
+        assert_eq!(arrange(3, &[], &wishes), [1, 2, 0]);
+        assert_eq!(arrange(3, &[(2, 0)], &wishes), [1, 0, 2]);
     }
 
     #[test]

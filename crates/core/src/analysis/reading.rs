@@ -18,10 +18,11 @@ const IN_TYPE: u32 = 6;
 const IN_TITLE: u32 = 4;
 /// Weight of a word in the description.
 const IN_DESCRIPTION: u32 = 1;
-/// What the evidence for a capability must reach: a known alias in the title, or a name and an alias in the description.
+/// What the evidence for a capability must reach: a known alias in the title, or its name and an alias in the description.
+/// Aliases in the description alone are not enough: a design names much that the work does not need.
 const EVIDENCE_LEAST: u32 = 160;
 /// Words of the description that count for one capability: a long text must not win by its length.
-const DESCRIPTION_WORDS_MAX: u32 = 3;
+const DESCRIPTION_WORDS_MAX: u32 = 2;
 /// Words behind a negation that are not meant.
 const NEGATED_WORDS: u32 = 3;
 /// Steps of a weight; few, so that tasks that ask for about the same are placed as one class.

@@ -283,4 +283,4 @@ impl Vocabulary {
 }
 
 /// Doublings of rarity beyond which a word is no rarer.
-const RARITY_MAX: u32 = 6;
+const RARITY_MAX: u32 = 4;
