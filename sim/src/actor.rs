@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use kapell_core::{Command, OfferState, Require, State, TaskRef, TaskSpec};
+use kapell_core::{Command, InLine, OfferState, Require, ReservationRef, State, TaskRef, TaskSpec};
 use kapell_model::{
-    AssignmentId, CommandId, DependencyKind, Moment, Name, OfferId, Priority, Ratio, TaskId, TaskState, Text,
+    AssignmentId, CommandId, DependencyKind, Mode, Moment, Name, Need, OfferId, Priority, Ratio,
+    ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use kapell_store::Chance;
 
@@ -68,6 +69,8 @@ pub struct Actor {
     repeat: Option<Wish>,
     keys: u128,
     number: u64,
+    /// Whether it reserves things while it works.
+    reserves: bool,
 }
 
 impl Actor {
@@ -94,12 +97,14 @@ impl Actor {
             repeat: None,
             keys,
             number: 0,
+            reserves: true,
         }
     }
 
     /// Becomes honest, for the end of the play.
     pub fn reform(&mut self) {
         self.character = Character::Honest;
+        self.reserves = false;
         self.silent_until = Moment(0);
     }
 
@@ -163,6 +168,9 @@ impl Actor {
         let keyed = pick(chance, 2) == 0;
         if done == 1 && self.misbehaves(chance, now) {
             return None;
+        }
+        if self.reserves && done > 0 && pick(chance, 3) == 0 {
+            return Some(self.command(reservation(agent, task_ref, chance), keyed));
         }
         self.work = Some((task, assignment, done + 1));
         let last = if self.character == Character::Slow { 6 } else { 2 };
@@ -243,6 +251,11 @@ impl Actor {
                     _ => Command::DrainAgent { agent, draining: pick(chance, 3) == 0 },
                 }
             }
+            18 => Command::ReleaseReservation {
+                reservation: ReservationRef::Held(state.reservations().held().next()?.id),
+                agent: None,
+                reason: Some(text()),
+            },
             _ => return None,
         };
         Some(self.command(command, keyed))
@@ -275,11 +288,55 @@ fn submission(key: u128, keyed: bool, count: usize, chance: &mut Chance) -> Comm
         let capability = Name::new("rust").expect("a name");
         spec.requires = vec![Require { capability, weight: Ratio::UNIT, minimum: Ratio::ZERO }];
     }
+    if pick(chance, 4) == 0 {
+        spec.resources = needs(chance);
+    }
     let edges = (0..pick(chance, 3))
         .map(|_| TaskRef::Id(TaskId(u32::try_from(pick(chance, count.max(1)) + 1).unwrap_or(1))))
         .map(|on| (on, DependencyKind::Blocks))
         .collect();
     Command::Submit { spec: Arc::new(spec), edges }
+}
+
+/// What agents and tasks contend for.
+const RESOURCES: [&str; 6] =
+    ["path:src/**", "path:src/a.rs", "path:**/a.*", "path:docs/*", "env:staging", "device:gpu-0"];
+
+fn needs(chance: &mut Chance) -> Vec<Need> {
+    let first = pick(chance, RESOURCES.len());
+    let second = pick(chance, RESOURCES.len());
+    let mut all = vec![first];
+    all.extend(Some(second).filter(|&second| second != first && second > 3));
+    let mode = if pick(chance, 3) == 0 { Mode::Shared } else { Mode::Exclusive };
+    let need = |index: usize| Need { resource: RESOURCES[index].parse().expect("a resource"), mode };
+    all.into_iter().map(need).collect()
+}
+
+/// Returns what an agent does about resources while it works: it mostly reserves, for its task or for itself, and renews or
+/// releases what may or may not be its own.
+fn reservation(agent: Name, task: TaskRef, chance: &mut Chance) -> Command {
+    let reservation = ReservationId(pick(chance, 24) as u64);
+    match pick(chance, 6) {
+        0 => Command::RenewReservation { reservation, agent: Some(agent), ttl: None },
+        1 => Command::ReleaseReservation {
+            reservation: match pick(chance, 3) {
+                0 => ReservationRef::Waiting(WaitId(pick(chance, 12) as u64)),
+                _ => ReservationRef::Held(reservation),
+            },
+            agent: Some(agent),
+            reason: None,
+        },
+        _ => Command::Reserve {
+            agent,
+            task: (pick(chance, 2) == 0).then_some(task),
+            needs: needs(chance).into(),
+            ttl: Some(Span::minutes(1)),
+            line: match pick(chance, 3) {
+                0 => InLine::Refused,
+                _ => InLine::For(Some(Span::minutes(2))),
+            },
+        },
+    }
 }
 
 /// Finds what keeps a task from its end and can be put right: a wait for something that will not come.

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::agent::{AgentRegistration, Assignment};
 use crate::problem::Problem;
 use crate::report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
+use crate::reservation::{NewReservation, ReleaseReservation, RenewReservation};
 use crate::task::TaskSubmission;
 
 /// One line: an object with one member, the verb, that holds its body: `{"done":{"task":"T-1",...}}`.
@@ -32,6 +33,12 @@ pub enum BulkLine {
     Fail(FailReport),
     /// Gives a task back.
     Release(ReleaseReport),
+    /// Reserves resources.
+    Reserve(NewReservation),
+    /// Begins a lease anew.
+    RenewReservation(RenewReservation),
+    /// Releases a reservation, or leaves the line.
+    ReleaseReservation(ReleaseReservation),
 }
 
 /// Fetches assignments.

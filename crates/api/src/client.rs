@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 use crate::{
     Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BulkAnswer, BulkLine,
     Capability, CapabilityDefinition, Decision, DoneReport, Escalation, Event, Events, FailReport, Health,
-    MadeToken, MoveTo, NewDependency, NewProject, NewToken, NextRequest, Notice, NoticesRead, Offer, Page,
-    Policy, Problem, ProgressReport, Project, Reason, ReleaseReport, StartReport, Status, Task,
-    TaskSubmission, Token, Tree, Why, WhyNot,
+    MadeToken, MoveTo, NewDependency, NewProject, NewReservation, NewToken, NextRequest, Notice, NoticesRead,
+    Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation,
+    RenewReservation, Reservation, StartReport, Status, Task, TaskSubmission, Token, Tree, Why, WhyNot,
 };
 
 /// Why a request has no answer.
@@ -249,6 +249,31 @@ impl Client {
     /// Gives a task back.
     pub fn release(&self, task: &str, report: &ReleaseReport) -> Result<Ack> {
         self.post(&task_path(task, "/release"), report)
+    }
+
+    /// Reserves resources.
+    pub fn reserve(&self, request: &NewReservation) -> Result<Ack> {
+        self.post("/v1/reservations", request)
+    }
+
+    /// Returns what is held and who waits, as `query` asks for, such as `[("state", "held")]`; all pages.
+    pub fn reservations(&self, query: &[(&str, &str)]) -> Result<Vec<Reservation>> {
+        self.all(&format!("/v1/reservations?limit=1000{}", queried(query)))
+    }
+
+    /// Returns a reservation or a place in line.
+    pub fn reservation(&self, reservation: &str) -> Result<Reservation> {
+        self.get(&format!("/v1/reservations/{}", escaped(reservation)))
+    }
+
+    /// Begins the lease of a reservation anew.
+    pub fn renew_reservation(&self, reservation: &str, body: &RenewReservation) -> Result<Ack> {
+        self.post(&format!("/v1/reservations/{}/renew", escaped(reservation)), body)
+    }
+
+    /// Releases a reservation, or leaves the line.
+    pub fn release_reservation(&self, reservation: &str, body: &ReleaseReservation) -> Result<Ack> {
+        self.post(&format!("/v1/reservations/{}/release", escaped(reservation)), body)
     }
 
     /// Returns why a task is where it is.

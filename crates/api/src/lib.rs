@@ -13,6 +13,7 @@ mod fleet;
 mod policy;
 mod problem;
 mod report;
+mod reservation;
 mod task;
 mod token;
 mod why;
@@ -25,9 +26,10 @@ pub use event::{Event, Events};
 pub use fleet::{
     AgentTotals, Decision, Escalation, Health, NewProject, Offer, Page, Project, Status, TaskTotals,
 };
-pub use policy::{AckTimes, HealthWeights, Policy, Reporting, Weights};
+pub use policy::{AckTimes, HealthWeights, Policy, Reporting, Reserving, Weights};
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
+pub use reservation::{NewReservation, ReleaseReservation, RenewReservation, Reservation, ResourceNeed};
 pub use task::{
     AgentChoice, ClosedWork, Dependency, MoveTo, NewDependency, Reason, RelatedTask, Requirement, Task,
     TaskSubmission, Tree,

@@ -72,6 +72,20 @@ pub struct Reporting {
     pub daily_at: String,
 }
 
+/// How long reservations last and requests for them wait, in ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reserving {
+    /// Of a reservation that does not say. Default 30 min.
+    pub ttl_ms: i64,
+    /// At least. Default 1 s.
+    pub ttl_min_ms: i64,
+    /// At most. Default 24 h.
+    pub ttl_max_ms: i64,
+    /// In line, where the request does not say, and at most. Default 1 h.
+    pub wait_ms: i64,
+}
+
 /// The policy. Every duration is 10 ms to 366 days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +134,9 @@ pub struct Policy {
     /// Estimate in hours of a task that declares none, by complexity 1 to 5.
     #[schema(min_items = 5, max_items = 5)]
     pub estimate_hours_by_complexity: Vec<f64>,
+    /// How long reservations last; the defaults where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservations: Option<Reserving>,
     /// `on` or `off`: whether texts are read for capabilities that nobody declared, and in imports for waits. Default `on`.
     #[serde(default = "on")]
     #[schema(pattern = "^(on|off)$")]

@@ -64,6 +64,10 @@ codes! {
     Cycle = "cycle", 409, "the dependency would close a cycle";
     /// The agent cannot take the task now.
     NotACandidate = "not_a_candidate", 409, "the agent is no candidate";
+    /// Somebody else has reserved what is wanted.
+    ResourceHeld = "resource_held", 409, "somebody else has reserved it";
+    /// The reservation has ended.
+    StaleReservation = "stale_reservation", 409, "the reservation has ended";
     /// Claims are off in this fleet.
     ClaimsOff = "claims_off", 409, "claims are off";
     /// The idempotency key came before with another body.
@@ -117,6 +121,15 @@ pub struct Problem {
     /// The whole cycle, with `cycle`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<Vec<String>>,
+    /// Who has it, with `resource_held`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// Under which reservation or place in line, with `resource_held`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<String>,
+    /// Until when, with `resource_held`; absent where it is held as long as a task is owned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }
 
 impl Problem {
@@ -136,6 +149,9 @@ impl Problem {
             retry_after_ms: None,
             offer: None,
             cycle: None,
+            holder: None,
+            reservation: None,
+            expires_at: None,
         }
     }
 

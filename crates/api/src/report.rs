@@ -83,6 +83,15 @@ pub struct Ack {
     /// The escalation that it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<String>,
+    /// The reservation that it made, renewed or released: the fencing token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<String>,
+    /// The place in line that it made or gave up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
+    /// When the reservation, or the place in line, ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
     /// The policy version that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u32>,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::capability::{Evidence, RequiredCapability};
+use crate::reservation::ResourceNeed;
 
 /// A required capability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -133,6 +134,10 @@ pub struct TaskSubmission {
     /// Finished work of an import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<ClosedWork>,
+    /// Resources that are reserved with the assignment, for as long as the task is owned. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub resources: Vec<ResourceNeed>,
 }
 
 fn task() -> String {
@@ -286,6 +291,12 @@ pub struct Task {
     pub source: Option<Map<String, Value>>,
     /// Where in the log it last changed.
     pub changed: u64,
+    /// Resources that are reserved with its assignment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceNeed>,
+    /// What is reserved for it now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reservations: Vec<String>,
 }
 
 /// Why, in words.

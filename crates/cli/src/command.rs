@@ -7,6 +7,7 @@ mod events;
 mod export;
 pub mod import;
 mod policy;
+mod reserve;
 mod settle;
 mod shell;
 mod status;
@@ -78,6 +79,9 @@ enum Verb {
     Fail(work::Fail),
     /// Give a task back
     Release(work::Release),
+    /// Reserve paths, environments, branches and devices; list, renew and release
+    #[command(subcommand)]
+    Reserve(reserve::ReserveVerb),
     /// Explain why a task is where it is
     Why(why::Why),
     /// Explain why an agent does not have a task
@@ -137,6 +141,7 @@ impl Cli {
             Verb::Done(it) => it.run(context),
             Verb::Fail(it) => it.run(context),
             Verb::Release(it) => it.run(context),
+            Verb::Reserve(it) => it.run(context),
             Verb::Why(it) => it.run(context),
             Verb::WhyNot(it) => it.run(context),
             Verb::Events(it) => it.run(context),

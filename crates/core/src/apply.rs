@@ -6,6 +6,7 @@
 mod agents;
 mod capabilities;
 pub(crate) mod graph;
+mod reservations;
 mod tasks;
 
 use kapell_model::{TaskId, limits};
@@ -14,6 +15,7 @@ use crate::escalation::{Escalation, Subject};
 use crate::event::{Event, Record};
 use crate::keys::Keyed;
 use crate::notice::Notice;
+use crate::reservations::{Reservation, Wait};
 use crate::state::{Offer, OfferState, State};
 use crate::task::Task;
 
@@ -106,6 +108,37 @@ impl State {
             Event::EscalationSettled { escalation, note } => self.escalation_settled(*escalation, note),
             Event::HealthFell { .. } => self.health_low = Some(record.at),
             Event::HealthRecovered { .. } => self.health_low = None,
+            Event::ReservationGranted { reservation, agent, task, needs, ttl, expires_at, wait } => {
+                self.reservation_granted(Reservation {
+                    id: *reservation,
+                    agent: *agent,
+                    task: *task,
+                    needs: needs.clone(),
+                    ttl: *ttl,
+                    since: record.at,
+                    expires_at: *expires_at,
+                    wait: *wait,
+                    asked: None,
+                });
+            }
+            Event::ReservationRenewed { reservation, expires_at } => {
+                self.reservation_renewed(*reservation, *expires_at);
+            }
+            Event::ReservationReleased { reservation, .. } => self.reservation_released(*reservation),
+            Event::ReservationRequested { wait, agent, task, needs, ttl, expires_at, .. } => {
+                self.reservation_requested(Wait {
+                    id: *wait,
+                    agent: *agent,
+                    task: *task,
+                    needs: needs.clone(),
+                    ttl: *ttl,
+                    since: record.at,
+                    expires_at: *expires_at,
+                });
+            }
+            Event::ReservationWithdrawn { wait, .. } => self.reservation_withdrawn(*wait),
+            Event::ReservationRing { reservation, until, .. } => self.release_asked(*reservation, *until),
+            Event::ReservationsExtended { .. } => self.reservations_extended(),
             Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
                 command: record.command,
                 at: record.at,

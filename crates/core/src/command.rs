@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentKind, AssignmentId, CommandId, DependencyKind, EscalationId, Moment, Name, NoticeId, OfferId, Plan,
-    Policy, Priority, Ratio, Span, TaskId, TaskState, Text,
+    AgentKind, AssignmentId, CommandId, DependencyKind, EscalationId, Moment, Name, Need, NoticeId, OfferId,
+    Plan, Policy, Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,24 @@ pub enum TaskRef {
     Id(TaskId),
     /// The submitter's key.
     Key(Name),
+}
+
+/// A reservation, or a request that waits to become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReservationRef {
+    /// `R-7`.
+    Held(ReservationId),
+    /// `W-3`.
+    Waiting(WaitId),
+}
+
+/// What becomes of a request for what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InLine {
+    /// It is refused.
+    Refused,
+    /// It waits in line, for so long, or for as long as the policy says.
+    For(Option<Span>),
 }
 
 /// A command. Each arm says who sends it; whether the sender may is the door's business.
@@ -238,6 +256,39 @@ pub enum Command {
         /// Which.
         task: TaskRef,
     },
+    /// An agent, or a manager for it: reserves resources, all of them or none.
+    Reserve {
+        /// Who gets them.
+        agent: Name,
+        /// The task that they are for, which the agent owns.
+        task: Option<TaskRef>,
+        /// What.
+        needs: Arc<[Need]>,
+        /// For how long; by the policy where nothing is said.
+        ttl: Option<Span>,
+        /// What becomes of it where something is held.
+        line: InLine,
+    },
+    /// The holder, or a manager: begins the lease anew.
+    RenewReservation {
+        /// Which.
+        reservation: ReservationId,
+        /// The holder; nothing where a manager asks in its own name.
+        agent: Option<Name>,
+        /// For how long; as long as before where nothing is said.
+        ttl: Option<Span>,
+    },
+    /// The holder, or a manager by force: releases a reservation or leaves the line.
+    ReleaseReservation {
+        /// Which.
+        reservation: ReservationRef,
+        /// The holder; nothing where a manager does it by force.
+        agent: Option<Name>,
+        /// Why; needed with force.
+        reason: Option<Text>,
+    },
+    /// The clock, after a start or a jump: every reservation has its full length again.
+    ExtendReservations,
     /// A manager: closes an escalation.
     SettleEscalation {
         /// Which.
@@ -380,6 +431,9 @@ pub struct TaskSpec {
     /// Finished work of an import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+    /// Resources that are reserved with the assignment, for as long as the task is owned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Need>,
 }
 
 impl TaskSpec {
@@ -411,6 +465,7 @@ impl TaskSpec {
             attempts_max: None,
             source: None,
             closed: None,
+            resources: Vec::new(),
         }
     }
 }

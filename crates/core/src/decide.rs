@@ -11,6 +11,7 @@ mod graph;
 mod moves;
 mod offers;
 mod reports;
+mod reservations;
 mod tasks;
 
 use kapell_model::{AgentId, Moment, Name, Plan, TaskId, TaskState, limits};
@@ -22,6 +23,7 @@ use crate::event::{Decision, Event};
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::task::Task;
+use reservations::Asked;
 
 /// The states from which an open task that nobody owns can be taken.
 const TAKEABLE: &[TaskState] = &[TaskState::Ready, TaskState::Deferred];
@@ -45,11 +47,11 @@ impl State {
             Command::Submit { spec, edges } => self.submit(spec, edges, out),
             Command::Cancel { task, reason } => self.cancel(task, reason, out),
             Command::Reopen { task, reason } => self.reopen(task, reason, out),
-            Command::Assign { task, agent } => self.assign(task, agent, Decision::ByHand, out),
-            Command::Move { task, agent, note } => self.move_by_hand(task, agent, note.as_ref(), out),
+            Command::Assign { task, agent } => self.assign(now, task, agent, Decision::ByHand, out),
+            Command::Move { task, agent, note } => self.move_by_hand(now, task, agent, note.as_ref(), out),
             Command::ApplyPlan(plan) => check_plan(plan),
             Command::ReadNotices { agent, up_to } => self.read_notices(agent, *up_to, out),
-            Command::Claim { task, agent } => self.claim(task, agent, out),
+            Command::Claim { task, agent } => self.claim(now, task, agent, out),
             Command::Start { task, agent, assignment } => self.start(task, agent, *assignment, out),
             Command::Progress { task, agent, assignment, percent, note } => {
                 self.progress(task, agent, *assignment, *percent, note.as_ref(), out)
@@ -74,6 +76,17 @@ impl State {
             Command::DefineCapability(spec) => self.define_capability(spec, out),
             Command::RemoveCapability { name } => self.remove_capability(name, out),
             Command::Analyse { task } => self.analyse(task, out),
+            Command::Reserve { agent, task, needs, ttl, line } => {
+                let asked = Asked { agent, task: task.as_ref(), needs, ttl: *ttl, line: *line };
+                self.reserve(now, &asked, out)
+            }
+            Command::RenewReservation { reservation, agent, ttl } => {
+                self.renew_reservation(now, *reservation, agent.as_ref(), *ttl, out)
+            }
+            Command::ReleaseReservation { reservation, agent, reason } => {
+                self.release_reservation(*reservation, agent.as_ref(), reason.as_ref(), out)
+            }
+            Command::ExtendReservations => Ok(self.begin_leases_again(out)),
             Command::SettleEscalation { escalation, note } => self.settle_escalation(*escalation, note, out),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kapell_model::{
-    AgentId, AssignmentId, Claims, Considered, EscalationId, Name, OfferId, Placement, Placer, Plan,
+    AgentId, AssignmentId, Claims, Considered, EscalationId, Gate, Name, OfferId, Placement, Placer, Plan,
     PlanItem, Position, Priority, Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word, fit, limits,
 };
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,15 @@ pub struct Reply {
     /// The late result that it made or settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<OfferId>,
+    /// The reservation that it made, renewed or released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<kapell_model::ReservationId>,
+    /// The place in line that it made or gave up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<kapell_model::WaitId>,
+    /// When the reservation, or the place in line, ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<kapell_model::Moment>,
     /// The escalation that it settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<EscalationId>,
@@ -59,6 +68,8 @@ pub struct Engine<P> {
     state: State,
     placer: P,
     scratch: Vec<Event>,
+    /// What must happen before an event does.
+    ahead: Vec<Event>,
     best: BestInCapability,
 }
 
@@ -74,7 +85,7 @@ impl<P: Placer> Engine<P> {
     #[must_use]
     pub fn new(mut state: State, placer: P) -> Self {
         state.resume();
-        Self { state, placer, scratch: Vec::new(), best: BestInCapability::default() }
+        Self { state, placer, scratch: Vec::new(), ahead: Vec::new(), best: BestInCapability::default() }
     }
 
     /// Returns the state.
@@ -163,15 +174,50 @@ impl<P: Placer> Engine<P> {
     /// Tells whether a step hit its bound, so that a [`crate::Command::Tick`] should follow at once.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        self.state.situation.is_unsettled() || !self.state.doomed.is_empty()
+        self.state.situation.is_unsettled()
+            || !self.state.doomed.is_empty()
+            || !self.state.reservations.stirred.is_empty()
     }
 
     fn emit(&mut self, step: &mut Step<'_>, event: Event) {
+        let mut first = std::mem::take(&mut self.ahead);
+        self.state.released_before(&event, &mut first);
+        for released in first.drain(..) {
+            self.fold(step, released);
+        }
+        self.state.tell_holder(&event, &mut first);
         let event = self.with_score(event);
         let settles = self.state.settled_by(&event);
+        let assigned = match event {
+            Event::TaskAssigned { task, .. } | Event::TaskMoved { task, .. } => Some(task),
+            _ => None,
+        };
+        let contends = match event {
+            Event::ReservationGranted { agent, .. } | Event::ReservationRequested { agent, .. } => {
+                Some(agent)
+            }
+            _ => None,
+        };
         self.fold(step, event);
         for settled in settles {
             self.fold(step, settled);
+        }
+        for told in first.drain(..) {
+            self.fold(step, told);
+        }
+        self.ahead = first;
+        if let Some(reserved) = assigned.and_then(|task| self.state.reserved_with(task)) {
+            self.emit(step, reserved);
+        }
+        if let Some(agent) = contends {
+            self.break_rings(step, agent);
+        }
+    }
+
+    /// Asks a holder to let go, for every ring of waits that the last event has closed around `agent`.
+    fn break_rings(&mut self, step: &mut Step<'_>, agent: AgentId) {
+        while let Some(ring) = self.state.ring_broken(agent, step.at) {
+            self.emit(step, ring);
         }
     }
 
@@ -244,7 +290,29 @@ impl<P: Placer> Engine<P> {
             }
             self.state.situation.settle();
         }
+        self.serve_line(step);
+        if step.is_full() {
+            return;
+        }
         self.escalate(step);
+    }
+
+    /// Serves those who wait for resources that have become free, in the order of their turns. Ready tasks whose turn came before
+    /// theirs were placed in the round just over; gates kept the others back.
+    fn serve_line(&mut self, step: &mut Step<'_>) {
+        if self.state.reservations.stirred.is_empty() {
+            return;
+        }
+        let mut waits = self.state.take_stirred().into_iter();
+        for wait in waits.by_ref() {
+            if let Some(granted) = self.state.granted_in_line(wait, step.at) {
+                self.emit(step, granted);
+            }
+            if step.is_full() {
+                break;
+            }
+        }
+        self.state.reservations.stirred.extend(waits);
     }
 
     /// Raises an escalation for every critical task that has entered the queue and found nobody.
@@ -329,6 +397,9 @@ impl State {
         let task = self.tasks.get(placement.task).filter(|task| task.state() == TaskState::Ready)?;
         let agent = self.agents.get(placement.agent.index())?;
         fit(self.situation.class(task.class), agent.id, self.situation.agent(agent.id)).ok()?;
+        if self.obstacle_for(task.id, agent.id).is_some() {
+            return None;
+        }
         Some(self.assigned_event(task.id, agent.id, Decision::Placed, placement.considered))
     }
 
@@ -347,6 +418,16 @@ impl State {
         }
         let fits = fit(self.situation.class(task.class), agent.id, self.situation.agent(agent.id));
         fits.map_err(|unfit| self.unfit_text(unfit))?;
+        let obstacle = match item {
+            PlanItem::Place(_) => self.obstacle_for(task.id, agent.id),
+            PlanItem::Move { .. } if self.reservations.holds_exclusively(task.id) => {
+                return Err("something is reserved exclusively for it".to_owned());
+            }
+            PlanItem::Move { .. } => self.obstacle_to_move(task.id, agent.id),
+        };
+        if let Some(obstacle) = obstacle {
+            return Err(self.resource_held(&obstacle, self.at).to_string());
+        }
         match item {
             PlanItem::Place(Placement { considered, .. }) => {
                 out.push(self.assigned_event(task.id, agent.id, Decision::Placed, considered.clone()));
@@ -396,7 +477,9 @@ impl State {
     fn lacks_an_agent(&self, id: TaskId) -> bool {
         let task = self.task(id);
         let waits = task.state() == TaskState::Ready && task.priority == Priority::Critical;
-        waits && !self.is_escalated(EscalationKind::NoSuitableAgent, &Subject::Task(id))
+        // What is held back by resources lacks no agent; it is looked at again when they are free.
+        let free = self.situation.gate(task.class) == Gate::Open;
+        waits && free && !self.is_escalated(EscalationKind::NoSuitableAgent, &Subject::Task(id))
     }
 
     /// Finds what a step that was cut off has left to do, from the facts alone.
@@ -404,6 +487,7 @@ impl State {
         self.situation.unsettle();
         self.doomed.clear();
         self.critical_arrivals.clear();
+        self.reservations.stirred = self.reservations.waiting.keys().copied().collect();
         for task in self.tasks.iter() {
             match task.state() {
                 TaskState::Blocked => self.doomed.push(task.id),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, Moment, Name, NoticeId,
-    OfferId, PlanKind, Policy, Position, Priority, Ratio, Span, TaskId, Text,
+    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, Moment, Name, Need, NoticeId,
+    OfferId, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, CapabilitySpec};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
+use crate::contention::WaitsFor;
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
@@ -87,6 +88,22 @@ pub struct Dropped {
     pub agent: AgentId,
     /// Why it did not come to that.
     pub reason: Text,
+}
+
+/// Why a reservation ended, or somebody left the line unserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseCause {
+    /// The holder let go.
+    Released,
+    /// Its time was over.
+    Expired,
+    /// The task that it was for has ended or lost its owner.
+    TaskEnded,
+    /// The holder went offline or was taken out.
+    HolderGone,
+    /// A manager took it away.
+    Forced,
 }
 
 /// A row of the log could not be read as an event.
@@ -348,6 +365,54 @@ events! {
     HealthFell = "health.fell" { health: Health, below: Ratio }
     /// The health is well again.
     HealthRecovered = "health.recovered" { health: Health }
+    /// Somebody holds resources: asked for, from the line (`wait`), or with an assignment (no `ttl`).
+    ReservationGranted = "reservation.granted" {
+        reservation: ReservationId,
+        agent: AgentId,
+        #[serde(default, skip_serializing_if = "absent")]
+        task: Option<TaskId>,
+        needs: Arc<[Need]>,
+        #[serde(default, skip_serializing_if = "absent")]
+        ttl: Option<Span>,
+        #[serde(default, skip_serializing_if = "absent")]
+        expires_at: Option<Moment>,
+        #[serde(default, skip_serializing_if = "absent")]
+        wait: Option<WaitId>,
+    }
+    /// A reservation lasts longer.
+    ReservationRenewed = "reservation.renewed" { reservation: ReservationId, expires_at: Moment }
+    /// A reservation ended.
+    ReservationReleased = "reservation.released" {
+        reservation: ReservationId,
+        agent: AgentId,
+        cause: ReleaseCause,
+        #[serde(default, skip_serializing_if = "absent")]
+        reason: Option<Text>,
+    }
+    /// Somebody waits in line for resources; `behind` is the first reservation in the way.
+    ReservationRequested = "reservation.requested" {
+        wait: WaitId,
+        agent: AgentId,
+        #[serde(default, skip_serializing_if = "absent")]
+        task: Option<TaskId>,
+        needs: Arc<[Need]>,
+        ttl: Span,
+        expires_at: Moment,
+        #[serde(default, skip_serializing_if = "absent")]
+        behind: Option<ReservationId>,
+    }
+    /// Somebody left the line unserved.
+    ReservationWithdrawn = "reservation.withdrawn" {
+        wait: WaitId,
+        agent: AgentId,
+        cause: ReleaseCause,
+        #[serde(default, skip_serializing_if = "absent")]
+        reason: Option<Text>,
+    }
+    /// Agents wait for each other in a ring. The holder of `reservation` is asked to release it, and it ends at `until`.
+    ReservationRing = "reservation.ring" { ring: Vec<WaitsFor>, reservation: ReservationId, until: Moment }
+    /// After a start or a jump of the clock every lease on resources has its full length again.
+    ReservationsExtended = "reservation.extended" { leases: u32, waits: u32 }
     /// The command came with an idempotency key; this is its answer, should it come again.
     CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
 }

@@ -2,6 +2,8 @@
 //!
 //! They look at the whole state, so they are for tests, the simulator and `kapell doctor`, not for the writer.
 
+mod reservations;
+
 use std::collections::BTreeSet;
 
 use kapell_model::{AgentState, TaskState};
@@ -90,6 +92,41 @@ pub const ALL: &[Invariant] = &[
         id: "situation-agrees",
         says: "placing sees the agents as they are",
         check: situation_agrees,
+    },
+    Invariant {
+        id: "no-two-hold",
+        says: "no two that do not work together hold overlapping resources, unless both are shared",
+        check: reservations::no_two_hold,
+    },
+    Invariant {
+        id: "tokens-grow",
+        says: "no reservation and no place in line has a number above the last one",
+        check: reservations::tokens_grow,
+    },
+    Invariant {
+        id: "gone-reserve-nothing",
+        says: "an agent that is offline or removed holds no resource and waits for none",
+        check: reservations::gone_reserve_nothing,
+    },
+    Invariant {
+        id: "reserved-by-owner",
+        says: "what is reserved or awaited for a task is its owner's",
+        check: reservations::reserved_by_owner,
+    },
+    Invariant {
+        id: "waits-behind-something",
+        says: "nobody waits in line whom nothing stands in the way of",
+        check: reservations::waits_behind_something,
+    },
+    Invariant {
+        id: "gates-agree",
+        says: "the tasks of a class are held back exactly where the resources that they need are taken or awaited",
+        check: reservations::gates_agree,
+    },
+    Invariant {
+        id: "shares-agree",
+        says: "reservations and waits are listed by agent, task and end as they are",
+        check: reservations::shares_agree,
     },
 ];
 

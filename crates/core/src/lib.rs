@@ -9,6 +9,7 @@ mod agent;
 mod analysis;
 mod apply;
 mod command;
+mod contention;
 mod decide;
 mod due;
 mod effort;
@@ -23,7 +24,9 @@ mod liveness;
 mod map;
 mod metrics;
 mod notice;
+mod overlaps;
 mod rejection;
+mod reservations;
 mod segments;
 mod snapshot;
 mod soft;
@@ -38,16 +41,21 @@ pub use agent::{Agent, Project};
 pub use analysis::{
     Analysis, CapabilitySpec, Evidence, Field, InferredEdge, InferredRequire, PassedOver, Unresolved,
 };
-pub use command::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Request, Require, TaskRef, TaskSpec};
+pub use command::{
+    AgentSpec, Closed, Command, InLine, NewPolicy, ProjectSpec, Request, Require, ReservationRef, TaskRef,
+    TaskSpec,
+};
+pub use contention::WaitsFor;
 pub use effort::Learned;
 pub use engine::{Engine, Reply};
 pub use escalation::{Escalation, EscalationKind, Subject};
-pub use event::{Cause, Decision, DecodeError, Dropped, Event, MoveCause, Record};
+pub use event::{Cause, Decision, DecodeError, Dropped, Event, MoveCause, Record, ReleaseCause};
 pub use health::{Health, Share};
 pub use liveness::Liveness;
 pub use metrics::{Completions, Metrics, Tally};
 pub use notice::{Inbox, Notice, NoticeKind};
 pub use rejection::Rejection;
+pub use reservations::{Obstacle, Reservation, Reservations, Taken, Wait};
 pub use segments::Segments;
 pub use snapshot::{Facts, SNAPSHOT_FORMAT, SnapshotError};
 pub use state::{Counts, Offer, OfferState, State};

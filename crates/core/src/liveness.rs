@@ -18,14 +18,21 @@ pub struct Liveness {
     unfetched: BTreeMap<AssignmentId, Moment>,
     checked: Moment,
     health_seen: Moment,
+    /// Whether reservations have been given their full length after the start.
+    begun: bool,
 }
 
 impl Liveness {
     /// Begins every lease and every ack time at `now`.
     #[must_use]
     pub fn new(state: &State, now: Moment) -> Self {
-        let mut liveness =
-            Self { seen: Vec::new(), unfetched: BTreeMap::new(), checked: now, health_seen: now };
+        let mut liveness = Self {
+            seen: Vec::new(),
+            unfetched: BTreeMap::new(),
+            checked: now,
+            health_seen: now,
+            begun: false,
+        };
         liveness.begin_again(state, now);
         liveness
     }
@@ -71,11 +78,18 @@ impl Liveness {
         let passed = Span(now.0.saturating_sub(self.checked.0));
         if passed > limits::CLOCK_JUMP || passed.0 < 0 {
             self.begin_again(state, now);
+            self.begun = false;
         }
         self.checked = now;
         self.seen.resize(state.agents().len(), now);
-        let mut commands: Vec<Command> =
+        let mut commands = Vec::new();
+        if !self.begun && state.next_reservation_end().is_some() {
+            commands.push(Command::ExtendReservations);
+        }
+        self.begun = true;
+        let lapsed: Vec<Command> =
             state.agents().iter().filter_map(|agent| self.lapse(state, agent.id, now)).collect();
+        commands.extend(lapsed);
         let due: Vec<AssignmentId> = self
             .unfetched
             .iter()

@@ -15,6 +15,12 @@ use crate::state::State;
 pub enum NoticeKind {
     /// The task was given to somebody else: stop working on it.
     Moved,
+    /// Others wait in a ring for what it has reserved: release it.
+    ReleaseAsked,
+    /// What it had reserved was taken away.
+    ReservationTaken,
+    /// It has what it waited in line for.
+    ReservationGranted,
 }
 
 impl NoticeKind {
@@ -23,6 +29,9 @@ impl NoticeKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Moved => "moved",
+            Self::ReleaseAsked => "release_asked",
+            Self::ReservationTaken => "reservation_taken",
+            Self::ReservationGranted => "reservation_granted",
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Why a command changes nothing. Refusals are expected, and are values; the edge turns them into codes.
 
-use kapell_model::{AgentState, AssignmentId, Name, PolicyError, TaskId, TaskState};
+use kapell_model::{
+    AgentState, AssignmentId, Moment, Name, PolicyError, ReservationId, Span, TaskId, TaskState,
+};
+
+use crate::reservations::{Obstacle, Taken};
 
 /// A refused command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +90,40 @@ pub enum Rejection {
         /// Why.
         reason: String,
     },
+    /// Somebody else has what is wanted, or comes first in line for it.
+    #[error("{}", taken(obstacle, holder, *now))]
+    ResourceHeld {
+        /// What is in the way.
+        obstacle: Obstacle,
+        /// Whose that is.
+        holder: Name,
+        /// When this was so.
+        now: Moment,
+    },
+    /// The reservation has ended; its number is outdated.
+    #[error("reservation {reservation} has ended")]
+    StaleReservation {
+        /// Which.
+        reservation: ReservationId,
+    },
+    /// The reservation or the place in line is another agent's.
+    #[error("{what} belongs to `{holder}`, not to `{agent}`")]
+    NotHolder {
+        /// `R-7` or `W-3`.
+        what: String,
+        /// Who asks.
+        agent: Name,
+        /// Whose it is.
+        holder: Name,
+    },
+    /// The reservation is one of a ring of waits, and its holder has been asked to release it.
+    #[error("reservation {reservation} cannot be renewed: others wait for it in a ring; it ends in {left}")]
+    AskedToRelease {
+        /// Which.
+        reservation: ReservationId,
+        /// How long it lasts still.
+        left: Span,
+    },
     /// Claims are off in this fleet.
     #[error("claims are off in this fleet; work is handed out by score")]
     ClaimsOff,
@@ -126,6 +164,32 @@ pub enum Rejection {
     /// The idempotency key came before with another body.
     #[error("this idempotency key was used before with another body")]
     KeyReused,
+}
+
+/// Says who has what is wanted, and for how long.
+pub(crate) fn taken(obstacle: &Obstacle, holder: &Name, now: Moment) -> String {
+    let wanted = &obstacle.wanted.resource;
+    let over = match &obstacle.taken.resource {
+        taken if taken == wanted => String::new(),
+        taken => format!(", which overlaps `{taken}`,"),
+    };
+    let of_task = obstacle.task.map(|task| format!(" for {task}")).unwrap_or_default();
+    let mode = obstacle.taken.mode.as_str();
+    match obstacle.by {
+        Taken::Held(id, Some(until)) => {
+            let left = until.since(now);
+            format!("`{wanted}`{over} is held {mode} by `{holder}` under {id}{of_task} for another {left}")
+        }
+        Taken::Held(id, None) => {
+            format!(
+                "`{wanted}`{over} is held {mode} by `{holder}` under {id} as long as it owns{of_task_only}",
+                of_task_only = obstacle.task.map(|task| format!(" {task}")).unwrap_or_default()
+            )
+        }
+        Taken::Awaited(id, _) => {
+            format!("`{wanted}`{over} is awaited by `{holder}` under {id}{of_task}, who comes first")
+        }
+    }
 }
 
 fn list(states: &[TaskState]) -> String {

@@ -16,6 +16,7 @@ use crate::escalation::Escalation;
 use crate::history::History;
 use crate::keys::KeyLog;
 use crate::metrics::Metrics;
+use crate::reservations::ReservationFacts;
 use crate::segments::Segments;
 use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
@@ -59,6 +60,8 @@ pub struct Facts {
     capabilities: BTreeMap<Name, CapabilitySpec>,
     metrics: Metrics,
     health_low: Option<Moment>,
+    #[serde(default)]
+    reservations: ReservationFacts,
 }
 
 impl Facts {
@@ -100,6 +103,7 @@ impl State {
             capabilities: self.capabilities.clone(),
             metrics: self.metrics.clone(),
             health_low: self.health_low,
+            reservations: self.reservations.facts(),
         }
     }
 
@@ -164,6 +168,7 @@ impl State {
         for id in open {
             state.watch_escalation(id, true);
         }
+        state.restore_reservations(facts.reservations);
         Ok(state)
     }
 

@@ -18,6 +18,7 @@ use crate::index::{Classes, Words};
 use crate::keys::Keys;
 use crate::map::Map;
 use crate::metrics::Metrics;
+use crate::reservations::Reservations;
 use crate::segments::Segments;
 use crate::soft::SoftClasses;
 use crate::task::Task;
@@ -116,6 +117,7 @@ pub struct State {
     pub(crate) metrics: Metrics,
     /// Since when the health is low, where it is.
     pub(crate) health_low: Option<Moment>,
+    pub(crate) reservations: Reservations,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -169,6 +171,7 @@ impl State {
             soft: SoftClasses::default(),
             metrics: Metrics::default(),
             health_low: None,
+            reservations: Reservations::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -313,6 +316,18 @@ impl State {
         self.assigned.iter().map(|(&assignment, &task)| (assignment, self.task(task)))
     }
 
+    /// Returns what is reserved, and who waits for it.
+    #[must_use]
+    pub fn reservations(&self) -> &Reservations {
+        &self.reservations
+    }
+
+    /// Returns when the next reservation or place in line ends by itself.
+    #[must_use]
+    pub fn next_reservation_end(&self) -> Option<Moment> {
+        self.reservations.next_lapse()
+    }
+
     /// Returns how many tasks are in each state.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -360,9 +375,11 @@ impl State {
         self.critical_arrivals.clear();
     }
 
-    /// Returns when the next task that was set aside comes back.
+    /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line
+    /// ends.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
-        self.timers.first().map(|&(at, _)| at)
+        let task = self.timers.first().map(|&(at, _)| at);
+        task.into_iter().chain(self.reservations.next_lapse()).min()
     }
 }

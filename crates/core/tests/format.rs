@@ -55,7 +55,8 @@ fn the_log_of_version_1_means_what_it_meant() {
             TaskState::Assigned,
             TaskState::Failed,
             TaskState::Blocked,
-            TaskState::Blocked
+            TaskState::Blocked,
+            TaskState::Ready
         ]
     );
     let inferred = state.tasks().iter().flat_map(|task| &task.edges).filter(|edge| edge.inferred).count();

@@ -4,10 +4,12 @@ mod scenario;
 
 use std::sync::Arc;
 
-use kapell_core::{Command, Engine, Event, Record, SNAPSHOT_FORMAT, State, TaskSpec, invariant};
+use kapell_core::{
+    Command, Engine, Event, InLine, Record, ReservationRef, SNAPSHOT_FORMAT, State, TaskSpec, invariant,
+};
 use kapell_model::{
-    AgentId, AssignmentId, DependencyKind, Moment, OfferId, Placement, Plan, PlanItem, PlanKind, Position,
-    Priority, TaskId, TaskState, Text,
+    AgentId, AssignmentId, DependencyKind, Mode, Moment, Need, OfferId, Placement, Plan, PlanItem, PlanKind,
+    Position, Priority, ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -26,7 +28,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..28_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..36_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -59,6 +61,33 @@ fn commands() -> impl Strategy<Value = Command> {
             24 => Command::WaiveDependency { task: task_ref, on },
             25 => Command::Move { task: task_ref, agent, note: flag.then(text) },
             26 => Command::ApplyPlan(Box::new(plan(who, first, second, flag))),
+            27..=30 => Command::Reserve {
+                agent,
+                task: token.is_multiple_of(3).then_some(task_ref),
+                needs: needs_of(first, second, flag).into(),
+                ttl: token.is_multiple_of(2).then_some(Span(1_000 + i64::from(second) * 500)),
+                line: if token % 5 < 3 {
+                    InLine::For((token % 5 == 1).then_some(Span(2_000)))
+                } else {
+                    InLine::Refused
+                },
+            },
+            31 => Command::RenewReservation {
+                reservation: ReservationId(token % 20),
+                agent: flag.then_some(agent),
+                ttl: None,
+            },
+            32 | 33 => Command::ReleaseReservation {
+                reservation: if token.is_multiple_of(4) {
+                    ReservationRef::Waiting(WaitId(token % 10))
+                } else {
+                    ReservationRef::Held(ReservationId(token % 20))
+                },
+                agent: (token % 3 > 0).then_some(agent),
+                reason: flag.then(text),
+            },
+            34 if token.is_multiple_of(8) => Command::ExtendReservations,
+            34 => Command::Tick,
             _ if flag => Command::AcceptOffer { offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1) },
             _ => Command::DeclineOffer {
                 offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1),
@@ -80,10 +109,37 @@ fn plan(who: usize, first: u32, second: u32, flag: bool) -> Plan {
     Plan { kind: PlanKind::Balance, seen: Position(0), items }
 }
 
+/// Returns one to three resources of a few that overlap in many ways.
+fn needs_of(first: u32, second: u32, shared: bool) -> Vec<Need> {
+    const ALL: [&str; 8] = [
+        "path:src/**",
+        "path:src/a.rs",
+        "path:{src,docs}/*.rs",
+        "path:**/a.*",
+        "path:docs/**",
+        "env:one",
+        "branch:one",
+        "device:one",
+    ];
+    let mode = |index: u32| if shared || index.is_multiple_of(3) { Mode::Shared } else { Mode::Exclusive };
+    let need = |index: u32| Need {
+        resource: ALL[index as usize % ALL.len()].parse().expect("a resource"),
+        mode: mode(index),
+    };
+    let mut needs = vec![need(first)];
+    if second.is_multiple_of(2) && second as usize % ALL.len() != first as usize % ALL.len() {
+        needs.push(need(second));
+    }
+    needs
+}
+
 fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
     let mut spec = TaskSpec::titled(Text::from("a task"));
     spec.priority = Priority::ALL[first as usize % 4];
     spec.project = flag.then(|| name("web"));
+    if token % 3 == 1 {
+        spec.resources = needs_of(first, u32::try_from(token).unwrap_or(0), flag);
+    }
     if token.is_multiple_of(7) {
         spec.not_before = Some(Moment(1_000_000 + i64::try_from(token).unwrap_or(0) * 10));
     }
@@ -107,6 +163,10 @@ fn aimed(state: &State, command: Command, right: bool) -> Command {
         Command::Start { task, agent, assignment } if right => {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
             Command::Start { task, agent, assignment }
+        }
+        Command::Reserve { agent, task: Some(task), needs, ttl, line } if right => {
+            let agent = find(&task).map_or(agent, |(agent, _)| agent);
+            Command::Reserve { agent, task: Some(task), needs, ttl, line }
         }
         Command::Fail { task, agent, assignment, reason, retry } if right => {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
@@ -137,10 +197,11 @@ proptest! {
         cut in 0..200_usize,
     ) {
         let mut scenario = Scenario::play("agent ada slots=2\nagent bram\nagent chidi slots=3\nagent dana");
-        let mut last = AssignmentId(0);
+        let (mut last, mut token) = (AssignmentId(0), ReservationId(0));
         for (command, right) in steps {
             let command = aimed(scenario.engine.state(), command, right);
             let (before, events) = (scenario.engine.state().to_snapshot(), scenario.log.len());
+            scenario.pass(if right { 0 } else { 900 });
             let outcome = scenario.execute(command, None);
             prop_assert!(invariant::check(scenario.engine.state()).is_ok(), "{:?}", invariant::check(scenario.engine.state()));
             if outcome.is_err() {
@@ -148,6 +209,10 @@ proptest! {
                 prop_assert_eq!(scenario.engine.state().to_snapshot(), before);
             }
             for record in &scenario.log[events..] {
+                if let Event::ReservationGranted { reservation, .. } = record.event {
+                    prop_assert!(reservation > token, "{} after {}", reservation, token);
+                    token = reservation;
+                }
                 if let Event::TaskAssigned { assignment, .. } | Event::TaskMoved { assignment, .. } = record.event {
                     prop_assert!(assignment > last, "{} after {}", assignment, last);
                     last = assignment;
@@ -163,6 +228,7 @@ proptest! {
         invariant::check(&state).expect("every invariant after a restart");
         for record in &scenario.log[cut..] {
             state.apply(record);
+            prop_assert!(invariant::check(&state).is_ok(), "{:?}: {:?}", record, invariant::check(&state));
         }
         prop_assert_eq!(state.to_snapshot(), live.as_slice());
         for (index, record) in scenario.log.iter().enumerate() {

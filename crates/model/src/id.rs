@@ -78,6 +78,16 @@ shown_id!(
     OfferId, u32, "O"
 );
 shown_id!(
+    /// A lease on resources: `R-7`. It is a fencing token: it only grows.
+    #[derive(Default)]
+    ReservationId, u64, "R"
+);
+shown_id!(
+    /// A request for resources that waits in line: `W-3`.
+    #[derive(Default)]
+    WaitId, u64, "W"
+);
+shown_id!(
     /// Something that only a role or a person can settle: `E-2`.
     EscalationId, u32, "E"
 );
@@ -85,6 +95,22 @@ shown_id!(
     /// A word to an agent: `N-3`.
     NoticeId, u32, "N"
 );
+
+impl ReservationId {
+    /// Returns the next one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl WaitId {
+    /// Returns the next one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 impl TaskId {
     /// Returns the place of this id in a vector of tasks (`T-1` is at 0).

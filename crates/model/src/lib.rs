@@ -26,17 +26,18 @@ pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};
 pub use id::{
     AgentId, AssignmentId, ClassId, CommandId, EscalationId, NoticeId, OfferId, ParseIdError, Position,
-    TaskId, Word,
+    ReservationId, TaskId, WaitId, Word,
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};
 pub use plan::{Plan, PlanItem, PlanKind};
-pub use policy::{Ack, Claims, Inference, OnFailedDependency, Policy, PolicyError, Weights};
+pub use policy::{Ack, Claims, Inference, OnFailedDependency, Policy, PolicyError, Reserving, Weights};
 pub use ratio::{Ratio, RatioError};
 pub use reporting::{HealthWeights, Reporting};
 pub use resource::{Mode, Need, Resource, ResourceError};
 pub use situation::{
-    AgentView, Class, Considered, Parts, Placement, Placer, QueueKey, Requirement, SCORER_VERSION, Situation,
+    AgentView, Class, Considered, Gate, Parts, Placement, Placer, QueueKey, Requirement, SCORER_VERSION,
+    Situation,
 };
 pub use standing::Standing;
 pub use vocabulary::{AgentKind, AgentState, DependencyKind, Priority, TaskState};

@@ -78,6 +78,14 @@ pub const GLOB_ALTERNATIVES_MAX: usize = 32;
 pub const GLOB_SIGNS_MAX: usize = 512;
 /// Resources of one reservation or task.
 pub const RESOURCES_MAX: usize = 16;
+/// Reservations and waits that one agent may have asked for; what comes with its assignments is bounded by its slots.
+pub const RESERVATIONS_PER_AGENT_MAX: usize = 100;
+/// Reservations and waits of a fleet: as many as agents.
+pub const RESERVATIONS_MAX: usize = 100_000;
+/// Agents that are gone through in the search for a ring of waits.
+pub const RING_AGENTS_MAX: usize = 1_000;
+/// Critical tasks of a class that are looked at for an escalation when what they need is free again.
+pub const CALLED_AT_ONCE_MAX: usize = 100;
 /// Events that one command may emit; what is left continues in a following one.
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
 /// Items of one plan: a command's worth of events, two an item.

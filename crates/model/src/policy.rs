@@ -96,6 +96,36 @@ impl Inference {
     }
 }
 
+/// How long reservations last and requests for them wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserving {
+    /// Of a reservation that does not say. Default 30 min.
+    pub ttl: Span,
+    /// At least. Default 1 s.
+    pub ttl_min: Span,
+    /// At most. Default 24 h.
+    pub ttl_max: Span,
+    /// In line, where the request does not say, and at most. Default 1 h.
+    pub wait: Span,
+}
+
+impl Default for Reserving {
+    fn default() -> Self {
+        Self {
+            ttl: Span::minutes(30),
+            ttl_min: Span::seconds(1),
+            ttl_max: Span::hours(24),
+            wait: Span::hours(1),
+        }
+    }
+}
+
+impl Reserving {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The policy of a fleet. Durations are 10 ms to 366 days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -137,6 +167,9 @@ pub struct Policy {
     /// What health and reports go by.
     #[serde(default, skip_serializing_if = "Reporting::is_default")]
     pub reporting: Reporting,
+    /// How long reservations last.
+    #[serde(default, skip_serializing_if = "Reserving::is_default")]
+    pub reservations: Reserving,
 }
 
 impl Default for Policy {
@@ -170,6 +203,7 @@ impl Default for Policy {
             estimate_by_complexity: [1, 2, 4, 8, 16].map(Span::hours),
             inference: Inference::On,
             reporting: Reporting::default(),
+            reservations: Reserving::default(),
         }
     }
 }
@@ -212,6 +246,12 @@ impl Policy {
                 allowed: "at least retry_backoff_ms",
             });
         }
+        let Reserving { ttl, ttl_min, ttl_max, .. } = self.reservations;
+        if !(ttl_min..=ttl_max).contains(&ttl) {
+            let given = format!("{} ms", ttl.0);
+            let allowed = "reservations.ttl_min_ms to reservations.ttl_max_ms";
+            return Err(PolicyError { field: "reservations.ttl_ms", given, allowed });
+        }
         self.reporting.check()
     }
 
@@ -236,7 +276,7 @@ impl Policy {
     }
 
     /// Returns every duration with the name of its field.
-    fn durations(&self) -> [(&'static str, Span); 15] {
+    fn durations(&self) -> [(&'static str, Span); 19] {
         let [one, two, three, four, five] = self.estimate_by_complexity;
         [
             ("heartbeat_lease_ms", self.lease_heartbeat),
@@ -254,6 +294,10 @@ impl Policy {
             ("estimate_hours_by_complexity[2]", three),
             ("estimate_hours_by_complexity[3]", four),
             ("estimate_hours_by_complexity[4]", five),
+            ("reservations.ttl_ms", self.reservations.ttl),
+            ("reservations.ttl_min_ms", self.reservations.ttl_min),
+            ("reservations.ttl_max_ms", self.reservations.ttl_max),
+            ("reservations.wait_ms", self.reservations.wait),
         ]
     }
 }

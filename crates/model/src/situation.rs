@@ -12,6 +12,7 @@ use crate::id::{AgentId, ClassId, Position, TaskId, Word};
 use crate::moment::Moment;
 use crate::policy::{Policy, Weights};
 use crate::ratio::Ratio;
+use crate::resource::Need;
 use crate::standing::Standing;
 use crate::track::Track;
 use crate::vocabulary::{AgentState, Priority};
@@ -46,6 +47,19 @@ pub struct Class {
     pub pin: Option<AgentId>,
     /// None of these agents, in order.
     pub exclude: Box<[AgentId]>,
+    /// Resources that are reserved with the assignment.
+    pub needs: Box<[Need]>,
+}
+
+/// Who may take the tasks of a class, as far as the resources go that they need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Everybody: what they need is free.
+    Open,
+    /// Only this agent, which holds for itself what they need.
+    Only(AgentId),
+    /// Nobody: what they need is taken, or awaited by somebody who comes first.
+    Shut,
 }
 
 /// What placing sees of an agent.
@@ -195,6 +209,7 @@ struct Queue {
     class: Class,
     waiting: BTreeSet<QueueKey>,
     arrived: bool,
+    gate: Gate,
 }
 
 /// The live picture that placing reads.
@@ -359,13 +374,31 @@ impl Situation {
         &self.queues[id.index()].class
     }
 
-    /// Returns the first waiting task of class `id`.
+    /// Returns the first waiting task of class `id` that can be placed: none where its gate is shut.
     #[must_use]
     pub fn head(&self, id: ClassId) -> Option<QueueKey> {
+        let queue = &self.queues[id.index()];
+        queue.waiting.first().copied().filter(|_| queue.gate != Gate::Shut)
+    }
+
+    /// Returns the first waiting task of class `id`, whether it can be placed or not.
+    #[must_use]
+    pub fn first(&self, id: ClassId) -> Option<QueueKey> {
         self.queues[id.index()].waiting.first().copied()
     }
 
-    /// Returns the heads of the queues of all classes, in order, after `after`.
+    /// Returns the waiting tasks of class `id`, in order.
+    pub fn queue(&self, id: ClassId) -> impl Iterator<Item = QueueKey> + '_ {
+        self.queues[id.index()].waiting.iter().copied()
+    }
+
+    /// Returns who may take the tasks of class `id`, as far as their resources go.
+    #[must_use]
+    pub fn gate(&self, id: ClassId) -> Gate {
+        self.queues[id.index()].gate
+    }
+
+    /// Returns the heads of the queues of all classes whose gates are not shut, in order, after `after`.
     pub fn heads(
         &self,
         after: Option<(QueueKey, ClassId)>,
@@ -522,7 +555,7 @@ impl Situation {
     /// Takes a new class; its id is the next one.
     pub fn push_class(&mut self, class: Class) -> ClassId {
         let id = ClassId(u32::try_from(self.queues.len()).expect("classes are fewer than tasks"));
-        self.queues.push(Queue { class, waiting: BTreeSet::new(), arrived: false });
+        self.queues.push(Queue { class, waiting: BTreeSet::new(), arrived: false, gate: Gate::Open });
         id
     }
 
@@ -543,11 +576,12 @@ impl Situation {
         let head = queue.waiting.first().copied();
         queue.waiting.insert(key);
         self.waiting += 1;
-        if head.is_none() && !queue.arrived {
+        let shut = queue.gate == Gate::Shut;
+        if head.is_none() && !queue.arrived && !shut {
             queue.arrived = true;
             self.arrived.push(id);
         }
-        if head.is_none_or(|head| key < head) {
+        if !shut && head.is_none_or(|head| key < head) {
             if let Some(head) = head {
                 self.heads.remove(&(head, id));
             }
@@ -566,7 +600,7 @@ impl Situation {
             return;
         }
         self.waiting -= 1;
-        if was_head {
+        if was_head && queue.gate != Gate::Shut {
             self.heads.remove(&(*key, id));
             if let Some(&head) = queue.waiting.first() {
                 self.heads.insert((head, id));
@@ -575,6 +609,25 @@ impl Situation {
         if !self.vetoes.is_empty() {
             self.vetoes.remove(&key.task);
         }
+    }
+
+    /// Opens or shuts the gate of a class, and returns how it was. Where more may take its tasks than before, the next round
+    /// looks at it.
+    pub fn set_gate(&mut self, id: ClassId, gate: Gate) -> Gate {
+        let queue = &mut self.queues[id.index()];
+        let before = std::mem::replace(&mut queue.gate, gate);
+        let Some(&head) = queue.waiting.first().filter(|_| before != gate) else { return before };
+        if gate == Gate::Shut {
+            self.heads.remove(&(head, id));
+            return before;
+        }
+        self.heads.insert((head, id));
+        let narrower = before == Gate::Open;
+        if !narrower && !queue.arrived {
+            queue.arrived = true;
+            self.arrived.push(id);
+        }
+        before
     }
 
     /// Forgets what has changed: a round has seen it.

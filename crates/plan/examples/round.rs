@@ -201,6 +201,7 @@ fn class(dice: &mut Dice) -> Class {
         role: None,
         pin: None,
         exclude: Box::default(),
+        needs: Box::default(),
     }
 }
 

@@ -17,7 +17,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use kapell_model::{AgentId, AgentView, ClassId, Considered, Placement, Placer, QueueKey, Situation};
+use kapell_model::{AgentId, AgentView, ClassId, Considered, Gate, Placement, Placer, QueueKey, Situation};
 
 use crate::column::Columns;
 use crate::podium::Podium;
@@ -79,6 +79,10 @@ impl Greedy {
     fn serve_arrived(&mut self, situation: &Situation) -> Option<Placement> {
         while let Some(Reverse(head @ (key, class))) = self.round.arrived.pop() {
             self.round.cursor = Some(head);
+            if situation.head(class) != Some(key) {
+                // A placement of this round has taken what the class needs, or an earlier task of it.
+                continue;
+            }
             let podium = self.best(situation, class);
             if let Some(placement) = place(situation, key, class, &podium) {
                 return Some(placement);
@@ -90,8 +94,12 @@ impl Greedy {
     /// Ranks every free agent. The loop over the column is the innermost one of the whole program.
     fn best(&mut self, situation: &Situation, id: ClassId) -> Podium {
         let (class, free) = (situation.class(id), situation.free());
-        if let Some(pin) = class.pin {
-            return self.best_among(situation, id, &[pin]);
+        let only = match situation.gate(id) {
+            Gate::Only(agent) => Some(agent),
+            Gate::Open | Gate::Shut => class.pin,
+        };
+        if let Some(only) = only {
+            return self.best_among(situation, id, &[only]);
         }
         let Some(column) = self.columns.column(situation, id, free.len()) else {
             return self.best_among(situation, id, free);
@@ -122,9 +130,13 @@ impl Greedy {
         let class = situation.class(id);
         let (performances, cohesions) =
             (situation.performances(class.kind), situation.cohesions(class.project));
+        let gate = situation.gate(id);
         let mut podium = Podium::new();
         for &agent in agents {
             // A class may name an agent that is not there yet.
+            if matches!(gate, Gate::Only(other) if other != agent) {
+                continue;
+            }
             if !situation.agents().get(agent.index()).is_some_and(AgentView::is_free) {
                 continue;
             }
@@ -213,8 +225,14 @@ impl Placer for Greedy {
         class: ClassId,
         than: &Considered,
     ) -> Option<Considered> {
+        let gate = situation.gate(class);
+        let may = |agent: AgentId| match gate {
+            Gate::Open => true,
+            Gate::Only(only) => only == agent,
+            Gate::Shut => false,
+        };
         let class = situation.class(class);
-        let idle = situation.free().iter().filter(|&&id| situation.agent(id).active == 0);
+        let idle = situation.free().iter().filter(|&&id| situation.agent(id).active == 0 && may(id));
         let scored = idle.filter_map(|&agent| {
             let parts = score::candidate(situation, class, agent).ok()?;
             (parts.total > than.parts.total).then_some(Considered { agent, parts })

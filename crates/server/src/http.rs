@@ -11,6 +11,7 @@ mod parse;
 mod problem;
 mod published;
 mod reports;
+mod reservations;
 mod tasks;
 mod tokens;
 mod why;
@@ -113,6 +114,10 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(tasks::offers))
         .routes(routes!(tasks::tree, tasks::add_dependency))
         .routes(routes!(tasks::waive_dependency))
+        .routes(routes!(reservations::list, reservations::reserve))
+        .routes(routes!(reservations::show))
+        .routes(routes!(reservations::renew))
+        .routes(routes!(reservations::release))
         .routes(routes!(why::why))
         .routes(routes!(why::why_not))
         .routes(routes!(reports::start))

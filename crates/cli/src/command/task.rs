@@ -1,6 +1,6 @@
 //! `kapell task`, `ready`, `blocked` and `dep`.
 
-use kapell_api::{Evidence, RequiredCapability, Requirement, Task, TaskSubmission, Tree};
+use kapell_api::{Evidence, RequiredCapability, Requirement, ResourceNeed, Task, TaskSubmission, Tree};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -125,10 +125,19 @@ pub struct Add {
     /// A free word; may be repeated
     #[arg(long = "label")]
     labels: Vec<String>,
+    /// A resource that the owner alone has while it owns the task, such as path:src/**; may be repeated
+    #[arg(long = "takes", value_name = "RESOURCE")]
+    takes: Vec<String>,
+    /// A resource that the owner shares with others that share it; may be repeated
+    #[arg(long = "shares", value_name = "RESOURCE")]
+    shares: Vec<String>,
 }
 
 impl Add {
     fn submission(self) -> TaskSubmission {
+        let need = |mode: &'static str| move |resource| ResourceNeed { resource, mode: mode.to_owned() };
+        let taken = self.takes.into_iter().map(need("exclusive"));
+        let resources = taken.chain(self.shares.into_iter().map(need("shared"))).collect();
         TaskSubmission {
             title: self.title,
             description: self.description,
@@ -145,6 +154,7 @@ impl Add {
             deadline: self.deadline,
             not_before: self.not_before,
             labels: self.labels,
+            resources,
             ..TaskSubmission::default()
         }
     }

@@ -97,6 +97,7 @@ fn submission(task: &Task, names: &Names, report: &mut ExportReport) -> TaskSubm
         max_attempts: task.declared_max_attempts,
         source: task.source.clone(),
         closed: is_ended(task).then(|| closed(task, report)),
+        resources: task.resources.clone(),
     }
 }
 

@@ -167,7 +167,9 @@ impl State {
         if waiting {
             self.situation.dequeue(class, &old);
             self.situation.enqueue(class, new, veto);
+            self.look_at_gate(class);
         }
+        self.turn_moved(id);
     }
 }
 

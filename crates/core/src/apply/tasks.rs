@@ -107,8 +107,13 @@ impl State {
             role: spec.role.as_ref().map(|role| self.words.intern(role)),
             pin: spec.agent.as_ref().and_then(|name| self.agent_ids.get(name).copied()),
             exclude: exclude.into_boxed_slice(),
+            needs: spec.resources.clone().into_boxed_slice(),
         };
+        let needy = !class.needs.is_empty();
         let (id, new) = self.classes.intern(class, soft, &mut self.situation);
+        if needy && new.is_some() {
+            self.class_needs(id);
+        }
         if let Some(class) = &new {
             self.fingerprint_class(class, soft);
         }
@@ -362,7 +367,11 @@ impl State {
             project.counts.sub(state);
         }
         match state {
-            TaskState::Ready => self.situation.dequeue(task.class, &task.queue_key()),
+            TaskState::Ready => {
+                let (class, key) = (task.class, task.queue_key());
+                self.situation.dequeue(class, &key);
+                self.look_at_gate(class);
+            }
             TaskState::Deferred => {
                 self.timers.remove(&(task.deferred_until.expect("a deferred task has its time"), id));
             }
@@ -385,7 +394,9 @@ impl State {
                 if task.priority == Priority::Critical {
                     self.critical_arrivals.push(id);
                 }
-                self.situation.enqueue(task.class, task.queue_key(), task.failed_by);
+                let (class, key) = (task.class, task.queue_key());
+                self.situation.enqueue(class, key, task.failed_by);
+                self.look_at_gate(class);
             }
             TaskState::Deferred => {
                 self.timers.insert((task.deferred_until.expect("a deferred task has its time"), id));

@@ -7,11 +7,12 @@ use crate::event::{Cause, Event};
 use crate::state::State;
 
 impl State {
-    /// Brings back what was deferred until `now`; more than a bound's worth waits for the next tick.
+    /// Brings back what was deferred until `now`, and ends what was reserved until then; more than a bound's worth waits for the next tick.
     pub(super) fn tick(&self, now: Moment, out: &mut Vec<Event>) -> Reply {
         let due =
             self.timers.iter().take_while(|&&(at, _)| at <= now).take(limits::EVENTS_PER_COMMAND_MAX / 4);
         out.extend(due.map(|&(_, task)| Event::TaskResumed { task }));
+        self.lapse_reservations(now, out);
         Reply::default()
     }
 

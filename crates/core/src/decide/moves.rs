@@ -1,6 +1,6 @@
 //! Owned work that goes to another agent, and what agents are told.
 
-use kapell_model::{AgentId, Considered, Name, NoticeId, SCORER_VERSION, Text, fit};
+use kapell_model::{AgentId, Considered, Moment, Name, NoticeId, SCORER_VERSION, Text, fit};
 
 use super::agents::own_text;
 use super::{OWNED, invalid, require_state};
@@ -15,6 +15,7 @@ use crate::task::Task;
 impl State {
     pub(super) fn move_by_hand(
         &self,
+        now: Moment,
         reference: &TaskRef,
         name: &Name,
         note: Option<&Text>,
@@ -33,6 +34,9 @@ impl State {
             agent: name.clone(),
             reason: self.unfit_text(unfit),
         })?;
+        if let Some(obstacle) = self.obstacle_to_move(task.id, agent.id) {
+            return Err(self.resource_held(&obstacle, now));
+        }
         self.move_task(task, agent.id, MoveCause::ByHand, note.map(Text::as_str), Vec::new(), out);
         Ok(Reply::about(task.id))
     }

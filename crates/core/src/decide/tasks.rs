@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use kapell_model::{Claims, DependencyKind, Name, Span, TaskId, TaskState, Text, Unfit, fit, limits};
+use kapell_model::{Claims, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit, fit, limits};
 
+use super::reservations::check_needs;
 use super::{TAKEABLE, invalid, require_state};
 use crate::agent::Agent;
 use crate::command::{ProjectSpec, TaskRef, TaskSpec};
@@ -121,6 +122,7 @@ impl State {
 
     pub(super) fn claim(
         &self,
+        now: Moment,
         reference: &TaskRef,
         name: &Name,
         out: &mut Vec<Event>,
@@ -138,11 +140,12 @@ impl State {
             return Err(Rejection::NotOwner { task: task.id, agent, owner });
         }
         require_state(task, "claiming", &[TaskState::Ready])?;
-        self.take(task, agent, Decision::Claimed, out)
+        self.take(now, task, agent, Decision::Claimed, out)
     }
 
     pub(super) fn assign(
         &self,
+        now: Moment,
         reference: &TaskRef,
         name: &Name,
         decision: Decision,
@@ -151,12 +154,13 @@ impl State {
         let task = self.find_task(reference)?;
         let agent = self.find_agent(name)?;
         require_state(task, "assigning", TAKEABLE)?;
-        self.take(task, agent, decision, out)
+        self.take(now, task, agent, decision, out)
     }
 
     /// Gives a task to a candidate. The score is filled in by the engine, which knows the scorer.
     fn take(
         &self,
+        now: Moment,
         task: &Task,
         agent: &Agent,
         decision: Decision,
@@ -168,6 +172,9 @@ impl State {
             agent: agent.spec.name.clone(),
             reason: self.unfit_text(unfit),
         })?;
+        if let Some(obstacle) = self.obstacle_for(task.id, agent.id) {
+            return Err(self.resource_held(&obstacle, now));
+        }
         out.push(self.assigned_event(task.id, agent.id, decision, Vec::new()));
         Ok(Reply::about(task.id))
     }
@@ -228,6 +235,9 @@ fn check_task(spec: &TaskSpec) -> Result<(), Rejection> {
     }
     if let Some(attempts) = spec.attempts_max.filter(|count| !(1..=limits::ATTEMPTS_MAX).contains(count)) {
         return Err(invalid("max_attempts", attempts.to_string(), format!("1 to {}", limits::ATTEMPTS_MAX)));
+    }
+    if !spec.resources.is_empty() {
+        check_needs("resources", &spec.resources)?;
     }
     if spec.labels.len() > limits::LABELS_MAX {
         return Err(Rejection::LimitExceeded { what: "labels of a task", limit: limits::LABELS_MAX });

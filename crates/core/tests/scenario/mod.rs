@@ -9,7 +9,10 @@
 //! submit t1 title=Tune_postgres label=sql import=blocked_by_t0   words of a text are joined by `_`
 //! define sql postgres .sql | undefine sql | analyse t1
 //! accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
+//! reserve A path:src/**,env:one shared ttl=60s task=t1 wait=5m    -> R-1, or waits as W-1
+//! renew A R-1 | free A R-1 | force R-1
 //! show t1                            -> state owner
+//! held                               -> R-1 A env:one, W-1 B env:one
 //! ```
 //! A report uses the agent's own last assignment of the task, outdated or not.
 
@@ -17,12 +20,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, CapabilitySpec, Command, Engine, Event, NewPolicy, Record, Request, Require, State, TaskRef,
-    TaskSpec,
+    AgentSpec, CapabilitySpec, Command, Engine, Event, InLine, NewPolicy, Record, Request, Require,
+    ReservationRef, State, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    AgentKind, AssignmentId, Claims, CommandId, DependencyKind, Inference, Moment, Name, OnFailedDependency,
-    Placer, Policy, Priority, Ratio, Span, Text,
+    AgentKind, AssignmentId, Claims, CommandId, DependencyKind, Inference, Mode, Moment, Name, Need,
+    OnFailedDependency, Placer, Policy, Priority, Ratio, Span, Text,
 };
 use kapell_plan::Greedy;
 
@@ -87,8 +90,11 @@ impl<P: Placer> Scenario<P> {
         if verb == "said" {
             return self.said(rest[0]);
         }
+        if verb == "held" {
+            return self.held();
+        }
         if verb == "tick" {
-            self.now += duration(rest[0]);
+            self.pass(duration(rest[0]));
         }
         let command = self.command(verb, rest);
         let before = self.log.len();
@@ -109,6 +115,11 @@ impl<P: Placer> Scenario<P> {
                     reply.state.map(|state| state.to_string()).unwrap_or_else(|| "done".to_owned());
                 if let Some(agent) = reply.agent.filter(|_| reply.assignment.is_some()) {
                     text += &format!(" {agent}");
+                }
+                if let Some(id) = reply.reservation {
+                    text = id.to_string();
+                } else if let Some(id) = reply.wait {
+                    text = format!("waits as {id}");
                 }
                 if reply.stale {
                     text = format!("stale, kept as {}", reply.offer.expect("an offer"));
@@ -133,6 +144,11 @@ impl<P: Placer> Scenario<P> {
             command,
         };
         self.engine.execute(&request, &mut self.log)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, millis: i64) {
+        self.now += millis;
     }
 
     fn show(&self, key: &str) -> String {
@@ -172,6 +188,18 @@ impl<P: Placer> Scenario<P> {
         let inferred = task.edges.iter().filter(|edge| edge.inferred);
         words.extend(inferred.map(|edge| format!("{}{}", if edge.waived { "-" } else { "+" }, edge.on)));
         words.join(" ")
+    }
+
+    fn held(&self) -> String {
+        let state = self.engine.state();
+        let line = |id: String, agent: kapell_model::AgentId, needs: &[Need]| {
+            let needs: Vec<String> = needs.iter().map(|need| need.resource.to_string()).collect();
+            format!("{id} {} {}", state.agent(agent).spec.name, needs.join(" "))
+        };
+        let held = state.reservations().held().map(|it| line(it.id.to_string(), it.agent, &it.needs));
+        let waiting = state.reservations().waiting().map(|it| line(it.id.to_string(), it.agent, &it.needs));
+        let all: Vec<String> = held.chain(waiting).collect();
+        if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
     }
 
     fn token(&self, task: &str, agent: &str) -> AssignmentId {
@@ -228,6 +256,23 @@ impl<P: Placer> Scenario<P> {
             }
             "unfetched" => Command::ReturnUnfetched { assignments: vec![assignment()] },
             "tick" => Command::Tick,
+            "reserve" => reserve(rest),
+            "renew" => Command::RenewReservation {
+                reservation: rest[1].parse().expect("a reservation"),
+                agent: Some(name(rest[0])),
+                ttl: None,
+            },
+            "free" => Command::ReleaseReservation {
+                reservation: reserved(rest[1]),
+                agent: Some(name(rest[0])),
+                reason: None,
+            },
+            "force" => Command::ReleaseReservation {
+                reservation: reserved(rest[0]),
+                agent: None,
+                reason: rest.get(1).map(|_| reason()),
+            },
+            "extend" => Command::ExtendReservations,
             "dep" => {
                 Command::AddDependency { task: task(), on: reference(rest[1]), kind: DependencyKind::Blocks }
             }
@@ -324,6 +369,8 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
             ("at", at) => spec.not_before = Some(Moment(now + duration(at))),
             ("deadline", at) => spec.deadline = Some(Moment(now + duration(at))),
             ("agent", agent) => spec.agent = Some(name(agent)),
+            ("takes", texts) => spec.resources.extend(needs(texts, Mode::Exclusive)),
+            ("reads", texts) => spec.resources.extend(needs(texts, Mode::Shared)),
             ("not", agent) => spec.exclude = vec![name(agent)],
             ("role", role) => spec.role = Some(name(role)),
             ("effort", "learned") => spec.estimate = None,
@@ -340,6 +387,30 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
         }
     }
     (spec, edges)
+}
+
+fn reserved(text: &str) -> ReservationRef {
+    text.parse()
+        .map_or_else(|_| ReservationRef::Waiting(text.parse().expect("R-1 or W-1")), ReservationRef::Held)
+}
+
+pub fn needs(texts: &str, mode: Mode) -> Vec<Need> {
+    texts.split(',').map(|text| Need { resource: text.parse().expect("a resource"), mode }).collect()
+}
+
+fn reserve(words: &[&str]) -> Command {
+    let (mut mode, mut ttl, mut task, mut line) = (Mode::Exclusive, None, None, InLine::Refused);
+    for word in &words[2..] {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("shared", _) => mode = Mode::Shared,
+            ("ttl", span) => ttl = Some(Span(duration(span))),
+            ("task", key) => task = Some(reference(key)),
+            ("wait", "") => line = InLine::For(None),
+            ("wait", span) => line = InLine::For(Some(Span(duration(span)))),
+            other => panic!("{other:?}"),
+        }
+    }
+    Command::Reserve { agent: name(words[0]), task, needs: needs(words[1], mode).into(), ttl, line }
 }
 
 fn policy(word: &str) -> Policy {

@@ -136,6 +136,7 @@ pub fn class(requires: &[Requirement]) -> Class {
         role: None,
         pin: None,
         exclude: Box::default(),
+        needs: Box::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::agents::shown;
 use super::door::{Door, accepted, content_type, fingerprint, json, read};
 use super::problem::{Refusals, problem_of};
 use super::reports::Report;
-use super::{Refusal, parse};
+use super::{Refusal, parse, reservations};
 use crate::fleet::{Answer, Line, RETRY_AFTER, Refused};
 use crate::token::Access;
 
@@ -171,6 +171,18 @@ fn read_line(door: &Door, number: usize, bytes: &[u8]) -> Result<(Line, Option<S
         BulkLine::Done(it) => report(&it),
         BulkLine::Fail(it) => report(&it),
         BulkLine::Release(it) => report(&it),
+        BulkLine::Reserve(it) => {
+            let (agent, asked) = reservations::asked(door, &it)?;
+            Ok(command(Some(agent), asked))
+        }
+        BulkLine::RenewReservation(it) => {
+            let (agent, renewed) = reservations::renewed(door, None, &it)?;
+            Ok(command(agent, renewed))
+        }
+        BulkLine::ReleaseReservation(it) => {
+            let (agent, released) = reservations::released(door, None, &it)?;
+            Ok(command(agent, released))
+        }
     }
 }
 

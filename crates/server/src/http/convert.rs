@@ -5,10 +5,11 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use kapell_api as api;
 use kapell_core::{
-    Agent, Counts, Escalation, Notice, Offer, OfferState, Project, Reply, State, Subject, Task,
+    Agent, Counts, Escalation, Notice, Offer, OfferState, Project, Reply, Reservation, ReservationRef, State,
+    Subject, Task,
 };
 use kapell_core::{Evidence, InferredRequire, Unresolved};
-use kapell_model::{AgentId, Inference, Moment, Policy, Ratio, Reporting, Span, TaskState};
+use kapell_model::{AgentId, Gate, Inference, Moment, Need, Policy, Ratio, Reporting, Span, TaskState};
 
 use crate::fleet::{Handed, View};
 
@@ -41,6 +42,9 @@ pub(crate) fn ack(reply: &Reply) -> api::Ack {
         assignment: reply.assignment.map(shown),
         offer: reply.offer.map(shown),
         escalation: reply.escalation.map(shown),
+        reservation: reply.reservation.map(shown),
+        wait: reply.wait.map(shown),
+        expires_at: reply.expires_at.map(time),
         policy_version: reply.policy_version,
         notices: reply.notices,
     }
@@ -180,6 +184,8 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         offers_open: u32::try_from(task.offers.iter().filter(open_offer).count()).unwrap_or(u32::MAX),
         source,
         changed: task.changed.0,
+        resources: needs(&spec.resources),
+        reservations: state.reservations().of_task(task.id).map(|held| shown(held.id)).collect(),
     }
 }
 
@@ -258,7 +264,18 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
     let mut facts = match task.state() {
         TaskState::Blocked => blocked_by(state, task),
         TaskState::Ready => {
-            vec![format!("in the queue for {}, as {}", view.now.since(task.state_since), task.effective)]
+            let queued =
+                format!("in the queue for {}, as {}", view.now.since(task.state_since), task.effective);
+            let held_back = state.held_back(task.id).map(|obstacle| {
+                let taken = state.resource_held(&obstacle, view.now);
+                match state.situation().gate(task.class) {
+                    Gate::Only(agent) => {
+                        format!("held back from all but {}: {taken}", state.agent(agent).spec.name)
+                    }
+                    Gate::Open | Gate::Shut => format!("held back: {taken}"),
+                }
+            });
+            [queued].into_iter().chain(held_back).collect()
         }
         TaskState::Deferred => {
             let until = task.deferred_until.unwrap_or_default();
@@ -390,6 +407,67 @@ pub(crate) fn notice(notice: &Notice, read: bool) -> api::Notice {
     }
 }
 
+/// Shows resources with their modes.
+pub(crate) fn needs(needs: &[Need]) -> Vec<api::ResourceNeed> {
+    let need = |need: &Need| api::ResourceNeed {
+        resource: shown(&need.resource),
+        mode: need.mode.as_str().to_owned(),
+    };
+    needs.iter().map(need).collect()
+}
+
+/// Shows a reservation, or a place in line as what it is or has become; nothing where it has ended.
+pub(crate) fn reservation(view: &View<'_>, id: ReservationRef) -> Option<api::Reservation> {
+    let (state, all) = (view.state, view.state.reservations());
+    let wait = match id {
+        ReservationRef::Held(id) => return Some(held(view, all.reservation(id)?)),
+        ReservationRef::Waiting(id) => match all.wait(id) {
+            Some(wait) => wait,
+            None => return Some(held(view, all.granted(id)?)),
+        },
+    };
+    let behind = state.obstacle_of(wait).map(|obstacle| state.resource_held(&obstacle, view.now).to_string());
+    Some(api::Reservation {
+        id: shown(wait.id),
+        state: "waiting".to_owned(),
+        because: behind.into_iter().collect(),
+        agent: agent_name(state, wait.agent),
+        task: wait.task.map(shown),
+        resources: needs(&wait.needs),
+        since: time(wait.since),
+        expires_at: Some(time(wait.expires_at)),
+        ttl_ms: Some(wait.ttl.0),
+        wait: None,
+        asked_at: None,
+    })
+}
+
+fn held(view: &View<'_>, held: &Reservation) -> api::Reservation {
+    let mut because = Vec::new();
+    if let Some(asked) = held.asked {
+        let ago = view.now.since(asked);
+        because.push(format!(
+            "its holder was asked {ago} ago to release it: agents wait for each other in a ring"
+        ));
+    }
+    if let (None, Some(task)) = (held.ttl, held.task) {
+        because.push(format!("came with the assignment of {task}, and goes with it"));
+    }
+    api::Reservation {
+        id: shown(held.id),
+        state: "held".to_owned(),
+        because,
+        agent: agent_name(view.state, held.agent),
+        task: held.task.map(shown),
+        resources: needs(&held.needs),
+        since: time(held.since),
+        expires_at: held.expires_at.map(time),
+        ttl_ms: held.ttl.map(|ttl| ttl.0),
+        wait: held.wait.map(shown),
+        asked_at: held.asked.map(time),
+    }
+}
+
 /// Shows an escalation.
 pub(crate) fn escalation(state: &State, escalation: &Escalation) -> api::Escalation {
     let subject = &escalation.subject;
@@ -451,6 +529,12 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
         .to_owned(),
         estimate_hours_by_complexity: policy.estimate_by_complexity.iter().map(|&span| hours(span)).collect(),
         inference: policy.inference.as_str().to_owned(),
+        reservations: Some(api::Reserving {
+            ttl_ms: policy.reservations.ttl.0,
+            ttl_min_ms: policy.reservations.ttl_min.0,
+            ttl_max_ms: policy.reservations.ttl_max.0,
+            wait_ms: policy.reservations.wait.0,
+        }),
         reporting: Some(reporting(&policy.reporting)),
     }
 }

@@ -7,8 +7,9 @@ use kapell_api as api;
 use kapell_api::Problem;
 use kapell_core::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Claims, DependencyKind, HealthWeights, Inference, Moment, Name, NameError,
-    NoticeId, OnFailedDependency, Policy, Priority, Ratio, Reporting, Span, TaskState, Text, Weights, limits,
+    Ack, AgentKind, AssignmentId, Claims, DependencyKind, HealthWeights, Inference, Mode, Moment, Name,
+    NameError, Need, NoticeId, OnFailedDependency, Policy, Priority, Ratio, Reporting, Reserving,
+    ResourceError, Span, TaskState, Text, Weights, limits,
 };
 
 type Parsed<T> = Result<T, Problem>;
@@ -177,8 +178,29 @@ pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<Command> {
         attempts_max: task.max_attempts,
         source: task.source.as_ref().map(source).transpose()?,
         closed: task.closed.as_ref().map(closed).transpose()?,
+        resources: needs(&task.resources)?,
     };
     Ok(Command::Submit { spec: Arc::new(spec), edges: task_edges(task)? })
+}
+
+/// Reads resources with their modes.
+pub(crate) fn needs(needs: &[api::ResourceNeed]) -> Parsed<Vec<Need>> {
+    if needs.len() > limits::RESOURCES_MAX {
+        let given = format!("{} resources", needs.len());
+        return Err(Problem::field("resources", given, format!("at most {}", limits::RESOURCES_MAX)));
+    }
+    let need = |(index, need): (usize, &api::ResourceNeed)| {
+        let field = |member: &str| format!("resources[{index}].{member}");
+        let refused = |error: ResourceError| {
+            let given = format!("`{}`: {}", error.given, error.reason);
+            Problem::field(field("resource"), given, ResourceError::ALLOWED)
+        };
+        Ok(Need {
+            resource: need.resource.parse().map_err(refused)?,
+            mode: word(&field("mode"), &need.mode, Mode::ALL, Mode::parse, Mode::as_str)?,
+        })
+    };
+    needs.iter().enumerate().map(need).collect()
 }
 
 fn requirement((index, requirement): (usize, &api::Requirement)) -> Parsed<Require> {
@@ -322,6 +344,12 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         estimate_by_complexity,
         inference,
         reporting: policy.reporting.as_ref().map(reporting).transpose()?.unwrap_or_default(),
+        reservations: policy.reservations.map_or_else(Reserving::default, |it| Reserving {
+            ttl: Span(it.ttl_ms),
+            ttl_min: Span(it.ttl_min_ms),
+            ttl_max: Span(it.ttl_max_ms),
+            wait: Span(it.wait_ms),
+        }),
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }

@@ -3,9 +3,10 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kapell_api::{ErrorCode, Problem};
-use kapell_core::Rejection;
+use kapell_core::{Rejection, Taken};
 use utoipa::IntoResponses;
 
+use super::convert::time;
 use crate::fleet::{RETRY_AFTER, Refused};
 use crate::token::TokenError;
 
@@ -95,6 +96,29 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         Rejection::NotOwner { .. } => of(ErrorCode::NotOwner),
         Rejection::NotCandidate { agent, task, .. } => {
             of(ErrorCode::NotACandidate).hint(format!("`kapell why-not {agent} {task}` shows all of it"))
+        }
+        Rejection::ResourceHeld { obstacle, holder, .. } => {
+            let (reservation, expires_at) = match obstacle.by {
+                Taken::Held(id, until) => (id.to_string(), until),
+                Taken::Awaited(id, until) => (id.to_string(), Some(until)),
+            };
+            Problem {
+                holder: Some(holder.to_string()),
+                reservation: Some(reservation),
+                expires_at: expires_at.map(time),
+                ..of(ErrorCode::ResourceHeld).hint("ask again with `wait` to stand in line")
+            }
+        }
+        Rejection::NotHolder { holder, what, .. } => Problem {
+            holder: Some(holder.to_string()),
+            reservation: Some(what.clone()),
+            ..of(ErrorCode::ResourceHeld)
+        },
+        Rejection::StaleReservation { .. } => {
+            of(ErrorCode::StaleReservation).hint("stop using what it was for, and reserve it again to go on")
+        }
+        Rejection::AskedToRelease { .. } => {
+            of(ErrorCode::WrongState).hint("release it, and ask for what you need anew, with `wait`")
         }
         Rejection::ClaimsOff => of(ErrorCode::ClaimsOff),
         Rejection::Cycle { cycle, .. } => {

@@ -3,11 +3,12 @@
 use kapell_api as api;
 use kapell_core::{
     AgentSpec, Analysis, Dropped, Event, Evidence, Health, ProjectSpec, Record, Share, Subject, TaskSpec,
+    WaitsFor,
 };
 use kapell_model::{AgentId, Considered, Name, TaskId};
 use serde_json::{Map, Value, json};
 
-use super::convert::{hours, policy, time, weight};
+use super::convert::{hours, needs, policy, time, weight};
 
 /// The names of agents by id; an id that is missing is shown as a number.
 pub(crate) type Names = [Name];
@@ -74,7 +75,16 @@ pub(crate) fn about(event: &Event) -> About {
         },
         Event::NoticeSent { agent, task, .. } => About { task, agent: Some(agent), ..none },
         Event::NoticesRead { agent, .. } => About { agent: Some(agent), ..none },
-        Event::ProjectCreated { .. }
+        Event::ReservationGranted { agent, task, .. } | Event::ReservationRequested { agent, task, .. } => {
+            About { task, agent: Some(agent), ..none }
+        }
+        Event::ReservationReleased { agent, .. } | Event::ReservationWithdrawn { agent, .. } => {
+            About { agent: Some(agent), ..none }
+        }
+        Event::ReservationRenewed { .. }
+        | Event::ReservationRing { .. }
+        | Event::ReservationsExtended { .. }
+        | Event::ProjectCreated { .. }
         | Event::PolicySet { .. }
         | Event::CapabilityDefined { .. }
         | Event::CapabilityRemoved { .. }
@@ -201,6 +211,35 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             json!({ "health": health(fell), "below": below.as_decimal() })
         }
         Event::HealthRecovered { health: recovered } => json!({ "health": health(recovered) }),
+        Event::ReservationGranted { reservation, needs: all, ttl, expires_at, wait, .. } => json!({
+            "reservation": reservation.to_string(),
+            "resources": needs(all),
+            "ttl_ms": ttl.map(|ttl| ttl.0),
+            "expires_at": expires_at.map(time),
+            "wait": wait.map(|wait| wait.to_string()),
+        }),
+        Event::ReservationRenewed { reservation, expires_at } => {
+            json!({ "reservation": reservation.to_string(), "expires_at": time(*expires_at) })
+        }
+        Event::ReservationReleased { reservation, cause, reason, .. } => {
+            json!({ "reservation": reservation.to_string(), "cause": cause, "reason": reason })
+        }
+        Event::ReservationRequested { wait, needs: all, ttl, expires_at, behind, .. } => json!({
+            "wait": wait.to_string(),
+            "resources": needs(all),
+            "ttl_ms": ttl.0,
+            "expires_at": time(*expires_at),
+            "behind": behind.map(|reservation| reservation.to_string()),
+        }),
+        Event::ReservationWithdrawn { wait, cause, reason, .. } => {
+            json!({ "wait": wait.to_string(), "cause": cause, "reason": reason })
+        }
+        Event::ReservationRing { ring, reservation, until } => json!({
+            "ring": ring.iter().map(|step| waits_for(step, names)).collect::<Vec<_>>(),
+            "reservation": reservation.to_string(),
+            "until": time(*until),
+        }),
+        Event::ReservationsExtended { leases, waits } => json!({ "leases": leases, "waits": waits }),
         Event::CommandKeyed { .. } => json!({}),
     };
     match data {
@@ -252,6 +291,15 @@ fn health(health: &Health) -> Value {
 
 fn evidence(evidence: &[Evidence]) -> Vec<Value> {
     evidence.iter().map(|it| json!({ "field": it.field.as_str(), "words": it.words })).collect()
+}
+
+fn waits_for(step: &WaitsFor, names: &Names) -> Value {
+    json!({
+        "agent": name(step.agent, names),
+        "wait": step.wait.to_string(),
+        "for": name(step.holder, names),
+        "reservation": step.reservation.map(|reservation| reservation.to_string()),
+    })
 }
 
 fn scored(candidate: &Considered, names: &Names) -> Value {
@@ -312,6 +360,7 @@ fn task(spec: &TaskSpec) -> Value {
         "not_before": spec.not_before.map(time),
         "labels": spec.labels,
         "max_attempts": spec.attempts_max,
+        "resources": needs(&spec.resources),
         "source": source,
         "closed": spec.closed.as_ref().map(|closed| json!({
             "state": closed.state.as_str(), "at": closed.at.map(time), "reason": closed.reason,

@@ -60,7 +60,10 @@ fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
     let weights = situation.weights();
     let explained = candidates(situation, situation.class(task.class), situation.veto(task.id));
     let threshold = situation.threshold();
-    reasons.push(match explained.candidates.first() {
+    let best = explained.candidates.first();
+    let held_back = best.and_then(|best| state.obstacle_for(task.id, best.agent)).is_some();
+    reasons.push(match best {
+        Some(_) if held_back => "it is placed as soon as its resources are free".to_owned(),
         Some(best) if best.parts.total <= threshold => format!(
             "best score {} by {}, which is not above {threshold}: capability {}, workload {}",
             best.parts.total,
@@ -147,6 +150,8 @@ fn compared(view: &View<'_>, task: &Task, agent: &kapell_core::Agent) -> WhyNot 
     let situation = view.state.situation();
     let class = situation.class(task.class);
     let judged = score::candidate(situation, class, agent.id);
+    let obstacle = task.owner.is_none().then(|| view.state.obstacle_for(task.id, agent.id)).flatten();
+    let free = obstacle.is_none();
     let parts = score::parts(situation, class, agent.id);
     let threshold = situation.threshold();
     let bar = capability_bar(situation, class, agent.id);
@@ -161,6 +166,10 @@ fn compared(view: &View<'_>, task: &Task, agent: &kapell_core::Agent) -> WhyNot 
     }
     match judged {
         Err(refusal) => reasons.push(format!("no candidate: {}", view.state.unfit_text(refusal))),
+        Ok(_) if obstacle.is_some() => reasons.extend(
+            obstacle
+                .map(|obstacle| format!("no candidate: {}", view.state.resource_held(&obstacle, view.now))),
+        ),
         Ok(_) if parts.total <= threshold => {
             reasons.push(format!("its score {} is not above {threshold}", parts.total));
         }
@@ -180,7 +189,7 @@ fn compared(view: &View<'_>, task: &Task, agent: &kapell_core::Agent) -> WhyNot 
     WhyNot {
         task: task.id.to_string(),
         agent: agent.spec.name.to_string(),
-        candidate: judged.is_ok(),
+        candidate: judged.is_ok() && free,
         score: scored(agent.spec.name.to_string(), &parts, situation.weights()),
         threshold: threshold.as_decimal(),
         capability_needed: bar.map(Ratio::as_decimal),

@@ -3,5 +3,6 @@
 mod analysis;
 mod failing;
 mod refusals;
+mod reservations;
 mod served;
 mod work;

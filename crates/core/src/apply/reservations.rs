@@ -1,0 +1,127 @@
+//! Reservations, the line behind them, and the gates of the classes that need what they hold.
+
+use std::sync::Arc;
+
+use kapell_model::{ClassId, Gate, Moment, Need, Priority, ReservationId, Span, TaskId, WaitId, limits};
+
+use crate::reservations::{Reservation, ReservationFacts, Wait};
+use crate::state::State;
+
+impl State {
+    pub(super) fn reservation_granted(&mut self, reservation: Reservation) {
+        if let Some(wait) = reservation.wait {
+            self.reservations.remove_wait(wait);
+        }
+        let needs = Arc::clone(&reservation.needs);
+        self.reservations.insert(reservation);
+        self.look_at_gates(&needs);
+    }
+
+    pub(super) fn reservation_renewed(&mut self, id: ReservationId, expires_at: Moment) {
+        self.reservations.set_expiry(id, expires_at);
+    }
+
+    pub(super) fn reservation_released(&mut self, id: ReservationId) {
+        let needs = self.reservations.remove(id).needs;
+        self.reservations.stir(&needs);
+        self.look_at_gates(&needs);
+    }
+
+    pub(super) fn reservation_requested(&mut self, wait: Wait) {
+        let needs = Arc::clone(&wait.needs);
+        self.reservations.insert_wait(wait);
+        self.look_at_gates(&needs);
+    }
+
+    pub(super) fn reservation_withdrawn(&mut self, id: WaitId) {
+        let needs = self.reservations.remove_wait(id).needs;
+        self.reservations.stir(&needs);
+        self.look_at_gates(&needs);
+    }
+
+    pub(super) fn release_asked(&mut self, id: ReservationId, until: Moment) {
+        let at = self.at;
+        self.reservations.set_expiry(id, until).asked = Some(at);
+    }
+
+    /// Gives every lease its full length from now on, and every wait as long as it had.
+    pub(super) fn reservations_extended(&mut self) {
+        let leases: Vec<(ReservationId, Span)> = self
+            .reservations
+            .held()
+            .filter(|held| held.asked.is_none())
+            .filter_map(|held| Some((held.id, held.ttl?)))
+            .collect();
+        for (id, ttl) in leases {
+            let fresh = self.at.after(ttl);
+            if self.reservations.held[&id].expires_at.is_some_and(|at| at < fresh) {
+                self.reservations.set_expiry(id, fresh);
+            }
+        }
+        let longest = self.policy.reservations.wait;
+        let waits: Vec<Wait> = self.reservations.waiting().cloned().collect();
+        for wait in waits {
+            let span = Span(wait.expires_at.since(wait.since).0.min(longest.0));
+            self.reservations.set_wait_expiry(wait.id, wait.expires_at.max(self.at.after(span)));
+        }
+    }
+
+    /// Looks anew at the gates of the classes that need something near `needs`.
+    fn look_at_gates(&mut self, needs: &[Need]) {
+        for class in self.reservations.classes_near.near(needs) {
+            self.look_at_gate(class);
+        }
+    }
+
+    /// Looks anew at the gate of a class: somebody has taken or released what it needs, or its first task is another one.
+    pub(crate) fn look_at_gate(&mut self, class: ClassId) {
+        if self.situation.class(class).needs.is_empty() {
+            return;
+        }
+        let gate = self.gate_of(class);
+        let before = self.situation.set_gate(class, gate);
+        if before != Gate::Open && gate == Gate::Open {
+            // Whether a critical task finds nobody can be told only now.
+            self.call_for_critical(class);
+        }
+    }
+
+    /// Takes note that the turn of what waits for a task's sake has moved: others may come first now, or it itself.
+    pub(super) fn turn_moved(&mut self, task: TaskId) {
+        let Some(share) = self.reservations.by_task.get(&task) else { return };
+        let waits = share.waits.iter().map(|wait| Arc::clone(&self.reservations.waiting[wait].needs));
+        for needs in waits.collect::<Vec<_>>() {
+            self.reservations.stir(&needs);
+            self.look_at_gates(&needs);
+        }
+    }
+
+    fn call_for_critical(&mut self, class: ClassId) {
+        let waiting = self.situation.queue(class);
+        let critical = waiting.take_while(|key| key.priority == Priority::Critical).map(|key| key.task);
+        self.critical_arrivals.extend(critical.take(limits::CALLED_AT_ONCE_MAX));
+    }
+
+    /// Makes a class that needs resources known to those that hold them.
+    pub(super) fn class_needs(&mut self, class: ClassId) {
+        let needs = self.situation.class(class).needs.clone();
+        self.reservations.classes_near.insert(&needs, class);
+        self.look_at_gate(class);
+    }
+
+    /// Takes the facts of a snapshot; agents and tasks are there already.
+    pub(crate) fn restore_reservations(&mut self, facts: ReservationFacts) {
+        for held in facts.held {
+            let needs = Arc::clone(&held.needs);
+            self.reservations.insert(held);
+            self.look_at_gates(&needs);
+        }
+        for wait in facts.waiting {
+            self.reservation_requested(wait);
+        }
+        // A snapshot may lie between a release and what follows from it.
+        self.reservations.stirred = self.reservations.waiting.keys().copied().collect();
+        self.reservations.last = facts.last;
+        self.reservations.last_wait = facts.last_wait;
+    }
+}
