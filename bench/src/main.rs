@@ -8,6 +8,7 @@ mod core_life;
 mod cost;
 mod http;
 mod machine;
+mod optimal;
 mod replay;
 mod table;
 mod wire;
@@ -32,6 +33,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("bulks", http::measure_bulks),
     ("idle", http::measure_idle),
     ("layers", http::measure_layers),
+    ("optimal", optimal::measure),
     ("replay", replay::measure),
     ("workflows", workflows::measure),
     ("analysis", analysis::measure),

@@ -3,6 +3,7 @@
 //! Every other room speaks with these. There are no rules here, and no clock: a [`Moment`] is a
 //! number that somebody else read.
 
+mod excerpt;
 mod fit;
 mod glob;
 mod id;
@@ -22,6 +23,7 @@ pub mod limits;
 pub mod mention;
 pub mod prose;
 
+pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};
 pub use id::{

@@ -90,6 +90,8 @@ pub const CALLED_AT_ONCE_MAX: usize = 100;
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
 /// Items of one plan: a command's worth of events, two an item.
 pub const PLAN_ITEMS_MAX: usize = EVENTS_PER_COMMAND_MAX / 2;
+/// Tasks that one planned round looks at: what can be copied out of the queues in a few milliseconds.
+pub const EXCERPT_TASKS_MAX: usize = 100_000;
 /// Notices that an agent's inbox holds, read ones first to go; an agent that has not read so many is not listening.
 pub const NOTICES_PER_AGENT_MAX: usize = 100;
 /// Idempotency keys remembered: a day at ten new ones a second.

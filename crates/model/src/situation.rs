@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::excerpt::{Excerpt, Waiting};
 use crate::id::{AgentId, ClassId, Position, TaskId, Word};
+use crate::limits;
 use crate::moment::Moment;
 use crate::policy::{Policy, Weights};
 use crate::ratio::Ratio;
@@ -206,7 +209,7 @@ pub trait Placer {
 
 #[derive(Clone, Debug)]
 struct Queue {
-    class: Class,
+    class: Arc<Class>,
     waiting: BTreeSet<QueueKey>,
     arrived: bool,
     gate: Gate,
@@ -221,10 +224,10 @@ pub struct Situation {
     agents: Vec<AgentView>,
     /// Performance with types of which nobody has a record, and by type.
     unknown_kind: Track,
-    kinds: BTreeMap<Word, Track>,
+    kinds: BTreeMap<Word, Arc<Track>>,
     /// Cohesion without a team, and by project.
     no_team: Track,
-    teams: BTreeMap<Word, Track>,
+    teams: BTreeMap<Word, Arc<Track>>,
     free: Vec<AgentId>,
     standings: Vec<Standing>,
     free_at: Vec<u32>,
@@ -278,11 +281,11 @@ impl Situation {
     }
 
     fn kind(&self, kind: Word) -> &Track {
-        self.kinds.get(&kind).unwrap_or(&self.unknown_kind)
+        self.kinds.get(&kind).map_or(&self.unknown_kind, Arc::as_ref)
     }
 
     fn team(&self, project: Option<Word>) -> &Track {
-        project.and_then(|project| self.teams.get(&project)).unwrap_or(&self.no_team)
+        project.and_then(|project| self.teams.get(&project)).map_or(&self.no_team, Arc::as_ref)
     }
 
     /// Returns the performance value of `agent` with tasks of type `kind` (SEMANTICS 3.1).
@@ -374,6 +377,15 @@ impl Situation {
         &self.queues[id.index()].class
     }
 
+    /// Returns the class `id`, to be kept.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    #[must_use]
+    pub fn shared_class(&self, id: ClassId) -> &Arc<Class> {
+        &self.queues[id.index()].class
+    }
+
     /// Returns the first waiting task of class `id` that can be placed: none where its gate is shut.
     #[must_use]
     pub fn head(&self, id: ClassId) -> Option<QueueKey> {
@@ -444,6 +456,53 @@ impl Situation {
         self.queues[id.index()].arrived
     }
 
+    /// Returns what planning a round needs: of each class as many heads of its queue as there are free slots, at
+    /// most [`limits::EXCERPT_TASKS_MAX`] in all, the most urgent classes first.
+    #[must_use]
+    pub fn excerpt(&self) -> Excerpt {
+        let room = |id: &AgentId| self.agents[id.index()].max - self.agents[id.index()].active;
+        let slots = self.free.iter().map(|id| u64::from(room(id))).sum::<u64>();
+        let slots = usize::try_from(slots).unwrap_or(usize::MAX).min(limits::PLAN_ITEMS_MAX);
+        let mut waiting = Vec::new();
+        if slots > 0 {
+            for &(_, class) in &self.heads {
+                let heads = self.queues[class.index()].waiting.iter().take(slots);
+                waiting.extend(heads.map(|&key| Waiting { class, key, veto: self.veto(key.task) }));
+                if waiting.len() >= limits::EXCERPT_TASKS_MAX {
+                    waiting.truncate(limits::EXCERPT_TASKS_MAX);
+                    break;
+                }
+            }
+        }
+        let bare = |queue: &Queue| Queue {
+            class: Arc::clone(&queue.class),
+            waiting: BTreeSet::new(),
+            arrived: false,
+            gate: queue.gate,
+        };
+        let situation = Self {
+            threshold: self.threshold,
+            weights: self.weights,
+            roster_version: self.roster_version,
+            agents: self.agents.clone(),
+            unknown_kind: self.unknown_kind.clone(),
+            kinds: self.kinds.clone(),
+            no_team: self.no_team.clone(),
+            teams: self.teams.clone(),
+            free: self.free.clone(),
+            standings: self.standings.clone(),
+            free_at: self.free_at.clone(),
+            queues: self.queues.iter().map(bare).collect(),
+            heads: BTreeSet::new(),
+            vetoes: BTreeMap::new(),
+            waiting: 0,
+            freed: Vec::new(),
+            arrived: Vec::new(),
+            all_changed: false,
+        };
+        Excerpt { situation, waiting }
+    }
+
     /// Tells whether everything must be looked at again, as after a change of policy.
     #[must_use]
     pub fn all_changed(&self) -> bool {
@@ -464,9 +523,11 @@ impl Situation {
         self.weights = policy.weights;
         let (performance, cohesion) = (policy.weights.performance, policy.weights.cohesion);
         self.unknown_kind.reweigh(policy.performance_default, performance);
-        self.kinds.values_mut().for_each(|kind| kind.reweigh(policy.performance_default, performance));
+        let kinds = self.kinds.values_mut().map(Arc::make_mut);
+        kinds.for_each(|kind| kind.reweigh(policy.performance_default, performance));
         self.no_team.reweigh(policy.cohesion_default, cohesion);
-        self.teams.values_mut().for_each(|team| team.reweigh(team.otherwise(), cohesion));
+        let teams = self.teams.values_mut().map(Arc::make_mut);
+        teams.for_each(|team| team.reweigh(team.otherwise(), cohesion));
         self.roster_version += 1;
         self.standings = self.free.iter().map(|&id| self.standing(id)).collect();
         self.all_changed = true;
@@ -479,7 +540,8 @@ impl Situation {
             self.free_at.push(NOT_FREE);
             self.unknown_kind.push();
             self.no_team.push();
-            self.kinds.values_mut().chain(self.teams.values_mut()).for_each(Track::push);
+            let tracks = self.kinds.values_mut().chain(self.teams.values_mut());
+            tracks.map(Arc::make_mut).for_each(Track::push);
         } else {
             self.agents[id.index()] = view;
         }
@@ -491,8 +553,8 @@ impl Situation {
     pub fn set_performance(&mut self, agent: AgentId, kind: Word, value: Ratio) {
         let (weight, agents) = (self.weights.performance, self.agents.len());
         let otherwise = self.unknown_kind.otherwise();
-        let track = self.kinds.entry(kind).or_insert_with(|| Track::new(otherwise, weight, agents));
-        if track.set(agent, value) {
+        let track = self.kinds.entry(kind).or_insert_with(|| Arc::new(Track::new(otherwise, weight, agents)));
+        if Arc::make_mut(track).set(agent, value) {
             self.refresh(agent, true);
         }
     }
@@ -500,8 +562,9 @@ impl Situation {
     /// Takes how an agent fits into the team of `project`; the others have `otherwise`, unless told.
     pub fn set_cohesion(&mut self, agent: AgentId, project: Word, value: Ratio, otherwise: Ratio) {
         let (weight, agents) = (self.weights.cohesion, self.agents.len());
-        let track = self.teams.entry(project).or_insert_with(|| Track::new(otherwise, weight, agents));
-        if track.set(agent, value) {
+        let track =
+            self.teams.entry(project).or_insert_with(|| Arc::new(Track::new(otherwise, weight, agents)));
+        if Arc::make_mut(track).set(agent, value) {
             self.refresh(agent, true);
         }
     }
@@ -555,6 +618,7 @@ impl Situation {
     /// Takes a new class; its id is the next one.
     pub fn push_class(&mut self, class: Class) -> ClassId {
         let id = ClassId(u32::try_from(self.queues.len()).expect("classes are fewer than tasks"));
+        let class = Arc::new(class);
         self.queues.push(Queue { class, waiting: BTreeSet::new(), arrived: false, gate: Gate::Open });
         id
     }
@@ -562,7 +626,7 @@ impl Situation {
     /// Takes what a class requires from now on, and marks it as changed.
     pub fn set_requires(&mut self, id: ClassId, requires: Box<[Requirement]>) {
         let queue = &mut self.queues[id.index()];
-        queue.class.requires = requires;
+        Arc::make_mut(&mut queue.class).requires = requires;
         self.roster_version += 1;
         if !queue.waiting.is_empty() && !queue.arrived {
             queue.arrived = true;

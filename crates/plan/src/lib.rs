@@ -6,10 +6,12 @@
 //!
 //! - [`score`]: the formula, and who is no candidate;
 //! - [`Greedy`]: the strategy that hands tasks out one by one, in the order of the queue;
+//! - [`Optimal`]: the strategy that plans a whole round at once, the best one;
 //! - [`explain`]: the whole list behind a pick, and what an agent would need.
 
 mod column;
 mod greedy;
+mod optimal;
 mod podium;
 
 pub mod explain;
@@ -17,4 +19,5 @@ pub mod score;
 
 pub use explain::{Explained, candidates, capability_bar, capability_needed};
 pub use greedy::Greedy;
+pub use optimal::{Optimal, Round, Totals, greedy_round};
 pub use score::{Refusal, candidate, parts};

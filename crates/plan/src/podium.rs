@@ -75,6 +75,20 @@ impl Podium {
         let taken = agents[..self.taken].iter();
         taken.map(|&agent| Considered { agent, parts: score::parts(situation, class, agent) }).collect()
     }
+
+    /// Returns `agent` and the best of the others that are above the threshold, with their scores.
+    pub(crate) fn considered_with(
+        &self,
+        situation: &Situation,
+        class: &Class,
+        agent: AgentId,
+        threshold: u32,
+    ) -> Vec<Considered> {
+        let above = |place: &usize| Standing::total(self.ranks[*place]) > threshold;
+        let others = (0..self.taken).filter(above).map(|place| self.agents[place]).filter(|&it| it != agent);
+        let agents = std::iter::once(agent).chain(others).take(PLACES);
+        agents.map(|agent| Considered { agent, parts: score::parts(situation, class, agent) }).collect()
+    }
 }
 
 /// Orders two agents of equal score: fewer tasks, longer idle, smaller id.
