@@ -13,7 +13,8 @@ use crate::{
     Capability, CapabilityDefinition, Decision, DoneReport, Escalation, Event, Events, FailReport, Health,
     MadeToken, MoveTo, NewDependency, NewProject, NewReservation, NewToken, NextRequest, Notice, NoticesRead,
     Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation,
-    RenewReservation, Reservation, StartReport, Status, Task, TaskSubmission, Token, Tree, Why, WhyNot,
+    RenewReservation, Report, Reservation, SavedReport, StartReport, Status, Task, TaskSubmission, Token,
+    Tree, Why, WhyNot,
 };
 
 /// Why a request has no answer.
@@ -324,8 +325,26 @@ impl Client {
     }
 
     /// Returns every escalation.
-    pub fn escalations(&self) -> Result<Vec<Escalation>> {
-        self.all("/v1/escalations?limit=1000")
+    ///
+    /// `filters` are pairs of `state`, `role`, `severity` or `about` with what it must be.
+    pub fn escalations(&self, filters: &[(&str, &str)]) -> Result<Vec<Escalation>> {
+        self.all(&format!("/v1/escalations?limit=1000{}", queried(filters)))
+    }
+
+    /// Returns the report on the fleet.
+    pub fn report(&self) -> Result<Report> {
+        self.get("/v1/report")
+    }
+
+    /// Returns the report on the fleet as Markdown.
+    pub fn report_markdown(&self) -> Result<String> {
+        let body = self.send::<()>("GET", "/v1/report?format=markdown", None, true)?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Has the report of today saved in the server's data directory.
+    pub fn save_report(&self) -> Result<SavedReport> {
+        self.post("/v1/report", &serde_json::json!({}))
     }
 
     /// Closes an escalation.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::orchestration::SystemHealth;
+
 /// Whether the server serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
@@ -87,7 +89,7 @@ pub struct NewProject {
 }
 
 /// The fleet in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// When.
     pub at: String,
@@ -103,6 +105,11 @@ pub struct Status {
     pub offers_open: u32,
     /// Escalations that nobody has settled.
     pub escalations_open: u32,
+    /// Of these past their ack time.
+    #[serde(default)]
+    pub escalations_overdue: u32,
+    /// How well the fleet is, with the parts.
+    pub health: SystemHealth,
     /// The policy's version.
     pub policy_version: u32,
 }
@@ -145,7 +152,7 @@ pub struct Offer {
 pub struct Escalation {
     /// Its id, `E-2`.
     pub id: String,
-    /// `no_suitable_agent` or `task_failed`.
+    /// `no_suitable_agent`, `task_failed` or `health_low`.
     pub kind: String,
     /// Who is called.
     pub role: String,
@@ -169,6 +176,9 @@ pub struct Escalation {
     pub raised_at: String,
     /// When somebody should have seen to it.
     pub due: String,
+    /// Whether it is open past that.
+    #[serde(default)]
+    pub overdue: bool,
     /// `open` or `settled`.
     pub state: String,
     /// When it was settled.

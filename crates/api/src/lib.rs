@@ -10,6 +10,7 @@ mod bulk;
 mod capability;
 mod event;
 mod fleet;
+mod orchestration;
 mod policy;
 mod problem;
 mod report;
@@ -25,6 +26,10 @@ pub use client::{Client, ClientError};
 pub use event::{Event, Events};
 pub use fleet::{
     AgentTotals, Decision, Escalation, Health, NewProject, Offer, Page, Project, Status, TaskTotals,
+};
+pub use orchestration::{
+    AgentLine, Bottleneck, HealthPart, KindTimes, Performance, Rates, Recommendation, Report, SavedReport,
+    SystemHealth, TaskMetrics,
 };
 pub use policy::{AckTimes, HealthWeights, Policy, Reporting, Reserving, Weights};
 pub use problem::{ErrorCode, Problem};

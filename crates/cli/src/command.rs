@@ -7,6 +7,7 @@ mod events;
 mod export;
 pub mod import;
 mod policy;
+mod report;
 mod reserve;
 mod settle;
 mod shell;
@@ -90,6 +91,8 @@ enum Verb {
     Events(events::Events),
     /// List late results, and accept or decline one
     Offers(settle::Offers),
+    /// Report on the fleet: health, what holds it up, what could be done
+    Report(report::Report),
     /// List escalations, and settle one
     Escalations(settle::Escalations),
     /// Bring a backlog in: beads, Task Master, or Kapell's own JSON Lines
@@ -146,6 +149,7 @@ impl Cli {
             Verb::WhyNot(it) => it.run(context),
             Verb::Events(it) => it.run(context),
             Verb::Offers(it) => it.run(context),
+            Verb::Report(it) => it.run(context),
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),
             Verb::Export(it) => it.run(context),

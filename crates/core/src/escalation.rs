@@ -110,6 +110,11 @@ impl State {
         self.open_escalations.contains_key(&Matter { subject: subject.clone(), kind })
     }
 
+    /// Visits the open escalations, by what they are about.
+    pub fn open(&self) -> impl Iterator<Item = &Escalation> + '_ {
+        self.open_escalations.values().filter_map(|id| self.escalations.get(id.0 as usize - 1))
+    }
+
     /// Returns the open escalations about a task.
     pub(crate) fn escalated(
         &self,

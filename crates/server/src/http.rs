@@ -7,6 +7,7 @@ mod convert;
 mod door;
 mod events;
 mod fleet;
+mod orchestration;
 mod parse;
 mod problem;
 mod published;
@@ -16,6 +17,7 @@ mod tasks;
 mod tokens;
 mod why;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -32,6 +34,7 @@ use utoipa_axum::routes;
 
 use crate::fleet::Fleet;
 use crate::token::Tokens;
+pub(crate) use orchestration::{markdown, report};
 pub(crate) use problem::Refusal;
 
 /// Streams of events that may be open at once; each holds a task and a buffer.
@@ -44,6 +47,8 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) log: Log,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
+    /// The data directory.
+    pub(crate) data: Arc<Path>,
 }
 
 /// The durable log, read beside the writer.
@@ -54,8 +59,9 @@ pub(crate) struct Log {
 }
 
 impl App {
-    pub(crate) fn new(fleet: Fleet, tokens: Tokens, log: Log) -> Self {
-        Self { fleet, tokens, log, streams: Arc::new(tokio::sync::Semaphore::new(STREAMS_MAX)) }
+    pub(crate) fn new(fleet: Fleet, tokens: Tokens, log: Log, data: &Path) -> Self {
+        let streams = Arc::new(tokio::sync::Semaphore::new(STREAMS_MAX));
+        Self { fleet, tokens, log, streams, data: Arc::from(data) }
     }
 }
 
@@ -85,6 +91,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(fleet::health))
         .routes(routes!(fleet::error_page))
         .routes(routes!(fleet::status))
+        .routes(routes!(orchestration::show, orchestration::save))
         .routes(routes!(fleet::policy, fleet::set_policy))
         .routes(routes!(fleet::projects, fleet::create_project))
         .routes(routes!(capabilities::list))

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::http::{App, Log, router};
 use crate::open::{Found, OpenError, Running, open};
+use crate::saved;
 use crate::token::{TokenError, Tokens};
 use crate::writer::now;
 
@@ -112,7 +113,9 @@ async fn serve_fleet(
     write_address(directory.path(), address)?;
     let key = reader.fleet(DEFAULT_FLEET)?.expect("the fleet was just opened").key;
     let Running { fleet, found, failed, threads } = running;
-    let app = App::new(fleet.clone(), tokens, Log { reader: Arc::new(Mutex::new(reader)), key });
+    let log = Log { reader: Arc::new(Mutex::new(reader)), key };
+    let app = App::new(fleet.clone(), tokens, log.clone(), directory.path());
+    let daily = tokio::spawn(saved::daily(fleet.clone(), log, Arc::clone(&app.data)));
     started(&Started { address, found, new_token });
 
     let (stopping, stopped) = oneshot::channel::<()>();
@@ -124,6 +127,7 @@ async fn serve_fleet(
         () = stop => None,
         failure = failed => failure.ok(),
     };
+    daily.abort();
     let _ = stopping.send(());
     // Streams and long polls never end by themselves: they are cut after the pause.
     let abort = server.abort_handle();

@@ -69,6 +69,21 @@ impl Offers {
 pub struct Escalations {
     #[command(subcommand)]
     verb: Option<EscalationVerb>,
+    /// Only those that are open, settled or overdue
+    #[arg(long)]
+    state: Option<String>,
+    /// Only those that are open past their ack time
+    #[arg(long, conflicts_with = "state")]
+    overdue: bool,
+    /// Only those for this role
+    #[arg(long)]
+    role: Option<String>,
+    /// Only those of this severity: critical, high, medium, low
+    #[arg(long)]
+    severity: Option<String>,
+    /// Only those about this: T-12, an agent, a project, a resource, or fleet
+    #[arg(long)]
+    about: Option<String>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -90,7 +105,12 @@ impl Escalations {
             super::work::told(context, &client.settle(&escalation, &note)?)?;
             return Ok(Exit::Ok);
         }
-        let escalations = client.escalations()?;
+        let state = self.state.or_else(|| self.overdue.then(|| "overdue".to_owned()));
+        let filters =
+            [("state", state), ("role", self.role), ("severity", self.severity), ("about", self.about)];
+        let filters: Vec<_> =
+            filters.iter().filter_map(|(name, value)| value.as_deref().map(|value| (*name, value))).collect();
+        let escalations = client.escalations(&filters)?;
         if context.format() == Format::Json {
             output::json(&escalations)?;
             return Ok(Exit::Ok);
@@ -100,14 +120,15 @@ impl Escalations {
                 it.id.clone(),
                 it.kind.clone(),
                 it.severity.clone(),
-                it.about().unwrap_or_default().to_owned(),
-                it.state.clone(),
+                it.about().unwrap_or("fleet").to_owned(),
+                if it.overdue { "overdue".to_owned() } else { it.state.clone() },
                 words::age(&it.raised_at),
+                it.due.clone(),
                 output::cut(&it.detail, 100),
             ]
         };
         let rows = escalations.iter().map(row).collect();
-        output::table(&["ESCALATION", "KIND", "SEVERITY", "ABOUT", "STATE", "AGE", "DETAIL"], rows);
+        output::table(&["ESCALATION", "KIND", "SEVERITY", "ABOUT", "STATE", "AGE", "DUE", "DETAIL"], rows);
         Ok(Exit::Ok)
     }
 }

@@ -1,8 +1,11 @@
 //! `kapell status`.
 
+use kapell_api::{HealthPart, SystemHealth};
+
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, Format};
+use crate::words;
 
 pub fn run(context: &Context) -> anyhow::Result<Exit> {
     let client = context.client()?;
@@ -29,9 +32,10 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         agents.total, agents.online, agents.unreachable, agents.offline, agents.slots_used, agents.slots
     ));
     output::line(format!(
-        "needs a person: {} escalations, {} late results",
-        status.escalations_open, status.offers_open
+        "needs a person: {} escalations ({} overdue), {} late results",
+        status.escalations_open, status.escalations_overdue, status.offers_open
     ));
+    output::line(health(&status.health));
     if !status.projects.is_empty() {
         let rows = status.projects.iter().map(|project| {
             let tasks = &project.tasks;
@@ -53,4 +57,38 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         super::agent::list(&busy);
     }
     Ok(Exit::Ok)
+}
+
+/// Returns the health with its parts in a line.
+fn health(health: &SystemHealth) -> String {
+    let part = |part: &HealthPart| match part.no_data {
+        true => format!("{} no data", part.name),
+        false => format!("{} {}/{}", part.name, part.good, part.all),
+    };
+    let parts: Vec<String> = health.parts.iter().map(part).collect();
+    let low = health.low_since.as_deref().map(|since| format!(", low for {}", words::age(since)));
+    format!("health {}{}: {}", health.total, low.unwrap_or_default(), parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_health_with_its_parts_is_a_line() {
+        let part = |name: &str, good, all| HealthPart {
+            name: name.to_owned(),
+            counts: String::new(),
+            good,
+            all,
+            no_data: all == 0,
+            value: 1.0,
+            weight: 0.5,
+            adds: 0.5,
+            causes: Vec::new(),
+        };
+        let parts = vec![part("online", 2, 3), part("queued", 0, 0)];
+        let shown = health(&SystemHealth { total: 0.75, alert_below: 0.7, low_since: None, parts });
+        assert_eq!(shown, "health 0.75: online 2/3, queued no data");
+    }
 }

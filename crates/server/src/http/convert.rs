@@ -469,8 +469,8 @@ fn held(view: &View<'_>, held: &Reservation) -> api::Reservation {
 }
 
 /// Shows an escalation.
-pub(crate) fn escalation(state: &State, escalation: &Escalation) -> api::Escalation {
-    let subject = &escalation.subject;
+pub(crate) fn escalation(view: &View<'_>, escalation: &Escalation) -> api::Escalation {
+    let (state, subject) = (view.state, &escalation.subject);
     api::Escalation {
         id: shown(escalation.id),
         kind: escalation.kind.as_str().to_owned(),
@@ -483,6 +483,7 @@ pub(crate) fn escalation(state: &State, escalation: &Escalation) -> api::Escalat
         detail: shown(&escalation.detail),
         raised_at: time(escalation.at),
         due: time(escalation.due),
+        overdue: escalation.settled.is_none() && escalation.due < view.now,
         state: if escalation.settled.is_some() { "settled" } else { "open" }.to_owned(),
         settled_at: escalation.settled.as_ref().map(|(at, _)| time(*at)),
         note: escalation.settled.as_ref().map(|(_, note)| shown(note)),

@@ -5,20 +5,23 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use kapell_api::{
-    Ack, AgentTotals, Decision, ErrorCode, Escalation, Health, NewProject, Offer, Page, Policy, Problem,
-    Project, Status,
+    Ack, Decision, ErrorCode, Escalation, Health, NewProject, Offer, Page, Policy, Problem, Project, Status,
 };
 use kapell_core::{Command, OfferState};
-use kapell_model::{AgentState, limits};
+use kapell_model::{Priority, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
 use super::door::{Asked, Body, Door};
+use super::orchestration;
 use super::problem::Refusals;
 use super::{App, Refusal, convert, created, parse};
 use crate::fleet::View;
 use crate::token::Access;
+
+/// Escalations that are looked at for one page.
+const EXAMINED_MAX: usize = 20_000;
 
 /// Tells whether the server serves. Open to everybody.
 #[utoipa::path(get, path = "/v1/health", tag = "fleet", security(()), responses((status = 200, body = Health)))]
@@ -48,28 +51,16 @@ pub(super) async fn status(door: Door) -> Result<Json<Status>, Refusal> {
 
 fn in_numbers(view: &View<'_>) -> Status {
     let state = view.state;
-    let mut agents = AgentTotals::default();
-    for agent in state.agents() {
-        match agent.state {
-            AgentState::Online => agents.online += 1,
-            AgentState::Unreachable => agents.unreachable += 1,
-            AgentState::Offline => agents.offline += 1,
-            AgentState::Removed => continue,
-        }
-        agents.total += 1;
-        if agent.state == AgentState::Online {
-            agents.slots += agent.spec.max_concurrent;
-            agents.slots_used += u32::try_from(agent.tasks.len()).unwrap_or(u32::MAX);
-        }
-    }
     Status {
         at: convert::time(view.now),
         position: state.position().0,
         tasks: convert::totals(state.counts()),
-        agents,
+        agents: orchestration::totals(state),
         projects: state.projects().values().map(convert::project).collect(),
         offers_open: state.open_offers(),
         escalations_open: u32::try_from(state.open_escalations()).unwrap_or(u32::MAX),
+        escalations_overdue: u32::try_from(state.overdue_escalations(view.now)).unwrap_or(u32::MAX),
+        health: orchestration::health(view),
         policy_version: state.policy_version(),
     }
 }
@@ -215,22 +206,77 @@ async fn may_settle(door: &Door, offer: &str) -> Result<kapell_model::OfferId, R
     Err(Problem::new(ErrorCode::Forbidden, detail).into())
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EscalationQuery {
+    /// Only those that are `open`, `settled`, or `overdue`: open past their ack time.
+    state: Option<String>,
+    /// Only those for this role, such as `agent_manager`.
+    role: Option<String>,
+    /// Only those of this severity: `critical`, `high`, `medium` or `low`.
+    severity: Option<String>,
+    /// Only those about this: T-12, an agent's or project's name, a resource as it is written, or `fleet`.
+    about: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items a page, 1 to 1000; 100 where absent.
+    limit: Option<usize>,
+}
+
 /// Lists the escalations in the order in which they were raised.
-#[utoipa::path(get, path = "/v1/escalations", params(PageQuery), tag = "fleet",
+#[utoipa::path(get, path = "/v1/escalations", params(EscalationQuery), tag = "fleet",
     responses((status = 200, body = Page<Escalation>), Refusals))]
 pub(super) async fn escalations(
     door: Door,
-    Asked(query): Asked<PageQuery>,
+    Asked(query): Asked<EscalationQuery>,
 ) -> Result<Json<Page<Escalation>>, Refusal> {
-    query.check_state(&["open", "settled"])?;
+    allowed("state", query.state.as_deref(), &["open", "settled", "overdue"])?;
+    let severities: Vec<&str> = Priority::ALL.iter().map(|priority| priority.as_str()).collect();
+    allowed("severity", query.severity.as_deref(), &severities)?;
+    let (from, limit) = (cursor(query.cursor.as_deref())?, limit(query.limit)?);
     let page = door.app.fleet.query(move |view| {
-        let state = |escalation: &kapell_core::Escalation| {
-            if escalation.settled.is_some() { "settled" } else { "open" }
-        };
-        let shown = |each| convert::escalation(view.state, each);
-        query.page(view.state.escalations().iter().map(|each| (state(each), shown(each))))
+        let rows = view.state.escalations().iter().enumerate().skip(from).take(EXAMINED_MAX);
+        let (mut items, mut next) = (Vec::new(), from);
+        for (index, escalation) in rows {
+            if items.len() == limit {
+                break;
+            }
+            next = index + 1;
+            let shown = convert::escalation(view, escalation);
+            if query.passes(&shown) {
+                items.push(shown);
+            }
+        }
+        let more = next < view.state.escalations().len();
+        Page { items, next_cursor: more.then(|| next.to_string()) }
     });
-    Ok(Json(page.await??))
+    Ok(Json(page.await?))
+}
+
+impl EscalationQuery {
+    fn passes(&self, escalation: &Escalation) -> bool {
+        let state = match self.state.as_deref() {
+            Some("overdue") => escalation.overdue,
+            Some(state) => state == escalation.state,
+            None => true,
+        };
+        let is =
+            |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|wanted| wanted == given);
+        state
+            && is(&self.role, &escalation.role)
+            && is(&self.severity, &escalation.severity)
+            && is(&self.about, escalation.about().unwrap_or("fleet"))
+    }
+}
+
+fn allowed(field: &str, given: Option<&str>, allowed: &[&str]) -> Result<(), Problem> {
+    match given {
+        Some(given) if !allowed.contains(&given) => {
+            let given = format!("`{}`", given.escape_default().take(100).collect::<String>());
+            Err(Problem::field(field, given, allowed.join(", ")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Closes an escalation.

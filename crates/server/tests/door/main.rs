@@ -2,6 +2,7 @@
 
 mod analysis;
 mod failing;
+mod orchestration;
 mod refusals;
 mod reservations;
 mod served;

@@ -1,0 +1,195 @@
+//! The report on a fleet: how well it is, what holds it up, and what could be done.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::fleet::{AgentTotals, Escalation, Project, TaskTotals};
+
+/// One part of the health: value times weight is what it adds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HealthPart {
+    /// `online`, `success`, `running`, `queued` or `escalations`.
+    pub name: String,
+    /// What is counted.
+    pub counts: String,
+    /// So many are as they should be.
+    pub good: u64,
+    /// Of so many.
+    pub all: u64,
+    /// Whether there is nothing to count; the value is then 1.
+    pub no_data: bool,
+    /// The share, within 0..=1.
+    pub value: f64,
+    /// Within 0..=1; the five weights add up to 1.
+    pub weight: f64,
+    /// What it adds to the health.
+    pub adds: f64,
+    /// Who or what makes it low, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
+}
+
+/// How well a fleet is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SystemHealth {
+    /// The sum of what the parts add, within 0..=1.
+    pub total: f64,
+    /// Below this there is an alert.
+    pub alert_below: f64,
+    /// Since when the present episode of low health lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low_since: Option<String>,
+    /// The parts.
+    pub parts: Vec<HealthPart>,
+}
+
+/// Tasks in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskMetrics {
+    /// By state.
+    #[serde(flatten)]
+    pub by_state: TaskTotals,
+    /// Completed since midnight, UTC.
+    pub completed_today: u32,
+    /// Open and of critical priority.
+    pub critical: u32,
+}
+
+/// Completion times of one type: all of them in count and mean, the last 50 in the percentiles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KindTimes {
+    /// The type; nothing for those beyond the first 1,000 types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Completed attempts.
+    pub count: u64,
+    /// Their mean, from start to report.
+    pub mean_ms: i64,
+    /// Half of the last 50 took no more.
+    pub p50_ms: i64,
+    /// Nine of ten of the last 50 took no more.
+    pub p90_ms: i64,
+}
+
+/// Rates over 24 whole hours.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Rates {
+    /// Tasks that were submitted.
+    pub submitted: u32,
+    /// Tasks that were completed.
+    pub completed: u32,
+    /// Attempts that failed.
+    pub failed: u32,
+    /// Mean from start to report of completed attempts; nothing where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_mean_ms: Option<i64>,
+    /// Mean from submission to completion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_mean_ms: Option<i64>,
+    /// Share of the ended attempts that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_rate: Option<f64>,
+    /// Mean of min(1, estimate / actual) over the completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efficiency_score: Option<f64>,
+}
+
+/// How the work goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Performance {
+    /// The last 24 hours, the present one included.
+    pub last_day: Rates,
+    /// The 24 hours before.
+    pub day_before: Rates,
+    /// Completed tasks in each of the last 24 hours, oldest first.
+    pub completed_by_hour: Vec<u32>,
+    /// Submitted tasks in each of the last 24 hours, oldest first.
+    pub submitted_by_hour: Vec<u32>,
+    /// By type, the most frequent first, at most 20.
+    pub by_type: Vec<KindTimes>,
+}
+
+/// Something that holds the work up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Bottleneck {
+    /// `critical_without_agent`, `capability_gap`, `failed_dependency` or `long_wait`.
+    pub kind: String,
+    /// The task or capability.
+    pub about: String,
+    /// What is the matter, with its numbers.
+    pub detail: String,
+}
+
+/// Something that could be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Recommendation {
+    /// What.
+    pub action: String,
+    /// Why, with its numbers.
+    pub evidence: String,
+    /// What to type for it.
+    pub command: String,
+}
+
+/// An agent in a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentLine {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: String,
+    /// Its state.
+    pub state: String,
+    /// Tasks that it owns.
+    pub tasks: u32,
+    /// Tasks that it may own.
+    pub slots: u32,
+    /// Tasks that it completed.
+    pub completed: u32,
+    /// Attempts that it failed.
+    pub failed: u32,
+    /// Tasks that it lost.
+    pub lost: u32,
+}
+
+/// The report on a fleet at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Report {
+    /// When.
+    pub at: String,
+    /// The last position of the log that is in it.
+    pub position: u64,
+    /// How well the fleet is.
+    pub health: SystemHealth,
+    /// Agents that are online.
+    pub active_agents: u32,
+    /// Agents by state.
+    pub agents: AgentTotals,
+    /// Tasks in numbers.
+    pub tasks: TaskMetrics,
+    /// How the work goes.
+    pub performance: Performance,
+    /// What holds the work up, at most 20 of each kind.
+    pub bottlenecks: Vec<Bottleneck>,
+    /// What could be done.
+    pub recommendations: Vec<Recommendation>,
+    /// Escalations that are open in all.
+    pub escalations_open: u32,
+    /// The most urgent of them, those past their time first, at most 50.
+    pub escalations: Vec<Escalation>,
+    /// The agents in the order of registration, at most 200.
+    pub agent_table: Vec<AgentLine>,
+    /// The projects by name, at most 200.
+    pub projects: Vec<Project>,
+    /// The policy's version.
+    pub policy_version: u32,
+}
+
+/// Where a report was saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SavedReport {
+    /// The Markdown file, on the server's machine.
+    pub markdown: String,
+    /// The same as JSON.
+    pub json: String,
+}

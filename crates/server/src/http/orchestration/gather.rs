@@ -1,0 +1,227 @@
+//! What a report says, gathered from the state. Costs time in the agents and in what is listed, not in the tasks.
+
+use kapell_api::{
+    AgentLine, AgentTotals, Escalation, HealthPart, KindTimes, Performance, Rates, Report, SystemHealth,
+    TaskMetrics,
+};
+use kapell_core::{State, Tally, Task};
+use kapell_model::{AgentState, Moment, Ratio, TaskState};
+
+use super::bottlenecks::{bottlenecks, recommendations};
+use crate::fleet::View;
+use crate::http::convert::{self, time};
+
+/// Causes of a part of the health, and bottlenecks of a kind, that one report names.
+pub(super) const NAMED_MAX: usize = 20;
+/// Escalations that one report lists.
+const ESCALATIONS_MAX: usize = 50;
+/// Agents and projects that one report lists.
+const ROWS_MAX: usize = 200;
+
+/// Reports on a fleet.
+pub(crate) fn report(view: &View<'_>) -> Report {
+    let (state, now) = (view.state, view.now);
+    let agents = totals(state);
+    let bottlenecks = bottlenecks(view);
+    Report {
+        at: time(now),
+        position: state.position().0,
+        health: health(view),
+        active_agents: agents.online,
+        agents,
+        tasks: TaskMetrics {
+            by_state: convert::totals(state.counts()),
+            completed_today: state.metrics().today(now).completed,
+            critical: state.critical(),
+        },
+        performance: performance(state, now),
+        recommendations: recommendations(view, &bottlenecks),
+        bottlenecks: bottlenecks.into_iter().map(|found| found.shown).collect(),
+        escalations_open: u32::try_from(state.open_escalations()).unwrap_or(u32::MAX),
+        escalations: escalations(view),
+        agent_table: state
+            .agents()
+            .iter()
+            .filter(|agent| agent.state != AgentState::Removed)
+            .take(ROWS_MAX)
+            .map(line)
+            .collect(),
+        projects: state.projects().values().take(ROWS_MAX).map(convert::project).collect(),
+        policy_version: state.policy_version(),
+    }
+}
+
+/// Counts the agents.
+pub(crate) fn totals(state: &State) -> AgentTotals {
+    let mut agents = AgentTotals::default();
+    for agent in state.agents() {
+        match agent.state {
+            AgentState::Online => agents.online += 1,
+            AgentState::Unreachable => agents.unreachable += 1,
+            AgentState::Offline => agents.offline += 1,
+            AgentState::Removed => continue,
+        }
+        agents.total += 1;
+        if agent.state == AgentState::Online {
+            agents.slots += agent.spec.max_concurrent;
+            agents.slots_used += u32::try_from(agent.tasks.len()).unwrap_or(u32::MAX);
+        }
+    }
+    agents
+}
+
+/// Shows the health with its parts and what makes each low.
+pub(crate) fn health(view: &View<'_>) -> SystemHealth {
+    let (state, now) = (view.state, view.now);
+    let (health, reporting) = (state.health(now), &state.policy().reporting);
+    let parts = health.parts(&reporting.weights).into_iter().map(|(name, share, weight)| {
+        let (counts, causes) = explained(view, name);
+        HealthPart {
+            name: name.to_owned(),
+            counts: counts.to_owned(),
+            good: share.good,
+            all: share.all,
+            no_data: share.all == 0,
+            value: share.value().as_decimal(),
+            weight: weight.as_decimal(),
+            adds: weight.times(share.value()).as_decimal(),
+            causes: if share.good < share.all { causes } else { Vec::new() },
+        }
+    });
+    SystemHealth {
+        total: health.total.as_decimal(),
+        alert_below: reporting.health_min.as_decimal(),
+        low_since: state.health_low_since().map(time),
+        parts: parts.collect(),
+    }
+}
+
+/// Says what a part counts, and who or what makes it low.
+fn explained(view: &View<'_>, part: &str) -> (&'static str, Vec<String>) {
+    let (state, now) = (view.state, view.now);
+    match part {
+        "online" => ("agents that are online", away(state, now)),
+        "success" => ("attempts of the last 24 hours that succeeded", failing(state)),
+        "running" => {
+            let causes = state.stalled_tasks(now).take(NAMED_MAX).map(|task| overrun(state, task, now));
+            ("running tasks that are not stalled", causes.collect())
+        }
+        "queued" => {
+            let causes = state.waiting_too_long(now).take(NAMED_MAX);
+            ("queued tasks within their expected wait", causes.map(|task| waits(state, task, now)).collect())
+        }
+        _ => {
+            let causes = state.escalations_overdue(now).take(NAMED_MAX);
+            let said =
+                causes.map(|it| format!("{}: {}, due {} ago", it.id, it.kind.as_str(), now.since(it.due)));
+            ("open escalations within their ack time", said.collect())
+        }
+    }
+}
+
+fn away(state: &State, now: Moment) -> Vec<String> {
+    let away = state
+        .agents()
+        .iter()
+        .filter(|agent| matches!(agent.state, AgentState::Offline | AgentState::Unreachable));
+    let said = away.take(NAMED_MAX).map(|agent| match agent.seen {
+        true => format!("{} is {} for {}", agent.spec.name, agent.state, now.since(agent.state_since)),
+        false => format!("{} was never heard of", agent.spec.name),
+    });
+    said.collect()
+}
+
+/// Names those with most failed attempts.
+fn failing(state: &State) -> Vec<String> {
+    let mut failing: Vec<_> = state.agents().iter().filter(|agent| agent.failed > 0).collect();
+    failing.sort_by_key(|agent| std::cmp::Reverse(agent.failed));
+    let said = failing.iter().take(NAMED_MAX).map(|agent| {
+        format!(
+            "{} failed {} attempts in all and completed {}",
+            agent.spec.name, agent.failed, agent.completed
+        )
+    });
+    said.collect()
+}
+
+fn overrun(state: &State, task: &Task, now: Moment) -> String {
+    let Some(owner) = &task.owner else { return task.id.to_string() };
+    let runs = now.since(owner.started_at.unwrap_or(owner.since));
+    let name = &state.agent(owner.agent).spec.name;
+    format!("{} runs for {runs} with {name}; nine of ten take {}", task.id, task.estimate_p90())
+}
+
+pub(super) fn waits(state: &State, task: &Task, now: Moment) -> String {
+    let expected = task.expected_by.map(|by| by.since(task.state_since)).unwrap_or_default();
+    let kind = &task.spec.kind;
+    let expected = if expected.0 == 0 { state.expected_wait(task) } else { expected };
+    format!(
+        "{} ({kind}, {}) waits for {}; expected {expected}",
+        task.id,
+        task.effective,
+        now.since(task.state_since)
+    )
+}
+
+fn performance(state: &State, now: Moment) -> Performance {
+    let metrics = state.metrics();
+    let hours = metrics.by_hour(now);
+    let mut by_type: Vec<KindTimes> = metrics
+        .completions()
+        .map(|(kind, times)| KindTimes {
+            kind: kind.map(ToString::to_string),
+            count: times.count(),
+            mean_ms: times.mean().unwrap_or_default().0,
+            p50_ms: times.percentile(50).unwrap_or_default().0,
+            p90_ms: times.percentile(90).unwrap_or_default().0,
+        })
+        .collect();
+    by_type.sort_by_key(|times| std::cmp::Reverse(times.count));
+    by_type.truncate(NAMED_MAX);
+    Performance {
+        last_day: rates(&metrics.last_day(now)),
+        day_before: rates(&metrics.day_before(now)),
+        completed_by_hour: hours.iter().map(|hour| hour.completed).collect(),
+        submitted_by_hour: hours.iter().map(|hour| hour.submitted).collect(),
+        by_type,
+    }
+}
+
+fn rates(tally: &Tally) -> Rates {
+    let ended = tally.attempts();
+    let success = (ended > 0).then(|| Ratio::of(u64::from(tally.succeeded), u64::from(ended)));
+    Rates {
+        submitted: tally.submitted,
+        completed: tally.completed,
+        failed: tally.failed,
+        completion_mean_ms: tally.effort_mean().map(|span| span.0),
+        lead_mean_ms: tally.lead_mean().map(|span| span.0),
+        success_rate: success.map(Ratio::as_decimal),
+        efficiency_score: tally.efficiency().map(Ratio::as_decimal),
+    }
+}
+
+fn escalations(view: &View<'_>) -> Vec<Escalation> {
+    let (state, now) = (view.state, view.now);
+    let mut open: Vec<_> = state.open().collect();
+    open.sort_by_key(|it| (it.due >= now, it.severity, it.due));
+    open.iter().take(ESCALATIONS_MAX).map(|it| convert::escalation(view, it)).collect()
+}
+
+fn line(agent: &kapell_core::Agent) -> AgentLine {
+    AgentLine {
+        name: agent.spec.name.to_string(),
+        role: agent.spec.role.to_string(),
+        state: agent.state.to_string(),
+        tasks: u32::try_from(agent.tasks.len()).unwrap_or(u32::MAX),
+        slots: agent.spec.max_concurrent,
+        completed: agent.completed,
+        failed: agent.failed,
+        lost: agent.lost,
+    }
+}
+
+/// Tells whether a task waits in the queue.
+pub(super) fn is_ready(task: &Task) -> bool {
+    task.state() == TaskState::Ready
+}

@@ -1,0 +1,296 @@
+//! A report as Markdown. What came from outside is data: it cannot steer the page it stands on.
+
+use std::fmt::Write as _;
+
+use kapell_api::{HealthPart, Report};
+use kapell_model::Span;
+
+/// Eighths of a block, for small plots of text.
+const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Signs of a full bar.
+const BAR: usize = 20;
+
+/// Shows a report as Markdown.
+pub(crate) fn markdown(report: &Report) -> String {
+    let mut page = String::new();
+    head(&mut page, report);
+    health(&mut page, report);
+    tasks(&mut page, report);
+    performance(&mut page, report);
+    bottlenecks(&mut page, report);
+    escalations(&mut page, report);
+    tables(&mut page, report);
+    page
+}
+
+/// Takes its meaning from every sign that Markdown or a terminal would act on, and puts a text on one line.
+fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' | '\r' => shown.push(' '),
+            // Signs that turn the direction of writing are invisible and can make a line say something else.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.push('\u{fffd}');
+            }
+            c if c.is_control() => shown.push('\u{fffd}'),
+            '&' => shown.push_str("&amp;"),
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '!' | '|' | '~' => {
+                shown.push('\\');
+                shown.push(c);
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Shows a command; a sign that would end it cannot stand in it, since it is made of ids and names.
+fn code(text: &str) -> String {
+    let safe: String = text.chars().filter(|c| !c.is_control() && *c != '`' && *c != '|').collect();
+    format!("`{safe}`")
+}
+
+fn span(millis: i64) -> String {
+    Span(millis).to_string()
+}
+
+fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "no data".to_owned(), show)
+}
+
+fn table(page: &mut String, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let _ = writeln!(page, "| {} |", headings.join(" | "));
+    let _ = writeln!(page, "|{}", " --- |".repeat(headings.len()));
+    for row in rows {
+        let _ = writeln!(page, "| {} |", row.join(" | "));
+    }
+    page.push('\n');
+}
+
+fn head(page: &mut String, report: &Report) {
+    let day = report.at.get(..10).unwrap_or_default();
+    let _ = writeln!(page, "# Orchestration report, {day}\n");
+    let _ = writeln!(
+        page,
+        "As of {}, event {} of the log, policy {}.\n",
+        report.at, report.position, report.policy_version
+    );
+}
+
+fn health(page: &mut String, report: &Report) {
+    let health = &report.health;
+    let _ = writeln!(page, "## Health: {}\n", health.total);
+    match &health.low_since {
+        Some(since) => {
+            let _ = writeln!(page, "Low since {since}: the alert is below {}.\n", health.alert_below);
+        }
+        None => {
+            let _ = writeln!(page, "The alert is below {}.\n", health.alert_below);
+        }
+    }
+    let row = |part: &HealthPart| {
+        vec![
+            part.name.clone(),
+            bar(part.value),
+            if part.no_data { "no data".to_owned() } else { format!("{} of {}", part.good, part.all) },
+            format!("{} x {} = {}", part.value, part.weight, part.adds),
+            part.counts.clone(),
+        ]
+    };
+    table(page, &["Part", "", "Count", "Adds", "What is counted"], health.parts.iter().map(row));
+    for part in health.parts.iter().filter(|part| !part.causes.is_empty()) {
+        let _ = writeln!(page, "What makes `{}` low:\n", part.name);
+        for cause in &part.causes {
+            let _ = writeln!(page, "- {}", plain(cause));
+        }
+        page.push('\n');
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share within 0..=1 of twenty signs"
+)]
+fn bar(value: f64) -> String {
+    let full = ((value.clamp(0.0, 1.0) * BAR as f64).round() as usize).min(BAR);
+    format!("{}{}", "█".repeat(full), "░".repeat(BAR - full))
+}
+
+/// Draws numbers as a line of blocks, the highest as a full one.
+fn sparkline(numbers: &[u32]) -> String {
+    let most = numbers.iter().copied().max().unwrap_or(0).max(1);
+    let block = |&number: &u32| {
+        let eighth = (u64::from(number) * 7).div_ceil(u64::from(most));
+        BLOCKS[usize::try_from(eighth).unwrap_or(0).min(7)]
+    };
+    numbers.iter().map(block).collect()
+}
+
+fn tasks(page: &mut String, report: &Report) {
+    let (tasks, agents) = (&report.tasks, &report.agents);
+    let by = &tasks.by_state;
+    let _ = writeln!(page, "## Tasks\n");
+    let rows = [
+        ("total", by.total),
+        ("in progress", by.in_progress),
+        ("completed today", tasks.completed_today),
+        ("blocked", by.blocked),
+        ("critical", tasks.critical),
+        ("ready", by.ready),
+        ("deferred", by.deferred),
+        ("assigned", by.assigned),
+        ("completed", by.completed),
+        ("failed", by.failed),
+        ("cancelled", by.cancelled),
+    ];
+    table(page, &["Tasks", ""], rows.iter().map(|(name, count)| vec![(*name).to_owned(), count.to_string()]));
+    let _ = writeln!(
+        page,
+        "Active agents: {} of {} online, {} of {} slots taken.\n",
+        report.active_agents, agents.total, agents.slots_used, agents.slots
+    );
+}
+
+fn performance(page: &mut String, report: &Report) {
+    let performance = &report.performance;
+    let _ = writeln!(page, "## Performance\n");
+    let (day, before) = (&performance.last_day, &performance.day_before);
+    let decimal = |value: f64| value.to_string();
+    let rows = [
+        (
+            "average completion",
+            optional(day.completion_mean_ms, span),
+            optional(before.completion_mean_ms, span),
+        ),
+        ("average lead time", optional(day.lead_mean_ms, span), optional(before.lead_mean_ms, span)),
+        ("success rate", optional(day.success_rate, decimal), optional(before.success_rate, decimal)),
+        (
+            "efficiency score",
+            optional(day.efficiency_score, decimal),
+            optional(before.efficiency_score, decimal),
+        ),
+        ("completed", day.completed.to_string(), before.completed.to_string()),
+        ("submitted", day.submitted.to_string(), before.submitted.to_string()),
+        ("failed attempts", day.failed.to_string(), before.failed.to_string()),
+    ];
+    let rows = rows.into_iter().map(|(name, now, before)| vec![name.to_owned(), now, before]);
+    table(page, &["", "Last 24 h", "24 h before"], rows);
+    for (name, numbers) in
+        [("Completed", &performance.completed_by_hour), ("Submitted", &performance.submitted_by_hour)]
+    {
+        let most = numbers.iter().max().copied().unwrap_or(0);
+        let _ = writeln!(page, "{name} by hour, the last 24: `{}` (most: {most})\n", sparkline(numbers));
+    }
+    let numbers = performance.completed_by_hour.iter().zip(&performance.submitted_by_hour);
+    let hours = (0_i64..).zip(numbers).filter(|(_, (completed, submitted))| **completed + **submitted > 0);
+    let rows = hours.map(|(index, (completed, submitted))| {
+        let ago = match 23 - index {
+            0 => "this hour".to_owned(),
+            hours => format!("{hours} h ago"),
+        };
+        vec![ago, completed.to_string(), submitted.to_string()]
+    });
+    table(page, &["Hour", "Completed", "Submitted"], rows);
+    let rows = performance.by_type.iter().map(|times| {
+        let kind = times.kind.as_deref().map_or_else(|| "others".to_owned(), plain);
+        vec![kind, times.count.to_string(), span(times.mean_ms), span(times.p50_ms), span(times.p90_ms)]
+    });
+    table(page, &["Type", "Completed", "Mean", "p50 of the last 50", "p90"], rows);
+}
+
+fn bottlenecks(page: &mut String, report: &Report) {
+    let _ = writeln!(page, "## Bottlenecks\n");
+    if report.bottlenecks.is_empty() {
+        let _ = writeln!(page, "None.\n");
+    }
+    for found in &report.bottlenecks {
+        let _ = writeln!(
+            page,
+            "- {} ({}): {}",
+            plain(&found.about),
+            found.kind.replace('_', " "),
+            plain(&found.detail)
+        );
+    }
+    let _ = writeln!(page, "\n## Recommendations\n");
+    if report.recommendations.is_empty() {
+        let _ = writeln!(page, "None.");
+    }
+    for each in &report.recommendations {
+        let _ =
+            writeln!(page, "- {}: {}. {}", plain(&each.action), code(&each.command), plain(&each.evidence));
+    }
+    page.push('\n');
+}
+
+fn escalations(page: &mut String, report: &Report) {
+    let _ = writeln!(page, "## Escalations: {} open\n", report.escalations_open);
+    let rows = report.escalations.iter().map(|it| {
+        vec![
+            it.id.clone(),
+            it.kind.clone(),
+            it.severity.clone(),
+            plain(it.about().unwrap_or("the fleet")),
+            it.due.clone() + if it.overdue { ", overdue" } else { "" },
+            plain(&it.detail),
+        ]
+    });
+    table(page, &["Escalation", "Kind", "Severity", "About", "Due", "Detail"], rows);
+}
+
+fn tables(page: &mut String, report: &Report) {
+    let _ = writeln!(page, "## Agents\n");
+    let rows = report.agent_table.iter().map(|agent| {
+        vec![
+            plain(&agent.name),
+            plain(&agent.role),
+            agent.state.clone(),
+            format!("{}/{}", agent.tasks, agent.slots),
+            agent.completed.to_string(),
+            agent.failed.to_string(),
+            agent.lost.to_string(),
+        ]
+    });
+    table(page, &["Agent", "Role", "State", "Slots taken", "Completed", "Failed", "Lost"], rows);
+    let _ = writeln!(page, "## Projects\n");
+    let rows = report.projects.iter().map(|project| {
+        let tasks = &project.tasks;
+        let open = tasks.total - tasks.completed - tasks.failed - tasks.cancelled;
+        vec![
+            plain(&project.name),
+            format!("{}/{}", tasks.completed, tasks.total),
+            open.to_string(),
+            tasks.failed.to_string(),
+            project.deadline.clone().unwrap_or_default(),
+        ]
+    });
+    table(page, &["Project", "Done", "Open", "Failed", "Deadline"], rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_cannot_steer_the_page() {
+        let text = "a|b\n# head <script> [x](http://y) `c` \u{1b}[31m \u{202e}";
+        let shown = plain(text);
+        assert_eq!(
+            shown,
+            "a\\|b \\# head &lt;script&gt; \\[x\\]\\(http://y\\) \\`c\\` \u{fffd}\\[31m \u{fffd}"
+        );
+        assert_eq!(code("kapell why `x` | y\n"), "`kapell why x  y`");
+    }
+
+    #[test]
+    fn plots_of_text() {
+        assert_eq!(sparkline(&[0, 1, 4, 8]), "▁▂▅█");
+        assert_eq!(sparkline(&[0, 0]), "▁▁");
+        assert_eq!(bar(0.5), format!("{}{}", "█".repeat(10), "░".repeat(10)));
+    }
+}

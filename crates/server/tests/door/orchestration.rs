@@ -1,0 +1,178 @@
+//! The report over HTTP: its numbers, its Markdown, and its files.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::served::Served;
+use kapell_store::{DataDir, RowBatch, SqliteStore, Store as _};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn busy_fleet() -> Served {
+    let served = Served::start();
+    served.post("/v1/agents", &json!({"name": "ada", "role": "developer", "capabilities": {"rust": 0.9}}));
+    served.post("/v1/agents", &json!({"name": "bram", "role": "developer", "capabilities": {"rust": 0.3}}));
+    served.post("/v1/agents/ada/heartbeat", &json!({}));
+    served.post("/v1/tasks", &json!({"title": "first", "key": "one"}));
+    let handed = served.post("/v1/agents/ada/next", &json!({}));
+    let report =
+        json!({"agent": "ada", "assignment": handed["assignments"][0]["assignment"], "reason": "no"});
+    served.post(
+        "/v1/tasks/one/fail",
+        &json!({"agent": "ada", "assignment": report["assignment"], "reason": "no", "retry": false}),
+    );
+    served.post("/v1/tasks", &json!({"title": "waits", "key": "two", "depends_on": ["one"]}));
+    served.post(
+        "/v1/tasks",
+        &json!({"title": "nobody | can\n# do", "key": "three", "priority": "critical",
+            "requires": [{"capability": "cobol"}], "estimate_hours": 3}),
+    );
+    served
+}
+
+fn kinds(report: &Value, list: &str) -> Vec<String> {
+    let items = report[list].as_array().expect("a list");
+    items.iter().filter_map(|item| item["kind"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_report_says_how_the_fleet_is_and_what_to_do() {
+    let served = busy_fleet();
+    let report = served.get("/v1/report");
+    let part = |name: &str| {
+        let parts = report["health"]["parts"].as_array().expect("parts").clone();
+        parts.into_iter().find(|part| part["name"] == name).expect("the part")
+    };
+    let online = part("online");
+    assert_eq!((&online["good"], &online["all"]), (&json!(1), &json!(2)));
+    assert_eq!(online["causes"], json!(["bram was never heard of"]));
+    let success = part("success");
+    assert_eq!((&success["good"], &success["all"]), (&json!(0), &json!(1)));
+    assert_eq!(part("running")["no_data"], true);
+    // 0.25 x 1/2 + 0.25 x 0 + 0.20 + 0.15 + 0.15.
+    assert_eq!(report["health"]["total"], 0.625);
+    assert_eq!(served.get("/v1/status")["health"], report["health"]);
+    assert_eq!(report["tasks"]["critical"], 1);
+    assert_eq!(report["tasks"]["blocked"], 1);
+    assert_eq!(report["tasks"]["completed_today"], 0);
+    assert_eq!(report["performance"]["last_day"]["success_rate"], 0.0);
+    assert_eq!(
+        kinds(&report, "bottlenecks"),
+        ["critical_without_agent", "capability_gap", "failed_dependency"]
+    );
+    let recommended = report["recommendations"].as_array().expect("a list");
+    let commands: Vec<&str> = recommended.iter().filter_map(|it| it["command"].as_str()).collect();
+    assert!(
+        commands.contains(&"kapell why T-3") && commands.contains(&"kapell task reopen T-1"),
+        "{commands:?}"
+    );
+    assert_eq!(kinds(&report, "escalations"), ["no_suitable_agent", "task_failed"]);
+
+    let accept = [("accept", "text/markdown")];
+    let (status, page) = served.send_text("GET", "/v1/report", &served.admin, &accept, &[]);
+    assert_eq!(status, 200);
+    let (_, asked) = served.send_text("GET", "/v1/report?format=markdown", &served.admin, &[], &[]);
+    for page in [page, asked] {
+        assert!(page.starts_with("# Orchestration report, "), "{page}");
+        assert!(page.contains("## Health: 0.625") && page.contains("`kapell task reopen T-1`"), "{page}");
+        assert!(page.contains("0.5 x 0.25 = 0.125"), "{page}");
+    }
+}
+
+#[test]
+fn escalations_are_filtered_and_settled() {
+    let served = busy_fleet();
+    let count = |query: &str| {
+        served.get(&format!("/v1/escalations?{query}"))["items"].as_array().expect("a list").len()
+    };
+    assert_eq!(count("state=open"), 2);
+    assert_eq!(count("state=open&severity=critical"), 1);
+    assert_eq!(count("about=T-1"), 1);
+    assert_eq!(count("role=architect"), 0);
+    assert_eq!(count("state=overdue"), 0);
+    served.post("/v1/escalations/E-1/settle", &json!({"note": "seen"}));
+    assert_eq!((count("state=open"), count("state=settled")), (1, 1));
+    // Past its ack time it is shown as overdue, and makes the health low.
+    let mut policy = served.get("/v1/policy");
+    policy["ack_ms"]["critical"] = json!(10);
+    policy["ack_ms"]["high"] = json!(10);
+    assert_eq!(served.ask("PUT", "/v1/policy", &policy).0, 200);
+    served.post(
+        "/v1/tasks",
+        &json!({"title": "nobody can", "priority": "critical", "requires": [{"capability": "ada83"}]}),
+    );
+    std::thread::sleep(Duration::from_millis(15));
+    assert_eq!(count("state=overdue"), 1);
+    assert_eq!(served.get("/v1/status")["escalations_overdue"], 1);
+    let parts = served.get("/v1/report")["health"]["parts"].clone();
+    let escalations =
+        parts.as_array().expect("parts").iter().find(|part| part["name"] == "escalations").cloned();
+    let causes = escalations.expect("the part")["causes"].to_string();
+    assert!(causes.contains("no_suitable_agent"), "{causes}");
+}
+
+#[test]
+fn a_report_is_saved_on_demand_as_markdown_and_json() {
+    let served = busy_fleet();
+    let saved = served.post("/v1/report", &Value::Null);
+    let (text, json) = (path(&saved["markdown"]), path(&saved["json"]));
+    assert!(text.starts_with(served.data.path().join("OPERATIONS/REPORTS")), "{text:?}");
+    assert!(std::fs::read_to_string(&text).expect("it is there").contains("## Recommendations"));
+    let kept: Value = serde_json::from_slice(&std::fs::read(json).expect("it is there")).expect("JSON");
+    assert_eq!(kept["health"]["total"], 0.625);
+    let others = std::fs::read_dir(text.parent().expect("a directory")).expect("it is there").count();
+    assert_eq!(others, 2, "nothing unfinished is left");
+}
+
+fn path(value: &Value) -> PathBuf {
+    PathBuf::from(value.as_str().expect("a path"))
+}
+
+/// Waits until a report lies in the directory, and returns its files by name.
+fn reports(data: &Path, patience: Duration) -> Vec<String> {
+    let started = Instant::now();
+    loop {
+        let files = std::fs::read_dir(data.join("OPERATIONS/REPORTS")).into_iter().flatten().flatten();
+        let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| !name.ends_with(".new")).collect();
+        names.sort();
+        if names.iter().any(|name| name.ends_with(".json")) || started.elapsed() > patience {
+            return names;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_daily_report_that_was_missed_is_written_once_at_the_next_start() {
+    let data = TempDir::new().expect("a directory");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+    let long_ago = i64::try_from(now).expect("soon enough") - 3 * 86_400_000;
+    {
+        let directory = DataDir::lock(data.path()).expect("nobody else has it");
+        let mut store = SqliteStore::open(&directory).expect("a log");
+        let head = store.open_fleet("default").expect("a fleet");
+        let mut rows = RowBatch::new();
+        let body = br#"{"spec":{"name":"web"}}"#;
+        rows.push(long_ago, [1; 16], "admin", "project.created", |out| out.extend_from_slice(body));
+        store.append(head.key, head.epoch, 0, &rows).expect("it is taken");
+    }
+    let served = Served::on(data);
+    let written = reports(served.data.path(), Duration::from_secs(20));
+    assert_eq!(written.len(), 2, "{written:?}");
+    let json = served.data.path().join("OPERATIONS/REPORTS").join(&written[0]);
+    let made = std::fs::metadata(&json).and_then(|it| it.modified()).expect("it is there");
+    let served = Served::on(served.stop());
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(reports(served.data.path(), Duration::ZERO), written);
+    assert_eq!(
+        std::fs::metadata(&json).and_then(|it| it.modified()).expect("it is there"),
+        made,
+        "only once"
+    );
+    // A fleet in which nothing had happened by then has nothing to report on.
+    let young = Served::start();
+    young.post("/v1/tasks", &json!({"title": "first"}));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(reports(young.data.path(), Duration::ZERO).is_empty());
+}
