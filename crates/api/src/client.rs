@@ -98,7 +98,12 @@ impl Client {
 
     /// Returns the fleet in numbers.
     pub fn status(&self) -> Result<Status> {
-        self.get("/v1/status")
+        self.status_at(None)
+    }
+
+    /// Returns the fleet in numbers as it was at a point of the log: a position, or a time by RFC 3339.
+    pub fn status_at(&self, at: Option<&str>) -> Result<Status> {
+        self.get(&format!("/v1/status{}", as_of(at)))
     }
 
     /// Registers an agent.
@@ -198,7 +203,12 @@ impl Client {
 
     /// Returns one task.
     pub fn task(&self, task: &str) -> Result<Task> {
-        self.get(&task_path(task, ""))
+        self.task_at(task, None)
+    }
+
+    /// Returns a task as it was at a point of the log: a position, or a time by RFC 3339.
+    pub fn task_at(&self, task: &str, at: Option<&str>) -> Result<Task> {
+        self.get(&task_path(task, &as_of(at)))
     }
 
     /// Calls a task off.
@@ -279,12 +289,17 @@ impl Client {
 
     /// Returns why a task is where it is.
     pub fn why(&self, task: &str) -> Result<Why> {
-        self.get(&task_path(task, "/why"))
+        self.why_at(task, None)
+    }
+
+    /// Returns why a task was where it was at a point of the log: a position, or a time by RFC 3339.
+    pub fn why_at(&self, task: &str, at: Option<&str>) -> Result<Why> {
+        self.get(&task_path(task, &format!("/why{}", as_of(at))))
     }
 
     /// Returns why an agent does not have a task.
-    pub fn why_not(&self, agent: &str, task: &str) -> Result<WhyNot> {
-        self.get(&task_path(task, &format!("/why-not/{}", escaped(agent))))
+    pub fn why_not(&self, agent: &str, task: &str, at: Option<&str>) -> Result<WhyNot> {
+        self.get(&task_path(task, &format!("/why-not/{}{}", escaped(agent), as_of(at))))
     }
 
     /// Returns what a task waits for, or with `down` what waits for it, at most `depth` levels.
@@ -535,6 +550,10 @@ const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Writes parameters behind others.
 fn queried(query: &[(&str, &str)]) -> String {
     query.iter().map(|(name, value)| format!("&{name}={}", escaped(value))).collect()
+}
+
+fn as_of(at: Option<&str>) -> String {
+    at.map(|at| format!("?at={}", escaped(at))).unwrap_or_default()
 }
 
 fn task_path(task: &str, rest: &str) -> String {

@@ -40,4 +40,4 @@ pub use task::{
     TaskSubmission, Tree,
 };
 pub use token::{MadeToken, NewToken, Token};
-pub use why::{NotCandidate, Part, Placement, Scored, Standing, Why, WhyNot};
+pub use why::{AsOf, Decided, NotCandidate, Part, Placement, Scored, Standing, Why, WhyNot};

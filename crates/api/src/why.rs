@@ -44,7 +44,7 @@ pub struct NotCandidate {
 /// How the present or last owner was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Placement {
-    /// `placed` (by score), `claimed` or `by_hand`.
+    /// `placed` (by score), `claimed`, `by_hand` or `moved`.
     pub decision: String,
     /// When.
     pub at: String,
@@ -75,6 +75,34 @@ pub struct Standing {
     pub not_candidates: Vec<NotCandidate>,
 }
 
+/// A decision about a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Decided {
+    /// Where in the log.
+    pub position: u64,
+    /// When.
+    pub at: String,
+    /// The kind of event, such as `task.assigned`.
+    pub kind: String,
+    /// Who decided: `clock`, a token's name, an agent.
+    pub actor: String,
+    /// What was decided and why, in words.
+    pub reason: String,
+}
+
+/// Where in the log an answer stands, and by which rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AsOf {
+    /// The last position that is in it.
+    pub position: u64,
+    /// The moment that it is about.
+    pub at: String,
+    /// The policy's version then.
+    pub policy_version: u32,
+    /// The version of the scoring formula that worked the scores out.
+    pub scorer_version: u32,
+}
+
 /// Why a task is where it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Why {
@@ -92,6 +120,12 @@ pub struct Why {
     /// How everybody stands now, where it waits in the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<Standing>,
+    /// The last decisions about it, oldest first, at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decided>,
+    /// Which point of the log this is as of.
+    #[serde(default)]
+    pub as_of: AsOf,
 }
 
 /// Why an agent does not have a task.
@@ -112,4 +146,7 @@ pub struct WhyNot {
     pub capability_needed: Option<f64>,
     /// In words.
     pub reasons: Vec<String>,
+    /// Which point of the log this is as of.
+    #[serde(default)]
+    pub as_of: AsOf,
 }

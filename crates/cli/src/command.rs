@@ -41,7 +41,7 @@ enum Verb {
     /// Start the server
     Up(up::Up),
     /// Show the fleet in numbers: tasks, agents, projects, what needs a person
-    Status,
+    Status(status::Status),
     /// Add, list, show, drain and remove agents
     #[command(subcommand)]
     Agent(agent::AgentVerb),
@@ -126,7 +126,7 @@ impl Cli {
         match self.verb {
             Verb::Demo(it) => it.run(),
             Verb::Up(it) => it.run(context),
-            Verb::Status => status::run(context),
+            Verb::Status(it) => it.run(context),
             Verb::Agent(it) => it.run(context),
             Verb::Capability(it) => it.run(context),
             Verb::Team(it) => it.run(context),

@@ -6,7 +6,6 @@ use kapell_model::{
     AgentState, Class, ClassId, EscalationId, Moment, Priority, Span, TaskId, TaskState, Word,
 };
 
-use crate::command::TaskRef;
 use crate::due::Due;
 use crate::escalation::{Escalation, EscalationKind};
 use crate::state::State;
@@ -244,12 +243,6 @@ impl State {
             Some((what, _)) => Err(format!("the index of {what} is not what the facts give")),
             None => Ok(()),
         }
-    }
-
-    /// Returns where in the log the last decisions about a task stand, oldest first; nothing where there is no such task.
-    #[must_use]
-    pub fn decisions(&self, reference: &TaskRef) -> Option<Vec<kapell_model::Position>> {
-        self.task_id(reference).map(|id| self.task(id).decisions.iter().copied().collect())
     }
 }
 

@@ -13,6 +13,7 @@ mod problem;
 mod published;
 mod reports;
 mod reservations;
+mod story;
 mod tasks;
 mod tokens;
 mod why;
@@ -33,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::fleet::Fleet;
+use crate::past::Past;
 use crate::token::Tokens;
 pub(crate) use orchestration::{markdown, report};
 pub(crate) use problem::Refusal;
@@ -49,6 +51,8 @@ pub(crate) struct App {
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
     /// The data directory.
     pub(crate) data: Arc<Path>,
+    /// The fleet as it was.
+    pub(crate) past: Past,
 }
 
 /// The durable log, read beside the writer.
@@ -59,9 +63,9 @@ pub(crate) struct Log {
 }
 
 impl App {
-    pub(crate) fn new(fleet: Fleet, tokens: Tokens, log: Log, data: &Path) -> Self {
+    pub(crate) fn new(fleet: Fleet, tokens: Tokens, log: Log, past: Past, data: &Path) -> Self {
         let streams = Arc::new(tokio::sync::Semaphore::new(STREAMS_MAX));
-        Self { fleet, tokens, log, streams, data: Arc::from(data) }
+        Self { fleet, tokens, log, streams, data: Arc::from(data), past }
     }
 }
 

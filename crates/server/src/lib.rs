@@ -4,6 +4,7 @@ mod appender;
 mod fleet;
 mod http;
 mod open;
+mod past;
 mod saved;
 mod serve;
 mod token;

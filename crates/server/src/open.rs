@@ -208,7 +208,8 @@ pub(crate) fn fold(
     })
 }
 
-fn read_all(
+/// Reads and decodes the log behind `after`, until its end or until nobody listens any more.
+pub(crate) fn read_all(
     reader: &mut dyn Reader,
     name: &str,
     key: kapell_store::FleetKey,

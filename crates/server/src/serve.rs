@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::http::{App, Log, router};
 use crate::open::{Found, OpenError, Running, open};
+use crate::past::Past;
 use crate::saved;
 use crate::token::{TokenError, Tokens};
 use crate::writer::now;
@@ -89,9 +90,10 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let directory = DataDir::lock(&options.data)?;
     let store = SqliteStore::open(&directory)?;
-    let (tokens_store, reader) = (store.second()?, store.reader()?);
+    let (tokens_store, reader, past) = (store.second()?, store.reader()?, store.reader()?);
     let running = open(Box::new(store), DEFAULT_FLEET)?;
-    let result = serve_fleet(&options, &directory, tokens_store, reader, running, started, stop).await;
+    let result =
+        serve_fleet(&options, &directory, tokens_store, (reader, past), running, started, stop).await;
     let _ = fs::remove_file(directory.path().join(ADDRESS_FILE));
     result
 }
@@ -100,7 +102,7 @@ async fn serve_fleet(
     options: &ServeOptions,
     directory: &DataDir,
     tokens_store: Box<dyn Store>,
-    mut reader: Box<dyn kapell_store::Reader>,
+    (mut reader, past): (Box<dyn kapell_store::Reader>, Box<dyn kapell_store::Reader>),
     running: Running,
     started: impl FnOnce(&Started),
     stop: impl Future<Output = ()>,
@@ -114,7 +116,8 @@ async fn serve_fleet(
     let key = reader.fleet(DEFAULT_FLEET)?.expect("the fleet was just opened").key;
     let Running { fleet, found, failed, threads } = running;
     let log = Log { reader: Arc::new(Mutex::new(reader)), key };
-    let app = App::new(fleet.clone(), tokens, log.clone(), directory.path());
+    let app =
+        App::new(fleet.clone(), tokens, log.clone(), Past::new(DEFAULT_FLEET, key, past), directory.path());
     let daily = tokio::spawn(saved::daily(fleet.clone(), log, Arc::clone(&app.data)));
     started(&Started { address, found, new_token });
 

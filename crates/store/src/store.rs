@@ -69,7 +69,12 @@ pub trait Reader: Send {
     ) -> Result<u64, StoreError>;
 
     /// Returns the newest whole snapshot, and what was passed over to find it.
-    fn latest_snapshot(&mut self, fleet: FleetKey) -> Result<LatestSnapshot, StoreError>;
+    fn latest_snapshot(&mut self, fleet: FleetKey) -> Result<LatestSnapshot, StoreError> {
+        self.snapshot_at_most(fleet, u64::MAX)
+    }
+
+    /// Returns the newest whole snapshot at `position` or before it, and what was passed over to find it.
+    fn snapshot_at_most(&mut self, fleet: FleetKey, position: u64) -> Result<LatestSnapshot, StoreError>;
 
     /// Returns a document; none where there is none of that name.
     fn get_document(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;

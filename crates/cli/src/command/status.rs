@@ -7,9 +7,22 @@ use crate::exit::Exit;
 use crate::output::{self, Format};
 use crate::words;
 
-pub fn run(context: &Context) -> anyhow::Result<Exit> {
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    /// As of this position of the log, or this time, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "POSITION|TIME")]
+    at: Option<String>,
+}
+
+impl Status {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        run(context, self.at.as_deref())
+    }
+}
+
+fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
     let client = context.client()?;
-    let status = client.status()?;
+    let status = client.status_at(at)?;
     if context.format() == Format::Json {
         output::json(&status)?;
         return Ok(Exit::Ok);
@@ -49,6 +62,10 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         });
         output::line("");
         output::table(&["PROJECT", "DONE", "OPEN", "FAILED"], rows.collect());
+    }
+    if at.is_some() {
+        output::line(format!("as of event {}, {}", status.position, status.at));
+        return Ok(Exit::Ok);
     }
     let busy: Vec<_> =
         client.agents(Some("online"))?.into_iter().filter(|agent| !agent.tasks.is_empty()).collect();

@@ -17,6 +17,9 @@ pub enum TaskVerb {
     Show {
         /// T-12, or its key
         task: String,
+        /// As of this position of the log, or this time, such as 2026-01-31T12:00:00Z
+        #[arg(long, value_name = "POSITION|TIME")]
+        at: Option<String>,
     },
     /// Read the text of tasks again, for what they need and wait for
     Analyse(Analyse),
@@ -178,8 +181,8 @@ impl TaskVerb {
                 .collect();
                 listed(context, &client.tasks(&query)?)?;
             }
-            Self::Show { task } => {
-                let task = client.task(&task)?;
+            Self::Show { task, at } => {
+                let task = client.task_at(&task, at.as_deref())?;
                 match context.format() {
                     Format::Json => output::json(&task)?,
                     Format::Human => show(&task),

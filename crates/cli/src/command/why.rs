@@ -11,6 +11,9 @@ use crate::words;
 pub struct Why {
     /// T-12, or its key
     task: String,
+    /// As of this position of the log, or this time, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "POSITION|TIME")]
+    at: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -19,14 +22,20 @@ pub struct WhyNot {
     agent: String,
     /// T-12, or its key
     task: String,
+    /// As of this position of the log, or this time, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "POSITION|TIME")]
+    at: Option<String>,
 }
 
 impl Why {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let why = context.client()?.why(&self.task)?;
+        let why = context.client()?.why_at(&self.task, self.at.as_deref())?;
         match context.format() {
             Format::Json => output::json(&why)?,
-            Format::Human => output::line(explained(&why)),
+            Format::Human => {
+                output::line(explained(&why));
+                output::line(story(&why));
+            }
         }
         Ok(Exit::Ok)
     }
@@ -34,7 +43,7 @@ impl Why {
 
 impl WhyNot {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let why = context.client()?.why_not(&self.agent, &self.task)?;
+        let why = context.client()?.why_not(&self.agent, &self.task, self.at.as_deref())?;
         match context.format() {
             Format::Json => output::json(&why)?,
             Format::Human => {
@@ -49,6 +58,23 @@ impl WhyNot {
     }
 }
 
+/// Returns the decisions about a task for people, and as of when they are.
+fn story(why: &kapell_api::Why) -> String {
+    let as_of = &why.as_of;
+    let (policy, scorer) = (as_of.policy_version, as_of.scorer_version);
+    let mut text = if why.decisions.is_empty() { String::new() } else { "decisions".to_owned() };
+    for it in &why.decisions {
+        text += &format!(
+            "\n  {} event {} by {}: {}",
+            it.at,
+            it.position,
+            output::plain(&it.actor),
+            output::plain(&it.reason)
+        );
+    }
+    text + &format!("\nas of event {}, {} (policy {policy}, scorer {scorer})", as_of.position, as_of.at)
+}
+
 /// Returns an explanation for people.
 pub fn explained(why: &kapell_api::Why) -> String {
     let mut text = format!("{} {}\n{}", why.task, output::plain(&why.title), why.state);
@@ -59,6 +85,7 @@ pub fn explained(why: &kapell_api::Why) -> String {
         let how = match decision.decision.as_str() {
             "placed" => "placed by score with",
             "claimed" => "claimed by",
+            "moved" => "moved to",
             _ => "assigned by hand to",
         };
         text += &format!(

@@ -11,12 +11,13 @@ use kapell_core::{Command, Reply};
 use kapell_model::{CommandId, Name};
 use serde::de::DeserializeOwned;
 
-use super::convert::ack;
+use super::convert::{self, ack};
 use super::problem::STALE_HINT;
-use super::{App, Refusal};
-use crate::fleet::Ask;
+use super::{App, Refusal, parse};
+use crate::fleet::{Ask, View};
+use crate::past::Point;
 use crate::token::{Access, Caller};
-use crate::writer::fresh_id;
+use crate::writer::{fresh_id, now};
 
 /// Bytes of the body of one command.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -82,6 +83,27 @@ impl Door {
             None => format!("the token has access `{}` and speaks for no agent", self.caller.access.as_str()),
         };
         Err(Problem::new(ErrorCode::Forbidden, detail))
+    }
+
+    /// Asks the state: the present one, or that at a point of the log.
+    pub(crate) async fn view<T: Send + 'static>(
+        &self,
+        at: Option<&str>,
+        ask: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let Some(text) = at else { return Ok(self.app.fleet.query(ask).await?) };
+        let point = parse::point("at", text)?;
+        let durable = self.app.fleet.durable();
+        match point {
+            Point::Position(position) if position > durable => {
+                let allowed = format!("1 to {}, the end of the log, or a time up to now", durable.0);
+                Err(Problem::field("at", position.0.to_string(), allowed).into())
+            }
+            Point::Time(moment) if moment > now() => {
+                Err(Problem::field("at", convert::time(moment), "a time up to now").into())
+            }
+            _ => Ok(self.app.past.look(point, ask).await?),
+        }
     }
 
     /// Executes a command.
@@ -223,6 +245,14 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         Problem::new(ErrorCode::BadRequest, format!("something stands behind the JSON object: {error}"))
     })?;
     Ok(value)
+}
+
+/// At which point of the log.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AtQuery {
+    /// As of this position of the log, or this time by RFC 3339; now where absent.
+    pub(crate) at: Option<String>,
 }
 
 /// A query string; an error names the parameter.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, Body, Door};
+use super::door::{Asked, AtQuery, Body, Door};
 use super::orchestration;
 use super::problem::Refusals;
 use super::{App, Refusal, convert, created, parse};
@@ -44,9 +44,9 @@ pub(super) async fn error_page(Path(code): Path<String>) -> Result<impl IntoResp
 }
 
 /// Returns the fleet in numbers.
-#[utoipa::path(get, path = "/v1/status", tag = "fleet", responses((status = 200, body = Status), Refusals))]
-pub(super) async fn status(door: Door) -> Result<Json<Status>, Refusal> {
-    Ok(Json(door.app.fleet.query(in_numbers).await?))
+#[utoipa::path(get, path = "/v1/status", params(AtQuery), tag = "fleet", responses((status = 200, body = Status), Refusals))]
+pub(super) async fn status(door: Door, Asked(query): Asked<AtQuery>) -> Result<Json<Status>, Refusal> {
+    Ok(Json(door.view(query.at.as_deref(), in_numbers).await?))
 }
 
 fn in_numbers(view: &View<'_>) -> Status {

@@ -8,9 +8,11 @@ use kapell_api::Problem;
 use kapell_core::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
 use kapell_model::{
     Ack, AgentKind, AssignmentId, Claims, DependencyKind, HealthWeights, Inference, Mode, Moment, Name,
-    NameError, Need, NoticeId, OnFailedDependency, Policy, Priority, Ratio, Reporting, Reserving,
+    NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio, Reporting, Reserving,
     ResourceError, Span, TaskState, Text, Weights, limits,
 };
+
+use crate::past::Point;
 
 type Parsed<T> = Result<T, Problem>;
 
@@ -61,6 +63,22 @@ pub(crate) fn task(field: &str, text: &str) -> Parsed<TaskRef> {
     match text.parse() {
         Ok(id) => Ok(TaskRef::Id(id)),
         Err(_) => name(field, text).map(TaskRef::Key),
+    }
+}
+
+/// Reads a point of the log: a position, or a moment by RFC 3339.
+pub(crate) fn point(field: &str, text: &str) -> Parsed<Point> {
+    if text.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(position @ 1..) = text.parse()
+    {
+        return Ok(Point::Position(Position(position)));
+    }
+    match moment(field, Some(text)) {
+        Ok(Some(moment)) => Ok(Point::Time(moment)),
+        _ => {
+            let given = format!("`{}`", text.escape_default().take(100).collect::<String>());
+            Err(Problem::field(field, given, "a position of the log from 1 on, or a time by RFC 3339"))
+        }
     }
 }
 

@@ -8,7 +8,11 @@ use utoipa::IntoResponses;
 
 use super::convert::time;
 use crate::fleet::{RETRY_AFTER, Refused};
+use crate::past::PastError;
 use crate::token::TokenError;
+
+/// What a caller should wait, in ms, while somebody else looks at the past.
+const PAST_RETRY_MS: u64 = 500;
 
 /// A problem on its way out.
 #[derive(Debug)]
@@ -64,6 +68,22 @@ impl From<Refused> for Refusal {
                 Self(Problem { retry_after_ms: Some(millis), ..problem })
             }
             Refused::Down => Self(Problem::new(ErrorCode::ShuttingDown, "the server is shutting down")),
+        }
+    }
+}
+
+impl From<PastError> for Refusal {
+    fn from(error: PastError) -> Self {
+        match error {
+            PastError::Busy => {
+                let problem = Problem::new(ErrorCode::Busy, error.to_string());
+                Self(Problem { retry_after_ms: Some(PAST_RETRY_MS), ..problem })
+            }
+            PastError::Log(source) => {
+                tracing::error!(error = %source, "the past");
+                Self(Problem::new(ErrorCode::Internal, source.to_string()))
+            }
+            PastError::Down => Self(Problem::new(ErrorCode::ShuttingDown, error.to_string())),
         }
     }
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, Body, Door, fingerprint};
+use super::door::{Asked, AtQuery, Body, Door, fingerprint};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::Access;
@@ -114,11 +114,15 @@ pub(super) async fn submit(
 }
 
 /// Shows a task.
-#[utoipa::path(get, path = "/v1/tasks/{task}", params(("task" = String, Path, description = "T-12 or its key")),
+#[utoipa::path(get, path = "/v1/tasks/{task}", params(AtQuery, ("task" = String, Path, description = "T-12 or its key")),
     tag = "tasks", responses((status = 200, body = Task), Refusals))]
-pub(super) async fn show(door: Door, Path(task): Path<String>) -> Result<Json<Task>, Refusal> {
+pub(super) async fn show(
+    door: Door,
+    Path(task): Path<String>,
+    Asked(query): Asked<AtQuery>,
+) -> Result<Json<Task>, Refusal> {
     let reference = parse::task("task", &task)?;
-    let found = door.app.fleet.query(move |view| {
+    let found = door.view(query.at.as_deref(), move |view| {
         let id = view.state.task_id(&reference)?;
         Some(convert::task(view, view.state.task(id)))
     });

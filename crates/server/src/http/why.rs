@@ -2,41 +2,85 @@
 
 use axum::Json;
 use axum::extract::Path;
-use kapell_api::{NotCandidate, Part, Placement, Problem, Scored, Standing, Why, WhyNot};
+use kapell_api::{AsOf, NotCandidate, Part, Placement, Problem, Scored, Standing, Why, WhyNot};
 use kapell_core::{Event, Record, State, Task};
-use kapell_model::{Considered, Parts, Ratio, TaskState, Weights};
+use kapell_model::{Considered, Parts, Position, Ratio, SCORER_VERSION, TaskState, Weights};
 use kapell_plan::{candidates, capability_bar, score};
 
 use super::agents::{agent_name, unknown as unknown_agent};
-use super::door::Door;
+use super::door::{Asked, AtQuery, Door};
 use super::problem::Refusals;
 use super::tasks::unknown;
-use super::{Refusal, convert, parse};
+use super::{Refusal, convert, parse, story};
 use crate::fleet::View;
 
 /// Candidates and refusals that one answer lists.
 const LISTED_MAX: usize = 200;
 
-/// Explains why a task is where it is: how its owner was chosen, or how everybody stands for it now.
-#[utoipa::path(get, path = "/v1/tasks/{task}/why", params(("task" = String, Path, description = "T-12 or its key")),
+/// Explains why a task is where it is: how its owner was chosen, or how everybody stands for it now; now, or as of any
+/// point of the log.
+#[utoipa::path(get, path = "/v1/tasks/{task}/why",
+    params(AtQuery, ("task" = String, Path, description = "T-12 or its key")),
     tag = "tasks", responses((status = 200, body = Why), Refusals))]
-pub(super) async fn why(door: Door, Path(task): Path<String>) -> Result<Json<Why>, Refusal> {
+pub(super) async fn why(
+    door: Door,
+    Path(task): Path<String>,
+    Asked(query): Asked<AtQuery>,
+) -> Result<Json<Why>, Refusal> {
     let reference = parse::task("task", &task)?;
-    let found = door.app.fleet.query(move |view| {
+    let found = door.view(query.at.as_deref(), move |view| {
         let task = view.state.task(view.state.task_id(&reference)?);
         let names = view.state.agents().iter().map(|agent| agent.spec.name.clone()).collect::<Vec<_>>();
-        Some((explained(view, task), task.decided, *view.state.situation().weights(), names))
+        let decisions: Vec<Position> = task.decisions.iter().copied().collect();
+        let weights = *view.state.situation().weights();
+        Some((explained(view, task), task.decided, decisions, weights, names))
     });
-    let (mut why, decided, weights, names) = found.await?.ok_or_else(|| unknown(&task))?;
-    if let Some(position) = decided {
+    let (mut why, decided, decisions, weights, names) = found.await?.ok_or_else(|| unknown(&task))?;
+    let scored = |candidate: &Considered| {
+        let name = names.get(candidate.agent.index()).map(ToString::to_string).unwrap_or_default();
+        scored(name, &candidate.parts, &weights)
+    };
+    for position in decisions {
+        let Some(record) = door.app.log.record(position).await? else { continue };
+        if Some(position) == decided {
+            why.decision = placement(&record, &scored);
+        }
+        why.decisions.extend(story::decided(&record, &names));
+    }
+    if let (None, Some(position)) = (&why.decision, decided) {
         let record = door.app.log.record(position).await?;
-        let scored = |candidate: &Considered| {
-            let name = names.get(candidate.agent.index()).map(ToString::to_string).unwrap_or_default();
-            scored(name, &candidate.parts, &weights)
-        };
         why.decision = record.and_then(|record| placement(&record, &scored));
     }
+    why.reasons.extend(why.decision.as_ref().and_then(|decision| mismatch(decision, &why.as_of)));
     Ok(Json(why))
+}
+
+/// Says where a decision was made by other rules than those by which it is explained.
+fn mismatch(decision: &Placement, as_of: &AsOf) -> Option<String> {
+    let mut differs = Vec::new();
+    if decision.scorer_version != as_of.scorer_version {
+        differs.push(format!(
+            "it was scored by version {} of the formula, which this program (version {}) does not work out again",
+            decision.scorer_version, as_of.scorer_version
+        ));
+    }
+    if decision.policy_version != as_of.policy_version {
+        differs.push(format!(
+            "it was decided under policy {}; the weights shown beside its score are those of policy {}: ask as of event {} for \
+             those of then",
+            decision.policy_version, as_of.policy_version, decision.position
+        ));
+    }
+    (!differs.is_empty()).then(|| differs.join("; "))
+}
+
+fn as_of(view: &View<'_>) -> AsOf {
+    AsOf {
+        position: view.state.position().0,
+        at: convert::time(view.now),
+        policy_version: view.state.policy_version(),
+        scorer_version: SCORER_VERSION,
+    }
 }
 
 fn explained(view: &View<'_>, task: &Task) -> Why {
@@ -51,6 +95,8 @@ fn explained(view: &View<'_>, task: &Task) -> Why {
         reasons,
         decision: None,
         now,
+        decisions: Vec::new(),
+        as_of: as_of(view),
     }
 }
 
@@ -106,21 +152,26 @@ fn scored(agent: String, parts: &Parts, weights: &Weights) -> Scored {
 }
 
 fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored) -> Option<Placement> {
-    let Event::TaskAssigned { assignment, decision, policy, scorer, threshold, considered, .. } =
-        &record.event
-    else {
-        return None;
+    let (how, assignment, policy, scorer, threshold, considered) = match &record.event {
+        Event::TaskAssigned { assignment, decision, policy, scorer, threshold, considered, .. } => {
+            let how = serde_json::to_value(decision).ok()?.as_str()?.to_owned();
+            (how, assignment, policy, scorer, threshold.as_decimal(), considered)
+        }
+        Event::TaskMoved { assignment, policy, scorer, considered, .. } => {
+            ("moved".to_owned(), assignment, policy, scorer, 0.0, considered)
+        }
+        _ => return None,
     };
     let considered: Vec<Scored> = considered.iter().map(scored).collect();
     Some(Placement {
-        decision: serde_json::to_value(decision).ok()?.as_str()?.to_owned(),
+        decision: how,
         at: convert::time(record.at),
         position: record.position.0,
         agent: considered.first().map(|first| first.agent.clone()).unwrap_or_default(),
         assignment: assignment.to_string(),
         policy_version: *policy,
         scorer_version: *scorer,
-        threshold: threshold.as_decimal(),
+        threshold,
         considered,
     })
 }
@@ -128,6 +179,7 @@ fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored) -> Option
 /// Explains why an agent does not have a task, and what it would need.
 #[utoipa::path(get, path = "/v1/tasks/{task}/why-not/{agent}",
     params(
+        AtQuery,
         ("task" = String, Path, description = "T-12 or its key"),
         ("agent" = String, Path, description = "its name"),
     ),
@@ -135,9 +187,10 @@ fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored) -> Option
 pub(super) async fn why_not(
     door: Door,
     Path((task, agent)): Path<(String, String)>,
+    Asked(query): Asked<AtQuery>,
 ) -> Result<Json<WhyNot>, Refusal> {
     let (reference, name) = (parse::task("task", &task)?, agent_name(&agent)?);
-    let found = door.app.fleet.query(move |view| -> Result<WhyNot, Problem> {
+    let found = door.view(query.at.as_deref(), move |view| -> Result<WhyNot, Problem> {
         let state = view.state;
         let id = state.task_id(&reference).ok_or_else(|| unknown(&task))?;
         let agent = state.agent_id(name.as_str()).ok_or_else(|| unknown_agent(&agent))?;
@@ -194,5 +247,6 @@ fn compared(view: &View<'_>, task: &Task, agent: &kapell_core::Agent) -> WhyNot 
         threshold: threshold.as_decimal(),
         capability_needed: bar.map(Ratio::as_decimal),
         reasons,
+        as_of: as_of(view),
     }
 }

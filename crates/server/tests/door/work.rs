@@ -384,3 +384,49 @@ fn collect(value: &Value, references: &mut Vec<String>) {
         _ => {}
     }
 }
+
+#[test]
+fn why_can_be_asked_as_of_any_point_of_the_log() {
+    let served = Served::start();
+    register(&served, "ada");
+    served.post("/v1/tasks", &json!({"title": "first", "key": "one", "requires": [{"capability": "rust"}]}));
+    let waiting = served.get("/v1/tasks/one/why");
+    let then = waiting["as_of"]["position"].as_u64().expect("a position");
+    let handed = next(&served, "ada", 0).remove(0);
+    let assigned = served.get("/v1/tasks/one/why")["as_of"]["position"].as_u64().expect("a position");
+    // The policy changes, and the task comes back and is placed anew.
+    let mut policy = served.get("/v1/policy");
+    policy["weights"] = json!({"capability": 0.3, "workload": 0.4, "performance": 0.2, "cohesion": 0.1});
+    assert_eq!(served.ask("PUT", "/v1/policy", &policy).0, 200);
+    let now = served.get("/v1/tasks/one/why");
+    let reasons = now["reasons"].to_string();
+    assert!(reasons.contains("decided under policy 0") && reasons.contains("policy 1"), "{reasons}");
+    assert_eq!(report(&served, "release", "ada", &handed, json!({"note": "later"})).0, 200);
+    served.post("/v1/tasks/one/cancel", &json!({"reason": "not any more"}));
+
+    let past = served.get(&format!("/v1/tasks/one/why?at={then}"));
+    assert_eq!((&past["state"], &past["as_of"]["position"]), (&json!("ready"), &json!(then)));
+    assert_eq!(past["now"], waiting["now"], "the same candidates with the same scores");
+    assert_eq!(past["as_of"]["policy_version"], 0);
+    let past = served.get(&format!("/v1/tasks/one/why?at={assigned}"));
+    assert_eq!((&past["state"], &past["decision"]["agent"]), (&json!("assigned"), &json!("ada")));
+    assert_eq!(past["decision"]["considered"][0]["capability"]["weight"], 0.4, "by the policy of then");
+    assert!(!past["reasons"].to_string().contains("decided under policy"), "{past}");
+    // By time: the moment of the answer above lies behind that assignment and before the cancelling.
+    let at = past["as_of"]["at"].as_str().expect("a time");
+    assert_eq!(served.get(&format!("/v1/tasks/one?at={at}"))["owner"], "ada");
+    assert_eq!(served.get(&format!("/v1/status?at={then}"))["tasks"]["ready"], 1);
+    let not = served.get(&format!("/v1/tasks/one/why-not/ada?at={then}"));
+    assert_eq!((&not["candidate"], &not["as_of"]["position"]), (&json!(false), &json!(then)), "{not}");
+
+    let decisions = served.get("/v1/tasks/one/why")["decisions"].clone();
+    let told: Vec<&str> =
+        decisions.as_array().expect("a list").iter().filter_map(|it| it["kind"].as_str()).collect();
+    assert_eq!(told.first(), Some(&"task.assigned"));
+    assert!(told.contains(&"task.returned") && told.last() == Some(&"task.cancelled"), "{told:?}");
+    let why = decisions.to_string();
+    assert!(
+        why.contains("gave it back") && why.contains("not any more") && why.contains("score 0.8"),
+        "{why}"
+    );
+}

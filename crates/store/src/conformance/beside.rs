@@ -38,6 +38,12 @@ fn the_newest_snapshot_comes_back(open: &mut Opener) {
     store.write_snapshot(head.key, 4, 7, b"four").unwrap();
     assert_eq!(store.latest_snapshot(head.key).unwrap(), found(4, 7, b"four"));
     store.write_snapshot(head.key, 10, 8, b"\0ten\xff").unwrap();
+    for (at_most, newest) in
+        [(3, None), (4, Some((4, 7))), (9, Some((4, 7))), (10, Some((10, 8))), (99, Some((10, 8)))]
+    {
+        let snapshot = store.snapshot_at_most(head.key, at_most).unwrap().snapshot;
+        assert_eq!(snapshot.map(|it| (it.position, it.format)), newest, "up to {at_most}");
+    }
     drop(store);
     assert_eq!(open().latest_snapshot(head.key).unwrap(), found(10, 8, b"\0ten\xff"));
 }

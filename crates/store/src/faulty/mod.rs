@@ -106,9 +106,9 @@ impl Reader for Faulty {
         self.inner.read(fleet, after, max_rows, visit)
     }
 
-    fn latest_snapshot(&mut self, fleet: FleetKey) -> Result<LatestSnapshot, StoreError> {
+    fn snapshot_at_most(&mut self, fleet: FleetKey, position: u64) -> Result<LatestSnapshot, StoreError> {
         self.life.check()?;
-        self.inner.latest_snapshot(fleet)
+        self.inner.snapshot_at_most(fleet, position)
     }
 
     fn get_document(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -214,9 +214,10 @@ impl FleetLog {
         Ok(())
     }
 
-    pub(super) fn latest_snapshot(&self) -> LatestSnapshot {
+    pub(super) fn snapshot_at_most(&self, position: u64) -> LatestSnapshot {
         let mut latest = LatestSnapshot::default();
-        for (snapshot, checksum) in self.snapshots.iter().rev() {
+        let up_to = self.snapshots.iter().rev().filter(|(snapshot, _)| snapshot.position <= position);
+        for (snapshot, checksum) in up_to {
             match self.check_snapshot(snapshot, *checksum) {
                 Err(damage) => latest.skipped.push(damage),
                 Ok(()) => {

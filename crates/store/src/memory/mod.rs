@@ -74,8 +74,8 @@ impl Reader for MemoryStore {
         self.0.look(|disk| disk.fleet(fleet)?.read(after, max_rows, visit))
     }
 
-    fn latest_snapshot(&mut self, fleet: FleetKey) -> Result<LatestSnapshot, StoreError> {
-        self.0.look(|disk| Ok(disk.fleet(fleet)?.latest_snapshot()))
+    fn snapshot_at_most(&mut self, fleet: FleetKey, position: u64) -> Result<LatestSnapshot, StoreError> {
+        self.0.look(|disk| Ok(disk.fleet(fleet)?.snapshot_at_most(position)))
     }
 
     fn get_document(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

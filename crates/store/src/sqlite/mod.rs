@@ -147,10 +147,10 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn latest_snapshot(&mut self, fleet: FleetKey) -> Result<LatestSnapshot, StoreError> {
+    fn snapshot_at_most(&mut self, fleet: FleetKey, position: u64) -> Result<LatestSnapshot, StoreError> {
         self.look("read a snapshot from", |moment| {
             let fleet = fleet::by_key(moment, fleet)?;
-            snapshot::latest(moment, &fleet)
+            snapshot::latest(moment, &fleet, position)
         })
     }
 
@@ -184,8 +184,8 @@ impl Reader for SqliteStore {
         self.inner.read(fleet, after, max_rows, visit)
     }
 
-    fn latest_snapshot(&mut self, fleet: FleetKey) -> Result<LatestSnapshot, StoreError> {
-        self.inner.latest_snapshot(fleet)
+    fn snapshot_at_most(&mut self, fleet: FleetKey, position: u64) -> Result<LatestSnapshot, StoreError> {
+        self.inner.snapshot_at_most(fleet, position)
     }
 
     fn get_document(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -84,10 +84,14 @@ fn remove_orphans(connection: &Connection, key: FleetKey) -> Result<(), Failure>
     Ok(())
 }
 
-/// Returns the newest whole snapshot and names the damaged ones that are newer.
-pub(super) fn latest(connection: &Connection, fleet: &Fleet) -> Result<LatestSnapshot, Failure> {
+/// Returns the newest whole snapshot up to `at_most` and names the damaged ones between.
+pub(super) fn latest(
+    connection: &Connection,
+    fleet: &Fleet,
+    at_most: u64,
+) -> Result<LatestSnapshot, Failure> {
     let mut latest = LatestSnapshot::default();
-    for position in positions(connection, fleet.key)? {
+    for position in positions(connection, fleet.key)?.into_iter().filter(|&position| position <= at_most) {
         match load(connection, fleet, position) {
             Ok(snapshot) => {
                 latest.snapshot = Some(snapshot);

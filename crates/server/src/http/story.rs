@@ -1,0 +1,77 @@
+//! What was decided about a task, in words, from the log.
+
+use kapell_api::Decided;
+use kapell_core::{Cause, Decision, Event, Record};
+use kapell_model::{AgentId, Name};
+
+use super::convert;
+
+/// Tells a decision; nothing for an event that is none.
+pub(super) fn decided(record: &Record, names: &[Name]) -> Option<Decided> {
+    Some(Decided {
+        position: record.position.0,
+        at: convert::time(record.at),
+        kind: record.event.kind().to_owned(),
+        actor: record.actor.to_string(),
+        reason: told(&record.event, names)?,
+    })
+}
+
+fn told(event: &Event, names: &[Name]) -> Option<String> {
+    let name = |agent: &AgentId| {
+        names.get(agent.index()).map_or_else(|| format!("#{}", agent.0), ToString::to_string)
+    };
+    let told = match event {
+        Event::TaskAssigned {
+            agent, assignment, decision, policy, scorer, threshold, considered, ..
+        } => {
+            let how = match decision {
+                Decision::Placed => "placed by score with",
+                Decision::Claimed => "claimed by",
+                Decision::ByHand => "assigned by hand to",
+            };
+            let score = considered.first().map(|first| format!(", score {}", first.parts.total));
+            format!(
+                "{how} {} under {assignment}{}, bar {threshold} (policy {policy}, scorer {scorer})",
+                name(agent),
+                score.unwrap_or_default()
+            )
+        }
+        Event::TaskMoved { from, agent, assignment, cause, note, policy, scorer, considered, .. } => {
+            let score = considered.first().map(|first| format!(", score {}", first.parts.total));
+            let note = note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+            format!(
+                "moved from {} to {} under {assignment}: {}{} (policy {policy}, scorer {scorer}){note}",
+                name(from),
+                name(agent),
+                cause.as_str().replace('_', " "),
+                score.unwrap_or_default()
+            )
+        }
+        Event::TaskReturned { agent, assignment, cause, boosted, note, .. } => {
+            let why = match cause {
+                Cause::Released => "gave it back",
+                Cause::OwnerOffline => "went offline",
+                Cause::OwnerRemoved => "was removed",
+                Cause::NotFetched => "did not fetch it in time",
+            };
+            let boost = if *boosted { "; its priority was raised by a level" } else { "" };
+            let note = note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+            format!("back in the queue: {}, who had it under {assignment}, {why}{boost}{note}", name(agent))
+        }
+        Event::AttemptFailed { agent, reason, retry_at, .. } => {
+            let again = retry_at.map(|at| format!("; again at {}", convert::time(at))).unwrap_or_default();
+            format!("the attempt of {} failed: {reason}{again}", name(agent))
+        }
+        Event::TaskFailed { reason, .. } => format!("given up: {reason}"),
+        Event::TaskCancelled { reason, .. } => format!("cancelled: {reason}"),
+        Event::TaskReopened { reason, .. } => format!("reopened: {reason}"),
+        Event::DependencyWaived { on, .. } => format!("it no longer waits for {on}"),
+        Event::EscalationRaised { escalation, kind, severity, detail, .. } => {
+            format!("{escalation} raised ({}, {severity}): {detail}", kind.as_str())
+        }
+        Event::EscalationSettled { escalation, note } => format!("{escalation} settled: {note}"),
+        _ => return None,
+    };
+    Some(told)
+}
