@@ -28,9 +28,11 @@ pub enum Character {
     Duplicating,
     /// Gives work back.
     Releasing,
+    /// Says nothing about its work for a long time, and can be reached all the while.
+    Quiet,
 }
 
-const CHARACTERS: [Character; 7] = [
+const CHARACTERS: [Character; 8] = [
     Character::Honest,
     Character::Slow,
     Character::Failing,
@@ -38,6 +40,7 @@ const CHARACTERS: [Character; 7] = [
     Character::Vanishing,
     Character::Duplicating,
     Character::Releasing,
+    Character::Quiet,
 ];
 
 /// What a caller wants.
@@ -113,6 +116,11 @@ impl Actor {
         if let Some((_, wish)) = self.sent.take() {
             self.repeat = Some(wish);
         }
+    }
+
+    /// Tells whether its runner renews its lease now, whatever it says itself.
+    pub fn is_alive(&self, now: Moment) -> bool {
+        self.character == Character::Quiet || !self.is_silent(now)
     }
 
     /// Tells whether it says nothing now.
@@ -198,6 +206,7 @@ impl Actor {
     /// Falls silent, where that is its character and chance has it so.
     fn misbehaves(&mut self, chance: &mut Chance, now: Moment) -> bool {
         let away = match self.character {
+            Character::Quiet if pick(chance, 2) == 0 => 1_500_000,
             Character::Late if pick(chance, 3) == 0 => 400_000,
             Character::Vanishing if pick(chance, 3) == 0 => {
                 self.work = None;

@@ -53,13 +53,15 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
-        "{} seeds, {} steps, {} events each checked against every invariant, {} acknowledgements, {} crashes, {} violations; \
+        "{} seeds, {} steps, {} events each checked against every invariant, {} acknowledgements, {} crashes, {} stalls of which {} moved, {} violations; \
          {:.1} s, {:.0} steps/s",
         options.to.saturating_sub(options.from),
         total.steps,
         total.events,
         total.acknowledged,
         total.crashes,
+        total.stalls,
+        total.relieved,
         violations.len(),
         took,
         total.steps as f64 / took
@@ -82,6 +84,8 @@ fn add(total: &mut Report, report: &Report) {
     total.events += report.events;
     total.crashes += report.crashes;
     total.acknowledged += report.acknowledged;
+    total.stalls += report.stalls;
+    total.relieved += report.relieved;
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use kapell_core::{
-    Command, Engine, Event, Liveness, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT, State, invariant,
+    Command, Engine, Event, Liveness, MoveCause, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT, State,
+    invariant,
 };
 use kapell_model::{AgentState, AssignmentId, CommandId, Moment, Name, Position, TaskId, TaskState};
 use kapell_plan::Greedy;
@@ -43,6 +44,10 @@ pub struct Node {
     appends: u64,
     /// Events that were folded and checked.
     pub events: u64,
+    /// Owners that were asked for a status.
+    pub stalls: u64,
+    /// Tasks that went to somebody else for want of an answer.
+    pub relieved: u64,
 }
 
 impl Node {
@@ -99,6 +104,8 @@ impl Node {
             bug,
             appends: 0,
             events: 0,
+            stalls: 0,
+            relieved: 0,
         })
     }
 
@@ -194,7 +201,11 @@ impl Node {
             self.shadow.apply(&Record { event, ..record.clone() });
             self.events += 1;
             invariant::check(&self.shadow).map_err(|broken| broken.to_string())?;
-            if let Event::TaskAssigned { assignment, .. } = record.event {
+            self.stalls += u64::from(matches!(record.event, Event::TaskStalled { .. }));
+            self.relieved +=
+                u64::from(matches!(record.event, Event::TaskMoved { cause: MoveCause::Stalled, .. }));
+            if let Event::TaskAssigned { assignment, .. } | Event::TaskMoved { assignment, .. } = record.event
+            {
                 self.liveness.assigned(assignment, self.engine.state(), request.at);
             }
         }

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use kapell_core::{AgentSpec, Command, Request};
-use kapell_model::{AgentKind, CommandId, Moment, Name, Ratio};
+use kapell_core::{AgentSpec, Command, NewPolicy, Request};
+use kapell_model::{Ack, AgentKind, CommandId, Moment, Name, Policy, Ratio, Span};
 use kapell_store::{Chance, FaultPlan, FaultRates, Faults, Faulty, MemoryDisk};
 
 use crate::actor::{Actor, Wish, pick};
@@ -28,6 +28,10 @@ pub struct Report {
     pub crashes: u64,
     /// Acknowledgements that the oracle has noted.
     pub acknowledged: u64,
+    /// Owners that were asked for a status.
+    pub stalls: u64,
+    /// Tasks that went to somebody else for want of an answer.
+    pub relieved: u64,
     /// A digest of everything that was said: the same seed gives the same.
     pub digest: u64,
 }
@@ -180,7 +184,7 @@ impl World {
         let now = Moment(self.now);
         let Some(node) = &mut self.node else { return Ok(()) };
         for name in
-            self.actors.iter().filter(|actor| !actor.is_silent(now)).filter_map(|actor| actor.name.as_ref())
+            self.actors.iter().filter(|actor| actor.is_alive(now)).filter_map(|actor| actor.name.as_ref())
         {
             node.heartbeat(name, now)?;
         }
@@ -244,6 +248,8 @@ impl World {
         if let Some(node) = self.node.take() {
             self.report.crashes += 1;
             self.report.events += node.events;
+            self.report.stalls += node.stalls;
+            self.report.relieved += node.relieved;
         }
         for actor in &mut self.actors {
             actor.server_died();
@@ -267,6 +273,11 @@ impl World {
                 };
                 node.take(usize::MAX, 0, None, request).map(|_| ())?;
             }
+            let id = CommandId(9);
+            let command = Command::SetPolicy(NewPolicy { policy: Box::new(impatient()), seen: None });
+            let request =
+                Request { id, fingerprint: None, actor: Arc::from("manager"), at: Moment(self.now), command };
+            node.take(usize::MAX, 0, None, request).map(|_| ())?;
             node.forget_answers();
         }
         self.node = Some(node);
@@ -279,6 +290,20 @@ impl World {
             self.report.digest = (self.report.digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
         }
     }
+}
+
+/// The founding policy with less patience, so that a play has time for a whole investigation.
+fn impatient() -> Policy {
+    let mut policy = Policy::default();
+    policy.stalls.quiet_min = Span::minutes(3);
+    policy.stalls.quiet_share = Ratio::ZERO;
+    policy.ack = Ack {
+        critical: Span::minutes(1),
+        high: Span::minutes(2),
+        medium: Span::minutes(3),
+        low: Span::minutes(4),
+    };
+    policy
 }
 
 fn agent(index: usize) -> AgentSpec {

@@ -97,6 +97,9 @@ pub struct Status {
     pub position: u64,
     /// Tasks by state.
     pub tasks: TaskTotals,
+    /// Owned tasks whose owners have been asked for a status and have not answered yet.
+    #[serde(default)]
+    pub stalled: u32,
     /// Agents by state.
     pub agents: AgentTotals,
     /// Projects by name.

@@ -31,7 +31,7 @@ pub use orchestration::{
     AgentLine, Bottleneck, HealthPart, KindTimes, Performance, Rates, Recommendation, Report, SavedReport,
     SystemHealth, TaskMetrics,
 };
-pub use policy::{AckTimes, HealthWeights, Policy, Reporting, Reserving, Weights};
+pub use policy::{AckTimes, HealthWeights, Policy, Redispatch, Reporting, Reserving, Stalls, Weights};
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
 pub use reservation::{NewReservation, ReleaseReservation, RenewReservation, Reservation, ResourceNeed};

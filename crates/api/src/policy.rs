@@ -86,6 +86,49 @@ pub struct Reserving {
     pub wait_ms: i64,
 }
 
+/// When a task counts as stalled.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stalls {
+    /// The least silence about progress that is looked into.
+    pub quiet_min_ms: i64,
+    /// The silence that is borne, as a share of the task's p50 estimate, where that is longer.
+    #[schema(minimum = 0, maximum = 1)]
+    pub quiet_share: f64,
+    /// How many times its p90 estimate an attempt may take.
+    #[schema(minimum = 0.1, maximum = 100)]
+    pub overdue_factor: f64,
+    /// The silence that is looked into where the owner has begun other work since its last word; null: no such rule.
+    pub aside_min_ms: Option<i64>,
+}
+
+impl Default for Stalls {
+    fn default() -> Self {
+        Self { quiet_min_ms: 1_800_000, quiet_share: 0.25, overdue_factor: 2.0, aside_min_ms: None }
+    }
+}
+
+/// When a task counts as being handed out and taken back over and over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redispatch {
+    /// Times that a task may be taken back within the window without progress; at this many it is held back.
+    #[schema(minimum = 2, maximum = 100)]
+    pub max_turns: u32,
+    /// The window.
+    pub window_ms: i64,
+    /// The first pause; doubles with each further turn.
+    pub pause_ms: i64,
+    /// The longest pause.
+    pub pause_max_ms: i64,
+}
+
+impl Default for Redispatch {
+    fn default() -> Self {
+        Self { max_turns: 6, window_ms: 3_600_000, pause_ms: 600_000, pause_max_ms: 86_400_000 }
+    }
+}
+
 /// The policy. Every duration is 10 ms to 366 days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +187,12 @@ pub struct Policy {
     /// What health and reports go by; the defaults where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reporting: Option<Reporting>,
+    /// When a task counts as stalled. The founding values where absent.
+    #[serde(default)]
+    pub stalls: Stalls,
+    /// When a task counts as being handed out and taken back over and over. The founding values where absent.
+    #[serde(default)]
+    pub redispatch: Redispatch,
 }
 
 fn on() -> String {

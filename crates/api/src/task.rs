@@ -277,6 +277,15 @@ pub struct Task {
     /// When its present owner began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
+    /// Since when its owner is under investigation for its silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled_since: Option<String>,
+    /// Why: `quiet`, `overdue` or `aside`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall_cause: Option<String>,
+    /// Until when an answer is wanted; once that is past, the task goes to whoever can take it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_due: Option<String>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<String>,

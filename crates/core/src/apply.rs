@@ -16,6 +16,7 @@ use crate::event::{Event, Record};
 use crate::keys::Keyed;
 use crate::notice::Notice;
 use crate::reservations::{Reservation, Wait};
+use crate::stall::Stall;
 use crate::state::{Offer, OfferState, State};
 use crate::task::Task;
 
@@ -58,9 +59,16 @@ impl State {
             Event::TaskReturned { task, cause, boosted, note, .. } => {
                 self.task_returned(*task, *cause, *boosted, note.as_ref());
             }
-            Event::TaskMoved { task, agent, assignment, note, .. } => {
-                self.task_moved(*task, *agent, *assignment, note.as_ref());
+            Event::TaskMoved { task, agent, assignment, cause, note, .. } => {
+                self.task_moved(*task, (*agent, *assignment), *cause, note.as_ref());
             }
+            Event::TaskStalled { task, cause, silent, elapsed, allowed, due, .. } => {
+                let (cause, silent, elapsed, allowed) = (*cause, *silent, *elapsed, *allowed);
+                let (since, due, unanswered) = (record.at, *due, false);
+                self.task_stalled(*task, Stall { cause, since, silent, elapsed, allowed, due, unanswered });
+            }
+            Event::StallUnanswered { task, .. } => self.stall_unanswered(*task),
+            Event::ServingResumed { away } => self.serving_resumed(*away),
             Event::PlanApplied { .. } => {}
             Event::NoticeSent { notice, agent, kind, task, text, due } => {
                 let (id, kind, task, due, text) = (*notice, *kind, *task, *due, text.clone());
@@ -97,6 +105,7 @@ impl State {
                 self.policy = (**policy).clone();
                 self.policy_version = *version;
                 self.situation.set_policy(policy);
+                self.reset_all_clocks();
                 self.soft_recount();
             }
             Event::CapabilityDefined { spec } => self.capability_defined(spec),

@@ -214,6 +214,13 @@ pub enum Command {
     Tick,
     /// The clock: looks at the health of the fleet.
     LookAtHealth,
+    /// The clock: looks at the running work whose time has come.
+    CheckProgress,
+    /// The clock: nobody served for a while, or the clock was set forward.
+    ResumeServing {
+        /// For how long.
+        away: Span,
+    },
     /// A manager or an import: adds an edge.
     AddDependency {
         /// The dependent.

@@ -12,6 +12,7 @@ mod moves;
 mod offers;
 mod reports;
 mod reservations;
+mod stalls;
 mod tasks;
 
 use kapell_model::{AgentId, Moment, Name, Plan, TaskId, TaskState, limits};
@@ -68,6 +69,8 @@ impl State {
             Command::ReturnUnfetched { assignments } => Ok(self.return_unfetched(assignments, out)),
             Command::Tick => Ok(self.tick(now, out)),
             Command::LookAtHealth => Ok(self.look_at_health(now, out)),
+            Command::CheckProgress => Ok(self.check_progress(now, out)),
+            Command::ResumeServing { away } => Ok(self.resume_serving(*away, out)),
             Command::AddDependency { task, on, kind } => self.add_dependency(task, on, *kind, out),
             Command::WaiveDependency { task, on } => self.waive_dependency(task, on, out),
             Command::AcceptOffer { offer } => self.accept_offer(*offer, out),

@@ -278,6 +278,10 @@ impl<P: Placer> Engine<P> {
                 return;
             }
         }
+        self.relieve(step);
+        if step.is_full() {
+            return;
+        }
         if self.state.situation.is_unsettled() {
             self.placer.begin(&self.state.situation);
             while let Some(placement) = self.placer.next(&self.state.situation) {
@@ -313,6 +317,58 @@ impl<P: Placer> Engine<P> {
             }
         }
         self.state.reservations.stirred.extend(waits);
+    }
+
+    /// Sees to stalled work whose owner has not answered: escalates what is new, and moves what somebody else can take.
+    /// What nobody could take is tried again with those alone who have gained room since, before they get new work.
+    fn relieve(&mut self, step: &mut Step<'_>) {
+        for task in std::mem::take(&mut self.state.unanswered) {
+            if self.state.stranded.contains(&task) {
+                let free = self.state.situation.free().to_vec();
+                let best = self.reliever(task, &free);
+                let (detail, mut raised) = (self.state.stranded_text(task, best.as_ref()), Vec::new());
+                let severity = self.state.task(task).effective;
+                self.state.raise(
+                    EscalationKind::Stalled,
+                    Subject::Task(task),
+                    severity,
+                    &detail,
+                    &mut raised,
+                );
+                raised.into_iter().for_each(|event| self.emit(step, event));
+                self.hand_on(step, task, best);
+            }
+        }
+        let situation = &self.state.situation;
+        if self.state.stranded.is_empty() || !situation.is_unsettled() {
+            return;
+        }
+        let gained = if situation.all_changed() { situation.free() } else { situation.freed() }.to_vec();
+        if gained.is_empty() {
+            return;
+        }
+        for task in self.state.stranded_by_urgency() {
+            if step.is_full() {
+                return;
+            }
+            let best = self.reliever(task, &gained);
+            self.hand_on(step, task, best);
+        }
+    }
+
+    /// Returns the best other agent for stalled work, among `agents` without those that are silent themselves.
+    fn reliever(&mut self, task: TaskId, agents: &[AgentId]) -> Option<Considered> {
+        let silent = self.state.silent_owners();
+        let others: Vec<AgentId> = agents.iter().copied().filter(|agent| !silent.contains(agent)).collect();
+        self.placer.best_of(&self.state.situation, self.state.task(task).class, &others)
+    }
+
+    fn hand_on(&mut self, step: &mut Step<'_>, task: TaskId, best: Option<Considered>) {
+        let Some(best) = best else { return };
+        let (why, mut moved) = (self.state.unanswered_text(task), Vec::new());
+        let (task, agent) = (self.state.task(task), best.agent);
+        self.state.move_task(task, agent, MoveCause::Stalled, Some(&why), vec![best], &mut moved);
+        moved.into_iter().for_each(|event| self.emit(step, event));
     }
 
     /// Raises an escalation for every critical task that has entered the queue and found nobody.
@@ -488,6 +544,7 @@ impl State {
         self.doomed.clear();
         self.critical_arrivals.clear();
         self.reservations.stirred = self.reservations.waiting.keys().copied().collect();
+        self.unanswered = self.stranded.iter().copied().collect();
         for task in self.tasks.iter() {
             match task.state() {
                 TaskState::Blocked => self.doomed.push(task.id),

@@ -19,6 +19,8 @@ pub enum EscalationKind {
     TaskFailed,
     /// A fleet that is not well.
     HealthLow,
+    /// Running work whose owner does not answer.
+    Stalled,
 }
 
 impl EscalationKind {
@@ -29,6 +31,16 @@ impl EscalationKind {
             Self::NoSuitableAgent => "no_suitable_agent",
             Self::TaskFailed => "task_failed",
             Self::HealthLow => "health_low",
+            Self::Stalled => "stalled",
+        }
+    }
+
+    /// Tells whether `event`, which is about the same task, takes the cause away.
+    fn is_settled_by(self, event: &Event) -> bool {
+        match event {
+            Event::TaskCompleted { .. } | Event::TaskCancelled { .. } | Event::TaskReopened { .. } => true,
+            Event::TaskAssigned { .. } => matches!(self, Self::NoSuitableAgent | Self::TaskFailed),
+            _ => self == Self::Stalled,
         }
     }
 
@@ -36,7 +48,7 @@ impl EscalationKind {
     #[must_use]
     pub const fn role(self) -> &'static str {
         match self {
-            Self::NoSuitableAgent | Self::TaskFailed | Self::HealthLow => "agent_manager",
+            Self::NoSuitableAgent | Self::TaskFailed | Self::HealthLow | Self::Stalled => "agent_manager",
         }
     }
 }
@@ -159,9 +171,14 @@ impl State {
         if self.open_escalations.is_empty() {
             return Vec::new();
         }
+        let name = |agent: &AgentId| &self.agent(*agent).spec.name;
         let (task, note) = match event {
-            Event::TaskAssigned { task, agent, .. } => {
-                (task, format!("assigned to `{}`", self.agent(*agent).spec.name))
+            Event::TaskAssigned { task, agent, .. } => (task, format!("assigned to `{}`", name(agent))),
+            Event::TaskMoved { task, agent, .. } => (task, format!("went to `{}`", name(agent))),
+            Event::TaskStarted { task, agent, .. } => (task, format!("begun by `{}`", name(agent))),
+            Event::TaskProgressed { task, agent, .. } => (task, format!("`{}` has answered", name(agent))),
+            Event::TaskReturned { task, .. } | Event::AttemptFailed { task, .. } => {
+                (task, "back in the queue".to_owned())
             }
             Event::TaskCompleted { task, .. } => (task, "completed".to_owned()),
             Event::TaskCancelled { task, .. } => (task, "cancelled".to_owned()),
@@ -178,6 +195,7 @@ impl State {
             _ => return Vec::new(),
         };
         self.escalated(*task)
+            .filter(|(kind, _)| kind.is_settled_by(event))
             .map(|(_, escalation)| Event::EscalationSettled { escalation, note: own_text(&note) })
             .collect()
     }

@@ -16,6 +16,7 @@ use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
 use crate::health::Health;
 use crate::notice::NoticeKind;
+use crate::stall::StallCause;
 
 /// One event with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub enum MoveCause {
     Balancing,
     /// A manager said so.
     ByHand,
+    /// Its owner went quiet and did not answer.
+    Stalled,
 }
 
 impl MoveCause {
@@ -75,6 +78,7 @@ impl MoveCause {
         match self {
             Self::Balancing => "balancing",
             Self::ByHand => "by_hand",
+            Self::Stalled => "stalled",
         }
     }
 }
@@ -286,6 +290,22 @@ events! {
         scorer: u32,
         considered: Vec<Considered>,
     }
+    /// Running work was found stalled and its owner asked for a status, to be given by `due`. `silent` and `elapsed` do
+    /// not count the time that nobody served; `allowed` is what is borne of the one that is the cause.
+    TaskStalled = "task.stalled" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        cause: StallCause,
+        silent: Span,
+        elapsed: Span,
+        allowed: Span,
+        due: Moment,
+    }
+    /// The owner of stalled work did not answer in time.
+    StallUnanswered = "task.stall_unanswered" { task: TaskId, agent: AgentId, assignment: AssignmentId }
+    /// The server serves again, or its clock was set forward: the clocks of running work go on from where they stood.
+    ServingResumed = "fleet.resumed" { away: Span }
     /// A plan was judged; `dropped` says which of its items fell away, and why.
     PlanApplied = "plan.applied" {
         kind: PlanKind,

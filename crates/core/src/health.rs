@@ -91,7 +91,7 @@ impl State {
             total: Ratio::ZERO,
             online: Share::of(self.online, self.registered),
             success: Share { good: u64::from(day.succeeded), all: u64::from(day.attempts()) },
-            running: Share::of(running - self.stalled(now).min(running), running),
+            running: Share::of(running - self.stalled_running(), running),
             queued: Share::of(ready - self.overdue_waits(now), ready),
             escalations: Share::of(escalations - self.overdue_escalations(now), escalations),
         };

@@ -72,6 +72,21 @@ pub const ALL: &[Invariant] = &[
         says: "the timers hold exactly the deferred tasks",
         check: timers_are_deferred,
     },
+    Invariant {
+        id: "clocks-are-owned",
+        says: "every owned task is watched or waits for somebody to take it over, and no other",
+        check: clocks_are_owned,
+    },
+    Invariant {
+        id: "investigations-have-owners",
+        says: "what is under investigation is owned, and kept as stalled exactly then",
+        check: investigations_have_owners,
+    },
+    Invariant {
+        id: "one-escalation-per-cause",
+        says: "the open escalations are indexed by their causes, each of which has one",
+        check: one_escalation_per_cause,
+    },
     Invariant { id: "counts-agree", says: "the counts by state are those of the tasks", check: counts_agree },
     Invariant {
         id: "urgency-flows",
@@ -265,6 +280,55 @@ fn timers_are_deferred(state: &State) -> Result<(), String> {
         .collect();
     if deferred != state.timers {
         return Err(format!("{} deferred tasks, {} timers", deferred.len(), state.timers.len()));
+    }
+    Ok(())
+}
+
+fn clocks_are_owned(state: &State) -> Result<(), String> {
+    let (mut watched, mut stranded) = (BTreeSet::new(), BTreeSet::new());
+    for task in state.tasks().iter() {
+        let Some(owner) = &task.owner else { continue };
+        match owner.stall() {
+            Some(stall) if stall.unanswered => stranded.insert(task.id),
+            _ => watched.insert((owner.clocks.check_at, task.id)),
+        };
+    }
+    if watched != state.checks || stranded != state.stranded {
+        return Err(format!(
+            "{} watches and {} without an answer are kept, {} and {} are so",
+            state.checks.len(),
+            state.stranded.len(),
+            watched.len(),
+            stranded.len()
+        ));
+    }
+    Ok(())
+}
+
+fn investigations_have_owners(state: &State) -> Result<(), String> {
+    let stalled: BTreeSet<_> = state
+        .tasks()
+        .iter()
+        .filter(|task| task.owner.as_ref().is_some_and(|owner| owner.stall().is_some()))
+        .map(|task| task.id)
+        .collect();
+    if stalled != state.stalled {
+        return Err(format!("{:?} is kept, {stalled:?} is so", state.stalled));
+    }
+    Ok(())
+}
+
+fn one_escalation_per_cause(state: &State) -> Result<(), String> {
+    let open = state.escalations().iter().filter(|escalation| escalation.settled.is_none());
+    let mut count = 0;
+    for escalation in open {
+        count += 1;
+        if state.open_escalations.get(&escalation.matter()) != Some(&escalation.id) {
+            return Err(format!("{} is open and not the one of its cause", escalation.id));
+        }
+    }
+    if count != state.open_escalations.len() {
+        return Err(format!("{count} are open, {} causes are kept", state.open_escalations.len()));
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ pub struct Liveness {
     health_seen: Moment,
     /// Whether reservations have been given their full length after the start.
     begun: bool,
+    /// How long nobody has served, as far as the log does not say so yet.
+    away: Span,
 }
 
 impl Liveness {
@@ -32,7 +34,10 @@ impl Liveness {
             checked: now,
             health_seen: now,
             begun: false,
+            away: Span(0),
         };
+        // Up to its last event the log shows that somebody served; what came after it is not known and counts as absence.
+        liveness.away = if state.is_watching() { now.since(state.at()) } else { Span(0) };
         liveness.begin_again(state, now);
         liveness
     }
@@ -79,10 +84,16 @@ impl Liveness {
         if passed > limits::CLOCK_JUMP || passed.0 < 0 {
             self.begin_again(state, now);
             self.begun = false;
+            self.away = Span(self.away.0.saturating_add(passed.0.max(0)));
         }
         self.checked = now;
         self.seen.resize(state.agents().len(), now);
+        let away = std::mem::take(&mut self.away);
+        let away = if away > limits::CLOCK_JUMP && state.is_watching() { away } else { Span(0) };
         let mut commands = Vec::new();
+        if away > Span(0) {
+            commands.push(Command::ResumeServing { away });
+        }
         if !self.begun && state.next_reservation_end().is_some() {
             commands.push(Command::ExtendReservations);
         }
@@ -104,6 +115,9 @@ impl Liveness {
         }
         if state.next_timer().is_some_and(|at| at <= now) {
             commands.push(Command::Tick);
+        }
+        if state.next_check().is_some_and(|at| at.after(away) <= now) {
+            commands.push(Command::CheckProgress);
         }
         if now.since(self.health_seen) >= state.policy().reporting.period || now < self.health_seen {
             self.health_seen = now;

@@ -21,6 +21,8 @@ pub enum NoticeKind {
     ReservationTaken,
     /// It has what it waited in line for.
     ReservationGranted,
+    /// Nothing has been heard of the task for too long: say how far it is.
+    StatusRequested,
 }
 
 impl NoticeKind {
@@ -32,6 +34,7 @@ impl NoticeKind {
             Self::ReleaseAsked => "release_asked",
             Self::ReservationTaken => "reservation_taken",
             Self::ReservationGranted => "reservation_granted",
+            Self::StatusRequested => "status_requested",
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Position, TaskId};
+use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Position, Span, TaskId};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
@@ -53,6 +53,8 @@ pub struct Facts {
     escalations: Segments<Escalation>,
     last_assignment: AssignmentId,
     last_notice: NoticeId,
+    #[serde(default)]
+    absent: Span,
     keys: KeyLog,
     history: History,
     learning: Learning,
@@ -97,6 +99,7 @@ impl State {
             escalations: self.escalations.clone(),
             last_assignment: self.last_assignment,
             last_notice: self.last_notice,
+            absent: self.absent,
             keys: self.keys.log().clone(),
             history: self.history.clone(),
             learning: self.learning.clone(),
@@ -130,6 +133,7 @@ impl State {
         state.last_assignment = facts.last_assignment;
         state.last_notice = facts.last_notice;
         state.keys = facts.keys.into();
+        state.absent = facts.absent;
         state.capabilities = facts.capabilities;
         for name in state.capabilities.keys() {
             state.vocabulary.defined(name, state.capabilities.get(name));
@@ -196,5 +200,6 @@ impl State {
             self.assigned.insert(owner.assignment, id);
         }
         self.enter(id);
+        self.restore_clocks(id);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kapell_model::{
-    AgentId, AssignmentId, EscalationId, Moment, Name, NoticeId, OfferId, Policy, Position, Situation,
+    AgentId, AssignmentId, EscalationId, Moment, Name, NoticeId, OfferId, Policy, Position, Situation, Span,
     TaskId, TaskState, Text, Word,
 };
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,7 @@ pub struct State {
     pub(crate) escalations: Segments<Escalation>,
     pub(crate) last_assignment: AssignmentId,
     pub(crate) last_notice: NoticeId,
+    pub(crate) absent: Span,
     pub(crate) keys: Keys,
     pub(crate) history: History,
     pub(crate) learning: Learning,
@@ -127,6 +128,11 @@ pub struct State {
     pub(crate) task_keys: Map<Name, TaskId>,
     pub(crate) assigned: BTreeMap<AssignmentId, TaskId>,
     pub(crate) timers: BTreeSet<(Moment, TaskId)>,
+    /// Owned tasks by the moment of served time at which they are looked at next.
+    pub(crate) checks: BTreeSet<(Moment, TaskId)>,
+    /// Owned tasks under investigation, and those of them that had no answer and are still their owner's.
+    pub(crate) stalled: BTreeSet<TaskId>,
+    pub(crate) stranded: BTreeSet<TaskId>,
     pub(crate) counts: Counts,
     pub(crate) online: usize,
     pub(crate) registered: usize,
@@ -138,6 +144,8 @@ pub struct State {
     pub(crate) doomed: Vec<TaskId>,
     /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
     pub(crate) critical_arrivals: Vec<TaskId>,
+    /// Tasks whose owners have just failed to answer; seen to in the same step.
+    pub(crate) unanswered: Vec<TaskId>,
 }
 
 impl Default for State {
@@ -163,6 +171,7 @@ impl State {
             escalations: Segments::default(),
             last_assignment: AssignmentId(0),
             last_notice: NoticeId(0),
+            absent: Span(0),
             keys: Keys::default(),
             history: History::default(),
             learning: Learning::default(),
@@ -178,6 +187,9 @@ impl State {
             task_keys: Map::default(),
             assigned: BTreeMap::new(),
             timers: BTreeSet::new(),
+            checks: BTreeSet::new(),
+            stalled: BTreeSet::new(),
+            stranded: BTreeSet::new(),
             counts: Counts::default(),
             online: 0,
             registered: 0,
@@ -186,6 +198,7 @@ impl State {
             open_offers: 0,
             doomed: Vec::new(),
             critical_arrivals: Vec::new(),
+            unanswered: Vec::new(),
         }
     }
 
@@ -373,6 +386,7 @@ impl State {
         self.situation.settle();
         self.doomed.clear();
         self.critical_arrivals.clear();
+        self.unanswered.clear();
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line

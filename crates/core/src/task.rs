@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::Analysis;
 use crate::command::TaskSpec;
 use crate::effort::{Learned, spread};
+use crate::stall::{Clocks, Stall};
 
 /// One edge to another task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,17 @@ pub struct Owner {
     pub note: Option<Text>,
     /// When it last told anything.
     pub reported_at: Moment,
+    /// The clocks by which it is watched.
+    #[serde(default)]
+    pub clocks: Clocks,
+}
+
+impl Owner {
+    /// Returns the investigation of its silence, where there is one.
+    #[must_use]
+    pub fn stall(&self) -> Option<&Stall> {
+        self.clocks.stall.as_deref()
+    }
 }
 
 /// How a task ended.

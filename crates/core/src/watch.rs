@@ -16,8 +16,6 @@ use crate::task::Task;
 pub(crate) struct Watch {
     /// Tasks in the queue, by when they are expected to leave it.
     waiting: Due,
-    /// Running tasks, by when they count as stalled.
-    running: Due,
     /// Open escalations but the alert about the health itself, by their ack time.
     escalations: Due,
     /// Open tasks of critical priority.
@@ -30,21 +28,13 @@ pub(crate) struct Watch {
     dead_ends: BTreeSet<TaskId>,
 }
 
-/// When a running task counts as stalled: twice its p90 estimate after it began (SEMANTICS 4).
-fn stalled_after(task: &Task) -> Option<Moment> {
-    let started = task.owner.as_ref()?.started_at?;
-    Some(started.after(Span(task.estimate_p90().0.saturating_mul(2))))
-}
-
 impl Watch {
     fn count(&mut self, task: &Task, enters: bool) {
         let put = |due: &mut Due, moment| {
             if enters { due.insert(moment, task.id.0) } else { due.remove(moment, task.id.0) }
         };
-        match task.state() {
-            TaskState::Ready => put(&mut self.waiting, task.expected_by.unwrap_or(Moment::NEVER)),
-            TaskState::InProgress => put(&mut self.running, stalled_after(task).unwrap_or(Moment::NEVER)),
-            _ => {}
+        if task.state() == TaskState::Ready {
+            put(&mut self.waiting, task.expected_by.unwrap_or(Moment::NEVER));
         }
         if matches!(task.state(), TaskState::Ready | TaskState::Deferred) {
             let (estimate, class) = (task.estimate.0.unsigned_abs(), task.class.index());
@@ -157,17 +147,6 @@ impl State {
         self.watch.waiting.overdue(now).map(|id| &self.tasks[TaskId(id)])
     }
 
-    /// Returns how many running tasks are stalled.
-    #[must_use]
-    pub fn stalled(&self, now: Moment) -> usize {
-        self.watch.running.past(now)
-    }
-
-    /// Visits the running tasks that are stalled, the longest so first.
-    pub fn stalled_tasks(&self, now: Moment) -> impl Iterator<Item = &Task> + '_ {
-        self.watch.running.overdue(now).map(|id| &self.tasks[TaskId(id)])
-    }
-
     /// Returns how many open escalations count for the health: all but the alert about it.
     #[must_use]
     pub fn watched_escalations(&self) -> usize {
@@ -232,7 +211,6 @@ impl State {
         let registered = self.agents.iter().filter(|agent| agent.state != AgentState::Removed).count();
         let differs = [
             ("queued tasks by due time", plain.waiting != self.watch.waiting),
-            ("running tasks by due time", plain.running != self.watch.running),
             ("escalations by due time", plain.escalations != self.watch.escalations),
             ("critical tasks", plain.critical != self.watch.critical),
             ("demand by class", !plain.demand.starts_with(&self.watch.demand)),

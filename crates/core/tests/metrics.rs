@@ -24,10 +24,10 @@ struct Seen {
     spec: Arc<TaskSpec>,
     priority: Priority,
     estimate: Span,
-    p90: Span,
     gates: Vec<TaskId>,
     deferred: bool,
     owner: Option<(AssignmentId, Moment, Option<Moment>)>,
+    asked: Option<AssignmentId>,
     ended: Option<TaskState>,
     submitted: Moment,
     state: TaskState,
@@ -85,17 +85,17 @@ impl Plain {
                 self.online.insert(*agent, false);
             }
             Event::AgentBack { agent } => drop(self.online.insert(*agent, true)),
-            Event::TaskSubmitted { task, spec, edges, estimate, learned, .. } => {
+            Event::TaskSubmitted { task, spec, edges, estimate, .. } => {
                 self.submitted.push(at.0);
                 let gates = edges.iter().filter(|(_, kind)| *kind == DependencyKind::Blocks);
                 let seen = Seen {
                     spec: Arc::clone(spec),
                     priority: spec.priority,
                     estimate: *estimate,
-                    p90: learned.map_or(Span(estimate.0 * 2), |learned| learned.p90),
                     gates: gates.map(|&(on, _)| on).collect(),
                     deferred: spec.not_before.is_some_and(|moment| moment > at),
                     owner: None,
+                    asked: None,
                     ended: None,
                     submitted: at,
                     state: TaskState::Cancelled,
@@ -118,7 +118,10 @@ impl Plain {
             }
             Event::TaskStarted { task, .. } => {
                 self.task(*task).owner.as_mut().expect("an owner").2 = Some(at);
+                self.task(*task).asked = None;
             }
+            Event::TaskStalled { task, assignment, .. } => self.task(*task).asked = Some(*assignment),
+            Event::TaskProgressed { task, .. } => self.task(*task).asked = None,
             Event::TaskCompleted { task, assignment, .. } => {
                 self.completed.push(at.0);
                 let seen = self.task(*task);
@@ -252,11 +255,9 @@ impl Plain {
         assert_eq!(health.success, Self::share(attempts, day.failed as usize));
         let late = of(TaskState::Ready).filter(|seen| seen.expected_by < now).count();
         assert_eq!(health.queued, Self::share(of(TaskState::Ready).count(), late));
-        let overrun = |seen: &&Seen| {
-            let started = seen.owner.and_then(|(_, _, started)| started).expect("it runs");
-            now.since(started).0 > 2 * seen.p90.0
-        };
-        let stalled = of(TaskState::InProgress).filter(overrun).count();
+        let silent =
+            |seen: &&Seen| seen.asked.is_some() && seen.asked == seen.owner.map(|(current, ..)| current);
+        let stalled = of(TaskState::InProgress).filter(silent).count();
         assert_eq!(health.running, Self::share(of(TaskState::InProgress).count(), stalled));
         let watched = || self.escalations.values().filter(|(kind, _, _)| *kind != EscalationKind::HealthLow);
         let overdue = watched().filter(|(_, _, due)| *due < now).count();
@@ -310,6 +311,7 @@ fn commands() -> impl Strategy<Value = Command> {
             20 => Command::AgentUnreachable { agent, last_seen: Moment(0) },
             21 => Command::AgentBack { agent },
             22 => Command::RemoveAgent { agent },
+            23 if flag => Command::CheckProgress,
             23 => Command::Tick,
             24 => Command::AddDependency { task, on, kind: DependencyKind::Blocks },
             25 => Command::WaiveDependency { task, on },

@@ -28,7 +28,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..36_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..40_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -88,6 +88,8 @@ fn commands() -> impl Strategy<Value = Command> {
             },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 => Command::Tick,
+            35 | 36 => Command::CheckProgress,
+            37 if flag => Command::ResumeServing { away: Span(i64::try_from(token).unwrap_or(0) * 100_000) },
             _ if flag => Command::AcceptOffer { offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1) },
             _ => Command::DeclineOffer {
                 offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1),
@@ -201,7 +203,8 @@ proptest! {
         for (command, right) in steps {
             let command = aimed(scenario.engine.state(), command, right);
             let (before, events) = (scenario.engine.state().to_snapshot(), scenario.log.len());
-            scenario.pass(if right { 0 } else { 900 });
+            let looks = matches!(command, Command::Tick | Command::CheckProgress);
+            scenario.pass(if looks { 1_500_000 } else if right { 0 } else { 900 });
             let outcome = scenario.execute(command, None);
             prop_assert!(invariant::check(scenario.engine.state()).is_ok(), "{:?}", invariant::check(scenario.engine.state()));
             if outcome.is_err() {

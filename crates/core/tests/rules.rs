@@ -231,6 +231,10 @@ impl Placer for Nobody {
     ) -> Option<Considered> {
         self.0.better_idle(situation, class, than)
     }
+
+    fn best_of(&mut self, situation: &Situation, class: ClassId, agents: &[AgentId]) -> Option<Considered> {
+        self.0.best_of(situation, class, agents)
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod glob;
 mod id;
 mod moment;
 mod name;
+mod patience;
 mod plan;
 mod policy;
 mod ratio;
@@ -32,6 +33,7 @@ pub use id::{
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};
+pub use patience::{Redispatch, Stalls};
 pub use plan::{Plan, PlanItem, PlanKind};
 pub use policy::{Ack, Claims, Inference, OnFailedDependency, Policy, PolicyError, Reserving, Weights};
 pub use ratio::{Ratio, RatioError};

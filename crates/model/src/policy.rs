@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::moment::Span;
+use crate::patience::{Redispatch, Stalls};
 use crate::ratio::Ratio;
 use crate::reporting::Reporting;
 use crate::vocabulary::Priority;
@@ -170,6 +171,16 @@ pub struct Policy {
     /// How long reservations last.
     #[serde(default, skip_serializing_if = "Reserving::is_default")]
     pub reservations: Reserving,
+    /// When a task counts as stalled. Not written where nothing of it was changed, as in logs from before it was there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stalls: Stalls,
+    /// When a task counts as being handed out and taken back over and over. Written like `stalls`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub redispatch: Redispatch,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for Policy {
@@ -204,6 +215,8 @@ impl Default for Policy {
             inference: Inference::On,
             reporting: Reporting::default(),
             reservations: Reserving::default(),
+            stalls: Stalls::default(),
+            redispatch: Redispatch::default(),
         }
     }
 }
@@ -238,6 +251,7 @@ impl Policy {
                 return Err(PolicyError { field, given: count.to_string(), allowed: "1 to 100" });
             }
         }
+        self.check_patience()?;
         if self.retry_backoff_max < self.retry_backoff {
             let given = format!("{} ms", self.retry_backoff_max.0);
             return Err(PolicyError {
@@ -253,6 +267,24 @@ impl Policy {
             return Err(PolicyError { field: "reservations.ttl_ms", given, allowed });
         }
         self.reporting.check()
+    }
+
+    fn check_patience(&self) -> Result<(), PolicyError> {
+        let (factor, turns) = (self.stalls.overdue_factor, self.redispatch.turns_max);
+        if !(Ratio::UNIT / 10..=100 * Ratio::UNIT).contains(&factor) {
+            let given = format!("{}.{:06}", factor / Ratio::UNIT, factor % Ratio::UNIT);
+            return Err(PolicyError { field: "stalls.overdue_factor", given, allowed: "0.1 to 100" });
+        }
+        if !(2..=limits::ATTEMPTS_MAX).contains(&turns) {
+            let given = turns.to_string();
+            return Err(PolicyError { field: "redispatch.max_turns", given, allowed: "2 to 100" });
+        }
+        if self.redispatch.pause_max < self.redispatch.pause {
+            let given = format!("{} ms", self.redispatch.pause_max.0);
+            let allowed = "at least redispatch.pause_ms";
+            return Err(PolicyError { field: "redispatch.pause_max_ms", given, allowed });
+        }
+        Ok(())
     }
 
     fn check_weights(&self) -> Result<(), PolicyError> {
@@ -276,7 +308,7 @@ impl Policy {
     }
 
     /// Returns every duration with the name of its field.
-    fn durations(&self) -> [(&'static str, Span); 19] {
+    fn durations(&self) -> [(&'static str, Span); 24] {
         let [one, two, three, four, five] = self.estimate_by_complexity;
         [
             ("heartbeat_lease_ms", self.lease_heartbeat),
@@ -298,6 +330,11 @@ impl Policy {
             ("reservations.ttl_min_ms", self.reservations.ttl_min),
             ("reservations.ttl_max_ms", self.reservations.ttl_max),
             ("reservations.wait_ms", self.reservations.wait),
+            ("stalls.quiet_min_ms", self.stalls.quiet_min),
+            ("stalls.aside_min_ms", self.stalls.aside_min.unwrap_or(limits::DURATION_MAX)),
+            ("redispatch.window_ms", self.redispatch.window),
+            ("redispatch.pause_ms", self.redispatch.pause),
+            ("redispatch.pause_max_ms", self.redispatch.pause_max),
         ]
     }
 }
@@ -321,5 +358,18 @@ mod tests {
         assert_eq!(policy.check().expect_err("a weight of 0").field, "weights.cohesion");
         policy.weights.cohesion = Ratio::micros(100_001);
         assert_eq!(policy.check().expect_err("more than 1 in all").given, "1.000001 in all");
+        policy = Policy::default();
+        policy.stalls.overdue_factor = 99_999;
+        let error = policy.check().expect_err("too small").to_string();
+        assert_eq!(error, "policy field `stalls.overdue_factor` is 0.099999; allowed is 0.1 to 100");
+        policy.stalls.overdue_factor = 100_000;
+        policy.stalls.aside_min = Some(Span(1));
+        assert_eq!(policy.check().expect_err("too short").field, "stalls.aside_min_ms");
+        policy.stalls.aside_min = None;
+        policy.redispatch.turns_max = 1;
+        assert_eq!(policy.check().expect_err("every return").field, "redispatch.max_turns");
+        policy.redispatch.turns_max = 2;
+        policy.redispatch.pause_max = Span::minutes(9);
+        assert_eq!(policy.check().expect_err("below the first").field, "redispatch.pause_max_ms");
     }
 }

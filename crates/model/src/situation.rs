@@ -205,6 +205,10 @@ pub trait Placer {
     /// Returns the best candidate that owns nothing and scores higher than `than`, where there is one.
     fn better_idle(&mut self, situation: &Situation, class: ClassId, than: &Considered)
     -> Option<Considered>;
+
+    /// Returns the best candidate among `agents`, where its score is above the threshold. Agents without room are no
+    /// candidates; ties go to fewer tasks, longer idle, smaller id.
+    fn best_of(&mut self, situation: &Situation, class: ClassId, agents: &[AgentId]) -> Option<Considered>;
 }
 
 #[derive(Clone, Debug)]

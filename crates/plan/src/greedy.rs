@@ -240,4 +240,16 @@ impl Placer for Greedy {
         // Of equal ones the first by id: `free` has no order that means anything.
         scored.max_by_key(|it| (it.parts.total, std::cmp::Reverse(it.agent)))
     }
+
+    fn best_of(&mut self, situation: &Situation, class: ClassId, agents: &[AgentId]) -> Option<Considered> {
+        let class = situation.class(class);
+        let scored = agents.iter().filter_map(|&agent| {
+            let parts = score::candidate(situation, class, agent).ok()?;
+            (parts.total > situation.threshold()).then_some(Considered { agent, parts })
+        });
+        scored.max_by_key(|it| {
+            let view = situation.agent(it.agent);
+            (it.parts.total, Reverse((view.active, view.idle_since, it.agent)))
+        })
+    }
 }

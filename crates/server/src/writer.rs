@@ -120,6 +120,10 @@ impl Writer {
 
     /// Serves until it is told to stop, or the appender is gone.
     pub(crate) fn run(mut self) {
+        // What was watched while nobody served is told so before anything else happens.
+        for command in self.liveness.lapsed(self.engine.state(), now()) {
+            self.command(command);
+        }
         self.command(Command::Tick);
         loop {
             self.hand_over();
@@ -426,11 +430,16 @@ impl Writer {
     /// Returns how often leases are looked at: a quarter of the shortest duration that could lapse.
     fn period(&self) -> Duration {
         let policy = self.engine.state().policy();
-        let shortest =
-            [policy.lease_heartbeat, policy.lease_grace, policy.ack.critical, policy.retry_backoff]
-                .iter()
-                .map(|span| span.0 / 4)
-                .min();
+        let shortest = [
+            policy.lease_heartbeat,
+            policy.lease_grace,
+            policy.ack.critical,
+            policy.retry_backoff,
+            policy.stalls.quiet_min,
+        ]
+        .iter()
+        .map(|span| span.0 / 4)
+        .min();
         let millis = u64::try_from(shortest.unwrap_or(0)).unwrap_or(0);
         Duration::from_millis(millis).clamp(Duration::from_millis(5), TICK_MAX)
     }

@@ -45,8 +45,8 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
         agents.total, agents.online, agents.unreachable, agents.offline, agents.slots_used, agents.slots
     ));
     output::line(format!(
-        "needs a person: {} escalations ({} overdue), {} late results",
-        status.escalations_open, status.escalations_overdue, status.offers_open
+        "needs a person: {} escalations ({} overdue), {} late results; {} tasks stalled",
+        status.escalations_open, status.escalations_overdue, status.offers_open, status.stalled
     ));
     output::line(health(&status.health));
     if !status.projects.is_empty() {

@@ -80,6 +80,9 @@ pub struct List {
     /// Of this effective priority
     #[arg(long)]
     priority: Option<String>,
+    /// Only those whose owners have been asked for a status and have not answered
+    #[arg(long)]
+    stalled: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -178,6 +181,7 @@ impl TaskVerb {
                 ]
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+                .chain(list.stalled.then_some(("stalled", "true")))
                 .collect();
                 listed(context, &client.tasks(&query)?)?;
             }

@@ -11,8 +11,9 @@ use kapell_model::{
 use crate::analysis::Analysis;
 use crate::command::{Closed, TaskSpec};
 use crate::effort::Learned;
-use crate::event::Cause;
+use crate::event::{Cause, MoveCause};
 use crate::history::History;
+use crate::stall::Clocks;
 use crate::state::State;
 use crate::task::{Edge, Ending, Owner, Task};
 
@@ -142,8 +143,10 @@ impl State {
                 percent: 0,
                 note: None,
                 reported_at: at,
+                clocks: Clocks::default(),
             });
         });
+        self.start_clocks(id);
     }
 
     pub(super) fn task_started(&mut self, id: TaskId) {
@@ -153,6 +156,8 @@ impl State {
             owner.started_at = Some(at);
             owner.reported_at = at;
         });
+        self.heard(id);
+        self.turned_to(self.owner_of(id), id);
     }
 
     pub(super) fn task_progressed(&mut self, id: TaskId, percent: Option<u8>, note: Option<&Text>) {
@@ -164,6 +169,7 @@ impl State {
             owner.note = Some(note.clone());
         }
         owner.reported_at = self.at;
+        self.heard(id);
     }
 
     pub(super) fn task_completed(
@@ -302,14 +308,18 @@ impl State {
     pub(super) fn task_moved(
         &mut self,
         id: TaskId,
-        agent: AgentId,
-        assignment: AssignmentId,
+        (agent, assignment): (AgentId, AssignmentId),
+        cause: MoveCause,
         note: Option<&Text>,
     ) {
         let at = self.at;
+        let left = self.owner_of(id);
         self.disown(id, |task| {
             task.moves += 1;
             task.moved_at = Some(at);
+            if cause == MoveCause::Stalled {
+                task.failed_by = Some(left);
+            }
             if let Some(note) = note {
                 task.note = Some(note.clone());
             }
@@ -342,6 +352,7 @@ impl State {
             holder.idle_since = position;
             self.situation.give_slot(agent, position);
             self.assigned.remove(&assignment);
+            self.stop_clocks(id);
         }
         self.change(id, |task| {
             if let Some(owner) = task.owner.take() {

@@ -75,6 +75,7 @@ impl State {
         });
         let reason = match cause {
             MoveCause::Balancing => "to even the load".to_owned(),
+            MoveCause::Stalled => "no answer about how far it is".to_owned(),
             MoveCause::ByHand => why.map_or_else(|| "by a manager".to_owned(), str::to_owned),
         };
         let text = format!("{} went to `{to_name}`: {reason}; stop working on it", task.id);

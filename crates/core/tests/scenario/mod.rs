@@ -11,8 +11,9 @@
 //! accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
 //! reserve A path:src/**,env:one shared ttl=60s task=t1 wait=5m    -> R-1, or waits as W-1
 //! renew A R-1 | free A R-1 | force R-1
-//! show t1                            -> state owner
 //! held                               -> R-1 A env:one, W-1 B env:one
+//! check +31m | away 2h               time passes and running work is looked at; nobody served for a while
+//! show t1                            -> state owner [stalled]
 //! ```
 //! A report uses the agent's own last assignment of the task, outdated or not.
 
@@ -93,7 +94,7 @@ impl<P: Placer> Scenario<P> {
         if verb == "held" {
             return self.held();
         }
-        if verb == "tick" {
+        if ["away", "check", "tick"].contains(&verb) {
             self.pass(duration(rest[0]));
         }
         let command = self.command(verb, rest);
@@ -155,7 +156,9 @@ impl<P: Placer> Scenario<P> {
         let state = self.engine.state();
         let task = state.task(state.task_id(&reference(key)).expect("a task"));
         let owner = task.owner.as_ref().map(|owner| format!(" {}", state.agent(owner.agent).spec.name));
-        format!("{} {}{}", task.state(), task.effective, owner.unwrap_or_default())
+        let stall = task.owner.as_ref().and_then(|owner| owner.stall());
+        let stall = stall.map_or("", |stall| if stall.unanswered { " unanswered" } else { " stalled" });
+        format!("{} {}{}{stall}", task.state(), task.effective, owner.unwrap_or_default())
     }
 
     /// Returns what an agent has not read: `moved T-1, ...`.
@@ -273,6 +276,8 @@ impl<P: Placer> Scenario<P> {
                 reason: rest.get(1).map(|_| reason()),
             },
             "extend" => Command::ExtendReservations,
+            "check" => Command::CheckProgress,
+            "away" => Command::ResumeServing { away: Span(duration(rest[0])) },
             "dep" => {
                 Command::AddDependency { task: task(), on: reference(rest[1]), kind: DependencyKind::Blocks }
             }
@@ -374,6 +379,7 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
             ("not", agent) => spec.exclude = vec![name(agent)],
             ("role", role) => spec.role = Some(name(role)),
             ("effort", "learned") => spec.estimate = None,
+            ("effort", effort) => spec.estimate = Some(Span(duration(effort))),
             ("title", title) => spec.title = text(title),
             ("label", label) => spec.labels.push(text(label)),
             ("import", description) => {
@@ -421,6 +427,9 @@ fn policy(word: &str) -> Policy {
         "claims=off" => policy.claims = Claims::Off,
         "inference=off" => policy.inference = Inference::Off,
         "losses=2" => policy.losses_max = 2,
+        "aside=5m" => policy.stalls.aside_min = Some(Span::minutes(5)),
+        "quiet=5m" => policy.stalls.quiet_min = Span::minutes(5),
+        "turns=3" => policy.redispatch.turns_max = 3,
         other => panic!("{other}"),
     }
     policy

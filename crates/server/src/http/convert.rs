@@ -118,6 +118,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
     let open_offer =
         |id: &&kapell_model::OfferId| state.offer(**id).is_some_and(|o| o.state == OfferState::Open);
     let note = owner.and_then(|owner| owner.note.as_ref()).or(task.note.as_ref());
+    let stall = owner.and_then(kapell_core::Owner::stall);
     api::Task {
         id: shown(task.id),
         key: spec.key.as_ref().map(shown),
@@ -179,6 +180,9 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         deferred_until: task.deferred_until.map(time),
         submitted_at: time(task.submitted_at),
         started_at: owner.and_then(|owner| owner.started_at).map(time),
+        stalled_since: stall.map(|stall| time(stall.since)),
+        stall_cause: stall.map(|stall| stall.cause.as_str().to_owned()),
+        answer_due: stall.map(|stall| time(stall.due)),
         finished_at: ending.map(|ending| time(ending.at)),
         labels: spec.labels.iter().map(shown).collect(),
         offers_open: u32::try_from(task.offers.iter().filter(open_offer).count()).unwrap_or(u32::MAX),
@@ -321,7 +325,7 @@ fn owned_by(view: &View<'_>, task: &Task) -> Vec<String> {
     let Some(owner) = &task.owner else { return Vec::new() };
     let name = &view.state.agent(owner.agent).spec.name;
     let ago = |moment: Moment| view.now.since(moment);
-    match owner.started_at {
+    let mut facts = match owner.started_at {
         Some(started) => vec![format!(
             "{name} works on it under {} since {} ago, {} %, last report {} ago",
             owner.assignment,
@@ -334,7 +338,17 @@ fn owned_by(view: &View<'_>, task: &Task) -> Vec<String> {
             owner.assignment,
             ago(owner.since)
         )],
+    };
+    if let Some(stall) = owner.stall() {
+        let (since, due) = (time(stall.since), time(stall.due));
+        facts.push(format!("stalled since {since} ({} ago): {}", ago(stall.since), stall.text()));
+        facts.push(if stall.unanswered {
+            format!("asked for a status then, no answer by {due}; it goes to the first who has room and scores enough")
+        } else {
+            format!("asked for a status then; an answer is wanted by {due}")
+        });
     }
+    facts
 }
 
 fn ended(state: &State, task: &Task) -> Vec<String> {
@@ -536,6 +550,18 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             ttl_max_ms: policy.reservations.ttl_max.0,
             wait_ms: policy.reservations.wait.0,
         }),
+        stalls: api::Stalls {
+            quiet_min_ms: policy.stalls.quiet_min.0,
+            quiet_share: policy.stalls.quiet_share.as_decimal(),
+            overdue_factor: weight(policy.stalls.overdue_factor),
+            aside_min_ms: policy.stalls.aside_min.map(|aside| aside.0),
+        },
+        redispatch: api::Redispatch {
+            max_turns: policy.redispatch.turns_max,
+            window_ms: policy.redispatch.window.0,
+            pause_ms: policy.redispatch.pause.0,
+            pause_max_ms: policy.redispatch.pause_max.0,
+        },
         reporting: Some(reporting(&policy.reporting)),
     }
 }

@@ -55,6 +55,7 @@ fn in_numbers(view: &View<'_>) -> Status {
         at: convert::time(view.now),
         position: state.position().0,
         tasks: convert::totals(state.counts()),
+        stalled: u32::try_from(state.stalled()).unwrap_or(u32::MAX),
         agents: orchestration::totals(state),
         projects: state.projects().values().map(convert::project).collect(),
         offers_open: state.open_offers(),

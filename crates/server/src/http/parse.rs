@@ -8,8 +8,8 @@ use kapell_api::Problem;
 use kapell_core::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
 use kapell_model::{
     Ack, AgentKind, AssignmentId, Claims, DependencyKind, HealthWeights, Inference, Mode, Moment, Name,
-    NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio, Reporting, Reserving,
-    ResourceError, Span, TaskState, Text, Weights, limits,
+    NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting,
+    Reserving, ResourceError, Span, Stalls, TaskState, Text, Weights, limits,
 };
 
 use crate::past::Point;
@@ -56,6 +56,20 @@ pub(crate) fn note(field: &str, note: Option<&str>) -> Parsed<Option<Text>> {
 fn ratio(field: &str, decimal: f64) -> Parsed<Ratio> {
     Ratio::from_decimal(decimal)
         .map_err(|error| Problem::field(field, error.given, "a finite number within 0..=1"))
+}
+
+/// Reads how many times something is borne.
+fn factor(field: &str, given: f64) -> Parsed<u32> {
+    let millionths = (given * f64::from(Ratio::UNIT)).round();
+    if !(0.1..=100.0).contains(&given) {
+        return Err(Problem::field(field, given.to_string(), "a number from 0.1 to 100"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0.1 to 100 units in millionths"
+    )]
+    Ok(millionths as u32)
 }
 
 /// Reads a task's id or key.
@@ -368,6 +382,18 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
             ttl_max: Span(it.ttl_max_ms),
             wait: Span(it.wait_ms),
         }),
+        stalls: Stalls {
+            quiet_min: Span(policy.stalls.quiet_min_ms),
+            quiet_share: ratio("stalls.quiet_share", policy.stalls.quiet_share)?,
+            overdue_factor: factor("stalls.overdue_factor", policy.stalls.overdue_factor)?,
+            aside_min: policy.stalls.aside_min_ms.map(Span),
+        },
+        redispatch: Redispatch {
+            turns_max: policy.redispatch.max_turns,
+            window: Span(policy.redispatch.window_ms),
+            pause: Span(policy.redispatch.pause_ms),
+            pause_max: Span(policy.redispatch.pause_max_ms),
+        },
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }

@@ -55,6 +55,8 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::AttemptFailed { task, agent, assignment, .. }
         | Event::TaskReturned { task, agent, assignment, .. }
         | Event::TaskMoved { task, agent, assignment, .. }
+        | Event::TaskStalled { task, agent, assignment, .. }
+        | Event::StallUnanswered { task, agent, assignment }
         | Event::OfferMade { task, agent, assignment, .. } => {
             About { task: Some(task), agent: Some(agent), assignment: Some(assignment) }
         }
@@ -89,6 +91,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::CapabilityDefined { .. }
         | Event::CapabilityRemoved { .. }
         | Event::PlanApplied { .. }
+        | Event::ServingResumed { .. }
         | Event::EscalationSettled { .. }
         | Event::HealthFell { .. }
         | Event::HealthRecovered { .. }
@@ -156,6 +159,15 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             "scorer_version": scorer,
             "considered": considered.iter().map(|candidate| scored(candidate, names)).collect::<Vec<_>>(),
         }),
+        Event::TaskStalled { cause, silent, elapsed, allowed, due, .. } => json!({
+            "cause": cause.as_str(),
+            "silent_ms": silent.0,
+            "elapsed_ms": elapsed.0,
+            "allowed_ms": allowed.0,
+            "due": time(*due),
+        }),
+        Event::StallUnanswered { .. } => json!({}),
+        Event::ServingResumed { away } => json!({ "away_ms": away.0 }),
         Event::PlanApplied { kind, seen, applied, dropped } => {
             let fell = |item: &Dropped| {
                 json!({

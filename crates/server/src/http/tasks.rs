@@ -38,6 +38,8 @@ pub(super) struct TaskQuery {
     r#type: Option<String>,
     /// Only tasks of this effective priority.
     priority: Option<String>,
+    /// Only tasks whose owners are under investigation for their silence, or only the others.
+    stalled: Option<bool>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items a page, 1 to 1000; 100 where absent.
@@ -50,6 +52,7 @@ struct Filter {
     agent: Option<Name>,
     kind: Option<Name>,
     priority: Option<Priority>,
+    stalled: Option<bool>,
 }
 
 impl Filter {
@@ -62,12 +65,15 @@ impl Filter {
             agent: name("agent", &query.agent)?,
             kind: name("type", &query.r#type)?,
             priority: query.priority.as_deref().map(parse::priority).transpose()?,
+            stalled: query.stalled,
         })
     }
 
     fn passes(&self, state: &State, task: &kapell_core::Task) -> bool {
         let owner = || task.owner.as_ref().map(|owner| &state.agent(owner.agent).spec.name);
+        let stalled = || task.owner.as_ref().is_some_and(|owner| owner.stall().is_some());
         self.state.is_none_or(|wanted| task.state() == wanted)
+            && self.stalled.is_none_or(|wanted| stalled() == wanted)
             && self.priority.is_none_or(|wanted| task.effective == wanted)
             && self.project.as_ref().is_none_or(|wanted| task.spec.project.as_ref() == Some(wanted))
             && self.kind.as_ref().is_none_or(|wanted| task.spec.kind == *wanted)

@@ -6,4 +6,5 @@ mod orchestration;
 mod refusals;
 mod reservations;
 mod served;
+mod stalls;
 mod work;

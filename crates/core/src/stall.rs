@@ -1,0 +1,303 @@
+//! Running work that has gone quiet (SEMANTICS 4, `TASK_STALLED` and `INVESTIGATE_STALL`).
+//!
+//! Every owned task has a watch with one moment at which it is looked at next; the state keeps those moments in order,
+//! so that a tick over a fleet in which nothing is due looks at one of them. Watches count served time: the time that
+//! the server was away, or that a clock jumped over, is taken out by one event (`fleet.resumed`), so that nobody is
+//! accused of our own absence.
+//!
+//! ```text
+//! watched --check_at--> stalled (the owner is asked) --no answer by due--> unanswered (escalated, moved if somebody can)
+//!    ^                       |                                                  |
+//!    +------- any report ----+--------------------------------------------------+
+//! ```
+
+use kapell_model::{AgentId, AgentKind, Moment, Span, TaskId, TaskState};
+use serde::{Deserialize, Serialize};
+
+use crate::state::State;
+use crate::task::{Owner, Task};
+
+/// What is the matter with running work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StallCause {
+    /// No report about progress for too long.
+    Quiet,
+    /// The attempt takes far longer than such work does.
+    Overdue,
+    /// The owner has begun other work since its last word.
+    Aside,
+}
+
+impl StallCause {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet",
+            Self::Overdue => "overdue",
+            Self::Aside => "aside",
+        }
+    }
+}
+
+/// An investigation of running work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// What is the matter.
+    pub cause: StallCause,
+    /// When the owner was asked.
+    pub since: Moment,
+    /// How long it had said nothing by then, in served time.
+    pub silent: Span,
+    /// How long the attempt had taken by then, in served time.
+    pub elapsed: Span,
+    /// What is borne of the one that is the cause.
+    pub allowed: Span,
+    /// Until when an answer was wanted.
+    pub due: Moment,
+    /// No answer came by then.
+    pub unanswered: bool,
+}
+
+/// The clocks of one attempt. Their moments are of served time: the wall's less what [`State::absent`] says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clocks {
+    /// When the attempt began; again with the answer to an investigation.
+    pub(crate) began: Moment,
+    /// When the owner last said anything about it.
+    pub(crate) heard: Moment,
+    /// Whether the owner has begun other work since.
+    pub(crate) aside: bool,
+    /// When it is looked at next.
+    pub(crate) check_at: Moment,
+    /// The investigation under way.
+    pub(crate) stall: Option<Box<Stall>>,
+}
+
+/// How long the clocks of one attempt may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Patience {
+    quiet: Span,
+    aside: Option<Span>,
+    overdue: Span,
+}
+
+impl State {
+    /// Returns how much of the past the server was away, or the clock jumped over, as far as running work was watched.
+    #[must_use]
+    pub fn absent(&self) -> Span {
+        self.absent
+    }
+
+    /// Returns the moment of served time that belongs to a moment of the wall.
+    fn served(&self, at: Moment) -> Moment {
+        at.before(self.absent)
+    }
+
+    /// Returns when running work must be looked at next.
+    #[must_use]
+    pub fn next_check(&self) -> Option<Moment> {
+        self.checks.first().map(|&(at, _)| at.after(self.absent))
+    }
+
+    /// Tells whether any running work is watched.
+    #[must_use]
+    pub fn is_watching(&self) -> bool {
+        !self.checks.is_empty()
+    }
+
+    /// Returns how many tasks are stalled: their owners have been asked for a status and have not answered.
+    #[must_use]
+    pub fn stalled(&self) -> usize {
+        self.stalled.len()
+    }
+
+    /// Visits the stalled tasks by id.
+    pub fn stalled_tasks(&self) -> impl Iterator<Item = &Task> + '_ {
+        self.stalled.iter().map(|&id| &self.tasks[id])
+    }
+
+    /// Returns how many of the stalled tasks have been begun.
+    pub(crate) fn stalled_running(&self) -> usize {
+        self.stalled_tasks().filter(|task| task.state() == TaskState::InProgress).count()
+    }
+
+    /// Returns how long the clocks of an attempt may run. Everything that makes them slower belongs here.
+    fn patience(&self, task: &Task, owner: &Owner) -> Patience {
+        let stalls = &self.policy.stalls;
+        let mut least = Span(0);
+        if owner.started_at.is_none() {
+            // Until it is fetched the ack time runs, and nobody is asked about what nobody has seen yet.
+            least = self.policy.ack.of(task.effective);
+        }
+        if self.agent(owner.agent).spec.kind == AgentKind::Person {
+            // A person is asked no sooner than it must be heard of at all.
+            least = least.max(self.policy.lease_person);
+        }
+        Patience {
+            quiet: stalls.quiet(task.estimate).max(least),
+            aside: stalls.aside_min.map(|aside| aside.max(least)),
+            overdue: stalls.overdue(task.estimate_p90()).max(least),
+        }
+    }
+
+    /// Returns when a watch runs out first, and for which cause: in served time.
+    fn runs_out(&self, task: &Task, owner: &Owner) -> (Moment, StallCause, Span) {
+        let (clocks, patience) = (&owner.clocks, self.patience(task, owner));
+        let quiet = (clocks.heard.after(patience.quiet), StallCause::Quiet, patience.quiet);
+        let overdue = (clocks.began.after(patience.overdue), StallCause::Overdue, patience.overdue);
+        let aside = patience.aside.filter(|_| clocks.aside);
+        let aside = aside.map(|aside| (clocks.heard.after(aside), StallCause::Aside, aside));
+        [quiet, overdue].into_iter().chain(aside).min_by_key(|&(at, ..)| at).unwrap_or(quiet)
+    }
+
+    /// Returns the investigation that begins for a task whose watch has run out at `now`.
+    pub(crate) fn stall_at(&self, task: &Task, owner: &Owner, now: Moment) -> Stall {
+        let served = self.served(now);
+        let (_, cause, allowed) = self.runs_out(task, owner);
+        Stall {
+            cause,
+            since: now,
+            silent: served.since(owner.clocks.heard),
+            elapsed: served.since(owner.clocks.began),
+            allowed,
+            due: now.after(self.policy.ack.of(task.effective)),
+            unanswered: false,
+        }
+    }
+
+    /// Returns the watched tasks that must be looked at by `now`, the longest due first.
+    pub(crate) fn due_checks(&self, now: Moment) -> impl Iterator<Item = TaskId> + '_ {
+        let served = self.served(now);
+        self.checks.iter().take_while(move |&&(at, _)| at <= served).map(|&(_, task)| task)
+    }
+
+    // Folding.
+
+    /// Takes a task that has just got an owner under clocks.
+    pub(crate) fn start_clocks(&mut self, id: TaskId) {
+        let served = self.served(self.at);
+        self.reset_clocks(id, |clocks| {
+            *clocks = Clocks { began: served, heard: served, ..Clocks::default() }
+        });
+    }
+
+    /// Takes note of a report of the owner. One that answers an investigation begins every clock again; any other one
+    /// that of silence alone.
+    pub(crate) fn heard(&mut self, id: TaskId) {
+        let served = self.served(self.at);
+        self.reset_clocks(id, |clocks| {
+            if clocks.stall.take().is_some() {
+                clocks.began = served;
+            }
+            clocks.heard = served;
+            clocks.aside = false;
+        });
+    }
+
+    /// Takes note that an agent has begun `begun`: it may have put its other work aside.
+    pub(crate) fn turned_to(&mut self, agent: AgentId, begun: TaskId) {
+        if self.policy.stalls.aside_min.is_none() || self.agents[agent.index()].tasks.len() < 2 {
+            return;
+        }
+        for id in self.agents[agent.index()].tasks.clone() {
+            if id != begun {
+                self.reset_clocks(id, |clocks| clocks.aside = true);
+            }
+        }
+    }
+
+    pub(crate) fn task_stalled(&mut self, id: TaskId, stall: Stall) {
+        self.reset_clocks(id, |clocks| clocks.stall = Some(Box::new(stall)));
+        self.tasks[id].changed = self.position;
+    }
+
+    pub(crate) fn stall_unanswered(&mut self, id: TaskId) {
+        self.reset_clocks(id, |clocks| {
+            if let Some(stall) = &mut clocks.stall {
+                stall.unanswered = true;
+            }
+        });
+        self.tasks[id].changed = self.position;
+        self.unanswered.push(id);
+    }
+
+    /// Takes the clocks of running work over a time in which nobody served. Once a start or a jump of the clock, so it may
+    /// look at all of it.
+    pub(crate) fn serving_resumed(&mut self, away: Span) {
+        self.absent = Span(self.absent.0.saturating_add(away.0));
+        let served = self.served(self.at);
+        for id in self.assigned.values().copied().collect::<Vec<_>>() {
+            self.reset_clocks(id, |clocks| {
+                // What was said after the jump and before it was noticed stands in the future by now.
+                clocks.began = clocks.began.min(served);
+                clocks.heard = clocks.heard.min(served);
+                if let Some(stall) = clocks.stall.as_mut().filter(|stall| !stall.unanswered) {
+                    stall.due = stall.due.after(away);
+                }
+            });
+        }
+    }
+
+    /// Changes a watch, and when its task is looked at next.
+    fn reset_clocks(&mut self, id: TaskId, change: impl FnOnce(&mut Clocks)) {
+        self.stop_clocks(id);
+        let task = &mut self.tasks[id];
+        let Some(owner) = task.owner.as_mut() else { return };
+        change(&mut owner.clocks);
+        let task = &self.tasks[id];
+        let owner = task.owner.as_ref().expect("a watched task has an owner");
+        let check_at = match &owner.clocks.stall {
+            Some(stall) => self.served(stall.due),
+            None => self.runs_out(task, owner).0,
+        };
+        self.tasks[id].owner.as_mut().expect("a watched task has an owner").clocks.check_at = check_at;
+        self.index_clocks(id);
+    }
+
+    /// Looks at every watch anew, under another policy.
+    pub(crate) fn reset_all_clocks(&mut self) {
+        for id in self.assigned.values().copied().collect::<Vec<_>>() {
+            self.reset_clocks(id, |_| {});
+        }
+    }
+
+    /// Puts an owned task into the indexes of its clocks.
+    pub(crate) fn index_clocks(&mut self, id: TaskId) {
+        let Some(owner) = &self.tasks[id].owner else { return };
+        match &owner.clocks.stall {
+            Some(stall) if stall.unanswered => {
+                self.stranded.insert(id);
+            }
+            _ => {
+                self.checks.insert((owner.clocks.check_at, id));
+            }
+        }
+        if owner.clocks.stall.is_some() {
+            self.stalled.insert(id);
+        }
+    }
+
+    /// Indexes the watch of a task from a snapshot; one from before there were watches begins where the owner was last heard.
+    pub(crate) fn restore_clocks(&mut self, id: TaskId) {
+        let unwatched = |owner: &&mut Owner| owner.clocks.check_at == Moment(0);
+        if let Some(owner) = self.tasks[id].owner.as_mut().filter(unwatched) {
+            owner.clocks.began = owner.started_at.unwrap_or(owner.since);
+            owner.clocks.heard = owner.reported_at;
+            self.reset_clocks(id, |_| {});
+        } else {
+            self.index_clocks(id);
+        }
+    }
+
+    /// Takes a task out of the indexes of its clocks.
+    pub(crate) fn stop_clocks(&mut self, id: TaskId) {
+        let Some(owner) = &self.tasks[id].owner else { return };
+        self.checks.remove(&(owner.clocks.check_at, id));
+        if owner.clocks.stall.is_some() {
+            self.stalled.remove(&id);
+            self.stranded.remove(&id);
+        }
+    }
+}
