@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
-        "{} seeds, {} steps, {} events each checked against every invariant, {} acknowledgements, {} crashes, {} stalls of which {} moved, {} violations; \
+        "{} seeds, {} steps, {} events each checked against every invariant, {} acknowledgements, {} crashes, {} stalls of which {} moved, {} loops held back, {} violations; \
          {:.1} s, {:.0} steps/s",
         options.to.saturating_sub(options.from),
         total.steps,
@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         total.crashes,
         total.stalls,
         total.relieved,
+        total.held,
         violations.len(),
         took,
         total.steps as f64 / took
@@ -86,6 +87,7 @@ fn add(total: &mut Report, report: &Report) {
     total.acknowledged += report.acknowledged;
     total.stalls += report.stalls;
     total.relieved += report.relieved;
+    total.held += report.held;
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {

@@ -48,6 +48,8 @@ pub struct Node {
     pub stalls: u64,
     /// Tasks that went to somebody else for want of an answer.
     pub relieved: u64,
+    /// Tasks that were held back for going round in a loop.
+    pub held: u64,
 }
 
 impl Node {
@@ -106,6 +108,7 @@ impl Node {
             events: 0,
             stalls: 0,
             relieved: 0,
+            held: 0,
         })
     }
 
@@ -202,6 +205,7 @@ impl Node {
             self.events += 1;
             invariant::check(&self.shadow).map_err(|broken| broken.to_string())?;
             self.stalls += u64::from(matches!(record.event, Event::TaskStalled { .. }));
+            self.held += u64::from(matches!(record.event, Event::TaskHeld { .. }));
             self.relieved +=
                 u64::from(matches!(record.event, Event::TaskMoved { cause: MoveCause::Stalled, .. }));
             if let Event::TaskAssigned { assignment, .. } | Event::TaskMoved { assignment, .. } = record.event

@@ -32,6 +32,8 @@ pub struct Report {
     pub stalls: u64,
     /// Tasks that went to somebody else for want of an answer.
     pub relieved: u64,
+    /// Tasks that were held back for going round in a loop.
+    pub held: u64,
     /// A digest of everything that was said: the same seed gives the same.
     pub digest: u64,
 }
@@ -250,6 +252,7 @@ impl World {
             self.report.events += node.events;
             self.report.stalls += node.stalls;
             self.report.relieved += node.relieved;
+            self.report.held += node.held;
         }
         for actor in &mut self.actors {
             actor.server_died();
@@ -297,6 +300,8 @@ fn impatient() -> Policy {
     let mut policy = Policy::default();
     policy.stalls.quiet_min = Span::minutes(3);
     policy.stalls.quiet_share = Ratio::ZERO;
+    policy.redispatch.turns_max = 3;
+    policy.redispatch.pause_max = Span::minutes(20);
     policy.ack = Ack {
         critical: Span::minutes(1),
         high: Span::minutes(2),

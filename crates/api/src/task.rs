@@ -272,6 +272,12 @@ pub struct Task {
     /// Set aside until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred_until: Option<String>,
+    /// Held back until then, because it was handed out and taken back over and over; settle its escalation to release it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<String>,
+    /// How often it was taken back lately without any progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u32>,
     /// When it was submitted.
     pub submitted_at: String,
     /// When its present owner began.

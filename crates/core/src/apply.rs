@@ -68,6 +68,8 @@ impl State {
                 self.task_stalled(*task, Stall { cause, since, silent, elapsed, allowed, due, unanswered });
             }
             Event::StallUnanswered { task, .. } => self.stall_unanswered(*task),
+            Event::TaskHeld { task, until, .. } => self.task_held(*task, *until),
+            Event::HoldReleased { task } => self.hold_released(*task),
             Event::ServingResumed { away } => self.serving_resumed(*away),
             Event::PlanApplied { .. } => {}
             Event::NoticeSent { notice, agent, kind, task, text, due } => {

@@ -278,6 +278,7 @@ impl<P: Placer> Engine<P> {
                 return;
             }
         }
+        self.hold_back(step);
         self.relieve(step);
         if step.is_full() {
             return;
@@ -317,6 +318,19 @@ impl<P: Placer> Engine<P> {
             }
         }
         self.state.reservations.stirred.extend(waits);
+    }
+
+    /// Sets aside what has been handed out and taken back once too often, before it could be handed out again, and calls.
+    fn hold_back(&mut self, step: &mut Step<'_>) {
+        for task in std::mem::take(&mut self.state.churned) {
+            let Some(held) = self.state.held_event(task, step.at) else { continue };
+            self.emit(step, held);
+            let (kind, subject) = (EscalationKind::RedispatchLoop, Subject::Task(task));
+            let (task, mut raised) = (self.state.task(task), Vec::new());
+            let detail = self.state.churn_text(task);
+            self.state.raise(kind, subject, task.effective, &detail, &mut raised);
+            raised.into_iter().for_each(|event| self.emit(step, event));
+        }
     }
 
     /// Sees to stalled work whose owner has not answered: escalates what is new, and moves what somebody else can take.
@@ -359,7 +373,11 @@ impl<P: Placer> Engine<P> {
     /// Returns the best other agent for stalled work, among `agents` without those that are silent themselves.
     fn reliever(&mut self, task: TaskId, agents: &[AgentId]) -> Option<Considered> {
         let silent = self.state.silent_owners();
-        let others: Vec<AgentId> = agents.iter().copied().filter(|agent| !silent.contains(agent)).collect();
+        // What the task has reserved goes along, so it must not be in the way of what the other one works beside.
+        let state = &self.state;
+        let able =
+            |agent: &AgentId| !silent.contains(agent) && state.obstacle_to_move(task, *agent).is_none();
+        let others: Vec<AgentId> = agents.iter().copied().filter(able).collect();
         self.placer.best_of(&self.state.situation, self.state.task(task).class, &others)
     }
 
@@ -545,7 +563,11 @@ impl State {
         self.critical_arrivals.clear();
         self.reservations.stirred = self.reservations.waiting.keys().copied().collect();
         self.unanswered = self.stranded.iter().copied().collect();
+        self.churned.clear();
         for task in self.tasks.iter() {
+            if task.is_hold_due() {
+                self.churned.push(task.id);
+            }
             match task.state() {
                 TaskState::Blocked => self.doomed.push(task.id),
                 TaskState::Ready if task.priority == Priority::Critical => {

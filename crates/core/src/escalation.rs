@@ -21,6 +21,8 @@ pub enum EscalationKind {
     HealthLow,
     /// Running work whose owner does not answer.
     Stalled,
+    /// A task that is handed out and taken back over and over.
+    RedispatchLoop,
 }
 
 impl EscalationKind {
@@ -32,6 +34,7 @@ impl EscalationKind {
             Self::TaskFailed => "task_failed",
             Self::HealthLow => "health_low",
             Self::Stalled => "stalled",
+            Self::RedispatchLoop => "redispatch_loop",
         }
     }
 
@@ -40,6 +43,9 @@ impl EscalationKind {
         match event {
             Event::TaskCompleted { .. } | Event::TaskCancelled { .. } | Event::TaskReopened { .. } => true,
             Event::TaskAssigned { .. } => matches!(self, Self::NoSuitableAgent | Self::TaskFailed),
+            Event::TaskProgressed { .. } | Event::TaskFailed { .. } => {
+                matches!(self, Self::Stalled | Self::RedispatchLoop)
+            }
             _ => self == Self::Stalled,
         }
     }
@@ -48,7 +54,11 @@ impl EscalationKind {
     #[must_use]
     pub const fn role(self) -> &'static str {
         match self {
-            Self::NoSuitableAgent | Self::TaskFailed | Self::HealthLow | Self::Stalled => "agent_manager",
+            Self::NoSuitableAgent
+            | Self::TaskFailed
+            | Self::HealthLow
+            | Self::Stalled
+            | Self::RedispatchLoop => "agent_manager",
         }
     }
 }
@@ -180,6 +190,7 @@ impl State {
             Event::TaskReturned { task, .. } | Event::AttemptFailed { task, .. } => {
                 (task, "back in the queue".to_owned())
             }
+            Event::TaskFailed { task, .. } => (task, "given up".to_owned()),
             Event::TaskCompleted { task, .. } => (task, "completed".to_owned()),
             Event::TaskCancelled { task, .. } => (task, "cancelled".to_owned()),
             Event::TaskReopened { task, .. } => (task, "reopened".to_owned()),

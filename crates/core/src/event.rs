@@ -306,6 +306,10 @@ events! {
     StallUnanswered = "task.stall_unanswered" { task: TaskId, agent: AgentId, assignment: AssignmentId }
     /// The server serves again, or its clock was set forward: the clocks of running work go on from where they stood.
     ServingResumed = "fleet.resumed" { away: Span }
+    /// A task that is handed out and taken back over and over is set aside until then. `turns` is how often lately.
+    TaskHeld = "task.held" { task: TaskId, turns: u32, until: Moment }
+    /// Somebody has decided about such a task: it is handed out again, and its turns are forgotten.
+    HoldReleased = "task.hold_released" { task: TaskId }
     /// A plan was judged; `dropped` says which of its items fell away, and why.
     PlanApplied = "plan.applied" {
         kind: PlanKind,

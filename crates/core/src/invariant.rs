@@ -83,6 +83,11 @@ pub const ALL: &[Invariant] = &[
         check: investigations_have_owners,
     },
     Invariant {
+        id: "turns-are-bounded",
+        says: "only open tasks remember how often they were taken back, and no more turns than can make a loop",
+        check: turns_are_bounded,
+    },
+    Invariant {
         id: "one-escalation-per-cause",
         says: "the open escalations are indexed by their causes, each of which has one",
         check: one_escalation_per_cause,
@@ -314,6 +319,19 @@ fn investigations_have_owners(state: &State) -> Result<(), String> {
         .collect();
     if stalled != state.stalled {
         return Err(format!("{:?} is kept, {stalled:?} is so", state.stalled));
+    }
+    Ok(())
+}
+
+fn turns_are_bounded(state: &State) -> Result<(), String> {
+    for task in state.tasks().iter() {
+        let Some(churn) = &task.churn else { continue };
+        if churn.turns().len() > kapell_model::limits::ATTEMPTS_MAX as usize {
+            return Err(format!("{} remembers {} turns", task.id, churn.turns().len()));
+        }
+        if !task.is_open() {
+            return Err(format!("{} is {} and remembers turns", task.id, task.state()));
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 mod agent;
 mod analysis;
 mod apply;
+mod churn;
 mod command;
 mod contention;
 mod decide;
@@ -42,6 +43,7 @@ pub use agent::{Agent, Project};
 pub use analysis::{
     Analysis, CapabilitySpec, Evidence, Field, InferredEdge, InferredRequire, PassedOver, Unresolved,
 };
+pub use churn::{Churn, Turn, TurnCause};
 pub use command::{
     AgentSpec, Closed, Command, InLine, NewPolicy, ProjectSpec, Request, Require, ReservationRef, TaskRef,
     TaskSpec,

@@ -144,6 +144,8 @@ pub struct State {
     pub(crate) doomed: Vec<TaskId>,
     /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
     pub(crate) critical_arrivals: Vec<TaskId>,
+    /// Tasks that have just been taken back once too often; held back in the same step.
+    pub(crate) churned: Vec<TaskId>,
     /// Tasks whose owners have just failed to answer; seen to in the same step.
     pub(crate) unanswered: Vec<TaskId>,
 }
@@ -199,6 +201,7 @@ impl State {
             doomed: Vec::new(),
             critical_arrivals: Vec::new(),
             unanswered: Vec::new(),
+            churned: Vec::new(),
         }
     }
 
@@ -387,6 +390,7 @@ impl State {
         self.doomed.clear();
         self.critical_arrivals.clear();
         self.unanswered.clear();
+        self.churned.clear();
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line

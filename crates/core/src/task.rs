@@ -10,6 +10,7 @@ use kapell_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::Analysis;
+use crate::churn::Churn;
 use crate::command::TaskSpec;
 use crate::effort::{Learned, spread};
 use crate::stall::{Clocks, Stall};
@@ -132,6 +133,9 @@ pub struct Task {
     pub boosted: bool,
     /// Who failed its last attempt.
     pub failed_by: Option<AgentId>,
+    /// How often it was taken back since it last got anywhere.
+    #[serde(default)]
+    pub churn: Option<Box<Churn>>,
     /// What the last owner left for the next one.
     pub note: Option<Text>,
     /// When it was submitted.

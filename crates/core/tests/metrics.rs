@@ -155,7 +155,8 @@ impl Plain {
                     seen.priority = seen.priority.raised();
                 }
             }
-            Event::TaskResumed { task } => self.task(*task).deferred = false,
+            Event::TaskResumed { task } | Event::HoldReleased { task } => self.task(*task).deferred = false,
+            Event::TaskHeld { task, .. } => self.task(*task).deferred = true,
             Event::TaskReopened { task, .. } => self.task(*task).ended = None,
             Event::DependencyAdded { task, on, .. } => self.task(*task).gates.push(*on),
             Event::DependencyWaived { task, on } => self.task(*task).gates.retain(|gate| gate != on),

@@ -8,8 +8,8 @@ use kapell_core::{
     Command, Engine, Event, InLine, Record, ReservationRef, SNAPSHOT_FORMAT, State, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, DependencyKind, Mode, Moment, Need, OfferId, Placement, Plan, PlanItem, PlanKind,
-    Position, Priority, ReservationId, Span, TaskId, TaskState, Text, WaitId,
+    AgentId, AssignmentId, DependencyKind, EscalationId, Mode, Moment, Need, OfferId, Placement, Plan,
+    PlanItem, PlanKind, Position, Priority, ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -89,6 +89,7 @@ fn commands() -> impl Strategy<Value = Command> {
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 => Command::Tick,
             35 | 36 => Command::CheckProgress,
+            38 if flag => Command::SettleEscalation { escalation: EscalationId(second + 1), note: text() },
             37 if flag => Command::ResumeServing { away: Span(i64::try_from(token).unwrap_or(0) * 100_000) },
             _ if flag => Command::AcceptOffer { offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1) },
             _ => Command::DeclineOffer {

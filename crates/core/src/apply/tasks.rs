@@ -9,6 +9,7 @@ use kapell_model::{
 };
 
 use crate::analysis::Analysis;
+use crate::churn::TurnCause;
 use crate::command::{Closed, TaskSpec};
 use crate::effort::Learned;
 use crate::event::{Cause, MoveCause};
@@ -56,6 +57,7 @@ impl State {
             losses: 0,
             boosted: false,
             failed_by: None,
+            churn: None,
             note: None,
             submitted_at: self.at,
             submitted: self.position,
@@ -170,6 +172,7 @@ impl State {
         }
         owner.reported_at = self.at;
         self.heard(id);
+        self.note_progress(id);
     }
 
     pub(super) fn task_completed(
@@ -185,6 +188,7 @@ impl State {
         self.disown(id, |task| {
             task.deferred_until = None;
             let by = Some((agent, assignment));
+            task.churn = None;
             task.ending = Some(Ending { state: TaskState::Completed, at, by, result, reason: None });
         });
         if let Some(actual) = actual {
@@ -274,6 +278,7 @@ impl State {
         let (at, reason) = (self.at, Some(reason.clone()));
         self.disown(id, |task| {
             task.deferred_until = None;
+            task.churn = None;
             task.ending = Some(Ending { state, at, by: None, result: None, reason });
         });
         self.doom_dependents(id);
@@ -302,6 +307,7 @@ impl State {
         if boosted {
             self.raise_blockers(id);
         }
+        self.note_turn(id, agent, cause.into());
     }
 
     /// Gives an owned task to another agent: one step of the fence, no return to the queue in between.
@@ -325,6 +331,9 @@ impl State {
             }
         });
         self.task_assigned(id, agent, assignment);
+        if cause == MoveCause::Stalled {
+            self.note_turn(id, left, TurnCause::Stalled);
+        }
     }
 
     pub(super) fn task_reopened(&mut self, id: TaskId) {

@@ -4,6 +4,7 @@ use kapell_model::{EscalationId, OfferId, TaskState, Text};
 
 use super::require_state;
 use crate::engine::Reply;
+use crate::escalation::EscalationKind;
 use crate::event::Event;
 use crate::rejection::Rejection;
 use crate::state::{Offer, OfferState, State};
@@ -61,6 +62,11 @@ impl State {
             return Err(Rejection::Settled { what: id.to_string(), state: "settled" });
         }
         out.push(Event::EscalationSettled { escalation: id, note: note.clone() });
+        // Who settles a loop has seen to its cause: the task is handed out again, and begins with a clean sheet.
+        let looping = escalation.task().filter(|_| escalation.kind == EscalationKind::RedispatchLoop);
+        if let Some(task) = looping.filter(|&task| self.task(task).is_open()) {
+            out.push(Event::HoldReleased { task });
+        }
         Ok(Reply { escalation: Some(id), task: escalation.task(), ..Reply::default() })
     }
 }

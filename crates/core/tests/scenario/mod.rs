@@ -8,7 +8,7 @@
 //! move t1 B | notices A -> moved T-1 | read A N-1
 //! submit t1 title=Tune_postgres label=sql import=blocked_by_t0   words of a text are joined by `_`
 //! define sql postgres .sql | undefine sql | analyse t1
-//! accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
+//! settle E-1 | accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
 //! reserve A path:src/**,env:one shared ttl=60s task=t1 wait=5m    -> R-1, or waits as W-1
 //! renew A R-1 | free A R-1 | force R-1
 //! held                               -> R-1 A env:one, W-1 B env:one
@@ -284,6 +284,10 @@ impl<P: Placer> Scenario<P> {
             "waive" => Command::WaiveDependency { task: task(), on: reference(rest[1]) },
             "cancel" => Command::Cancel { task: task(), reason: reason() },
             "reopen" => Command::Reopen { task: task(), reason: reason() },
+            "settle" => {
+                let escalation = rest[0].parse().expect("an escalation");
+                Command::SettleEscalation { escalation, note: reason() }
+            }
             "accept" => Command::AcceptOffer { offer: rest[0].parse().expect("an offer") },
             "decline" => {
                 Command::DeclineOffer { offer: rest[0].parse().expect("an offer"), reason: reason() }

@@ -178,6 +178,8 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         latest_start: task.must_start_by().map(time),
         not_before: spec.not_before.map(time),
         deferred_until: task.deferred_until.map(time),
+        held_until: task.held_until().map(time),
+        turns: task.churn.as_ref().map(|churn| u32::try_from(churn.turns().len()).unwrap_or(u32::MAX)),
         submitted_at: time(task.submitted_at),
         started_at: owner.and_then(|owner| owner.started_at).map(time),
         stalled_since: stall.map(|stall| time(stall.since)),
@@ -287,7 +289,10 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
                 (Some(note), 1..) => format!(": attempt {} failed: {note}", task.failures),
                 _ => String::new(),
             };
-            vec![format!("set aside until {}{why}", time(until))]
+            match task.held_until() {
+                Some(until) => vec![format!("held back until {}: {}", time(until), state.churn_text(task))],
+                None => vec![format!("set aside until {}{why}", time(until))],
+            }
         }
         TaskState::Assigned | TaskState::InProgress => owned_by(view, task),
         TaskState::Completed | TaskState::Failed | TaskState::Cancelled => ended(state, task),

@@ -63,6 +63,8 @@ pub(crate) fn about(event: &Event) -> About {
         Event::TaskSubmitted { task, .. }
         | Event::TaskFailed { task, .. }
         | Event::TaskResumed { task }
+        | Event::TaskHeld { task, .. }
+        | Event::HoldReleased { task }
         | Event::TaskCancelled { task, .. }
         | Event::TaskReopened { task, .. }
         | Event::TaskAnalysed { task, .. }
@@ -166,7 +168,8 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             "allowed_ms": allowed.0,
             "due": time(*due),
         }),
-        Event::StallUnanswered { .. } => json!({}),
+        Event::TaskHeld { turns, until, .. } => json!({ "turns": turns, "until": time(*until) }),
+        Event::StallUnanswered { .. } | Event::HoldReleased { .. } => json!({}),
         Event::ServingResumed { away } => json!({ "away_ms": away.0 }),
         Event::PlanApplied { kind, seen, applied, dropped } => {
             let fell = |item: &Dropped| {

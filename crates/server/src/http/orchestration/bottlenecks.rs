@@ -157,14 +157,15 @@ pub(super) fn recommendations(view: &View<'_>, bottlenecks: &[Found]) -> Vec<Rec
             format!("kapell why {}", first.id),
         ));
     }
-    for task in state.stalled_tasks(now).take(5) {
+    for task in state.stalled_tasks().take(5) {
         let Some(owner) = &task.owner else { continue };
+        let Some(stall) = owner.stall() else { continue };
         let name = &state.agent(owner.agent).spec.name;
         let evidence = format!(
-            "it runs for {}, more than twice the {} that nine of ten take; last report {} ago",
-            now.since(owner.started_at.unwrap_or(owner.since)),
-            task.estimate_p90(),
-            now.since(owner.reported_at)
+            "{}; asked for a status {} ago{}",
+            stall.text(),
+            now.since(stall.since),
+            if stall.unanswered { ", no answer came in time" } else { "" }
         );
         all.push(of(
             format!("ask {name} about {}", task.id),

@@ -103,7 +103,7 @@ fn explained(view: &View<'_>, part: &str) -> (&'static str, Vec<String>) {
         "online" => ("agents that are online", away(state, now)),
         "success" => ("attempts of the last 24 hours that succeeded", failing(state)),
         "running" => {
-            let causes = state.stalled_tasks(now).take(NAMED_MAX).map(|task| overrun(state, task, now));
+            let causes = state.stalled_tasks().take(NAMED_MAX).map(|task| silent(state, task));
             ("running tasks that are not stalled", causes.collect())
         }
         "queued" => {
@@ -144,11 +144,11 @@ fn failing(state: &State) -> Vec<String> {
     said.collect()
 }
 
-fn overrun(state: &State, task: &Task, now: Moment) -> String {
-    let Some(owner) = &task.owner else { return task.id.to_string() };
-    let runs = now.since(owner.started_at.unwrap_or(owner.since));
-    let name = &state.agent(owner.agent).spec.name;
-    format!("{} runs for {runs} with {name}; nine of ten take {}", task.id, task.estimate_p90())
+fn silent(state: &State, task: &Task) -> String {
+    let Some((owner, stall)) = task.owner.as_ref().and_then(|owner| Some((owner, owner.stall()?))) else {
+        return task.id.to_string();
+    };
+    format!("{} with {}: {}", task.id, state.agent(owner.agent).spec.name, stall.text())
 }
 
 pub(super) fn waits(state: &State, task: &Task, now: Moment) -> String {
