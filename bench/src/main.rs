@@ -6,6 +6,7 @@
 mod analysis;
 mod core_life;
 mod cost;
+mod gastown;
 mod http;
 mod machine;
 mod optimal;
@@ -34,6 +35,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("idle", http::measure_idle),
     ("layers", http::measure_layers),
     ("optimal", optimal::measure),
+    ("gastown", gastown::measure),
     ("replay", replay::measure),
     ("workflows", workflows::measure),
     ("analysis", analysis::measure),
