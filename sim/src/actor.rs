@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use kapell_core::{Command, InLine, OfferState, Require, ReservationRef, State, TaskRef, TaskSpec};
+use kapell_core::{
+    Command, EdgeSource, InLine, OfferState, Require, ReservationRef, State, TaskRef, TaskSpec,
+};
 use kapell_model::{
     AssignmentId, CommandId, DependencyKind, Mode, Moment, Name, Need, OfferId, Priority, Ratio,
     ReservationId, Span, TaskId, TaskState, Text, WaitId,
@@ -241,7 +243,18 @@ impl Actor {
                 task: drawn(chance),
                 on: drawn(chance),
                 kind: DependencyKind::Blocks,
+                source: [EdgeSource::Declared, EdgeSource::Imported, EdgeSource::Inferred][pick(chance, 3)],
             },
+            19 => {
+                let broken = state.broken_edges().nth(pick(chance, state.broken_edges().len().max(1)))?;
+                let instead = state.broken_edges().last().map(|it| (it.cycle[1], it.cycle[2]));
+                let instead = instead.filter(|_| pick(chance, 2) == 0);
+                Command::RestoreDependency {
+                    task: TaskRef::Id(broken.task),
+                    on: TaskRef::Id(broken.on),
+                    instead: instead.map(|(task, on)| (TaskRef::Id(task), TaskRef::Id(on))),
+                }
+            }
             13 => Command::WaiveDependency { task: drawn(chance), on: drawn(chance) },
             14 => {
                 let open = state.offers().iter().find(|offer| offer.state == OfferState::Open)?;

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
-        "{} seeds, {} steps, {} events each checked against every invariant, {} acknowledgements, {} crashes, {} stalls of which {} moved, {} loops held back, {} violations; \
+        "{} seeds, {} steps, {} events each checked against every invariant, {} acknowledgements, {} crashes, {} stalls of which {} moved, {} loops held back, {} moved to even the load, {} cycles broken, {} violations; \
          {:.1} s, {:.0} steps/s",
         options.to.saturating_sub(options.from),
         total.steps,
@@ -63,6 +63,8 @@ fn main() -> ExitCode {
         total.stalls,
         total.relieved,
         total.held,
+        total.balanced,
+        total.broken,
         violations.len(),
         took,
         total.steps as f64 / took
@@ -88,6 +90,8 @@ fn add(total: &mut Report, report: &Report) {
     total.stalls += report.stalls;
     total.relieved += report.relieved;
     total.held += report.held;
+    total.balanced += report.balanced;
+    total.broken += report.broken;
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use kapell_core::{
     Command, Engine, Event, Liveness, MoveCause, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT, State,
-    invariant,
+    WorkloadMonitor, invariant,
 };
-use kapell_model::{AgentState, AssignmentId, CommandId, Moment, Name, Position, TaskId, TaskState};
+use kapell_model::{AgentState, AssignmentId, CommandId, Moment, Name, Plan, Position, TaskId, TaskState};
 use kapell_plan::Greedy;
 use kapell_store::{Faulty, FleetKey, Reader as _, RowBatch, Store as _};
 
@@ -38,6 +38,9 @@ pub struct Node {
     engine: Engine<Greedy>,
     shadow: State,
     liveness: Liveness,
+    workload: WorkloadMonitor,
+    /// What was thought beside the server, and comes back with the next tick.
+    thought: Option<Box<Plan>>,
     gathering: Batch,
     under_way: Option<Batch>,
     bug: Option<Bug>,
@@ -50,6 +53,10 @@ pub struct Node {
     pub relieved: u64,
     /// Tasks that were held back for going round in a loop.
     pub held: u64,
+    /// Tasks that were moved to even the load.
+    pub balanced: u64,
+    /// Edges that were taken out of cycles.
+    pub broken: u64,
 }
 
 impl Node {
@@ -91,6 +98,7 @@ impl Node {
         }
         let engine = Engine::new(state.clone(), Greedy::default());
         let liveness = Liveness::new(engine.state(), now);
+        let workload = WorkloadMonitor::new(engine.state(), now);
         let gathering = Batch { records: Vec::new(), answers: Vec::new() };
         let (key, epoch, durable) = (head.key, head.epoch, head.position);
         Ok(Self {
@@ -101,6 +109,8 @@ impl Node {
             engine,
             shadow: state,
             liveness,
+            workload,
+            thought: None,
             gathering,
             under_way: None,
             bug,
@@ -109,6 +119,8 @@ impl Node {
             stalls: 0,
             relieved: 0,
             held: 0,
+            balanced: 0,
+            broken: 0,
         })
     }
 
@@ -180,7 +192,25 @@ impl Node {
         for command in self.liveness.lapsed(self.engine.state(), now) {
             self.command(command, now)?;
         }
+        self.balance(now)?;
         self.command(Command::Tick, now)
+    }
+
+    /// Lets the plan of the last look come back, judged by what is so by now, and looks again where it is time.
+    fn balance(&mut self, now: Moment) -> Result<(), String> {
+        if let Some(plan) = self.thought.take() {
+            self.workload.planned(self.engine.state(), plan.items.len(), now);
+            if !plan.items.is_empty() {
+                self.command(Command::ApplyPlan(plan), now)?;
+            }
+        }
+        if self.workload.is_due(self.engine.state(), now) {
+            match self.engine.state().balance_view(now) {
+                Some(view) => self.thought = Some(Box::new(kapell_plan::balance(&view))),
+                None => self.workload.planned(self.engine.state(), 0, now),
+            }
+        }
+        Ok(())
     }
 
     fn command(&mut self, command: Command, at: Moment) -> Result<(), String> {
@@ -206,6 +236,9 @@ impl Node {
             invariant::check(&self.shadow).map_err(|broken| broken.to_string())?;
             self.stalls += u64::from(matches!(record.event, Event::TaskStalled { .. }));
             self.held += u64::from(matches!(record.event, Event::TaskHeld { .. }));
+            self.broken += u64::from(matches!(record.event, Event::CycleBroken { .. }));
+            self.balanced +=
+                u64::from(matches!(record.event, Event::TaskMoved { cause: MoveCause::Balancing, .. }));
             self.relieved +=
                 u64::from(matches!(record.event, Event::TaskMoved { cause: MoveCause::Stalled, .. }));
             if let Event::TaskAssigned { assignment, .. } | Event::TaskMoved { assignment, .. } = record.event

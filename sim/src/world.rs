@@ -34,6 +34,10 @@ pub struct Report {
     pub relieved: u64,
     /// Tasks that were held back for going round in a loop.
     pub held: u64,
+    /// Tasks that were moved to even the load.
+    pub balanced: u64,
+    /// Edges that were taken out of cycles.
+    pub broken: u64,
     /// A digest of everything that was said: the same seed gives the same.
     pub digest: u64,
 }
@@ -253,6 +257,8 @@ impl World {
             self.report.stalls += node.stalls;
             self.report.relieved += node.relieved;
             self.report.held += node.held;
+            self.report.balanced += node.balanced;
+            self.report.broken += node.broken;
         }
         for actor in &mut self.actors {
             actor.server_died();

@@ -4,17 +4,20 @@ use kapell_sim::{Bug, simulate};
 
 #[test]
 fn forty_seeds_show_nothing_broken() {
-    let (mut stalls, mut relieved, mut held) = (0, 0, 0);
+    let (mut stalls, mut relieved, mut held, mut balanced, mut broken) = (0, 0, 0, 0, 0);
     for seed in 0..40 {
         match simulate(seed, 1_000, None) {
             Ok(report) => {
                 stalls += report.stalls;
                 relieved += report.relieved;
                 held += report.held;
+                balanced += report.balanced;
+                broken += report.broken;
             }
             Err(violation) => panic!("{violation}"),
         }
     }
+    assert!(balanced > 10 && broken > 3, "{balanced} moved to even the load, {broken} cycles broken");
     assert!(held > 0, "no loop was held back");
     assert!(stalls > relieved && relieved > 10, "{stalls} stalls of which {relieved} moved");
 }

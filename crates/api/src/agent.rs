@@ -78,6 +78,12 @@ pub struct Agent {
     pub capabilities: BTreeMap<String, f64>,
     /// Tasks that it may own at once.
     pub max_concurrent_tasks: u32,
+    /// Tasks that it owns by tasks that it may own.
+    pub utilization: f64,
+    /// What is left of the estimates of its tasks, by the progress that was reported.
+    pub remaining_hours: f64,
+    /// The sum of the complexity of its tasks, each 1 to 5.
+    pub complexity: u32,
     /// The tasks that it owns, oldest first.
     pub tasks: Vec<String>,
     /// Tasks that it completed.

@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BulkAnswer, BulkLine,
-    Capability, CapabilityDefinition, Decision, DoneReport, Escalation, Event, Events, FailReport, Health,
-    MadeToken, MoveTo, NewDependency, NewProject, NewReservation, NewToken, NextRequest, Notice, NoticesRead,
-    Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation,
-    RenewReservation, Report, Reservation, SavedReport, StartReport, Status, Task, TaskSubmission, Token,
-    Tree, Why, WhyNot,
+    Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BrokenEdge, BulkAnswer,
+    BulkLine, Capability, CapabilityDefinition, Decision, DoneReport, EdgeName, Escalation, Event, Events,
+    FailReport, Health, MadeToken, MoveTo, NewDependency, NewProject, NewReservation, NewToken, NextRequest,
+    Notice, NoticesRead, Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport,
+    ReleaseReservation, RenewReservation, Report, Reservation, Restoration, SavedReport, StartReport, Status,
+    Task, TaskSubmission, Token, Tree, Why, WhyNot,
 };
 
 /// Why a request has no answer.
@@ -310,8 +310,29 @@ impl Client {
 
     /// Adds an edge.
     pub fn add_dependency(&self, task: &str, on: &str, kind: &str) -> Result<Ack> {
-        let edge = NewDependency { on: on.to_owned(), kind: kind.to_owned() };
+        self.add_edge(task, on, kind, "declared")
+    }
+
+    /// Adds an edge that comes from a file; where it closes a cycle, that is broken.
+    pub fn import_dependency(&self, task: &str, on: &str, kind: &str) -> Result<Ack> {
+        self.add_edge(task, on, kind, "imported")
+    }
+
+    fn add_edge(&self, task: &str, on: &str, kind: &str, source: &str) -> Result<Ack> {
+        let edge = NewDependency { on: on.to_owned(), kind: kind.to_owned(), source: source.to_owned() };
         self.post(&task_path(task, "/dependencies"), &edge)
+    }
+
+    /// Puts an edge back that was taken out of a cycle; `instead` names the edge of the cycle that goes for it.
+    pub fn restore_dependency(&self, task: &str, on: &str, instead: Option<EdgeName>) -> Result<Ack> {
+        let path = task_path(task, &format!("/dependencies/{}/restore", escaped(on)));
+        self.post(&path, &Restoration { instead })
+    }
+
+    /// Returns the edges that were taken out of cycles; those in one state, or all.
+    pub fn cycles(&self, state: Option<&str>) -> Result<Vec<BrokenEdge>> {
+        let state = state.map(|state| format!("&state={state}")).unwrap_or_default();
+        self.all(&format!("/v1/cycles?limit=1000{state}"))
     }
 
     /// Takes an edge away.

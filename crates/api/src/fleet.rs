@@ -115,6 +115,21 @@ pub struct Status {
     pub health: SystemHealth,
     /// The policy's version.
     pub policy_version: u32,
+    /// What looks at the fleet by itself, how often, and when next.
+    #[serde(default)]
+    pub monitors: Vec<Monitor>,
+}
+
+/// Something that looks at the fleet by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Monitor {
+    /// `task` (leases, ack times, what was set aside) or `workload` (balancing).
+    pub name: String,
+    /// How often it looks.
+    pub period_ms: i64,
+    /// When it looks next, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A page of a list.

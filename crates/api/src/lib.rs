@@ -8,6 +8,7 @@ pub mod client;
 mod agent;
 mod bulk;
 mod capability;
+mod cycle;
 mod event;
 mod fleet;
 mod orchestration;
@@ -23,15 +24,18 @@ pub use agent::{Agent, AgentRegistration, Alive, Assignment, Assignments, NextRe
 pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine, ReadLine};
 pub use capability::{Capability, CapabilityDefinition, Evidence, RequiredCapability};
 pub use client::{Client, ClientError};
+pub use cycle::{BrokenEdge, EdgeName, Restoration};
 pub use event::{Event, Events};
 pub use fleet::{
-    AgentTotals, Decision, Escalation, Health, NewProject, Offer, Page, Project, Status, TaskTotals,
+    AgentTotals, Decision, Escalation, Health, Monitor, NewProject, Offer, Page, Project, Status, TaskTotals,
 };
 pub use orchestration::{
     AgentLine, Bottleneck, HealthPart, KindTimes, Performance, Rates, Recommendation, Report, SavedReport,
     SystemHealth, TaskMetrics,
 };
-pub use policy::{AckTimes, HealthWeights, Policy, Redispatch, Reporting, Reserving, Stalls, Weights};
+pub use policy::{
+    AckTimes, Balancing, HealthWeights, Policy, Redispatch, Reporting, Reserving, Stalls, Weights,
+};
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};
 pub use reservation::{NewReservation, ReleaseReservation, RenewReservation, Reservation, ResourceNeed};
@@ -40,4 +44,6 @@ pub use task::{
     TaskSubmission, Tree,
 };
 pub use token::{MadeToken, NewToken, Token};
-pub use why::{AsOf, Decided, NotCandidate, Part, Placement, Scored, Standing, Why, WhyNot};
+pub use why::{
+    AsOf, Decided, LoadOf, MovedFrom, NotCandidate, Part, Placement, Scored, Standing, Why, WhyNot,
+};

@@ -193,6 +193,60 @@ pub struct Policy {
     /// When a task counts as being handed out and taken back over and over. The founding values where absent.
     #[serde(default)]
     pub redispatch: Redispatch,
+    /// `break` or `escalate`: what becomes of a cycle of declared edges that an import brings in. Default `break`.
+    #[serde(default = "break_cycles")]
+    #[schema(pattern = "^(break|escalate)$")]
+    pub cycles: String,
+    /// How load is evened out.
+    #[serde(default)]
+    pub balancing: Balancing,
+}
+
+/// How load is evened out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Balancing {
+    /// How often it is looked at, where anything has changed.
+    pub period_ms: i64,
+    /// Overloaded is whose utilization is above this many times the average.
+    #[schema(minimum = 1, maximum = 10)]
+    pub overload: f64,
+    /// And is at least this.
+    #[schema(minimum = 0, maximum = 1)]
+    pub overload_min: f64,
+    /// Underloaded is whose utilization is below this share of the average.
+    #[schema(minimum = 0, maximum = 1)]
+    pub underload: f64,
+    /// Percent done up to which started work may still be moved.
+    #[schema(minimum = 0, maximum = 100)]
+    pub progress_max_percent: u8,
+    /// How long a task that was moved stays where it is.
+    pub cooling_ms: i64,
+    /// How often a task may be moved; with 0 nothing is balanced.
+    #[schema(minimum = 0, maximum = 100)]
+    pub max_moves: u32,
+    /// The capability match that a recipient must exceed, strictly.
+    #[schema(minimum = 0, maximum = 1)]
+    pub match_min: f64,
+}
+
+impl Default for Balancing {
+    fn default() -> Self {
+        Self {
+            period_ms: 60_000,
+            overload: 1.5,
+            overload_min: 0.5,
+            underload: 0.5,
+            progress_max_percent: 10,
+            cooling_ms: 600_000,
+            max_moves: 2,
+            match_min: 0.7,
+        }
+    }
+}
+
+fn break_cycles() -> String {
+    "break".to_owned()
 }
 
 fn on() -> String {

@@ -353,6 +353,14 @@ pub struct NewDependency {
     #[serde(default = "blocks")]
     #[schema(pattern = "^(blocks|related|discovered_from|parent_child)$")]
     pub kind: String,
+    /// `declared` (a cycle is refused; the default), `imported` or `inferred` (the cycle is broken, with a record).
+    #[serde(default = "declared")]
+    #[schema(pattern = "^(declared|imported|inferred)$")]
+    pub source: String,
+}
+
+fn declared() -> String {
+    "declared".to_owned()
 }
 
 fn blocks() -> String {

@@ -44,8 +44,11 @@ pub struct NotCandidate {
 /// How the present or last owner was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Placement {
-    /// `placed` (by score), `claimed`, `by_hand` or `moved`.
+    /// `placed` (by score), `claimed`, `by_hand`, or `moved` from another agent.
     pub decision: String,
+    /// From whom it was moved, and how both stood, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<MovedFrom>,
     /// When.
     pub at: String,
     /// Where in the log.
@@ -58,10 +61,39 @@ pub struct Placement {
     pub policy_version: u32,
     /// The version of the scoring formula of the decision.
     pub scorer_version: u32,
-    /// What the score had to exceed.
+    /// What the score had to exceed; 0 for what was moved.
     pub threshold: f64,
     /// The best candidates at that moment, the chosen one first, at most three.
     pub considered: Vec<Scored>,
+}
+
+/// From whom a task was moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MovedFrom {
+    /// Who had it.
+    pub agent: String,
+    /// `balancing` or `by_hand`.
+    pub cause: String,
+    /// How the one that had it stood before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<LoadOf>,
+    /// How the one that got it stood before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<LoadOf>,
+    /// The average utilization of the active agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<f64>,
+}
+
+/// How much an agent had.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LoadOf {
+    /// Tasks that it owned.
+    pub tasks: u32,
+    /// Tasks that it might own.
+    pub max_concurrent_tasks: u32,
+    /// One by the other.
+    pub utilization: f64,
 }
 
 /// How everybody stands for a waiting task now.

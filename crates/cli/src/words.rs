@@ -74,6 +74,16 @@ pub fn age(time: &str) -> String {
     }
 }
 
+/// Reads an edge: the one that waits, and what it waits for.
+pub fn edge(text: &str) -> Result<kapell_api::EdgeName, String> {
+    match text.split_once(',') {
+        Some((task, on)) if !task.is_empty() && !on.is_empty() => {
+            Ok(kapell_api::EdgeName { task: task.to_owned(), on: on.to_owned() })
+        }
+        _ => Err(format!("`{text}` is no edge; allowed is TASK,ON such as T-3,T-2")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ mod tasks;
 
 use kapell_model::{TaskId, limits};
 
+use crate::cycle::BrokenEdge;
 use crate::escalation::{Escalation, Subject};
 use crate::event::{Event, Record};
 use crate::keys::Keyed;
@@ -84,6 +85,20 @@ impl State {
                 self.dependency_added(*task, *on, *kind, *inferred);
             }
             Event::DependencyWaived { task, on } => self.dependency_waived(*task, *on),
+            Event::CycleBroken { task, on, inferred, cycle, closed_by, because } => {
+                self.cycle_broken(BrokenEdge {
+                    task: *task,
+                    on: *on,
+                    inferred: *inferred,
+                    cycle: cycle.clone(),
+                    closed_by: *closed_by,
+                    because: *because,
+                    at: record.at,
+                    position: record.position,
+                    restored: None,
+                });
+            }
+            Event::DependencyRestored { task, on } => self.dependency_restored(*task, *on),
             Event::OfferMade { offer, task, agent, assignment, result } => {
                 self.offers.push(Offer {
                     id: *offer,

@@ -229,6 +229,17 @@ pub enum Command {
         on: TaskRef,
         /// In which way.
         kind: DependencyKind,
+        /// Who vouches for it.
+        source: EdgeSource,
+    },
+    /// A manager: puts an edge back that was taken away because it closed a cycle.
+    RestoreDependency {
+        /// The dependent.
+        task: TaskRef,
+        /// What it is to wait for again.
+        on: TaskRef,
+        /// The edge of the cycle that goes instead, the dependent first.
+        instead: Option<(TaskRef, TaskRef)>,
     },
     /// A manager: takes an edge away, so that the dependent no longer waits for it.
     WaiveDependency {
@@ -303,6 +314,17 @@ pub enum Command {
         /// How.
         note: Text,
     },
+}
+
+/// Where an edge comes from. A person hears of a cycle and can think again; a file and a text cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EdgeSource {
+    /// Somebody says so now: a cycle is refused.
+    Declared,
+    /// A file says so: declared, and a cycle is broken.
+    Imported,
+    /// It was read out of a text: less trusted, and a cycle is broken.
+    Inferred,
 }
 
 /// A policy, and the version that its writer had seen.

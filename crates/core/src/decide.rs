@@ -7,6 +7,7 @@ pub(crate) mod agents;
 mod analysis;
 mod capabilities;
 mod clock;
+mod cycles;
 mod graph;
 mod moves;
 mod offers;
@@ -71,7 +72,12 @@ impl State {
             Command::LookAtHealth => Ok(self.look_at_health(now, out)),
             Command::CheckProgress => Ok(self.check_progress(now, out)),
             Command::ResumeServing { away } => Ok(self.resume_serving(*away, out)),
-            Command::AddDependency { task, on, kind } => self.add_dependency(task, on, *kind, out),
+            Command::AddDependency { task, on, kind, source } => {
+                self.add_dependency(task, on, *kind, *source, out)
+            }
+            Command::RestoreDependency { task, on, instead } => {
+                self.restore_dependency(task, on, instead.as_ref(), out)
+            }
             Command::WaiveDependency { task, on } => self.waive_dependency(task, on, out),
             Command::AcceptOffer { offer } => self.accept_offer(*offer, out),
             Command::DeclineOffer { offer, reason } => self.decline_offer(*offer, reason, out),

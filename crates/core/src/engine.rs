@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use kapell_model::{
-    AgentId, AssignmentId, Claims, Considered, EscalationId, Gate, Name, OfferId, Placement, Placer, Plan,
-    PlanItem, Position, Priority, Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word, fit, limits,
+    AgentId, AssignmentId, Claims, Considered, EscalationId, Gate, Moment, Name, OfferId, Placement, Placer,
+    Plan, PlanItem, PlanKind, Position, Priority, Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word,
+    fit, limits, relieves,
 };
 use serde::{Deserialize, Serialize};
 
@@ -251,7 +252,7 @@ impl<P: Placer> Engine<P> {
         let (mut applied, mut dropped) = (0, Vec::new());
         for item in &plan.items {
             let mut events = Vec::new();
-            match self.state.judge_item(item, &mut events) {
+            match self.state.judge_item(plan.kind, item, step.at, &mut events) {
                 Ok(()) => {
                     applied += 1;
                     events.into_iter().for_each(|event| self.emit(step, event));
@@ -478,7 +479,13 @@ impl State {
     }
 
     /// Judges one item of a plan; puts what follows into `out`, or says why it falls away.
-    fn judge_item(&self, item: &PlanItem, out: &mut Vec<Event>) -> Result<(), String> {
+    fn judge_item(
+        &self,
+        kind: PlanKind,
+        item: &PlanItem,
+        now: Moment,
+        out: &mut Vec<Event>,
+    ) -> Result<(), String> {
         let task = self.tasks.get(item.task()).ok_or("there is no such task")?;
         let agent = self.agents.get(item.agent().index()).ok_or("there is no such agent")?;
         match item {
@@ -501,6 +508,13 @@ impl State {
         };
         if let Some(obstacle) = obstacle {
             return Err(self.resource_held(&obstacle, self.at).to_string());
+        }
+        if let (PlanKind::Balance, PlanItem::Move { from, to, .. }) = (kind, item) {
+            self.transferable(task, now)?;
+            let loads = self.move_loads(*from, *to);
+            if !relieves(loads.from, loads.to) {
+                return Err("it would not make the larger utilization smaller any more".to_owned());
+            }
         }
         match item {
             PlanItem::Place(Placement { considered, .. }) => {

@@ -23,6 +23,8 @@ pub enum EscalationKind {
     Stalled,
     /// A task that is handed out and taken back over and over.
     RedispatchLoop,
+    /// Declared edges close a cycle, and the policy wants a person to decide.
+    CircularDependency,
 }
 
 impl EscalationKind {
@@ -35,6 +37,7 @@ impl EscalationKind {
             Self::HealthLow => "health_low",
             Self::Stalled => "stalled",
             Self::RedispatchLoop => "redispatch_loop",
+            Self::CircularDependency => "circular_dependency",
         }
     }
 
@@ -58,7 +61,8 @@ impl EscalationKind {
             | Self::TaskFailed
             | Self::HealthLow
             | Self::Stalled
-            | Self::RedispatchLoop => "agent_manager",
+            | Self::RedispatchLoop
+            | Self::CircularDependency => "agent_manager",
         }
     }
 }
@@ -180,6 +184,13 @@ impl State {
     pub(crate) fn settled_by(&self, event: &Event) -> Vec<Event> {
         if self.open_escalations.is_empty() {
             return Vec::new();
+        }
+        if let Event::DependencyRestored { task, on } = event {
+            let kinds = self.escalated(*task).filter(|(kind, _)| *kind == EscalationKind::CircularDependency);
+            let note = own_text(&format!("{task} waits for {on} again"));
+            return kinds
+                .map(|(_, escalation)| Event::EscalationSettled { escalation, note: note.clone() })
+                .collect();
         }
         let name = |agent: &AgentId| &self.agent(*agent).spec.name;
         let (task, note) = match event {

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Analysis, CapabilitySpec};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::contention::WaitsFor;
+use crate::cycle::BreakCause;
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
 use crate::health::Health;
+use crate::load::MoveLoads;
 use crate::notice::NoticeKind;
 use crate::stall::StallCause;
 
@@ -286,6 +288,8 @@ events! {
         cause: MoveCause,
         #[serde(default, skip_serializing_if = "absent")]
         note: Option<Text>,
+        #[serde(default, skip_serializing_if = "absent")]
+        loads: Option<MoveLoads>,
         policy: u32,
         scorer: u32,
         considered: Vec<Considered>,
@@ -352,6 +356,19 @@ events! {
     }
     /// An edge was taken away.
     DependencyWaived = "dependency.waived" { task: TaskId, on: TaskId }
+    /// An edge was taken away, or not let in, because a cycle would have been closed. `cycle` begins and ends with the
+    /// dependent of the edge that would have closed it.
+    CycleBroken = "cycle.broken" {
+        task: TaskId,
+        on: TaskId,
+        #[serde(default, skip_serializing_if = "no")]
+        inferred: bool,
+        cycle: Vec<TaskId>,
+        closed_by: (TaskId, TaskId),
+        because: BreakCause,
+    }
+    /// An edge that was taken out of a cycle was put back.
+    DependencyRestored = "dependency.restored" { task: TaskId, on: TaskId }
     /// A late result is kept beside its task.
     OfferMade = "offer.made" {
         offer: OfferId,

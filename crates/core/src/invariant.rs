@@ -148,6 +148,21 @@ pub const ALL: &[Invariant] = &[
         says: "reservations and waits are listed by agent, task and end as they are",
         check: reservations::shares_agree,
     },
+    Invariant {
+        id: "no-cycles",
+        says: "no tasks that are not completed wait for each other in a circle",
+        check: no_cycles,
+    },
+    Invariant {
+        id: "broken-gates-nothing",
+        says: "an edge that was taken out of a cycle gates nothing until it is put back",
+        check: broken_gates_nothing,
+    },
+    Invariant {
+        id: "loads-agree",
+        says: "the utilizations are those of the agents that are online and not draining",
+        check: loads_agree,
+    },
 ];
 
 /// Checks every promise.
@@ -398,6 +413,57 @@ fn situation_agrees(state: &State) -> Result<(), String> {
                 agent.spec.name, view.active, view.max
             ));
         }
+    }
+    Ok(())
+}
+
+fn no_cycles(state: &State) -> Result<(), String> {
+    let open = |id: &kapell_model::TaskId| state.task(*id).state() != TaskState::Completed;
+    let tasks = || state.tasks().iter().filter(|task| open(&task.id));
+    let mut waits: std::collections::BTreeMap<_, _> =
+        tasks().map(|task| (task.id, task.gates().filter(open).count())).collect();
+    let mut free: Vec<_> = tasks().map(|task| task.id).filter(|id| waits[id] == 0).collect();
+    while let Some(id) = free.pop() {
+        waits.remove(&id);
+        for dependent in &state.task(id).dependents {
+            if let Some(left) = waits.get_mut(dependent) {
+                *left -= 1;
+                if *left == 0 {
+                    free.push(*dependent);
+                }
+            }
+        }
+    }
+    match waits.keys().next() {
+        Some(first) => {
+            Err(format!("{} tasks are in a circle or wait for one, {first} among them", waits.len()))
+        }
+        None => Ok(()),
+    }
+}
+
+fn broken_gates_nothing(state: &State) -> Result<(), String> {
+    for task in state.tasks().iter() {
+        if let Some(edge) = task.edges.iter().find(|edge| edge.broken && edge.gates()) {
+            return Err(format!("{} waits for {} all the same", task.id, edge.on));
+        }
+    }
+    Ok(())
+}
+
+fn loads_agree(state: &State) -> Result<(), String> {
+    let active = state.agents().iter().filter(|agent| agent.state == AgentState::Online && !agent.draining);
+    let mut expected: Vec<_> = active
+        .map(|agent| {
+            let (active, max) = (agent.tasks.len() as u64, u64::from(agent.spec.max_concurrent));
+            (kapell_model::Ratio::of(active, max), agent.id)
+        })
+        .collect();
+    expected.sort_unstable();
+    let loads = state.situation.loads();
+    let sum: u64 = expected.iter().map(|(utilization, _)| u64::from(utilization.as_micros())).sum();
+    if !loads.ascending().eq(expected.iter().copied()) || loads.average().sum != sum {
+        return Err(format!("{expected:?} is so, {:?} is kept", loads.ascending().collect::<Vec<_>>()));
     }
     Ok(())
 }

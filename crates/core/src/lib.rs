@@ -11,6 +11,7 @@ mod apply;
 mod churn;
 mod command;
 mod contention;
+mod cycle;
 mod decide;
 mod due;
 mod effort;
@@ -22,8 +23,10 @@ mod history;
 mod index;
 mod keys;
 mod liveness;
+mod load;
 mod map;
 mod metrics;
+mod monitor;
 mod notice;
 mod overlaps;
 mod rejection;
@@ -45,17 +48,20 @@ pub use analysis::{
 };
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{
-    AgentSpec, Closed, Command, InLine, NewPolicy, ProjectSpec, Request, Require, ReservationRef, TaskRef,
-    TaskSpec,
+    AgentSpec, Closed, Command, EdgeSource, InLine, NewPolicy, ProjectSpec, Request, Require, ReservationRef,
+    TaskRef, TaskSpec,
 };
 pub use contention::WaitsFor;
+pub use cycle::{BreakCause, BrokenEdge, cycle_text};
 pub use effort::Learned;
 pub use engine::{Engine, Reply};
 pub use escalation::{Escalation, EscalationKind, Subject};
 pub use event::{Cause, Decision, DecodeError, Dropped, Event, MoveCause, Record, ReleaseCause};
 pub use health::{Health, Share};
 pub use liveness::Liveness;
+pub use load::{Load, MoveLoads};
 pub use metrics::{Completions, Metrics, Tally};
+pub use monitor::WorkloadMonitor;
 pub use notice::{Inbox, Notice, NoticeKind};
 pub use rejection::Rejection;
 pub use reservations::{Obstacle, Reservation, Reservations, Taken, Wait};

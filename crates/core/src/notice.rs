@@ -23,6 +23,8 @@ pub enum NoticeKind {
     ReservationGranted,
     /// Nothing has been heard of the task for too long: say how far it is.
     StatusRequested,
+    /// An edge was taken out of a cycle that one of its tasks is in.
+    CycleBroken,
 }
 
 impl NoticeKind {
@@ -35,6 +37,7 @@ impl NoticeKind {
             Self::ReservationTaken => "reservation_taken",
             Self::ReservationGranted => "reservation_granted",
             Self::StatusRequested => "status_requested",
+            Self::CycleBroken => "cycle_broken",
         }
     }
 }

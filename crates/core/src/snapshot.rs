@@ -3,7 +3,7 @@
 //! Only the facts are written (`MessagePack` with field names, so that a field may be added); everything derived
 //! is made again. A snapshot of another format is not an error of the log: the log is folded from its beginning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Position, Span, TaskId};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::analysis::CapabilitySpec;
+use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::escalation::Escalation;
 use crate::history::History;
@@ -51,6 +52,8 @@ pub struct Facts {
     projects: BTreeMap<Name, Project>,
     offers: Segments<Offer>,
     escalations: Segments<Escalation>,
+    #[serde(default)]
+    broken: VecDeque<Arc<BrokenEdge>>,
     last_assignment: AssignmentId,
     last_notice: NoticeId,
     #[serde(default)]
@@ -97,6 +100,7 @@ impl State {
             projects: self.projects.clone(),
             offers: self.offers.clone(),
             escalations: self.escalations.clone(),
+            broken: self.broken.clone(),
             last_assignment: self.last_assignment,
             last_notice: self.last_notice,
             absent: self.absent,
@@ -173,6 +177,7 @@ impl State {
             state.watch_escalation(id, true);
         }
         state.restore_reservations(facts.reservations);
+        state.broken = facts.broken;
         Ok(state)
     }
 

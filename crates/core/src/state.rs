@@ -1,6 +1,7 @@
 //! The state of one fleet: primary facts, and the indexes derived from them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use kapell_model::{
     AgentId, AssignmentId, EscalationId, Moment, Name, NoticeId, OfferId, Policy, Position, Situation, Span,
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::{Agent, Project};
 use crate::analysis::{CapabilitySpec, Vocabulary};
 use crate::command::TaskRef;
+use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::escalation::{Escalation, Matter};
 use crate::history::History;
@@ -108,6 +110,7 @@ pub struct State {
     pub(crate) projects: BTreeMap<Name, Project>,
     pub(crate) offers: Segments<Offer>,
     pub(crate) escalations: Segments<Escalation>,
+    pub(crate) broken: VecDeque<Arc<BrokenEdge>>,
     pub(crate) last_assignment: AssignmentId,
     pub(crate) last_notice: NoticeId,
     pub(crate) absent: Span,
@@ -171,6 +174,7 @@ impl State {
             projects: BTreeMap::new(),
             offers: Segments::default(),
             escalations: Segments::default(),
+            broken: VecDeque::new(),
             last_assignment: AssignmentId(0),
             last_notice: NoticeId(0),
             absent: Span(0),

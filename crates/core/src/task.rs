@@ -27,6 +27,12 @@ pub struct Edge {
     /// Read out of the task's text, and so less trusted than what was declared.
     #[serde(default)]
     pub inferred: bool,
+    /// Taken away because it closed a cycle; it is waived then too, and can be put back.
+    #[serde(default)]
+    pub broken: bool,
+    /// Where in the log it came.
+    #[serde(default)]
+    pub added: Position,
 }
 
 impl Edge {

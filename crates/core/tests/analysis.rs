@@ -138,13 +138,13 @@ fn a_text_can_be_read_again_when_more_is_known() {
          submit bd-4
          define sql postgres
          analyse bd-1                                               -> ready
-         said bd-1                                                  -> sql set-aside cycle?depends on bd-2
+         said bd-1                                                  -> sql set-aside cycle?depends on bd-2 -T-2
          analyse bd-3                                               -> blocked
          said bd-3                                                  -> +T-4
          analyse bd-3                                               -> blocked
          undefine sql
          analyse bd-1                                               -> ready
-         said bd-1                                                  -> cycle?depends on bd-2
+         said bd-1                                                  -> -T-2
          policy inference=off
          analyse bd-3                                               -> ready
          said bd-3                                                  -> -T-4

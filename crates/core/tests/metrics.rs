@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    Command, EscalationKind, Event, Record, SNAPSHOT_FORMAT, Share, State, Subject, Tally, TaskRef, TaskSpec,
+    Command, EdgeSource, EscalationKind, Event, Record, SNAPSHOT_FORMAT, Share, State, Subject, Tally,
+    TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentId, AssignmentId, DependencyKind, EscalationId, Moment, Name, OfferId, Policy, Priority, Ratio,
@@ -314,7 +315,12 @@ fn commands() -> impl Strategy<Value = Command> {
             22 => Command::RemoveAgent { agent },
             23 if flag => Command::CheckProgress,
             23 => Command::Tick,
-            24 => Command::AddDependency { task, on, kind: DependencyKind::Blocks },
+            24 => Command::AddDependency {
+                task,
+                on,
+                kind: DependencyKind::Blocks,
+                source: EdgeSource::Declared,
+            },
             25 => Command::WaiveDependency { task, on },
             26 => Command::Move { task, agent, note: None },
             27 if flag => Command::AcceptOffer { offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1) },

@@ -5,11 +5,13 @@ mod scenario;
 use std::sync::Arc;
 
 use kapell_core::{
-    Command, Engine, Event, InLine, Record, ReservationRef, SNAPSHOT_FORMAT, State, TaskSpec, invariant,
+    Command, EdgeSource, Engine, Event, InLine, NewPolicy, Record, ReservationRef, SNAPSHOT_FORMAT, State,
+    TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, DependencyKind, EscalationId, Mode, Moment, Need, OfferId, Placement, Plan,
-    PlanItem, PlanKind, Position, Priority, ReservationId, Span, TaskId, TaskState, Text, WaitId,
+    AgentId, AssignmentId, Cycles, DependencyKind, EscalationId, Mode, Moment, Need, OfferId, Placement,
+    Plan, PlanItem, PlanKind, Policy, Position, Priority, ReservationId, Span, TaskId, TaskState, Text,
+    WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -28,7 +30,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..40_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..46_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -57,7 +59,23 @@ fn commands() -> impl Strategy<Value = Command> {
             19 | 20 => Command::AgentBack { agent },
             21 => Command::ReturnUnfetched { assignments: vec![assignment] },
             22 => Command::Tick,
-            23 => Command::AddDependency { task: task_ref, on, kind: DependencyKind::Blocks },
+            23 => {
+                let source = if flag { EdgeSource::Declared } else { EdgeSource::Imported };
+                Command::AddDependency { task: task_ref, on, kind: DependencyKind::Blocks, source }
+            }
+            41 => {
+                let source = if flag { EdgeSource::Inferred } else { EdgeSource::Imported };
+                Command::AddDependency { task: task_ref, on, kind: DependencyKind::Blocks, source }
+            }
+            42 => {
+                let instead = flag.then(|| (task(u32::try_from(token).unwrap_or(0)), task(first)));
+                Command::RestoreDependency { task: task_ref, on, instead }
+            }
+            43 => {
+                let cycles = if flag { Cycles::Break } else { Cycles::Escalate };
+                let policy = Box::new(Policy { cycles, ..Policy::default() });
+                Command::SetPolicy(NewPolicy { policy, seen: None })
+            }
             24 => Command::WaiveDependency { task: task_ref, on },
             25 => Command::Move { task: task_ref, agent, note: flag.then(text) },
             26 => Command::ApplyPlan(Box::new(plan(who, first, second, flag))),

@@ -3,6 +3,7 @@
 //! Every other room speaks with these. There are no rules here, and no clock: a [`Moment`] is a
 //! number that somebody else read.
 
+mod balancing;
 mod excerpt;
 mod fit;
 mod glob;
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod mention;
 pub mod prose;
 
+pub use balancing::{Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, relieves};
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};
@@ -35,7 +37,9 @@ pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};
 pub use patience::{Redispatch, Stalls};
 pub use plan::{Plan, PlanItem, PlanKind};
-pub use policy::{Ack, Claims, Inference, OnFailedDependency, Policy, PolicyError, Reserving, Weights};
+pub use policy::{
+    Ack, Claims, Cycles, Inference, OnFailedDependency, Policy, PolicyError, Reserving, Weights,
+};
 pub use ratio::{Ratio, RatioError};
 pub use reporting::{HealthWeights, Reporting};
 pub use resource::{Mode, Need, Resource, ResourceError};

@@ -94,6 +94,16 @@ pub const PLAN_ITEMS_MAX: usize = EVENTS_PER_COMMAND_MAX / 2;
 pub const EXCERPT_TASKS_MAX: usize = 100_000;
 /// Notices that an agent's inbox holds, read ones first to go; an agent that has not read so many is not listening.
 pub const NOTICES_PER_AGENT_MAX: usize = 100;
+/// Agents with much that one balancing looks at, most first; the others come next time.
+pub const BALANCE_DONORS_MAX: usize = 1_000;
+/// Agents with little that one balancing looks at, least first.
+pub const BALANCE_RECIPIENTS_MAX: usize = 10_000;
+/// Tasks of one agent that one balancing looks at.
+pub const BALANCE_TASKS_MAX: usize = 100;
+/// Cycles that one edge may close and have broken; one that closes more stays out.
+pub const CYCLES_PER_EDGE_MAX: usize = 100;
+/// Edges taken out of cycles that are remembered with the whole cycle; the log has all of them.
+pub const BROKEN_EDGES_MAX: usize = 10_000;
 /// Idempotency keys remembered: a day at ten new ones a second.
 pub const KEYS_MAX: usize = 1_000_000;
 /// How long an idempotency key is remembered.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::balancing::Balancing;
 use crate::limits;
 use crate::moment::Span;
 use crate::patience::{Redispatch, Stalls};
@@ -127,6 +128,33 @@ impl Reserving {
     }
 }
 
+/// What becomes of an edge that nobody vouches for and that closes a cycle (SEMANTICS 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cycles {
+    /// The least trusted edge of the cycle is taken away.
+    #[default]
+    Break,
+    /// Only inferred edges are taken away; where all are declared, the new one is kept out and somebody is called.
+    Escalate,
+}
+
+impl Cycles {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Break => "break",
+            Self::Escalate => "escalate",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_break(&self) -> bool {
+        *self == Self::Break
+    }
+}
+
 /// The policy of a fleet. Durations are 10 ms to 366 days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -171,6 +199,12 @@ pub struct Policy {
     /// How long reservations last.
     #[serde(default, skip_serializing_if = "Reserving::is_default")]
     pub reservations: Reserving,
+    /// What becomes of cycles that imported and inferred edges close. Default break.
+    #[serde(default, skip_serializing_if = "Cycles::is_break")]
+    pub cycles: Cycles,
+    /// How load is evened out.
+    #[serde(default, skip_serializing_if = "Balancing::is_default")]
+    pub balancing: Balancing,
     /// When a task counts as stalled. Not written where nothing of it was changed, as in logs from before it was there.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stalls: Stalls,
@@ -217,6 +251,8 @@ impl Default for Policy {
             reservations: Reserving::default(),
             stalls: Stalls::default(),
             redispatch: Redispatch::default(),
+            cycles: Cycles::Break,
+            balancing: Balancing::default(),
         }
     }
 }
@@ -266,6 +302,7 @@ impl Policy {
             let allowed = "reservations.ttl_min_ms to reservations.ttl_max_ms";
             return Err(PolicyError { field: "reservations.ttl_ms", given, allowed });
         }
+        self.balancing.check()?;
         self.reporting.check()
     }
 
@@ -308,7 +345,7 @@ impl Policy {
     }
 
     /// Returns every duration with the name of its field.
-    fn durations(&self) -> [(&'static str, Span); 24] {
+    fn durations(&self) -> [(&'static str, Span); 26] {
         let [one, two, three, four, five] = self.estimate_by_complexity;
         [
             ("heartbeat_lease_ms", self.lease_heartbeat),
@@ -319,6 +356,8 @@ impl Policy {
             ("ack_ms.high", self.ack.high),
             ("ack_ms.medium", self.ack.medium),
             ("ack_ms.low", self.ack.low),
+            ("balancing.period_ms", self.balancing.period),
+            ("balancing.cooling_ms", self.balancing.cooling),
             ("retry_backoff_ms", self.retry_backoff),
             ("retry_backoff_max_ms", self.retry_backoff_max),
             ("estimate_hours_by_complexity[0]", one),

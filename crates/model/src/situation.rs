@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::balancing::Loads;
 use crate::excerpt::{Excerpt, Waiting};
 use crate::id::{AgentId, ClassId, Position, TaskId, Word};
 use crate::limits;
@@ -98,6 +99,13 @@ impl AgentView {
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.state == AgentState::Online && !self.draining && self.active < self.max
+    }
+
+    /// Returns the utilization, active / max; nothing where it is not online or draining.
+    #[must_use]
+    pub fn utilization(&self) -> Option<Ratio> {
+        let active = self.state == AgentState::Online && !self.draining;
+        active.then(|| Ratio::of(u64::from(self.active), u64::from(self.max)))
     }
 
     /// Returns the workload value, 1 - active / max (SEMANTICS 3.1).
@@ -235,6 +243,7 @@ pub struct Situation {
     free: Vec<AgentId>,
     standings: Vec<Standing>,
     free_at: Vec<u32>,
+    loads: Loads,
     queues: Vec<Queue>,
     heads: BTreeSet<(QueueKey, ClassId)>,
     vetoes: BTreeMap<TaskId, AgentId>,
@@ -262,6 +271,7 @@ impl Situation {
             free: Vec::new(),
             standings: Vec::new(),
             free_at: Vec::new(),
+            loads: Loads::default(),
             queues: Vec::new(),
             heads: BTreeSet::new(),
             vetoes: BTreeMap::new(),
@@ -276,6 +286,12 @@ impl Situation {
     #[must_use]
     pub fn threshold(&self) -> Ratio {
         self.threshold
+    }
+
+    /// Returns the utilization of the active agents.
+    #[must_use]
+    pub fn loads(&self) -> &Loads {
+        &self.loads
     }
 
     /// Returns the weights of the score.
@@ -496,6 +512,8 @@ impl Situation {
             free: self.free.clone(),
             standings: self.standings.clone(),
             free_at: self.free_at.clone(),
+            // Placing does not look at it.
+            loads: Loads::default(),
             queues: self.queues.iter().map(bare).collect(),
             heads: BTreeSet::new(),
             vetoes: BTreeMap::new(),
@@ -525,6 +543,7 @@ impl Situation {
     pub fn set_policy(&mut self, policy: &Policy) {
         self.threshold = policy.threshold;
         self.weights = policy.weights;
+        self.loads.touch();
         let (performance, cohesion) = (policy.weights.performance, policy.weights.cohesion);
         self.unknown_kind.reweigh(policy.performance_default, performance);
         let kinds = self.kinds.values_mut().map(Arc::make_mut);
@@ -594,6 +613,7 @@ impl Situation {
     }
 
     fn refresh(&mut self, id: AgentId, gained: bool) {
+        self.loads.put(id, self.agents[id.index()].utilization());
         let free = self.agents[id.index()].is_free();
         let at = self.free_at[id.index()];
         if free && at == NOT_FREE {
@@ -632,6 +652,7 @@ impl Situation {
         let queue = &mut self.queues[id.index()];
         Arc::make_mut(&mut queue.class).requires = requires;
         self.roster_version += 1;
+        self.loads.touch();
         if !queue.waiting.is_empty() && !queue.arrived {
             queue.arrived = true;
             self.arrived.push(id);

@@ -7,8 +7,10 @@
 //! - [`score`]: the formula, and who is no candidate;
 //! - [`Greedy`]: the strategy that hands tasks out one by one, in the order of the queue;
 //! - [`Optimal`]: the strategy that plans a whole round at once, the best one;
+//! - [`balance`]: work moved from those who have too much to those who have little;
 //! - [`explain`]: the whole list behind a pick, and what an agent would need.
 
+mod balance;
 mod column;
 mod greedy;
 mod optimal;
@@ -17,6 +19,7 @@ mod podium;
 pub mod explain;
 pub mod score;
 
+pub use balance::balance;
 pub use explain::{Explained, candidates, capability_bar, capability_needed};
 pub use greedy::Greedy;
 pub use optimal::{Optimal, Round, Totals, greedy_round};

@@ -117,6 +117,8 @@ pub struct View<'a> {
     pub state: &'a State,
     /// When each agent was last heard of, asked by id.
     pub liveness: &'a kapell_core::Liveness,
+    /// When the load is looked at.
+    pub workload: &'a kapell_core::WorkloadMonitor,
     /// Now.
     pub now: Moment,
 }
@@ -138,6 +140,8 @@ pub(crate) enum Message {
     Query(Box<dyn FnOnce(&View<'_>) -> Deferred + Send>),
     /// A batch is durable and its replies have left; its rows can be filled again.
     Appended(RowBatch),
+    /// The planner has thought.
+    Planned(Box<kapell_model::Plan>),
     Stop,
 }
 

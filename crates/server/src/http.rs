@@ -129,6 +129,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(reservations::show))
         .routes(routes!(reservations::renew))
         .routes(routes!(reservations::release))
+        .routes(routes!(tasks::restore_dependency))
+        .routes(routes!(fleet::cycles))
         .routes(routes!(why::why))
         .routes(routes!(why::why_not))
         .routes(routes!(reports::start))

@@ -5,6 +5,7 @@ mod fleet;
 mod http;
 mod open;
 mod past;
+mod planner;
 mod saved;
 mod serve;
 mod token;

@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::appender::{Appender, Progress};
 use crate::fleet::{Fleet, QUEUE_MAX};
+use crate::planner;
 use crate::writer::{BATCHES_MAX, Writer};
 
 /// Rows that are decoded at once while the rows before are folded.
@@ -130,14 +131,16 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
         epoch: head.epoch,
         position: head.position,
         fleet: fleet.clone(),
-        writer: queue,
+        writer: queue.clone(),
         progress: Arc::clone(&progress),
         failed: Some(failing),
     };
-    let writer = Writer::new(engine, loaded.snapshot, fleet.clone(), messages, batches, progress);
+    let (jobs, thinking) = crossbeam_channel::bounded(1);
+    let writer = Writer::new(engine, loaded.snapshot, fleet.clone(), messages, (batches, jobs), progress);
     let threads = vec![
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run())?,
         std::thread::Builder::new().name("appender".to_owned()).spawn(move || appender.run(&appends))?,
+        planner::start(thinking, queue)?,
     ];
     Ok(Running { fleet, found, failed: failure, threads })
 }

@@ -101,7 +101,8 @@ impl Past {
                 Point::Time(moment) => moment,
             };
             let liveness = Liveness::new(&state, now);
-            let answer = ask(&View { state: &state, liveness: &liveness, now });
+            let workload = kapell_core::WorkloadMonitor::new(&state, now);
+            let answer = ask(&View { state: &state, liveness: &liveness, workload: &workload, now });
             past.keep(state);
             Ok(answer)
         });

@@ -18,14 +18,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use kapell_core::{
     Command, Engine, Event, Liveness, Notice, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT,
+    WorkloadMonitor,
 };
-use kapell_model::{AgentId, AgentState, CommandId, Moment, Name, NoticeId, Position, TaskState};
+use kapell_model::{
+    AgentId, AgentState, CommandId, Moment, Name, NoticeId, Plan, Policy, Position, Span, TaskState,
+};
 use kapell_plan::Greedy;
 use kapell_store::RowBatch;
 use tokio::sync::oneshot;
 
 use crate::appender::{Batch, Progress, StoredSnapshot};
 use crate::fleet::{Answer, Ask, Deferred, Fleet, Handed, Handout, Line, Message, Refused, View};
+use crate::planner::Job;
 
 /// Events after which no further message is taken into a batch: bounds the time of one append.
 const BATCH_EVENTS_MAX: usize = 20_000;
@@ -41,7 +45,9 @@ const SNAPSHOT_EVENTS_MIN: u64 = 100_000;
 /// snapshots stays a small part of what is written.
 const SNAPSHOT_EVENTS_MAX: u64 = 4_000_000;
 /// The longest pause between two looks at the leases.
-const TICK_MAX: Duration = Duration::from_secs(1);
+const TICK_MAX: Span = Span::seconds(1);
+/// And the shortest.
+const TICK_MIN: Span = Span(5);
 
 struct Waiter {
     agent: AgentId,
@@ -52,6 +58,8 @@ struct Waiter {
 pub(crate) struct Writer {
     engine: Engine<Greedy>,
     liveness: Liveness,
+    workload: WorkloadMonitor,
+    planner: Sender<Job>,
     fleet: Fleet,
     queue: Receiver<Message>,
     appender: Sender<Batch>,
@@ -91,14 +99,17 @@ impl Writer {
         snapshot_at: u64,
         fleet: Fleet,
         queue: Receiver<Message>,
-        appender: Sender<Batch>,
+        (appender, planner): (Sender<Batch>, Sender<Job>),
         progress: Arc<Progress>,
     ) -> Self {
         let start = now();
         let liveness = Liveness::new(engine.state(), start);
+        let workload = WorkloadMonitor::new(engine.state(), start);
         Self {
             engine,
             liveness,
+            workload,
+            planner,
             fleet,
             queue,
             appender,
@@ -163,11 +174,13 @@ impl Writer {
             Message::Lines { lines, answer } => self.lines(lines, answer),
             Message::Next { agent, max, wait, answer } => self.next(&agent, max, wait, answer),
             Message::Query(ask) => {
-                let view = View { state: self.engine.state(), liveness: &self.liveness, now: now() };
+                let (state, liveness, workload) = (self.engine.state(), &self.liveness, &self.workload);
+                let view = View { state, liveness, workload, now: now() };
                 let answer = ask(&view);
                 self.defer(answer);
             }
             Message::Appended(rows) => self.spare.push(rows),
+            Message::Planned(plan) => self.planned(plan),
             Message::Stop => return true,
         }
         false
@@ -417,6 +430,7 @@ impl Writer {
             return;
         }
         self.ticked = at;
+        self.look_at_workload(at);
         for waiters in &self.waiters {
             if let Some(waiter) = waiters.iter().find(|waiter| !waiter.answer.is_closed()) {
                 self.liveness.renew(waiter.agent, at);
@@ -427,21 +441,29 @@ impl Writer {
         }
     }
 
-    /// Returns how often leases are looked at: a quarter of the shortest duration that could lapse.
+    /// Hands the load to the planner, where it is uneven and something has changed.
+    fn look_at_workload(&mut self, at: Moment) {
+        if !self.workload.is_due(self.engine.state(), at) {
+            return;
+        }
+        let Some(view) = self.engine.state().balance_view(at) else {
+            return self.workload.planned(self.engine.state(), 0, at);
+        };
+        // One plan at a time is asked for, so there is always room.
+        let _ = self.planner.try_send(Job::Balance(Box::new(view)));
+    }
+
+    /// Lets a plan be judged, item by item; one without items is nothing that has happened.
+    fn planned(&mut self, plan: Box<Plan>) {
+        self.workload.planned(self.engine.state(), plan.items.len(), now());
+        if !plan.items.is_empty() {
+            self.command(Command::ApplyPlan(plan));
+        }
+    }
+
     fn period(&self) -> Duration {
-        let policy = self.engine.state().policy();
-        let shortest = [
-            policy.lease_heartbeat,
-            policy.lease_grace,
-            policy.ack.critical,
-            policy.retry_backoff,
-            policy.stalls.quiet_min,
-        ]
-        .iter()
-        .map(|span| span.0 / 4)
-        .min();
-        let millis = u64::try_from(shortest.unwrap_or(0)).unwrap_or(0);
-        Duration::from_millis(millis).clamp(Duration::from_millis(5), TICK_MAX)
+        let period = task_period(self.engine.state().policy());
+        Duration::from_millis(u64::try_from(period.0).unwrap_or(0))
     }
 
     fn pause(&self) -> Duration {
@@ -463,6 +485,20 @@ impl Writer {
             error.into_inner().fail();
         }
     }
+}
+
+/// Returns how often leases and the other monitors are looked at: a quarter of the shortest duration that could lapse.
+pub(crate) fn task_period(policy: &Policy) -> Span {
+    let lapses = [
+        policy.lease_heartbeat,
+        policy.lease_grace,
+        policy.ack.critical,
+        policy.retry_backoff,
+        policy.balancing.period,
+        policy.stalls.quiet_min,
+    ];
+    let shortest = lapses.iter().map(|span| span.0 / 4).min().unwrap_or(0);
+    Span(shortest).clamp(TICK_MIN, TICK_MAX)
 }
 
 impl Handed {

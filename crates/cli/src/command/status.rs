@@ -49,6 +49,12 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
         status.escalations_open, status.escalations_overdue, status.offers_open, status.stalled
     ));
     output::line(health(&status.health));
+    let monitors: Vec<String> = status
+        .monitors
+        .iter()
+        .map(|monitor| format!("{} every {}", monitor.name, kapell_model::Span(monitor.period_ms)))
+        .collect();
+    output::line(format!("monitors: {}", monitors.join(", ")));
     if !status.projects.is_empty() {
         let rows = status.projects.iter().map(|project| {
             let tasks = &project.tasks;

@@ -1,6 +1,8 @@
 //! `kapell task`, `ready`, `blocked` and `dep`.
 
-use kapell_api::{Evidence, RequiredCapability, Requirement, ResourceNeed, Task, TaskSubmission, Tree};
+use kapell_api::{
+    BrokenEdge, EdgeName, Evidence, RequiredCapability, Requirement, ResourceNeed, Task, TaskSubmission, Tree,
+};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -329,6 +331,22 @@ pub enum DepVerb {
         /// The one that it waits for
         on: String,
     },
+    /// List the edges that were taken out of cycles, and those that wait for a person
+    Cycles {
+        /// broken, kept_out or restored
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Put an edge back that was taken out of a cycle
+    Restore {
+        /// The one that waits
+        task: String,
+        /// The one that it waits for
+        on: String,
+        /// The edge of the cycle that goes instead, such as T-3,T-2
+        #[arg(long, value_name = "TASK,ON", value_parser = words::edge)]
+        instead: Option<EdgeName>,
+    },
     /// Show what a task waits for
     Tree {
         /// T-12, or its key
@@ -349,6 +367,16 @@ impl DepVerb {
             Self::Add { task, on, kind } => {
                 super::work::told(context, &client.add_dependency(&task, &on, &kind)?)?;
             }
+            Self::Cycles { state } => {
+                let broken = client.cycles(state.as_deref())?;
+                match context.format() {
+                    Format::Json => output::json(&broken)?,
+                    Format::Human => cycles(&broken),
+                }
+            }
+            Self::Restore { task, on, instead } => {
+                super::work::told(context, &client.restore_dependency(&task, &on, instead)?)?;
+            }
             Self::Rm { task, on } => super::work::told(context, &client.waive_dependency(&task, &on)?)?,
             Self::Tree { task, down, depth } => {
                 let tree = client.tree(&task, down, depth)?;
@@ -360,6 +388,22 @@ impl DepVerb {
         }
         Ok(Exit::Ok)
     }
+}
+
+fn cycles(broken: &[BrokenEdge]) {
+    let row = |it: &BrokenEdge| {
+        vec![
+            it.task.clone(),
+            it.on.clone(),
+            it.state.clone(),
+            words::age(&it.at),
+            if it.inferred { "inferred" } else { "declared" }.to_owned(),
+            it.cycle.join(" > "),
+            it.reason.clone(),
+        ]
+    };
+    let rows = broken.iter().map(row).collect();
+    output::table(&["TASK", "WAITED FOR", "STATE", "SINCE", "EDGE", "CYCLE", "BECAUSE"], rows);
 }
 
 fn branch(tree: &Tree, indent: &str) {

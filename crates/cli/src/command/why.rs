@@ -88,15 +88,22 @@ pub fn explained(why: &kapell_api::Why) -> String {
             "moved" => "moved to",
             _ => "assigned by hand to",
         };
+        let how = match &decision.moved {
+            Some(moved) => moved_from(moved),
+            None => how.to_owned(),
+        };
+        let bar = match &decision.moved {
+            Some(_) => String::new(),
+            None => format!("; a placement must score above {}", decision.threshold),
+        };
         text += &format!(
-            "\n{how} {} under {} {} ago (event {}, policy {}, scorer {}); a placement must score above {}\n{}",
+            "\n{how} {} under {} {} ago (event {}, policy {}, scorer {}){bar}\n{}",
             decision.agent,
             decision.assignment,
             words::age(&decision.at),
             decision.position,
             decision.policy_version,
             decision.scorer_version,
-            decision.threshold,
             scores(&decision.considered)
         );
     }
@@ -110,6 +117,18 @@ pub fn explained(why: &kapell_api::Why) -> String {
         }
     }
     text
+}
+
+fn moved_from(moved: &kapell_api::MovedFrom) -> String {
+    let loads = match (&moved.from, &moved.to, moved.average) {
+        (Some(from), Some(to), Some(average)) if moved.cause == "balancing" => format!(
+            " to even the load ({} of {} tasks there, {} of {} here, {average} on average)",
+            from.tasks, from.max_concurrent_tasks, to.tasks, to.max_concurrent_tasks
+        ),
+        _ if moved.cause == "by_hand" => " by hand".to_owned(),
+        _ => format!(" ({})", moved.cause),
+    };
+    format!("moved from {}{loads} to", moved.agent)
 }
 
 fn scores(scored: &[Scored]) -> String {

@@ -34,14 +34,19 @@ impl State {
     }
 
     pub(super) fn dependency_added(&mut self, id: TaskId, on: TaskId, kind: DependencyKind, inferred: bool) {
-        let edge = Edge { on, kind, waived: false, inferred };
+        let edge = Edge { on, kind, waived: false, inferred, broken: false, added: self.position };
+        self.put_edge(id, edge);
+    }
+
+    /// Adds an edge to a task that is there.
+    pub(crate) fn put_edge(&mut self, id: TaskId, edge: Edge) {
         if !edge.gates() {
             self.change(id, |task| task.edges.push(edge));
             return;
         }
         let before = self.leave(id);
         self.tasks[id].edges.push(edge);
-        self.gate(id, on);
+        self.gate(id, edge.on);
         let (position, at) = (self.position, self.at);
         let task = &mut self.tasks[id];
         task.changed = position;
@@ -51,10 +56,10 @@ impl State {
         }
         self.enter(id);
         self.raise_blockers(id);
-        self.watch_dead_end(on);
+        self.watch_dead_end(edge.on);
     }
 
-    pub(super) fn dependency_waived(&mut self, id: TaskId, on: TaskId) {
+    pub(crate) fn dependency_waived(&mut self, id: TaskId, on: TaskId) {
         self.tasks[on].dependents.retain(|&dependent| dependent != id);
         let open = u32::from(self.tasks[on].state() != TaskState::Completed);
         self.change(id, |task| {

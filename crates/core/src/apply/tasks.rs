@@ -27,13 +27,11 @@ impl State {
         (estimate, learned): (Span, Option<Learned>),
         analysis: Option<&Arc<Analysis>>,
     ) {
-        let declared = edges.iter().map(|&(on, kind)| Edge { on, kind, waived: false, inferred: false });
-        let inferred = analysis.into_iter().flat_map(|analysis| &analysis.edges).map(|edge| Edge {
-            on: edge.on,
-            kind: DependencyKind::Blocks,
-            waived: false,
-            inferred: true,
-        });
+        let added = self.position;
+        let edge = |on, kind, inferred| Edge { on, kind, waived: false, inferred, broken: false, added };
+        let declared = edges.iter().map(|&(on, kind)| edge(on, kind, false));
+        let read = analysis.into_iter().flat_map(|analysis| &analysis.edges);
+        let inferred = read.map(|read| edge(read.on, DependencyKind::Blocks, true));
         let task = Task {
             id,
             spec: Arc::clone(spec),

@@ -111,19 +111,15 @@ impl State {
             gone.map(|edge| Event::DependencyWaived { task: id, on: edge.on }).collect();
         let there = |on: TaskId| task.edges.iter().any(|edge| edge.on == on && edge.inferred && edge.gates());
         let mut kept = Vec::with_capacity(read.edges.len());
+        let mut broken = Vec::new();
         for edge in std::mem::take(&mut read.edges) {
             if there(edge.on) {
                 kept.push(edge);
-            } else if self.cycle(id, edge.on).is_some() || self.is_member(edge.on, id) {
+            } else if self.is_member(edge.on, id)
+                || !self.add_breaking(task, edge.on, true, &mut broken, &mut events)
+            {
                 read.passed_over.push(PassedOver { because: Unresolved::Cycle, evidence: edge.evidence });
             } else {
-                let on = edge.on;
-                events.push(Event::DependencyAdded {
-                    task: id,
-                    on,
-                    kind: DependencyKind::Blocks,
-                    inferred: true,
-                });
                 kept.push(edge);
             }
         }

@@ -3,14 +3,14 @@
 use kapell_model::{DependencyKind, TaskId, TaskState, limits};
 
 use super::{invalid, require_state};
-use crate::command::TaskRef;
+use crate::command::{EdgeSource, TaskRef};
 use crate::engine::Reply;
 use crate::event::Event;
 use crate::rejection::Rejection;
 use crate::state::State;
 
 /// A task that nobody owns yet can be made to wait for another one.
-const WAITING: &[TaskState] = &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred];
+pub(super) const WAITING: &[TaskState] = &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred];
 
 impl State {
     pub(super) fn add_dependency(
@@ -18,6 +18,7 @@ impl State {
         reference: &TaskRef,
         on: &TaskRef,
         kind: DependencyKind,
+        source: EdgeSource,
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let task = self.find_task(reference)?;
@@ -36,12 +37,23 @@ impl State {
             });
         }
         if kind == DependencyKind::Blocks {
-            require_state(task, "waiting for another task", WAITING)?;
-            if let Some(cycle) = self.cycle(task.id, on) {
+            // A file's edge into work that has an owner can only be recorded, and only where it would have closed a cycle.
+            let recorded = source != EdgeSource::Declared
+                && task.owner.is_some()
+                && self.cycle_without(task.id, on, &[]).is_some();
+            if !recorded {
+                require_state(task, "waiting for another task", WAITING)?;
+            }
+            if source != EdgeSource::Declared {
+                self.add_breaking(task, on, source == EdgeSource::Inferred, &mut Vec::new(), out);
+                return Ok(Reply::about(task.id));
+            }
+            if let Some(cycle) = self.cycle_without(task.id, on, &[]) {
                 return Err(Rejection::Cycle { task: task.id, on, cycle });
             }
         }
-        out.push(Event::DependencyAdded { task: task.id, on, kind, inferred: false });
+        let inferred = source == EdgeSource::Inferred;
+        out.push(Event::DependencyAdded { task: task.id, on, kind, inferred });
         Ok(Reply::about(task.id))
     }
 
@@ -60,12 +72,18 @@ impl State {
         Ok(Reply::about(task.id))
     }
 
-    /// Returns the cycle that an edge from `task` to `on` would close, beginning and ending with `task`.
+    /// Returns a cycle that an edge from `task` to `on` would close, beginning and ending with `task`, if the edges in `gone`
+    /// were not there.
     ///
     /// Looks from `on` upwards through what is still open; the cost is in what `on` transitively waits for.
-    pub(super) fn cycle(&self, task: TaskId, on: TaskId) -> Option<Vec<TaskId>> {
+    pub(super) fn cycle_without(
+        &self,
+        task: TaskId,
+        on: TaskId,
+        gone: &[(TaskId, TaskId)],
+    ) -> Option<Vec<TaskId>> {
         let mut path = vec![task, on];
-        let mut branches = vec![self.open_gates(on)];
+        let mut branches = vec![self.open_gates(on, gone)];
         let mut seen = std::collections::BTreeSet::from([on]);
         while let Some(branch) = branches.last_mut() {
             match branch.pop() {
@@ -75,7 +93,7 @@ impl State {
                 }
                 Some(next) if seen.insert(next) => {
                     path.push(next);
-                    branches.push(self.open_gates(next));
+                    branches.push(self.open_gates(next, gone));
                 }
                 Some(_) => {}
                 None => {
@@ -87,8 +105,11 @@ impl State {
         None
     }
 
-    fn open_gates(&self, task: TaskId) -> Vec<TaskId> {
-        let task = self.task(task);
-        if task.state() == TaskState::Completed { Vec::new() } else { task.gates().collect() }
+    fn open_gates(&self, id: TaskId, gone: &[(TaskId, TaskId)]) -> Vec<TaskId> {
+        let task = self.task(id);
+        if task.state() == TaskState::Completed {
+            return Vec::new();
+        }
+        task.gates().filter(|&on| !gone.contains(&(id, on))).collect()
     }
 }

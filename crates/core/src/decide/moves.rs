@@ -69,13 +69,18 @@ impl State {
             assignment: kapell_model::AssignmentId(self.last_assignment.0 + 1),
             cause,
             note,
+            loads: Some(self.move_loads(owner.agent, to)),
             policy: self.policy_version,
             scorer: SCORER_VERSION,
             considered,
         });
         let reason = match cause {
-            MoveCause::Balancing => "to even the load".to_owned(),
             MoveCause::Stalled => "no answer about how far it is".to_owned(),
+            MoveCause::Balancing => {
+                let loads = self.move_loads(owner.agent, to);
+                let ((has, of), (other, of_other)) = (loads.from, loads.to);
+                format!("to even the load, {has} of {of} tasks here and {other} of {of_other} there")
+            }
             MoveCause::ByHand => why.map_or_else(|| "by a manager".to_owned(), str::to_owned),
         };
         let text = format!("{} went to `{to_name}`: {reason}; stop working on it", task.id);

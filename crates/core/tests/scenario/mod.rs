@@ -8,6 +8,8 @@
 //! move t1 B | notices A -> moved T-1 | read A N-1
 //! submit t1 title=Tune_postgres label=sql import=blocked_by_t0   words of a text are joined by `_`
 //! define sql postgres .sql | undefine sql | analyse t1
+//! imported t1 t2 | guessed t1 t2 | restore t1 t2 instead=t2,t1 | cycles   an edge of a file, of a text; what was taken out
+//! balance                            -> the moves of a plan, which is applied
 //! settle E-1 | accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
 //! reserve A path:src/**,env:one shared ttl=60s task=t1 wait=5m    -> R-1, or waits as W-1
 //! renew A R-1 | free A R-1 | force R-1
@@ -21,11 +23,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, CapabilitySpec, Command, Engine, Event, InLine, NewPolicy, Record, Request, Require,
-    ReservationRef, State, TaskRef, TaskSpec,
+    AgentSpec, CapabilitySpec, Command, EdgeSource, Engine, Event, InLine, NewPolicy, Record, Request,
+    Require, ReservationRef, State, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    AgentKind, AssignmentId, Claims, CommandId, DependencyKind, Inference, Mode, Moment, Name, Need,
+    AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
     OnFailedDependency, Placer, Policy, Priority, Ratio, Span, Text,
 };
 use kapell_plan::Greedy;
@@ -59,6 +61,13 @@ impl<P: Placer> Scenario<P> {
     /// Plays `text` with another placer.
     pub fn play_with(placer: P, text: &str) -> Self {
         let mut scenario = Self::with(placer);
+        scenario.also(text);
+        scenario
+    }
+
+    /// Plays `text` where the last one ended.
+    pub fn also(&mut self, text: &str) {
+        let scenario = self;
         for (number, line) in text.lines().enumerate() {
             let line = line.split(" #").next().unwrap_or_default().trim();
             if line.is_empty() {
@@ -76,7 +85,6 @@ impl<P: Placer> Scenario<P> {
             }
             kapell_core::invariant::check(scenario.engine.state()).expect("every invariant");
         }
-        scenario
     }
 
     fn line(&mut self, line: &str) -> String {
@@ -84,6 +92,12 @@ impl<P: Placer> Scenario<P> {
         let (verb, rest) = (words[0], &words[1..]);
         if verb == "notices" {
             return self.notices(rest[0]);
+        }
+        if verb == "cycles" {
+            return self.cycles();
+        }
+        if verb == "balance" {
+            return self.balance();
         }
         if verb == "show" {
             return self.show(rest[0]);
@@ -171,6 +185,40 @@ impl<P: Placer> Scenario<P> {
         });
         let shown: Vec<String> = shown.collect();
         if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    }
+
+    /// Lists the edges that were taken out of cycles.
+    fn cycles(&self) -> String {
+        let shown = self.engine.state().broken_edges().map(|broken| {
+            format!(
+                "{} on {}: {}",
+                broken.task,
+                broken.on,
+                match broken.state() {
+                    "broken" => broken.because.as_str(),
+                    other => other,
+                }
+            )
+        });
+        let shown: Vec<String> = shown.collect();
+        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    }
+
+    /// Balances once, and says what has moved.
+    pub fn balance(&mut self) -> String {
+        let Some(view) = self.engine.state().balance_view(Moment(self.now)) else { return "even".to_owned() };
+        let before = self.log.len();
+        self.execute(Command::ApplyPlan(Box::new(kapell_plan::balance(&view))), None).expect("a plan");
+        let name = |agent| self.engine.state().agent(agent).spec.name.clone();
+        let moved = self.log[before..].iter().filter_map(|record| match &record.event {
+            Event::TaskMoved { task, from, agent, .. } => {
+                Some(format!("{task} {}>{}", name(*from), name(*agent)))
+            }
+            Event::PlanApplied { dropped, .. } if !dropped.is_empty() => Some(format!("{dropped:?}")),
+            _ => None,
+        });
+        let moved: Vec<String> = moved.collect();
+        if moved.is_empty() { "nothing".to_owned() } else { moved.join(", ") }
     }
 
     /// Shows what a task's text was taken to say: needs, edges, and what was passed over.
@@ -278,8 +326,16 @@ impl<P: Placer> Scenario<P> {
             "extend" => Command::ExtendReservations,
             "check" => Command::CheckProgress,
             "away" => Command::ResumeServing { away: Span(duration(rest[0])) },
-            "dep" => {
-                Command::AddDependency { task: task(), on: reference(rest[1]), kind: DependencyKind::Blocks }
+            "dep" => edge(rest, EdgeSource::Declared),
+            "imported" => edge(rest, EdgeSource::Imported),
+            "guessed" => edge(rest, EdgeSource::Inferred),
+            "restore" => {
+                let instead = rest.get(2).map(|word| {
+                    let pair = word.strip_prefix("instead=").and_then(|pair| pair.split_once(','));
+                    let (task, on) = pair.expect("instead=t1,t2");
+                    (reference(task), reference(on))
+                });
+                Command::RestoreDependency { task: task(), on: reference(rest[1]), instead }
             }
             "waive" => Command::WaiveDependency { task: task(), on: reference(rest[1]) },
             "cancel" => Command::Cancel { task: task(), reason: reason() },
@@ -316,6 +372,11 @@ pub fn reference(text: &str) -> TaskRef {
 /// Reads a text whose words are joined by `_`.
 fn text(joined: &str) -> Text {
     Text::new(&joined.replace('_', " "), 1_000).expect("a text")
+}
+
+fn edge(words: &[&str], source: EdgeSource) -> Command {
+    let (task, on) = (reference(words[0]), reference(words[1]));
+    Command::AddDependency { task, on, kind: DependencyKind::Blocks, source }
 }
 
 fn duration(text: &str) -> i64 {
@@ -430,6 +491,7 @@ fn policy(word: &str) -> Policy {
         "claims=scored" => policy.claims = Claims::Scored,
         "claims=off" => policy.claims = Claims::Off,
         "inference=off" => policy.inference = Inference::Off,
+        "cycles=escalate" => policy.cycles = Cycles::Escalate,
         "losses=2" => policy.losses_max = 2,
         "aside=5m" => policy.stalls.aside_min = Some(Span::minutes(5)),
         "quiet=5m" => policy.stalls.quiet_min = Span::minutes(5),

@@ -8,7 +8,7 @@ use kapell_core::{
     Agent, Counts, Escalation, Notice, Offer, OfferState, Project, Reply, Reservation, ReservationRef, State,
     Subject, Task,
 };
-use kapell_core::{Evidence, InferredRequire, Unresolved};
+use kapell_core::{BrokenEdge, Evidence, InferredRequire, Unresolved};
 use kapell_model::{AgentId, Gate, Inference, Moment, Need, Policy, Ratio, Reporting, Span, TaskState};
 
 use crate::fleet::{Handed, View};
@@ -76,6 +76,7 @@ pub(crate) fn assignment(handed: &Handed, agent: &str) -> api::Assignment {
 pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
     let last_seen = view.liveness.last_seen(agent.id).filter(|_| agent.seen);
     let lease = agent.lease(view.state.policy());
+    let load = view.state.load(agent.id);
     let mut because = vec![match last_seen {
         Some(seen) => format!("last heard of {} ago; its lease is {lease}", view.now.since(seen)),
         None => "never heard of".to_owned(),
@@ -100,6 +101,9 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
             .map(|(name, score)| (name.to_string(), score.as_decimal()))
             .collect(),
         max_concurrent_tasks: agent.spec.max_concurrent,
+        utilization: load.utilization.as_decimal(),
+        remaining_hours: hours(load.remaining),
+        complexity: load.complexity,
         tasks: agent.tasks.iter().map(shown).collect(),
         completed: agent.completed,
         failed: agent.failed,
@@ -306,6 +310,12 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
             facts.push(format!("raised to {} because {} waits for it", task.effective, source.id));
         }
     }
+    for edge in task.edges.iter().filter(|edge| edge.broken && task.is_open()) {
+        facts.push(format!("does not wait for {}: that closed a cycle; `dep cycles` shows it", edge.on));
+    }
+    if let Some(at) = task.moved_at.filter(|_| task.owner.is_some()) {
+        facts.push(format!("was moved {} times, last {} ago", task.moves, view.now.since(at)));
+    }
     if task.boosted && task.is_open() {
         facts.push(format!("boosted to {} after it lost an owner", task.priority));
     }
@@ -487,6 +497,23 @@ fn held(view: &View<'_>, held: &Reservation) -> api::Reservation {
     }
 }
 
+/// Shows an edge that was taken out of a cycle.
+pub(crate) fn broken_edge(broken: &BrokenEdge) -> api::BrokenEdge {
+    api::BrokenEdge {
+        task: shown(broken.task),
+        on: shown(broken.on),
+        inferred: broken.inferred,
+        cycle: broken.cycle.iter().map(shown).collect(),
+        closed_by: api::EdgeName { task: shown(broken.closed_by.0), on: shown(broken.closed_by.1) },
+        because: broken.because.as_str().to_owned(),
+        reason: broken.because.says().to_owned(),
+        state: broken.state().to_owned(),
+        at: time(broken.at),
+        position: broken.position.0,
+        restored_at: broken.restored.map(time),
+    }
+}
+
 /// Shows an escalation.
 pub(crate) fn escalation(view: &View<'_>, escalation: &Escalation) -> api::Escalation {
     let (state, subject) = (view.state, &escalation.subject);
@@ -549,6 +576,8 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
         .to_owned(),
         estimate_hours_by_complexity: policy.estimate_by_complexity.iter().map(|&span| hours(span)).collect(),
         inference: policy.inference.as_str().to_owned(),
+        cycles: policy.cycles.as_str().to_owned(),
+        balancing: balancing(&policy.balancing),
         reservations: Some(api::Reserving {
             ttl_ms: policy.reservations.ttl.0,
             ttl_min_ms: policy.reservations.ttl_min.0,
@@ -568,6 +597,19 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             pause_max_ms: policy.redispatch.pause_max.0,
         },
         reporting: Some(reporting(&policy.reporting)),
+    }
+}
+
+fn balancing(balancing: &kapell_model::Balancing) -> api::Balancing {
+    api::Balancing {
+        period_ms: balancing.period.0,
+        overload: f64::from(balancing.overload) / f64::from(Ratio::UNIT),
+        overload_min: balancing.overload_min.as_decimal(),
+        underload: balancing.underload.as_decimal(),
+        progress_max_percent: balancing.progress_max,
+        cooling_ms: balancing.cooling.0,
+        max_moves: balancing.moves_max,
+        match_min: balancing.match_min.as_decimal(),
     }
 }
 

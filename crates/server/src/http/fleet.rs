@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use kapell_api::{
-    Ack, Decision, ErrorCode, Escalation, Health, NewProject, Offer, Page, Policy, Problem, Project, Status,
+    Ack, BrokenEdge, Decision, ErrorCode, Escalation, Health, Monitor, NewProject, Offer, Page, Policy,
+    Problem, Project, Status,
 };
 use kapell_core::{Command, OfferState};
 use kapell_model::{Priority, limits};
@@ -63,6 +64,7 @@ fn in_numbers(view: &View<'_>) -> Status {
         escalations_overdue: u32::try_from(state.overdue_escalations(view.now)).unwrap_or(u32::MAX),
         health: orchestration::health(view),
         policy_version: state.policy_version(),
+        monitors: monitors(view),
     }
 }
 
@@ -81,6 +83,15 @@ pub(super) async fn set_policy(door: Door, body: Body<Policy>) -> Result<Json<Ac
     door.require(Access::Manager)?;
     let command = Command::SetPolicy(parse::policy(&body.value)?);
     door.acknowledged(body.fingerprint, None, command).await
+}
+
+fn monitors(view: &View<'_>) -> Vec<Monitor> {
+    let policy = view.state.policy();
+    let next = Some(convert::time(view.workload.next())).filter(|_| policy.balancing.moves_max > 0);
+    vec![
+        Monitor { name: "task".to_owned(), period_ms: crate::writer::task_period(policy).0, next: None },
+        Monitor { name: "workload".to_owned(), period_ms: policy.balancing.period.0, next },
+    ]
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -278,6 +289,21 @@ fn allowed(field: &str, given: Option<&str>, allowed: &[&str]) -> Result<(), Pro
         }
         _ => Ok(()),
     }
+}
+
+/// Lists the edges that were taken out of cycles, or kept out of them, oldest first.
+#[utoipa::path(get, path = "/v1/cycles", params(PageQuery), tag = "fleet",
+    responses((status = 200, body = Page<BrokenEdge>), Refusals))]
+pub(super) async fn cycles(
+    door: Door,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<Page<BrokenEdge>>, Refusal> {
+    query.check_state(&["broken", "kept_out", "restored"])?;
+    let page = door.app.fleet.query(move |view| {
+        let broken = view.state.broken_edges();
+        query.page(broken.map(|broken| (broken.state(), convert::broken_edge(broken))))
+    });
+    Ok(Json(page.await??))
 }
 
 /// Closes an escalation.

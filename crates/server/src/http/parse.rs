@@ -5,11 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kapell_api as api;
 use kapell_api::Problem;
-use kapell_core::{AgentSpec, Closed, Command, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec};
+use kapell_core::{
+    AgentSpec, Closed, Command, EdgeSource, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec,
+};
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Claims, DependencyKind, HealthWeights, Inference, Mode, Moment, Name,
-    NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting,
-    Reserving, ResourceError, Span, Stalls, TaskState, Text, Weights, limits,
+    Ack, AgentKind, AssignmentId, Balancing, Claims, Cycles, DependencyKind, HealthWeights, Inference, Mode,
+    Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio,
+    Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, TaskState, Text, Weights, limits,
 };
 
 use crate::past::Point;
@@ -338,6 +340,11 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         "off" => Inference::Off,
         other => return Err(Problem::field("inference", format!("`{other}`"), "on, off")),
     };
+    let cycles = match policy.cycles.as_str() {
+        "break" => Cycles::Break,
+        "escalate" => Cycles::Escalate,
+        other => return Err(Problem::field("cycles", format!("`{other}`"), "break, escalate")),
+    };
     let estimates: Vec<Span> = policy
         .estimate_hours_by_complexity
         .iter()
@@ -394,6 +401,44 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
             pause: Span(policy.redispatch.pause_ms),
             pause_max: Span(policy.redispatch.pause_max_ms),
         },
+        cycles,
+        balancing: balancing(&policy.balancing)?,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
+}
+
+fn balancing(balancing: &api::Balancing) -> Parsed<Balancing> {
+    let overload = balancing.overload;
+    if !(1.0..=10.0).contains(&overload) {
+        return Err(Problem::field("balancing.overload", overload.to_string(), "1 to 10"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be within bounds"
+    )]
+    let overload = (overload * f64::from(Ratio::UNIT)).round() as u32;
+    Ok(Balancing {
+        period: Span(balancing.period_ms),
+        overload,
+        overload_min: ratio("balancing.overload_min", balancing.overload_min)?,
+        underload: ratio("balancing.underload", balancing.underload)?,
+        progress_max: balancing.progress_max_percent,
+        cooling: Span(balancing.cooling_ms),
+        moves_max: balancing.max_moves,
+        match_min: ratio("balancing.match_min", balancing.match_min)?,
+    })
+}
+
+/// Reads where an edge comes from.
+pub(crate) fn edge_source(field: &str, text: &str) -> Parsed<EdgeSource> {
+    match text {
+        "declared" => Ok(EdgeSource::Declared),
+        "imported" => Ok(EdgeSource::Imported),
+        "inferred" => Ok(EdgeSource::Inferred),
+        other => {
+            let given: String = other.escape_default().take(100).collect();
+            Err(Problem::field(field, format!("`{given}`"), "declared, imported, inferred"))
+        }
+    }
 }

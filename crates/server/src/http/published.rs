@@ -2,10 +2,10 @@
 
 use kapell_api as api;
 use kapell_core::{
-    AgentSpec, Analysis, Dropped, Event, Evidence, Health, ProjectSpec, Record, Share, Subject, TaskSpec,
-    WaitsFor,
+    AgentSpec, Analysis, Dropped, Event, Evidence, Health, MoveLoads, ProjectSpec, Record, Share, Subject,
+    TaskSpec, WaitsFor,
 };
-use kapell_model::{AgentId, Considered, Name, TaskId};
+use kapell_model::{AgentId, Considered, Name, Ratio, TaskId};
 use serde_json::{Map, Value, json};
 
 use super::convert::{hours, needs, policy, time, weight};
@@ -70,6 +70,8 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::TaskAnalysed { task, .. }
         | Event::DependencyAdded { task, .. }
         | Event::DependencyWaived { task, .. }
+        | Event::CycleBroken { task, .. }
+        | Event::DependencyRestored { task, .. }
         | Event::OfferAccepted { task, .. }
         | Event::OfferDeclined { task, .. } => About { task: Some(task), ..none },
         Event::EscalationRaised { ref subject, .. } => match *subject {
@@ -152,11 +154,12 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::TaskReturned { cause, boosted, note, .. } => {
             json!({ "cause": cause, "boosted": boosted, "note": note })
         }
-        Event::TaskMoved { from, ended, cause, note, policy, scorer, considered, .. } => json!({
+        Event::TaskMoved { from, ended, cause, note, loads, policy, scorer, considered, .. } => json!({
             "from": name(*from, names),
             "ended": ended.to_string(),
             "cause": cause.as_str(),
             "note": note,
+            "loads": loads.map(moved_loads),
             "policy_version": policy,
             "scorer_version": scorer,
             "considered": considered.iter().map(|candidate| scored(candidate, names)).collect::<Vec<_>>(),
@@ -194,7 +197,17 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::DependencyAdded { on, kind, inferred, .. } => json!({
             "on": on.to_string(), "kind": kind.as_str(), "inferred": inferred.then_some(true),
         }),
-        Event::DependencyWaived { on, .. } => json!({ "on": on.to_string() }),
+        Event::DependencyWaived { on, .. } | Event::DependencyRestored { on, .. } => {
+            json!({ "on": on.to_string() })
+        }
+        Event::CycleBroken { on, inferred, cycle, closed_by, because, .. } => json!({
+            "on": on.to_string(),
+            "inferred": inferred.then_some(true),
+            "cycle": cycle.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "closed_by": { "task": closed_by.0.to_string(), "on": closed_by.1.to_string() },
+            "because": because.as_str(),
+            "reason": because.says(),
+        }),
         Event::OfferMade { offer, result, .. } => json!({ "offer": offer.to_string(), "result": result }),
         Event::OfferAccepted { offer, .. } => json!({ "offer": offer.to_string() }),
         Event::OfferDeclined { offer, reason, .. } => json!({ "offer": offer.to_string(), "reason": reason }),
@@ -315,6 +328,15 @@ fn waits_for(step: &WaitsFor, names: &Names) -> Value {
         "for": name(step.holder, names),
         "reservation": step.reservation.map(|reservation| reservation.to_string()),
     })
+}
+
+/// Shows how two agents stood before a task went from one to the other.
+fn moved_loads(loads: MoveLoads) -> Value {
+    let side = |(active, max): (u32, u32)| {
+        let utilization = Ratio::of(u64::from(active), u64::from(max));
+        json!({ "tasks": active, "max_concurrent_tasks": max, "utilization": utilization.as_decimal() })
+    };
+    json!({ "from": side(loads.from), "to": side(loads.to), "average": loads.average.as_decimal() })
 }
 
 fn scored(candidate: &Considered, names: &Names) -> Value {

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
-    Ack, AgentChoice, ErrorCode, MoveTo, NewDependency, Offer, Page, Problem, Reason, Task, TaskSubmission,
-    Tree,
+    Ack, AgentChoice, ErrorCode, MoveTo, NewDependency, Offer, Page, Problem, Reason, Restoration, Task,
+    TaskSubmission, Tree,
 };
 use kapell_core::{Command, State, TaskRef};
 use kapell_model::{Name, Priority, TaskId, TaskState, Text, limits};
@@ -195,11 +195,13 @@ by_hand! {
         door.speak_for(&agent)?;
         (Some(agent.clone()), Command::Claim { task, agent })
     };
-    /// Adds an edge. One that would close a cycle is refused with the whole cycle.
+    /// Adds an edge. A declared one that would close a cycle is refused with the whole cycle; for an imported or inferred one
+    /// the cycle is broken, with a record.
     add_dependency, "/v1/tasks/{task}/dependencies", NewDependency, |door, task, value| {
         door.require(Access::Manager)?;
         let kind = parse::dependency_kind("kind", &value.kind)?;
-        (None, Command::AddDependency { task, on: parse::task("on", &value.on)?, kind })
+        let source = parse::edge_source("source", &value.source)?;
+        (None, Command::AddDependency { task, on: parse::task("on", &value.on)?, kind, source })
     };
 }
 
@@ -229,6 +231,29 @@ pub(super) async fn waive_dependency(
     let digest = fingerprint(&format!("waive {task} {on}"), &[]);
     let command = Command::WaiveDependency { task: parse::task("task", &task)?, on: parse::task("on", &on)? };
     door.acknowledged(digest, None, command).await
+}
+
+/// Puts an edge back that was taken out of a cycle. Where it still would close one, `instead` names the edge that goes.
+#[utoipa::path(post, path = "/v1/tasks/{task}/dependencies/{on}/restore", request_body = Restoration, tag = "tasks",
+    params(
+        ("task" = String, Path, description = "the one that waits, T-12 or its key"),
+        ("on" = String, Path, description = "the one that it waits for"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+    ),
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn restore_dependency(
+    door: Door,
+    Path((task, on)): Path<(String, String)>,
+    body: Body<Restoration>,
+) -> Result<Json<Ack>, Refusal> {
+    door.require(Access::Manager)?;
+    let (task, on) = (parse::task("task", &task)?, parse::task("on", &on)?);
+    let instead = body.value.instead.as_ref();
+    let instead = instead
+        .map(|edge| Ok((parse::task("instead.task", &edge.task)?, parse::task("instead.on", &edge.on)?)))
+        .transpose()
+        .map_err(|problem: Problem| Refusal(problem))?;
+    door.acknowledged(body.fingerprint, None, Command::RestoreDependency { task, on, instead }).await
 }
 
 /// Lists the late results that are kept beside a task.

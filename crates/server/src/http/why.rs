@@ -2,9 +2,11 @@
 
 use axum::Json;
 use axum::extract::Path;
-use kapell_api::{AsOf, NotCandidate, Part, Placement, Problem, Scored, Standing, Why, WhyNot};
+use kapell_api::{
+    AsOf, LoadOf, MovedFrom, NotCandidate, Part, Placement, Problem, Scored, Standing, Why, WhyNot,
+};
 use kapell_core::{Event, Record, State, Task};
-use kapell_model::{Considered, Parts, Position, Ratio, SCORER_VERSION, TaskState, Weights};
+use kapell_model::{Considered, Name, Parts, Position, Ratio, SCORER_VERSION, TaskState, Weights};
 use kapell_plan::{candidates, capability_bar, score};
 
 use super::agents::{agent_name, unknown as unknown_agent};
@@ -43,13 +45,13 @@ pub(super) async fn why(
     for position in decisions {
         let Some(record) = door.app.log.record(position).await? else { continue };
         if Some(position) == decided {
-            why.decision = placement(&record, &scored);
+            why.decision = placement(&record, &scored, &names);
         }
         why.decisions.extend(story::decided(&record, &names));
     }
     if let (None, Some(position)) = (&why.decision, decided) {
         let record = door.app.log.record(position).await?;
-        why.decision = record.and_then(|record| placement(&record, &scored));
+        why.decision = record.and_then(|record| placement(&record, &scored, &names));
     }
     why.reasons.extend(why.decision.as_ref().and_then(|decision| mismatch(decision, &why.as_of)));
     Ok(Json(why))
@@ -151,7 +153,7 @@ fn scored(agent: String, parts: &Parts, weights: &Weights) -> Scored {
     }
 }
 
-fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored) -> Option<Placement> {
+fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored, names: &[Name]) -> Option<Placement> {
     let (how, assignment, policy, scorer, threshold, considered) = match &record.event {
         Event::TaskAssigned { assignment, decision, policy, scorer, threshold, considered, .. } => {
             let how = serde_json::to_value(decision).ok()?.as_str()?.to_owned();
@@ -165,6 +167,7 @@ fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored) -> Option
     let considered: Vec<Scored> = considered.iter().map(scored).collect();
     Some(Placement {
         decision: how,
+        moved: moved(record, names),
         at: convert::time(record.at),
         position: record.position.0,
         agent: considered.first().map(|first| first.agent.clone()).unwrap_or_default(),
@@ -173,6 +176,23 @@ fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored) -> Option
         scorer_version: *scorer,
         threshold,
         considered,
+    })
+}
+
+/// Says from whom a task was moved, and how both stood; nothing for other decisions.
+fn moved(record: &Record, names: &[Name]) -> Option<MovedFrom> {
+    let Event::TaskMoved { from, cause, loads, .. } = &record.event else { return None };
+    let load = |(tasks, max): (u32, u32)| LoadOf {
+        tasks,
+        max_concurrent_tasks: max,
+        utilization: Ratio::of(u64::from(tasks), u64::from(max)).as_decimal(),
+    };
+    Some(MovedFrom {
+        agent: names.get(from.index()).map(ToString::to_string).unwrap_or_default(),
+        cause: cause.as_str().to_owned(),
+        from: loads.map(|loads| load(loads.from)),
+        to: loads.map(|loads| load(loads.to)),
+        average: loads.map(|loads| loads.average.as_decimal()),
     })
 }
 
