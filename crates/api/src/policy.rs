@@ -129,6 +129,10 @@ impl Default for Redispatch {
     }
 }
 
+fn greedy() -> String {
+    "greedy".to_owned()
+}
+
 /// The policy. Every duration is 10 ms to 366 days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +151,11 @@ pub struct Policy {
     /// The cohesion where there is no project or no team.
     #[schema(minimum = 0, maximum = 1)]
     pub cohesion_default: f64,
+    /// How free slots are filled: `greedy` (task by task in the order of the queue, at once) or `optimal` (in rounds that
+    /// maximise the total score, priority level by priority level). Default `greedy`.
+    #[serde(default = "greedy")]
+    #[schema(pattern = "^(greedy|optimal)$")]
+    pub strategy: String,
     /// `scored` (a candidate above the threshold gets a ready task, unless an idle one scores higher), `first` (the first
     /// candidate that asks gets it) or `off`.
     #[schema(pattern = "^(scored|first|off)$")]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use kapell_model::{
-    AgentId, AssignmentId, Claims, Considered, EscalationId, Gate, Moment, Name, OfferId, Placement, Placer,
-    Plan, PlanItem, PlanKind, Position, Priority, Ratio, SCORER_VERSION, Situation, TaskId, TaskState, Word,
-    fit, limits, relieves,
+    AgentId, AssignmentId, Claims, Considered, EscalationId, Excerpt, Gate, Moment, Name, OfferId, Placement,
+    Placer, Plan, PlanItem, PlanKind, Position, Priority, Ratio, SCORER_VERSION, Situation, Strategy, TaskId,
+    TaskState, Word, fit, limits, relieves,
 };
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,8 @@ pub struct Engine<P> {
     /// What must happen before an event does.
     ahead: Vec<Event>,
     best: BestInCapability,
+    /// Whether something has changed that the next optimal round should see.
+    round_wanted: bool,
 }
 
 /// Who is best in each capability, as far as anybody has asked under the present roster.
@@ -86,7 +88,14 @@ impl<P: Placer> Engine<P> {
     #[must_use]
     pub fn new(mut state: State, placer: P) -> Self {
         state.resume();
-        Self { state, placer, scratch: Vec::new(), ahead: Vec::new(), best: BestInCapability::default() }
+        Self {
+            state,
+            placer,
+            scratch: Vec::new(),
+            ahead: Vec::new(),
+            best: BestInCapability::default(),
+            round_wanted: false,
+        }
     }
 
     /// Returns the state.
@@ -180,6 +189,19 @@ impl<P: Placer> Engine<P> {
             || !self.state.reservations.stirred.is_empty()
     }
 
+    /// Returns what the next optimal round has to look at, with the last event that is in it, where the policy wants such
+    /// rounds and something has changed since the last one was taken. What it plans comes back as [`Command::ApplyPlan`].
+    pub fn take_round(&mut self) -> Option<(Excerpt, Position)> {
+        let taken = std::mem::take(&mut self.round_wanted) && self.state.policy.strategy == Strategy::Optimal;
+        taken.then(|| (self.state.situation.excerpt(), self.state.position))
+    }
+
+    /// Tells whether a plan has anything to say: it places something, or a critical task waits to hear that it does not.
+    #[must_use]
+    pub fn is_worth_applying(&self, plan: &Plan) -> bool {
+        !plan.items.is_empty() || (plan.kind == PlanKind::Optimal && !self.state.critical_arrivals.is_empty())
+    }
+
     fn emit(&mut self, step: &mut Step<'_>, event: Event) {
         let mut first = std::mem::take(&mut self.ahead);
         self.state.released_before(&event, &mut first);
@@ -252,7 +274,9 @@ impl<P: Placer> Engine<P> {
         let (mut applied, mut dropped) = (0, Vec::new());
         for item in &plan.items {
             let mut events = Vec::new();
-            match self.state.judge_item(plan.kind, item, step.at, &mut events) {
+            let judged = self.state.judge_item(plan.kind, item, step.at, &mut events);
+            let judged = judged.and_then(|()| self.score_anew(&mut events));
+            match judged {
                 Ok(()) => {
                     applied += 1;
                     events.into_iter().for_each(|event| self.emit(step, event));
@@ -267,6 +291,27 @@ impl<P: Placer> Engine<P> {
             }
         }
         self.emit(step, Event::PlanApplied { kind: plan.kind, seen: plan.seen, applied, dropped });
+        if plan.kind == PlanKind::Optimal {
+            // What it placed may have lifted a veto, and its size has a bound: only an empty round is the last.
+            self.round_wanted |= !plan.items.is_empty();
+            self.escalate(step, Some(plan.seen));
+        }
+    }
+
+    /// Brings the score of a placement that was planned some time ago up to date; below the threshold it falls away.
+    fn score_anew(&mut self, placed: &mut [Event]) -> Result<(), String> {
+        let Some(Event::TaskAssigned { task, agent, considered, .. }) = placed.first_mut() else {
+            return Ok(());
+        };
+        let class = self.state.task(*task).class;
+        let now = self.placer.consider(&self.state.situation, class, *agent);
+        let (score, threshold) = (now.parts.total, self.state.situation.threshold());
+        if score <= threshold {
+            return Err(format!("its score is {score} by now, not above {threshold}"));
+        }
+        considered.retain(|other| other.agent != *agent);
+        considered.insert(0, now);
+        Ok(())
     }
 
     /// Does what follows at once: cancels what waits for what will not come, and fills the free slots.
@@ -284,7 +329,10 @@ impl<P: Placer> Engine<P> {
         if step.is_full() {
             return;
         }
-        if self.state.situation.is_unsettled() {
+        if self.state.policy.strategy == Strategy::Optimal {
+            self.round_wanted |= self.state.situation.is_unsettled();
+            self.state.situation.settle();
+        } else if self.state.situation.is_unsettled() {
             self.placer.begin(&self.state.situation);
             while let Some(placement) = self.placer.next(&self.state.situation) {
                 if let Some(event) = self.state.judge(placement) {
@@ -300,7 +348,9 @@ impl<P: Placer> Engine<P> {
         if step.is_full() {
             return;
         }
-        self.escalate(step);
+        if self.state.policy.strategy == Strategy::Greedy {
+            self.escalate(step, None);
+        }
     }
 
     /// Serves those who wait for resources that have become free, in the order of their turns. Ready tasks whose turn came before
@@ -390,10 +440,16 @@ impl<P: Placer> Engine<P> {
         moved.into_iter().for_each(|event| self.emit(step, event));
     }
 
-    /// Raises an escalation for every critical task that has entered the queue and found nobody.
-    fn escalate(&mut self, step: &mut Step<'_>) {
+    /// Raises an escalation for every critical task that has entered the queue and found nobody: in the round just over, or
+    /// in a plan that has seen it as it is.
+    fn escalate(&mut self, step: &mut Step<'_>, seen: Option<Position>) {
         for task in std::mem::take(&mut self.state.critical_arrivals) {
             if self.state.lacks_an_agent(task) {
+                if seen.is_some_and(|seen| self.state.task(task).changed > seen) {
+                    self.state.critical_arrivals.push(task);
+                    self.round_wanted = true;
+                    continue;
+                }
                 let (kind, subject) = (EscalationKind::NoSuitableAgent, Subject::Task(task));
                 let (detail, mut raised) = (self.shortfall(task), Vec::new());
                 self.state.raise(kind, subject, Priority::Critical, &detail, &mut raised);

@@ -538,12 +538,14 @@ fn owned_work_goes_to_another_agent_in_one_step_of_the_fence() {
 #[test]
 fn a_plan_is_judged_item_by_item() {
     let mut scenario = Scenario::play(
-        "agent A rust=0.9 slots=2
-         agent B rust=0.1
+        "policy strategy=optimal
+         agent A rust=0.9 slots=2
+         agent B rust=0.9
          submit t1 needs=rust
          submit t2 needs=rust     -> ready
          submit t3 needs=rust     -> ready
-         submit t4 needs=go       -> ready",
+         submit t4                -> ready
+         assign t1 A",
     );
     let place = |task, agent| {
         PlanItem::Place(Placement { task: TaskId(task), agent: AgentId(agent), considered: Vec::new() })
@@ -572,4 +574,75 @@ fn a_plan_is_judged_item_by_item() {
         "T-1 the task is assigned and not that agent's any more",
     ];
     assert_eq!(dropped, Some((3, reasons.map(str::to_owned).to_vec())));
+}
+
+#[test]
+fn an_optimal_round_gives_the_fleet_more_than_the_order_of_the_queue_would() {
+    Scenario::play(
+        "submit t1 needs=rust
+         submit t2 needs=rust,go
+         agent B rust=0.6
+         agent A rust=0.9 go=0.9
+         show t1                  -> assigned medium B
+         done t1 B
+         done t2 A
+         drain A
+         drain B
+         submit t3 needs=rust
+         submit t4 needs=rust,go
+         resume A
+         show t3                  -> assigned medium A
+         resume B
+         show t4                  -> ready medium",
+    );
+    Scenario::play(
+        "policy strategy=optimal
+         submit t1 needs=rust     -> ready
+         submit t2 needs=rust,go  -> ready
+         agent A rust=0.9 go=0.9
+         agent B rust=0.8
+         show t1                  -> ready medium
+         rounds                   -> 2 placed
+         show t1                  -> assigned medium B
+         show t2                  -> assigned medium A
+         rounds                   -> 0 placed
+         done t2 A                -> completed
+         submit t3 needs=rust     -> ready
+         assign t3 A              -> assigned A
+         rounds                   -> 0 placed",
+    );
+}
+
+#[test]
+fn a_critical_task_calls_only_when_a_round_has_seen_it_and_found_nobody() {
+    let scenario = Scenario::play(
+        "policy strategy=optimal
+         agent A rust=0.9
+         submit t1 needs=rust priority=critical  -> ready
+         rounds                                  -> 1 placed
+         submit t2 needs=go priority=critical    -> ready
+         rounds                                  -> 0 placed
+         rounds                                  -> 0 placed",
+    );
+    assert_eq!(events(&scenario, "escalation.raised"), 1, "for t2 alone, and once");
+}
+
+#[test]
+fn a_placement_that_has_lost_its_score_meanwhile_falls_away() {
+    let mut scenario = Scenario::play(
+        "policy strategy=optimal
+         agent A rust=0.9 slots=2
+         submit t1 needs=rust
+         submit t2 needs=rust",
+    );
+    let place =
+        |task| PlanItem::Place(Placement { task: TaskId(task), agent: AgentId(0), considered: Vec::new() });
+    // The second would be A's second task: 0.9 x 0.4 + 0.5 x 0.3 + 0.7 x 0.2 + 0.5 x 0.1 = 0.70, which is not above it.
+    let plan = Plan { kind: PlanKind::Optimal, seen: Position(4), items: vec![place(1), place(2)] };
+    scenario.execute(Command::ApplyPlan(Box::new(plan)), None).expect("a plan is never refused whole");
+    let dropped = scenario.log.iter().find_map(|record| match &record.event {
+        Event::PlanApplied { dropped, .. } => Some(dropped[0].reason.to_string()),
+        _ => None,
+    });
+    assert_eq!(dropped.as_deref(), Some("its score is 0.70 by now, not above 0.70"));
 }

@@ -38,7 +38,7 @@ pub use name::{Name, NameError, Text, TextError};
 pub use patience::{Redispatch, Stalls};
 pub use plan::{Plan, PlanItem, PlanKind};
 pub use policy::{
-    Ack, Claims, Cycles, Inference, OnFailedDependency, Policy, PolicyError, Reserving, Weights,
+    Ack, Claims, Cycles, Inference, OnFailedDependency, Policy, PolicyError, Reserving, Strategy, Weights,
 };
 pub use ratio::{Ratio, RatioError};
 pub use reporting::{HealthWeights, Reporting};

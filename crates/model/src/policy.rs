@@ -61,6 +61,42 @@ pub enum Claims {
     Off,
 }
 
+/// How free slots are filled (SEMANTICS 3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Task by task in the order of the queue, in the very step that freed a slot or made a task ready.
+    #[default]
+    Greedy,
+    /// In rounds that maximise the total score, priority level by priority level; planned beside the writer.
+    Optimal,
+}
+
+impl Strategy {
+    /// Every strategy.
+    pub const ALL: &'static [Self] = &[Self::Greedy, Self::Optimal];
+
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Greedy => "greedy",
+            Self::Optimal => "optimal",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|strategy| strategy.as_str() == text)
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_greedy(&self) -> bool {
+        *self == Self::Greedy
+    }
+}
+
 /// What becomes of tasks whose dependency failed for good or was cancelled (SEMANTICS 6 and 16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,6 +202,9 @@ pub struct Policy {
     pub performance_default: Ratio,
     /// The cohesion where there is no project or no team. Default 0.5.
     pub cohesion_default: Ratio,
+    /// How free slots are filled. Default greedy.
+    #[serde(default, skip_serializing_if = "Strategy::is_greedy")]
+    pub strategy: Strategy,
     /// Who may claim.
     pub claims: Claims,
     /// Lease of an agent that heartbeats. Default 120 s.
@@ -229,6 +268,7 @@ impl Default for Policy {
             },
             performance_default: Ratio::micros(700_000),
             cohesion_default: Ratio::micros(500_000),
+            strategy: Strategy::Greedy,
             claims: Claims::First,
             lease_heartbeat: Span::seconds(120),
             lease_call: Span::minutes(30),

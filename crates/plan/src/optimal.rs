@@ -25,7 +25,10 @@ mod sync;
 
 use std::collections::BTreeMap;
 
-use kapell_model::{AgentId, ClassId, Excerpt, Placement, Placer, Priority, QueueKey, Ratio, Weights};
+use kapell_model::{
+    AgentId, ClassId, Excerpt, Placement, Placer, Plan, PlanItem, PlanKind, Position, Priority, QueueKey,
+    Ratio, Weights, limits,
+};
 
 use crate::greedy::Greedy;
 use book::{Book, LEVELS, RowId};
@@ -82,6 +85,13 @@ impl Optimal {
         round
     }
 
+    /// Plans a round over what was so at `seen`, as it goes back to the fleet.
+    pub fn propose(&mut self, excerpt: &Excerpt, seen: Position) -> Plan {
+        let items = self.plan(excerpt).placements.into_iter().map(PlanItem::Place);
+        let items = items.take(limits::PLAN_ITEMS_MAX).collect();
+        Plan { kind: PlanKind::Optimal, seen, items }
+    }
+
     /// Finds places for what is left over at a price, and seats the slots that are out.
     fn solve(&mut self) {
         for row in 0..self.book.rows.len() {
@@ -111,7 +121,7 @@ pub fn greedy_round(excerpt: &Excerpt) -> Round {
         situation.take_slot(placement.agent);
         totals[level(&task.key)] += u64::from(placement.considered[0].parts.total.as_micros());
         placements.push(placement);
-        if placements.len() == kapell_model::limits::PLAN_ITEMS_MAX {
+        if placements.len() == limits::PLAN_ITEMS_MAX {
             break;
         }
     }

@@ -135,7 +135,7 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
         progress: Arc::clone(&progress),
         failed: Some(failing),
     };
-    let (jobs, thinking) = crossbeam_channel::bounded(1);
+    let (jobs, thinking) = crossbeam_channel::bounded(planner::JOBS_MAX);
     let writer = Writer::new(engine, loaded.snapshot, fleet.clone(), messages, (batches, jobs), progress);
     let threads = vec![
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run())?,

@@ -3,22 +3,30 @@
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
-use kapell_model::{BalanceView, Plan};
+use kapell_model::{BalanceView, Excerpt, Plan, Position};
+use kapell_plan::Optimal;
 
 use crate::fleet::Message;
+
+/// Jobs that may wait: one of each kind.
+pub(crate) const JOBS_MAX: usize = 2;
 
 /// What is to be thought about.
 pub(crate) enum Job {
     /// How load is evened out.
     Balance(Box<BalanceView>),
+    /// How free slots are filled best, as of that event.
+    Round(Box<Excerpt>, Position),
 }
 
 /// Starts the thread; it ends when the writer lets go of `jobs` or takes nothing any more.
 pub(crate) fn start(jobs: Receiver<Job>, writer: Sender<Message>) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("planner".to_owned()).spawn(move || {
+        let mut optimal = Optimal::new();
         for job in jobs {
             let plan: Plan = match job {
                 Job::Balance(view) => kapell_plan::balance(&view),
+                Job::Round(excerpt, seen) => optimal.propose(&excerpt, seen),
             };
             if writer.send(Message::Planned(Box::new(plan))).is_err() {
                 return;

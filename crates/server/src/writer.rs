@@ -21,7 +21,7 @@ use kapell_core::{
     WorkloadMonitor,
 };
 use kapell_model::{
-    AgentId, AgentState, CommandId, Moment, Name, NoticeId, Plan, Policy, Position, Span, TaskState,
+    AgentId, AgentState, CommandId, Moment, Name, NoticeId, Plan, PlanKind, Policy, Position, Span, TaskState,
 };
 use kapell_plan::Greedy;
 use kapell_store::RowBatch;
@@ -60,6 +60,8 @@ pub(crate) struct Writer {
     liveness: Liveness,
     workload: WorkloadMonitor,
     planner: Sender<Job>,
+    /// Whether the planner has an optimal round.
+    rounding: bool,
     fleet: Fleet,
     queue: Receiver<Message>,
     appender: Sender<Batch>,
@@ -110,6 +112,7 @@ impl Writer {
             liveness,
             workload,
             planner,
+            rounding: false,
             fleet,
             queue,
             appender,
@@ -146,6 +149,7 @@ impl Writer {
             if stopped || self.drain() {
                 break;
             }
+            self.look_at_round();
             self.tick();
         }
         self.finish();
@@ -449,15 +453,29 @@ impl Writer {
         let Some(view) = self.engine.state().balance_view(at) else {
             return self.workload.planned(self.engine.state(), 0, at);
         };
-        // One plan at a time is asked for, so there is always room.
+        // One plan of each kind at a time is asked for, so there is always room.
         let _ = self.planner.try_send(Job::Balance(Box::new(view)));
     }
 
     /// Lets a plan be judged, item by item; one without items is nothing that has happened.
     fn planned(&mut self, plan: Box<Plan>) {
-        self.workload.planned(self.engine.state(), plan.items.len(), now());
-        if !plan.items.is_empty() {
+        match plan.kind {
+            PlanKind::Balance => self.workload.planned(self.engine.state(), plan.items.len(), now()),
+            PlanKind::Optimal => self.rounding = false,
+        }
+        if self.engine.is_worth_applying(&plan) {
             self.command(Command::ApplyPlan(plan));
+        }
+    }
+
+    /// Hands what has changed to the planner, where the policy wants optimal rounds: one at a time, so that all that changes
+    /// meanwhile goes into the next.
+    fn look_at_round(&mut self) {
+        if self.rounding {
+            return;
+        }
+        if let Some((excerpt, seen)) = self.engine.take_round() {
+            self.rounding = self.planner.try_send(Job::Round(Box::new(excerpt), seen)).is_ok();
         }
     }
 

@@ -28,9 +28,9 @@ use kapell_core::{
 };
 use kapell_model::{
     AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
-    OnFailedDependency, Placer, Policy, Priority, Ratio, Span, Text,
+    OnFailedDependency, Placer, Policy, Priority, Ratio, Span, Strategy, Text,
 };
-use kapell_plan::Greedy;
+use kapell_plan::{Greedy, Optimal};
 
 pub struct Scenario<P = Greedy> {
     pub engine: Engine<P>,
@@ -90,6 +90,9 @@ impl<P: Placer> Scenario<P> {
     fn line(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (verb, rest) = (words[0], &words[1..]);
+        if verb == "rounds" {
+            return self.rounds();
+        }
         if verb == "notices" {
             return self.notices(rest[0]);
         }
@@ -114,15 +117,7 @@ impl<P: Placer> Scenario<P> {
         let command = self.command(verb, rest);
         let before = self.log.len();
         let outcome = self.execute(command, None);
-        for record in &self.log[before..] {
-            if let Event::TaskAssigned { task, agent, assignment, .. }
-            | Event::TaskMoved { task, agent, assignment, .. } = &record.event
-            {
-                let state = self.engine.state();
-                let key = state.task(*task).spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
-                self.tokens.insert((key, state.agent(*agent).spec.name.to_string()), *assignment);
-            }
-        }
+        self.note_tokens(before);
         match outcome {
             Err(rejection) => format!("refused: {rejection}"),
             Ok(reply) => {
@@ -173,6 +168,34 @@ impl<P: Placer> Scenario<P> {
         let stall = task.owner.as_ref().and_then(|owner| owner.stall());
         let stall = stall.map_or("", |stall| if stall.unanswered { " unanswered" } else { " stalled" });
         format!("{} {}{}{stall}", task.state(), task.effective, owner.unwrap_or_default())
+    }
+
+    /// Remembers the tokens that were given out since `before`.
+    fn note_tokens(&mut self, before: usize) {
+        for record in &self.log[before..] {
+            if let Event::TaskAssigned { task, agent, assignment, .. }
+            | Event::TaskMoved { task, agent, assignment, .. } = &record.event
+            {
+                let state = self.engine.state();
+                let key = state.task(*task).spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.tokens.insert((key, state.agent(*agent).spec.name.to_string()), *assignment);
+            }
+        }
+    }
+
+    /// Plays optimal rounds until nothing is left to plan, as the planner beside the writer does.
+    pub fn rounds(&mut self) -> String {
+        let (mut optimal, before) = (Optimal::new(), self.log.len());
+        while let Some((excerpt, seen)) = self.engine.take_round() {
+            let plan = optimal.propose(&excerpt, seen);
+            if self.engine.is_worth_applying(&plan) {
+                self.execute(Command::ApplyPlan(Box::new(plan)), None)
+                    .expect("a plan is never refused whole");
+            }
+        }
+        let placed = self.log[before..].iter().filter(|it| it.event.kind() == "task.assigned").count();
+        self.note_tokens(before);
+        format!("{placed} placed")
     }
 
     /// Returns what an agent has not read: `moved T-1, ...`.
@@ -489,6 +512,7 @@ fn policy(word: &str) -> Policy {
     match word {
         "on_failed=cancel" => policy.on_failed_dependency = OnFailedDependency::Cancel,
         "claims=scored" => policy.claims = Claims::Scored,
+        "strategy=optimal" => policy.strategy = Strategy::Optimal,
         "claims=off" => policy.claims = Claims::Off,
         "inference=off" => policy.inference = Inference::Off,
         "cycles=escalate" => policy.cycles = Cycles::Escalate,

@@ -549,6 +549,7 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
         },
         performance_default: policy.performance_default.as_decimal(),
         cohesion_default: policy.cohesion_default.as_decimal(),
+        strategy: policy.strategy.as_str().to_owned(),
         claims: match policy.claims {
             kapell_model::Claims::Scored => "scored",
             kapell_model::Claims::First => "first",

@@ -11,7 +11,8 @@ use kapell_core::{
 use kapell_model::{
     Ack, AgentKind, AssignmentId, Balancing, Claims, Cycles, DependencyKind, HealthWeights, Inference, Mode,
     Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio,
-    Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, TaskState, Text, Weights, limits,
+    Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, Strategy, TaskState, Text, Weights,
+    limits,
 };
 
 use crate::past::Point;
@@ -324,6 +325,7 @@ fn time_of_day(field: &str, text: &str) -> Parsed<Span> {
 
 /// Reads a policy. Ranges are the core's business; here only what has no place inside is refused.
 pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
+    let strategy = word("strategy", &policy.strategy, Strategy::ALL, Strategy::parse, Strategy::as_str)?;
     let claims = match policy.claims.as_str() {
         "scored" => Claims::Scored,
         "first" => Claims::First,
@@ -364,6 +366,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         },
         performance_default: ratio("performance_default", policy.performance_default)?,
         cohesion_default: ratio("cohesion_default", policy.cohesion_default)?,
+        strategy,
         claims,
         lease_heartbeat: Span(policy.heartbeat_lease_ms),
         lease_call: Span(policy.call_lease_ms),

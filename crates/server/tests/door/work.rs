@@ -430,3 +430,37 @@ fn why_can_be_asked_as_of_any_point_of_the_log() {
         "{why}"
     );
 }
+
+#[test]
+fn an_optimal_round_places_what_was_submitted_and_says_why() {
+    let served = Served::start();
+    let mut policy = served.get("/v1/policy");
+    policy["strategy"] = json!("optimal");
+    assert_eq!(served.ask("PUT", "/v1/policy", &policy).0, 200);
+    served.post("/v1/agents", &json!({"name": "ada", "capabilities": {"rust": 0.9, "go": 0.9}}));
+    served.post("/v1/agents", &json!({"name": "bob", "capabilities": {"rust": 0.8}}));
+    for agent in ["ada", "bob"] {
+        assert!(next(&served, agent, 0).is_empty());
+    }
+    let needs = |names: &[&str]| names.iter().map(|it| json!({"capability": it})).collect::<Vec<_>>();
+    served.post("/v1/tasks", &json!({"title": "for either", "requires": needs(&["rust"])}));
+    served.post("/v1/tasks", &json!({"title": "for ada alone", "requires": needs(&["rust", "go"])}));
+    assert_eq!(next(&served, "ada", 20_000).len(), 1, "a waiting agent is answered by a plan too");
+    let owner = |task: &str| served.get(&format!("/v1/tasks/{task}"))["owner"].clone();
+    while owner("T-1").is_null() || owner("T-2").is_null() {
+        // The first round may have seen one task only; then ada has it, and the other one waits for her.
+        if owner("T-1") == "ada" {
+            let handed = served.get("/v1/agents/ada/assignments")["assignments"][0].clone();
+            assert_eq!(report(&served, "done", "ada", &handed, json!({})).0, 200);
+            assert_eq!(next(&served, "ada", 20_000).len(), 1);
+            break;
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!(owner("T-2"), "ada");
+    let why = served.get("/v1/tasks/T-2/why").to_string();
+    assert!(why.contains("0.85") || why.contains("0.9"), "{why}");
+    policy["strategy"] = json!("best");
+    let (status, problem) = served.ask("PUT", "/v1/policy", &policy);
+    assert!(status == 400 && problem.to_string().contains("greedy, optimal"), "{problem}");
+}
