@@ -5,6 +5,7 @@ mod failing;
 mod orchestration;
 mod refusals;
 mod reservations;
+mod roles;
 mod served;
 mod stalls;
 mod work;

@@ -1,0 +1,277 @@
+//! Who may do what: one row for each operation of the served OpenAPI document, tried with every sort of token.
+
+use std::collections::BTreeSet;
+
+use crate::served::Served;
+use serde_json::{Value, json};
+
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
+/// Whom an operation is open to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// Everybody, without a token.
+    Everybody,
+    /// Every valid token.
+    Tokens,
+    /// The agent that it names, managers and admins.
+    Itself,
+    /// Managers and admins; an agent only where it owns the task in question, which ada does not here.
+    Managers,
+    /// Admins.
+    Admins,
+}
+
+use For::{Admins, Everybody, Itself, Managers, Tokens};
+
+/// Method, path of the document, whom it is open to, the path that is tried, its body.
+const TABLE: &[(&str, &str, For, &str, &str)] = &[
+    ("GET", "/v1/health", Everybody, "/v1/health", ""),
+    ("GET", "/v1/errors/{code}", Everybody, "/v1/errors/busy", ""),
+    ("GET", "/v1/status", Tokens, "/v1/status", ""),
+    ("GET", "/v1/report", Tokens, "/v1/report", ""),
+    ("POST", "/v1/report", Managers, "/v1/report", ""),
+    ("GET", "/v1/policy", Tokens, "/v1/policy", ""),
+    ("PUT", "/v1/policy", Managers, "/v1/policy", "POLICY"),
+    ("GET", "/v1/projects", Tokens, "/v1/projects", ""),
+    ("POST", "/v1/projects", Managers, "/v1/projects", r#"{"name":"web"}"#),
+    ("GET", "/v1/capabilities", Tokens, "/v1/capabilities", ""),
+    ("PUT", "/v1/capabilities/{capability}", Managers, "/v1/capabilities/lisp", r#"{"aliases":["scheme"]}"#),
+    ("DELETE", "/v1/capabilities/{capability}", Managers, "/v1/capabilities/lisp", ""),
+    ("GET", "/v1/offers", Tokens, "/v1/offers", ""),
+    ("POST", "/v1/offers/{offer}/accept", Managers, "/v1/offers/O-7/accept", "{}"),
+    ("POST", "/v1/offers/{offer}/decline", Managers, "/v1/offers/O-7/decline", "{}"),
+    ("GET", "/v1/escalations", Tokens, "/v1/escalations", ""),
+    ("POST", "/v1/escalations/{escalation}/settle", Managers, "/v1/escalations/E-9/settle", "{}"),
+    ("GET", "/v1/agents", Tokens, "/v1/agents", ""),
+    ("POST", "/v1/agents", Managers, "/v1/agents", r#"{"name":"eve","role":"developer"}"#),
+    ("GET", "/v1/agents/{agent}", Tokens, "/v1/agents/ada", ""),
+    ("DELETE", "/v1/agents/{agent}", Managers, "/v1/agents/nobody", ""),
+    ("POST", "/v1/agents/{agent}/drain", Managers, "/v1/agents/bob/drain", ""),
+    ("POST", "/v1/agents/{agent}/resume", Managers, "/v1/agents/bob/resume", ""),
+    ("POST", "/v1/agents/{agent}/heartbeat", Itself, "/v1/agents/ada/heartbeat", ""),
+    ("POST", "/v1/agents/{agent}/next", Itself, "/v1/agents/ada/next", "{}"),
+    ("GET", "/v1/agents/{agent}/assignments", Tokens, "/v1/agents/ada/assignments", ""),
+    ("GET", "/v1/agents/{agent}/notices", Tokens, "/v1/agents/ada/notices", ""),
+    ("POST", "/v1/agents/{agent}/notices/read", Itself, "/v1/agents/ada/notices/read", r#"{"up_to":"N-9"}"#),
+    ("GET", "/v1/tasks", Tokens, "/v1/tasks", ""),
+    ("POST", "/v1/tasks", Managers, "/v1/tasks", r#"{"title":"t"}"#),
+    ("GET", "/v1/tasks/{task}", Tokens, "/v1/tasks/one", ""),
+    ("POST", "/v1/tasks/{task}/cancel", Managers, "/v1/tasks/none/cancel", r#"{"reason":"no"}"#),
+    ("POST", "/v1/tasks/{task}/reopen", Managers, "/v1/tasks/one/reopen", r#"{"reason":"again"}"#),
+    ("POST", "/v1/tasks/{task}/assign", Managers, "/v1/tasks/two/assign", r#"{"agent":"ada"}"#),
+    ("POST", "/v1/tasks/{task}/move", Managers, "/v1/tasks/two/move", r#"{"agent":"ada"}"#),
+    ("POST", "/v1/tasks/{task}/claim", Itself, "/v1/tasks/two/claim", r#"{"agent":"ada"}"#),
+    ("POST", "/v1/tasks/{task}/analyse", Managers, "/v1/tasks/two/analyse", ""),
+    ("GET", "/v1/tasks/{task}/offers", Tokens, "/v1/tasks/one/offers", ""),
+    ("GET", "/v1/tasks/{task}/dependencies", Tokens, "/v1/tasks/one/dependencies", ""),
+    ("POST", "/v1/tasks/{task}/dependencies", Managers, "/v1/tasks/two/dependencies", r#"{"on":"none"}"#),
+    ("DELETE", "/v1/tasks/{task}/dependencies/{on}", Managers, "/v1/tasks/two/dependencies/none", ""),
+    ("GET", "/v1/tasks/{task}/why", Tokens, "/v1/tasks/one/why", ""),
+    ("GET", "/v1/tasks/{task}/why-not/{agent}", Tokens, "/v1/tasks/one/why-not/ada", ""),
+    ("POST", "/v1/tasks/{task}/start", Itself, "/v1/tasks/two/start", REPORT),
+    ("POST", "/v1/tasks/{task}/progress", Itself, "/v1/tasks/two/progress", REPORT),
+    ("POST", "/v1/tasks/{task}/done", Itself, "/v1/tasks/two/done", REPORT),
+    (
+        "POST",
+        "/v1/tasks/{task}/fail",
+        Itself,
+        "/v1/tasks/two/fail",
+        r#"{"agent":"ada","assignment":"A-9","reason":"no"}"#,
+    ),
+    ("POST", "/v1/tasks/{task}/release", Itself, "/v1/tasks/two/release", REPORT),
+    ("GET", "/v1/reservations", Tokens, "/v1/reservations", ""),
+    (
+        "POST",
+        "/v1/reservations",
+        Itself,
+        "/v1/reservations",
+        r#"{"agent":"ada","resources":[{"resource":"env:a"}]}"#,
+    ),
+    ("GET", "/v1/reservations/{reservation}", Tokens, "/v1/reservations/R-99", ""),
+    (
+        "POST",
+        "/v1/reservations/{reservation}/renew",
+        Itself,
+        "/v1/reservations/R-99/renew",
+        r#"{"agent":"ada"}"#,
+    ),
+    (
+        "POST",
+        "/v1/reservations/{reservation}/release",
+        Itself,
+        "/v1/reservations/R-99/release",
+        r#"{"agent":"ada"}"#,
+    ),
+    ("GET", "/v1/events", Tokens, "/v1/events", ""),
+    ("GET", "/v1/events/stream", Tokens, "/v1/events/stream?after=none", ""),
+    // Its lines are judged one by one: see `a_line_of_a_bulk_has_the_rights_of_its_token`.
+    ("POST", "/v1/bulk", Tokens, "/v1/bulk", "BULK"),
+    ("GET", "/v1/tokens", Admins, "/v1/tokens", ""),
+    ("POST", "/v1/tokens", Admins, "/v1/tokens", r#"{"access":"viewer"}"#),
+    ("DELETE", "/v1/tokens/{id}", Admins, "/v1/tokens/9999", ""),
+];
+
+const REPORT: &str = r#"{"agent":"ada","assignment":"A-9"}"#;
+
+fn team(served: &Served) {
+    for name in ["ada", "bob"] {
+        served.post("/v1/agents", &json!({"name": name, "role": "developer"}));
+        served.post(&format!("/v1/agents/{name}/heartbeat"), &json!({}));
+    }
+    served.post("/v1/tasks", &json!({"title": "first", "key": "one"}));
+    served.post("/v1/tasks", &json!({"title": "second", "key": "two", "depends_on": ["one"]}));
+}
+
+#[test]
+fn every_operation_of_the_document_has_its_row() {
+    let document: Value = serde_json::from_str(&kapell_server::openapi()).expect("JSON");
+    let mut served = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let open = operation["security"] == json!([{}]);
+            served.insert((method.to_uppercase(), path.clone(), open));
+        }
+    }
+    let rows: BTreeSet<_> = TABLE
+        .iter()
+        .map(|(method, path, whom, _, _)| ((*method).to_owned(), (*path).to_owned(), *whom == Everybody))
+        .collect();
+    assert_eq!(rows.len(), TABLE.len(), "a row stands twice");
+    let missing: Vec<_> = served.difference(&rows).collect();
+    let stale: Vec<_> = rows.difference(&served).collect();
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "without a row: {missing:?}; only in the table: {stale:?}"
+    );
+}
+
+#[test]
+fn every_operation_is_open_to_those_of_its_row_and_nobody_else() {
+    let served = Served::start();
+    team(&served);
+    let (manager, viewer) = (served.token("manager", None), served.token("viewer", None));
+    let (ada, bob) = (served.token("agent", Some("ada")), served.token("agent", Some("bob")));
+    let policy = served.get("/v1/policy").to_string();
+    for (method, path, whom, tried, body) in TABLE {
+        let (headers, body) = match *body {
+            "POLICY" => (&JSON, policy.as_str()),
+            "BULK" => (&[("content-type", "application/x-ndjson")], r#"{"heartbeat":{"agent":"ada"}}"#),
+            body => (&JSON, body),
+        };
+        let rank = match whom {
+            Everybody => 6,
+            Tokens => 5,
+            Itself => 3,
+            Managers => 2,
+            Admins => 1,
+        };
+        let who = [
+            ("admin", served.admin.as_str()),
+            ("manager", &manager),
+            ("ada", &ada),
+            ("bob", &bob),
+            ("viewer", &viewer),
+        ];
+        for (index, (name, token)) in who.into_iter().enumerate() {
+            let (status, answer) = served.send(method, tried, token, headers, body.as_bytes());
+            let what = format!("{name}: {method} {path}: {status} {answer}");
+            if index < rank {
+                // What it may do it may also do wrongly: only "not you" is out of the question.
+                assert!(!matches!(status, 401 | 403 | 405 | 415 | 500..), "{what}");
+            } else {
+                assert_eq!(status, 403, "{what}");
+                assert_eq!(answer["code"], "forbidden", "{what}");
+            }
+        }
+        for token in ["", "wrong", "kpl_0000000000000000000000000000000000000000000000000000000000000000"] {
+            let (status, answer) = served.send(method, tried, token, headers, body.as_bytes());
+            let wanted = if *whom == Everybody { 200 } else { 401 };
+            assert_eq!(status, wanted, "token `{token}`: {method} {path}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_line_of_a_bulk_has_the_rights_of_its_token() {
+    let served = Served::start();
+    team(&served);
+    let (ada, viewer) = (served.token("agent", Some("ada")), served.token("viewer", None));
+    // Line, whether ada may.
+    let table = [
+        (r#"{"register":{"name":"eve","role":"developer"}}"#, false),
+        (r#"{"submit":{"title":"t"}}"#, false),
+        (r#"{"heartbeat":{"agent":"ada"}}"#, true),
+        (r#"{"heartbeat":{"agent":"bob"}}"#, false),
+        (r#"{"next":{"agent":"bob"}}"#, false),
+        (r#"{"read":{"agent":"bob","up_to":"N-1"}}"#, false),
+        (r#"{"start":{"task":"one","agent":"bob","assignment":"A-1"}}"#, false),
+        (r#"{"progress":{"task":"one","agent":"bob","assignment":"A-1"}}"#, false),
+        (r#"{"done":{"task":"one","agent":"bob","assignment":"A-1"}}"#, false),
+        (r#"{"fail":{"task":"one","agent":"bob","assignment":"A-1","reason":"no"}}"#, false),
+        (r#"{"release":{"task":"one","agent":"bob","assignment":"A-1"}}"#, false),
+        (r#"{"reserve":{"agent":"bob","resources":[{"resource":"env:a"}]}}"#, false),
+        (r#"{"renew_reservation":{"reservation":"R-1","agent":"bob"}}"#, false),
+        (r#"{"release_reservation":{"reservation":"R-1","agent":"bob"}}"#, false),
+    ];
+    let lines: Vec<&str> = table.iter().map(|(line, _)| *line).collect();
+    let ndjson = [("content-type", "application/x-ndjson")];
+    for (token, is_ada) in [(&ada, true), (&viewer, false)] {
+        let (status, text) =
+            served.send_text("POST", "/v1/bulk", token, &ndjson, lines.join("\n").as_bytes());
+        assert_eq!(status, 200, "{text}");
+        let answers: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(answers.len(), table.len());
+        for ((line, may), answer) in table.iter().zip(answers) {
+            let refused = answer["error"]["code"] == "forbidden";
+            assert_eq!(refused, !(*may && is_ada), "{line}: {answer}");
+        }
+    }
+}
+
+/// A valid agent that was talked into something: it has another's assignment, and says that it is its own.
+#[test]
+fn an_agent_acts_only_as_itself_and_only_on_what_it_owns() {
+    let served = Served::start();
+    team(&served);
+    let owner = served.get("/v1/tasks/one")["owner"].as_str().expect("an owner").to_owned();
+    let thief = if owner == "ada" { "bob" } else { "ada" };
+    let (own, other) = (served.token("agent", Some(&owner)), served.token("agent", Some(thief)));
+    let next = served.post(&format!("/v1/agents/{owner}/next"), &json!({}));
+    let assignment = next["assignments"][0]["assignment"].clone();
+    let before = served.get("/v1/tasks/one");
+    for verb in ["start", "progress", "done", "fail", "release"] {
+        for (name, wanted) in [(thief, 409), (owner.as_str(), 403)] {
+            let mut body = json!({"agent": name, "assignment": assignment});
+            if verb == "fail" {
+                body["reason"] = json!("no");
+            }
+            let body = body.to_string();
+            let path = format!("/v1/tasks/one/{verb}");
+            let (status, answer) = served.send("POST", &path, &other, &JSON, body.as_bytes());
+            assert_eq!(status, wanted, "{verb} as {name}: {answer}");
+        }
+    }
+    let after = served.get("/v1/tasks/one");
+    assert_eq!((&after["state"], &after["owner"]), (&before["state"], &before["owner"]));
+    assert_eq!(after["result"], Value::Null, "another's word is no result");
+    // A late result is settled by a manager or the present owner, never by who brought it.
+    let brought = json!({"agent": thief, "assignment": "A-99", "result": "mine"}).to_string();
+    let (_, answer) = served.send("POST", "/v1/tasks/one/done", &other, &JSON, brought.as_bytes());
+    if let Some(offer) = answer["offer"].as_str() {
+        let path = format!("/v1/offers/{offer}/accept");
+        assert_eq!(served.send("POST", &path, &other, &JSON, b"{}").0, 403);
+    }
+    // A reservation of another is not renewed or released either.
+    let held = json!({"agent": owner, "resources": [{"resource": "env:staging"}]}).to_string();
+    let (status, held) = served.send("POST", "/v1/reservations", &own, &JSON, held.as_bytes());
+    assert_eq!(status, 201, "{held}");
+    let reservation = held["reservation"].as_str().expect("a reservation").to_owned();
+    for verb in ["renew", "release"] {
+        let path = format!("/v1/reservations/{reservation}/{verb}");
+        let body = json!({"agent": thief}).to_string();
+        let (status, answer) = served.send("POST", &path, &other, &JSON, body.as_bytes());
+        assert_eq!((status, &answer["holder"]), (409, &json!(owner)), "{verb}: {answer}");
+    }
+}
