@@ -48,7 +48,8 @@ impl std::fmt::Display for Format {
 pub struct Imported {
     /// The tasks; each stands after all that it names.
     pub tasks: Vec<TaskSubmission>,
-    /// Relations between tasks that name each other: task, other task, kind. To be added when all are there.
+    /// Relations between tasks that name each other, and waits that close a cycle: task, other task, kind. To be added when
+    /// all are there.
     pub later: Vec<(String, String, String)>,
     /// What became of what.
     pub report: ImportReport,
@@ -326,6 +327,13 @@ mod tests {
         let imported = read_bytes("x", text.as_bytes(), None, true).expect("it is read");
         let counts = imported.report.edges_of("blocks");
         assert_eq!((counts.found, counts.kept, counts.cyclic, counts.dangling), (3, 1, 1, 1));
+        assert_eq!(
+            imported.later,
+            [("b".to_owned(), "a".to_owned(), "blocks".to_owned())],
+            "the server breaks it"
+        );
+        assert_eq!((imported.report.closing.len(), imported.report.left_out.len()), (1, 1));
+        assert!(imported.report.to_string().contains("closes the cycle a -> b -> a"), "{}", imported.report);
     }
 
     #[test]

@@ -40,9 +40,13 @@ impl Import {
         let client = context.client()?;
         let mut refused = submit(&client, &imported.tasks)?;
         for (task, on, kind) in &imported.later {
-            if let Err(error) = client.add_dependency(task, on, kind) {
+            if let Err(error) = client.import_dependency(task, on, kind) {
                 refused.push(format!("{task} {kind} {on}: {error}"));
             }
+        }
+        if !imported.report.closing.is_empty() {
+            let broken = client.cycles(Some("broken"))?.len() + client.cycles(Some("kept_out"))?.len();
+            eprintln!("{broken} edges stand outside of cycles in this fleet; kapell dep cycles shows them");
         }
         for refusal in &refused {
             eprintln!("refused: {}", output::plain(refusal));

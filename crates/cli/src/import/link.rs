@@ -19,7 +19,7 @@ pub struct LaterRelation {
     pub task: String,
     /// Key of the task that it points at.
     pub on: String,
-    /// What it is; never a wait.
+    /// What it is; a wait only where it closes a cycle, which the server breaks.
     pub kind: DependencyKind,
 }
 
@@ -28,7 +28,7 @@ pub struct LaterRelation {
 pub struct Linked {
     /// The tasks; waits, parents and relations name only earlier ones.
     pub tasks: Vec<ImportedTask>,
-    /// Relations that name a later one.
+    /// Relations that name a later one, and waits that close a cycle.
     pub later: Vec<LaterRelation>,
 }
 
@@ -37,8 +37,9 @@ pub struct Linked {
 pub fn link(drafts: Vec<Draft>, report: &mut ImportReport) -> Linked {
     let drafts = without_duplicates(drafts, report);
     let mut edges = resolve(&drafts, report);
+    let mut closing = Vec::new();
     for gating in [DependencyKind::Blocks, DependencyKind::ParentChild] {
-        edges = without_cycles(edges, gating, &drafts, report);
+        edges = without_cycles(edges, gating, &drafts, &mut closing, report);
     }
     for edge in &edges {
         report.edge_kept(edge.source_kind);
@@ -52,7 +53,9 @@ pub fn link(drafts: Vec<Draft>, report: &mut ImportReport) -> Linked {
     let joints = edges.iter().map(|edge| Joint { task: edge.task, on: edge.on, kind: edge.kind }).collect();
     count(&drafts, report);
     let tasks = drafts.into_iter().map(|draft| draft.task).collect();
-    Assembly { tasks, keys, joints, projects, parents, order }.assemble()
+    let mut linked = Assembly { tasks, keys, joints, projects, parents, order }.assemble();
+    linked.later.extend(closing);
+    linked
 }
 
 /// An edge between two drafts, by their places.
@@ -118,25 +121,36 @@ fn left_out(draft: &Draft, on: &str, kind: &str, why: LeftOut) -> LeftOutEdge {
     }
 }
 
+/// Takes out the edges that close cycles. A wait of an open task goes to `closing`, to be added when all tasks are there: the
+/// server then decides which edge of the cycle goes. A membership, and the wait of what has ended, is left out.
 fn without_cycles<'a>(
     edges: Vec<Resolved<'a>>,
     gating: DependencyKind,
     drafts: &[Draft],
+    closing: &mut Vec<LaterRelation>,
     report: &mut ImportReport,
 ) -> Vec<Resolved<'a>> {
     let gates: Vec<usize> = (0..edges.len()).filter(|&place| edges[place].kind == gating).collect();
     let pairs: Vec<Edge> = gates.iter().map(|&place| (edges[place].task, edges[place].on)).collect();
-    let closing = order::closing_edges(drafts.len(), &pairs);
+    let found = order::closing_edges(drafts.len(), &pairs);
     let mut listed = 0;
     let mut dropped = BTreeSet::new();
-    for ClosingEdge { edge, cycle } in closing {
+    for ClosingEdge { edge, cycle } in found {
         let Resolved { task, on, source_kind, .. } = edges[gates[edge]];
         let shown = if listed + cycle.len() <= CYCLE_TASKS_MAX { cycle.len() } else { 0 };
         listed += shown;
         let not_shown = cycle.len() - shown;
         let cycle = cycle[..shown].iter().map(|&node| drafts[node].task.key.clone()).collect();
         let why = LeftOut::Cyclic { cycle, not_shown };
-        report.edge_left_out(left_out(&drafts[task], &drafts[on].task.key, source_kind, why));
+        let told = left_out(&drafts[task], &drafts[on].task.key, source_kind, why);
+        let open = matches!(drafts[task].task.state, ImportedState::Open | ImportedState::Deferred);
+        if gating == DependencyKind::Blocks && open {
+            let (task, on) = (told.task.clone(), told.on.clone());
+            closing.push(LaterRelation { task, on, kind: gating });
+            report.edge_closing(told);
+        } else {
+            report.edge_left_out(told);
+        }
         dropped.insert(gates[edge]);
     }
     edges

@@ -37,6 +37,8 @@ pub struct ImportReport {
     pub changed: Vec<Finding>,
     /// What has no place in Kapell. Unless it says otherwise, it is kept with the task's source.
     pub not_kept: Vec<Finding>,
+    /// Waits that close a cycle. The server gets them last and takes the least trusted edge of each cycle away, with a record.
+    pub closing: Vec<LeftOutEdge>,
     /// Every edge that is not an edge in Kapell, with the reason. All are kept with the task's source.
     pub left_out: Vec<LeftOutEdge>,
     /// Records whose id stood in the file before; the first one was imported.
@@ -58,7 +60,7 @@ pub struct EdgeCounts {
     pub kept: usize,
     /// Edges to something that is not in the file.
     pub dangling: usize,
-    /// Edges that would have closed a cycle.
+    /// Edges that close a cycle: waits, which the server breaks, and memberships, which are left out.
     pub cyclic: usize,
     /// Edges that stood there before.
     pub repeated: usize,
@@ -103,7 +105,7 @@ pub struct LeftOutEdge {
 pub enum LeftOut {
     /// Nothing in the file has that id.
     Dangling,
-    /// It would close this cycle: each waits for the next, the last for the first.
+    /// It closes this cycle: each waits for the next, the last for the first.
     Cyclic {
         /// Keys of the tasks in it.
         cycle: Vec<String>,
@@ -168,6 +170,7 @@ impl ImportReport {
             inferred: Vec::new(),
             changed: Vec::new(),
             not_kept: Vec::new(),
+            closing: Vec::new(),
             left_out: Vec::new(),
             duplicates: Vec::new(),
             refused: Vec::new(),
@@ -186,6 +189,14 @@ impl ImportReport {
         let counts = self.edges.entry(kind.to_owned()).or_default();
         counts.found += 1;
         counts.kept += 1;
+    }
+
+    /// Records an edge that closes a cycle, which the server is to break.
+    pub fn edge_closing(&mut self, edge: LeftOutEdge) {
+        let counts = self.edges.entry(edge.kind.clone()).or_default();
+        counts.found += 1;
+        counts.cyclic += 1;
+        self.closing.push(edge);
     }
 
     /// Records an edge that was left out.
@@ -278,10 +289,10 @@ impl fmt::Display for LeftOut {
             Self::Dangling => f.write_str("not in this file"),
             Self::Cyclic { cycle, not_shown: 0 } => {
                 let first = cycle.first().map_or("", String::as_str);
-                write!(f, "would close the cycle {} -> {first}", cycle.join(" -> "))
+                write!(f, "closes the cycle {} -> {first}", cycle.join(" -> "))
             }
             Self::Cyclic { cycle, not_shown } => {
-                write!(f, "would close a cycle of {} tasks", cycle.len() + not_shown)
+                write!(f, "closes a cycle of {} tasks", cycle.len() + not_shown)
             }
             Self::Repeated => f.write_str("stands there already"),
             Self::Settled { status } => write!(f, "the source does not wait for what is {status}"),
@@ -327,6 +338,11 @@ impl fmt::Display for ImportReport {
         section(f, "inferred", &self.inferred)?;
         section(f, "changed", &self.changed)?;
         section(f, "not kept as it was (it stays with the task's source)", &self.not_kept)?;
+        section(
+            f,
+            "waits that close a cycle (the server takes the least trusted edge of each away: kapell dep cycles)",
+            &self.closing,
+        )?;
         section(f, "edges left out (they stay with the task's source)", &self.left_out)?;
         section(f, "repeated ids (the first one counts)", &self.duplicates)?;
         section(f, "refused", &self.refused)

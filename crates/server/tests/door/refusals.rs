@@ -150,6 +150,28 @@ fn every_refusal_names_the_field_and_changes_nothing() {
         ("POST", "/v1/tasks/one/dependencies", r#"{"on":"five"}"#, "not_found", &["five"]),
         (
             "POST",
+            "/v1/tasks/three/dependencies",
+            r#"{"on":"one","source":"guessed"}"#,
+            "bad_request",
+            &["source", "guessed", "declared, imported, inferred"],
+        ),
+        ("POST", "/v1/tasks/two/dependencies/one/restore", "{}", "not_found", &["taken away", "T-2 on T-1"]),
+        (
+            "POST",
+            "/v1/tasks/two/dependencies/one/restore",
+            r#"{"instead":{"task":"a b","on":"one"}}"#,
+            "bad_request",
+            &["instead.task"],
+        ),
+        (
+            "GET",
+            "/v1/cycles?state=mended",
+            "",
+            "bad_request",
+            &["state", "mended", "broken, kept_out, restored"],
+        ),
+        (
+            "POST",
             "/v1/tasks/one/dependencies",
             r#"{"on":"two","kind":"likes"}"#,
             "bad_request",
