@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
-        "{} seeds, {} steps, {} events each checked against every invariant, {} acknowledgements, {} crashes, {} stalls of which {} moved, {} loops held back, {} moved to even the load, {} cycles broken, {} violations; \
+        "{} seeds, {} steps, {} events each checked against every invariant, {} acknowledgements, {} crashes, {} stalls of which {} moved, {} loops held back, {} moved to even the load, {} cycles broken, {} optimal rounds, {} violations; \
          {:.1} s, {:.0} steps/s",
         options.to.saturating_sub(options.from),
         total.steps,
@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         total.held,
         total.balanced,
         total.broken,
+        total.rounds,
         violations.len(),
         took,
         total.steps as f64 / took
@@ -92,6 +93,7 @@ fn add(total: &mut Report, report: &Report) {
     total.held += report.held;
     total.balanced += report.balanced;
     total.broken += report.broken;
+    total.rounds += report.rounds;
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {

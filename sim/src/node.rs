@@ -7,7 +7,7 @@ use kapell_core::{
     WorkloadMonitor, invariant,
 };
 use kapell_model::{AgentState, AssignmentId, CommandId, Moment, Name, Plan, Position, TaskId, TaskState};
-use kapell_plan::Greedy;
+use kapell_plan::{Greedy, Optimal};
 use kapell_store::{Faulty, FleetKey, Reader as _, RowBatch, Store as _};
 
 use crate::Bug;
@@ -41,6 +41,9 @@ pub struct Node {
     workload: WorkloadMonitor,
     /// What was thought beside the server, and comes back with the next tick.
     thought: Option<Box<Plan>>,
+    optimal: Optimal,
+    /// An optimal round that was planned, and comes back with the next tick.
+    round: Option<Box<Plan>>,
     gathering: Batch,
     under_way: Option<Batch>,
     bug: Option<Bug>,
@@ -57,6 +60,8 @@ pub struct Node {
     pub balanced: u64,
     /// Edges that were taken out of cycles.
     pub broken: u64,
+    /// Optimal rounds that placed something.
+    pub rounds: u64,
 }
 
 impl Node {
@@ -111,6 +116,8 @@ impl Node {
             liveness,
             workload,
             thought: None,
+            optimal: Optimal::new(),
+            round: None,
             gathering,
             under_way: None,
             bug,
@@ -121,6 +128,7 @@ impl Node {
             held: 0,
             balanced: 0,
             broken: 0,
+            rounds: 0,
         })
     }
 
@@ -193,7 +201,20 @@ impl Node {
             self.command(command, now)?;
         }
         self.balance(now)?;
+        self.play_round(now)?;
         self.command(Command::Tick, now)
+    }
+
+    /// Lets the last optimal round come back, and plans the next one where something has changed.
+    fn play_round(&mut self, now: Moment) -> Result<(), String> {
+        if let Some(plan) = self.round.take().filter(|plan| self.engine.is_worth_applying(plan)) {
+            self.rounds += u64::from(!plan.items.is_empty());
+            self.command(Command::ApplyPlan(plan), now)?;
+        }
+        if let Some((excerpt, seen)) = self.engine.take_round() {
+            self.round = Some(Box::new(self.optimal.propose(&excerpt, seen)));
+        }
+        Ok(())
     }
 
     /// Lets the plan of the last look come back, judged by what is so by now, and looks again where it is time.

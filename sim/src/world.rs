@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use kapell_core::{AgentSpec, Command, NewPolicy, Request};
-use kapell_model::{Ack, AgentKind, CommandId, Moment, Name, Policy, Ratio, Span};
+use kapell_model::{Ack, AgentKind, CommandId, Moment, Name, Policy, Ratio, Span, Strategy};
 use kapell_store::{Chance, FaultPlan, FaultRates, Faults, Faulty, MemoryDisk};
 
 use crate::actor::{Actor, Wish, pick};
@@ -36,6 +36,8 @@ pub struct Report {
     pub held: u64,
     /// Tasks that were moved to even the load.
     pub balanced: u64,
+    /// Optimal rounds that placed something.
+    pub rounds: u64,
     /// Edges that were taken out of cycles.
     pub broken: u64,
     /// A digest of everything that was said: the same seed gives the same.
@@ -53,6 +55,8 @@ struct World {
     report: Report,
     bug: Option<Bug>,
     healing: bool,
+    /// Every third seed plays with optimal rounds.
+    strategy: Strategy,
 }
 
 /// Plays a seed for `steps` steps, then lets everything heal and end.
@@ -98,6 +102,7 @@ impl World {
             report: Report::default(),
             bug,
             healing: false,
+            strategy: if seed.is_multiple_of(3) { Strategy::Optimal } else { Strategy::Greedy },
         }
     }
 
@@ -258,6 +263,7 @@ impl World {
             self.report.relieved += node.relieved;
             self.report.held += node.held;
             self.report.balanced += node.balanced;
+            self.report.rounds += node.rounds;
             self.report.broken += node.broken;
         }
         for actor in &mut self.actors {
@@ -283,7 +289,8 @@ impl World {
                 node.take(usize::MAX, 0, None, request).map(|_| ())?;
             }
             let id = CommandId(9);
-            let command = Command::SetPolicy(NewPolicy { policy: Box::new(impatient()), seen: None });
+            let command =
+                Command::SetPolicy(NewPolicy { policy: Box::new(impatient(self.strategy)), seen: None });
             let request =
                 Request { id, fingerprint: None, actor: Arc::from("manager"), at: Moment(self.now), command };
             node.take(usize::MAX, 0, None, request).map(|_| ())?;
@@ -302,8 +309,8 @@ impl World {
 }
 
 /// The founding policy with less patience, so that a play has time for a whole investigation.
-fn impatient() -> Policy {
-    let mut policy = Policy::default();
+fn impatient(strategy: Strategy) -> Policy {
+    let mut policy = Policy { strategy, ..Policy::default() };
     policy.stalls.quiet_min = Span::minutes(3);
     policy.stalls.quiet_share = Ratio::ZERO;
     policy.redispatch.turns_max = 3;

@@ -4,7 +4,7 @@ use kapell_sim::{Bug, simulate};
 
 #[test]
 fn forty_seeds_show_nothing_broken() {
-    let (mut stalls, mut relieved, mut held, mut balanced, mut broken) = (0, 0, 0, 0, 0);
+    let (mut stalls, mut relieved, mut held, mut balanced, mut broken, mut rounds) = (0, 0, 0, 0, 0, 0);
     for seed in 0..40 {
         match simulate(seed, 1_000, None) {
             Ok(report) => {
@@ -13,11 +13,13 @@ fn forty_seeds_show_nothing_broken() {
                 held += report.held;
                 balanced += report.balanced;
                 broken += report.broken;
+                rounds += report.rounds;
             }
             Err(violation) => panic!("{violation}"),
         }
     }
     assert!(balanced > 10 && broken > 3, "{balanced} moved to even the load, {broken} cycles broken");
+    assert!(rounds > 100, "{rounds} optimal rounds placed something");
     assert!(held > 0, "no loop was held back");
     assert!(stalls > relieved && relieved > 10, "{stalls} stalls of which {relieved} moved");
 }
