@@ -1,8 +1,10 @@
 //! `kapell demo`: a server on an embedded store in a temporary directory, and a team of scripted agents as processes
-//! of their own. One is killed in the middle of a task, one falls silent and comes back with a late result.
+//! of their own. One has too much and is relieved, two tasks wait for each other, one agent says nothing about its work,
+//! one is killed in the middle of a task, one falls silent and comes back with a late result.
 
 mod cast;
 mod narrator;
+mod prologue;
 mod summary;
 
 use std::net::SocketAddr;
@@ -11,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use kapell_api::{
-    AckTimes, AgentRegistration, CapabilityDefinition, Client, NewToken, Policy, TaskSubmission,
+    AckTimes, AgentRegistration, Balancing, CapabilityDefinition, Client, NewToken, Policy, Stalls,
+    TaskSubmission,
 };
 use kapell_server::ServeOptions;
 use tokio::sync::oneshot;
@@ -32,6 +35,8 @@ const STUCK: Duration = Duration::from_secs(12);
 const LONGEST: Duration = Duration::from_secs(300);
 /// Of a hundred first attempts, so many fail.
 const FAILS: u64 = 6;
+/// An owner that says nothing about its work for so long is asked.
+const QUIET_MS: i64 = 3_000;
 /// An agent that is silent for so long has missed its lease.
 const LEASE_MS: i64 = 1_200;
 /// And for so much longer, it is offline.
@@ -56,6 +61,8 @@ struct Play {
     later: Vec<(String, String, String)>,
     team: Vec<AgentRegistration>,
     capabilities: Vec<(String, CapabilityDefinition)>,
+    /// Whether backlog and team are the bundled ones, for which the scenes of the prologue are made.
+    bundled: bool,
 }
 
 impl Demo {
@@ -97,23 +104,39 @@ impl Demo {
         let agents = team.agents.into_iter();
         let agents = agents.map(|agent| AgentRegistration { lease_ms: Some(LEASE_MS), ..agent }).collect();
         let capabilities = team.capabilities;
-        Ok(Play { tasks: imported.tasks, later: imported.later, team: agents, capabilities })
+        let bundled = self.backlog.is_none() && self.team.is_none();
+        Ok(Play { tasks: imported.tasks, later: imported.later, team: agents, capabilities, bundled })
     }
 }
 
 /// Plays it. Returns whether every task has ended.
 fn act(client: &Client, server: &Server, play: &Play) -> anyhow::Result<bool> {
-    client.set_policy(&policy(client.policy()?)).context("the demo's policy")?;
+    client.set_policy(&policy(client.policy()?, play.bundled)).context("the demo's policy")?;
     let mut cast = Cast::new(&server.url, scale(play), FAILS);
     for (name, definition) in &play.capabilities {
         client.define_capability(name, definition).with_context(|| format!("defining {name}"))?;
     }
+    let mut first = None;
     for agent in &play.team {
         client.register(agent).with_context(|| format!("registering {}", agent.name))?;
+    }
+    let mut narrator = Narrator::new(client)?;
+    if play.bundled {
+        prologue::overload(client)?;
+    }
+    for agent in &play.team {
         let name = agent.name.clone();
         let token =
             NewToken { access: "agent".to_owned(), agent: Some(name.clone()), label: "demo".to_owned() };
-        cast.enter(&name, &client.make_token(&token)?.token)?;
+        let token = client.make_token(&token)?.token;
+        if play.bundled && name == prologue::FIRST {
+            first = Some(token);
+        } else {
+            cast.enter(&name, &token)?;
+        }
+    }
+    if let Some(token) = first {
+        prologue::relief(client, &mut cast, &mut narrator, &token)?;
     }
     for refusal in command_import::submit(client, &play.tasks)? {
         eprintln!("refused: {}", output::plain(&refusal));
@@ -122,7 +145,6 @@ fn act(client: &Client, server: &Server, play: &Play) -> anyhow::Result<bool> {
         client.add_dependency(task, on, kind).with_context(|| format!("{task} {kind} {on}"))?;
     }
     let started = Instant::now();
-    let mut narrator = Narrator::new(client)?;
     let (mut position, mut moved) = (0, Instant::now());
     loop {
         let status = client.status()?;
@@ -169,8 +191,15 @@ fn scale(play: &Play) -> f64 {
 }
 
 /// Returns the founding policy with short durations.
-fn policy(founding: Policy) -> Policy {
+fn policy(founding: Policy, bundled: bool) -> Policy {
+    let stalls = if bundled {
+        Stalls { quiet_min_ms: QUIET_MS, quiet_share: 0.0, ..founding.stalls }
+    } else {
+        founding.stalls
+    };
     Policy {
+        stalls,
+        balancing: Balancing { period_ms: 300, ..founding.balancing },
         grace_ms: GRACE_MS,
         ack_ms: AckTimes { critical: 5_000, high: 5_000, medium: 5_000, low: 5_000 },
         retry_backoff_ms: 200,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kapell_api::{Assignment, Client, DoneReport, ErrorCode, FailReport, ProgressReport, StartReport};
 
@@ -11,6 +11,8 @@ use crate::exit::Exit;
 
 /// How often a scripted agent heartbeats.
 const HEARTBEAT: Duration = Duration::from_millis(250);
+/// The longest that it says nothing, should nobody ever tell it anything.
+const QUIET_LONGEST: Duration = Duration::from_secs(30);
 /// Hours that a task takes where nobody has estimated it.
 const HOURS_DEFAULT: f64 = 4.0;
 
@@ -25,6 +27,9 @@ pub struct Scripted {
     /// Milliseconds that an hour of estimated work takes
     #[arg(long)]
     ms_per_hour: f64,
+    /// The key of the task about which it says nothing at the first attempt, until it is told that the task has gone
+    #[arg(long)]
+    quiet_on: Option<String>,
     /// Of a hundred first attempts, so many fail
     #[arg(long, default_value_t = 0)]
     fails: u64,
@@ -72,6 +77,19 @@ impl Scripted {
         if client.start(&it.task, &start).is_err() {
             return;
         }
+        if it.attempt == 1 && it.key.is_some() && it.key == self.quiet_on {
+            self.say_nothing(client, &it.task);
+            return;
+        }
+        // Work that has really begun stays with who began it.
+        let begun = ProgressReport {
+            task: None,
+            agent: agent(),
+            assignment: assignment(),
+            percent: Some(12),
+            note: Some("looking around".to_owned()),
+        };
+        let _ = client.progress(&it.task, &begun);
         let hours = it.estimate_hours.unwrap_or(HOURS_DEFAULT);
         let share = 0.7 + f64::from(u32::try_from(chance(it) % 60).unwrap_or(0)) / 100.0;
         let quarter =
@@ -102,6 +120,17 @@ impl Scripted {
             && error.problem().is_none_or(|problem| problem.code != ErrorCode::StaleAssignment)
         {
             eprintln!("{}: {error}", self.name);
+        }
+    }
+}
+
+impl Scripted {
+    /// Is alive and says nothing about a task, until it is told that somebody else has it.
+    fn say_nothing(&self, client: &Client, task: &str) {
+        let until = Instant::now() + QUIET_LONGEST;
+        let gone = |it: &kapell_api::Notice| it.kind == "moved" && it.task.as_deref() == Some(task);
+        while Instant::now() < until && !client.notices(&self.name).is_ok_and(|all| all.iter().any(gone)) {
+            std::thread::sleep(HEARTBEAT);
         }
     }
 }

@@ -62,6 +62,7 @@ impl Cast {
         let program = std::env::current_exe().context("the program's own path")?;
         Command::new(program)
             .args(["scripted-agent", "--at", &self.server, "--name", name])
+            .args(["--quiet-on", super::prologue::QUIET])
             .args(["--ms-per-hour", &self.ms_per_hour.to_string(), "--fails", &self.fails.to_string()])
             .env("KAPELL_AGENT_TOKEN", token)
             .stdin(Stdio::null())
@@ -111,8 +112,9 @@ impl Cast {
                 .iter()
                 .any(|cue| matches!(cue, Cue::Restart(name, _) | Cue::Return(name, _) if name == owner))
         };
-        let candidates =
-            tasks.into_iter().filter(|task| task.progress_percent.is_none_or(|percent| percent < 50));
+        // Whoever says nothing is a scene of its own.
+        let tasks = tasks.into_iter().filter(|task| task.key.as_deref() != Some(super::prologue::QUIET));
+        let candidates = tasks.filter(|task| task.progress_percent.is_none_or(|percent| percent < 50));
         let candidates =
             candidates.filter_map(|task| Some((task.estimate_hours, task.owner.clone()?, task.id)));
         let longest = candidates.filter(|(_, owner, _)| !away(owner)).max_by(|a, b| a.0.total_cmp(&b.0));

@@ -130,6 +130,18 @@ fn remarkable(event: &Event) -> Option<String> {
             let boost = if boosted { ", one priority higher" } else { "" };
             format!("{task} is taken back from {agent} ({}) and returns to the queue{boost}", text("cause"))
         }
+        "task.moved" => {
+            let why = match text("cause").as_str() {
+                "balancing" => "who has less to do",
+                "stalled" => "since nothing was heard of it",
+                _ => "by hand",
+            };
+            format!("{task} goes from {} to {agent}, {why}", text("from"))
+        }
+        "task.stalled" => format!("{agent} says nothing about {task}, and is asked how far it is"),
+        "cycle.broken" => {
+            format!("{task} and {} wait for each other: the edge between them is taken away", text("on"))
+        }
         "task.attempt_failed" => {
             format!("{agent} failed {task}: {}; another attempt follows", text("reason"))
         }

@@ -75,6 +75,9 @@ const MEANINGS: &[(&str, &str)] = &[
     ("agent.unreachable", "missed leases: no new work, but nothing is taken away yet"),
     ("agent.offline", "agents lost: their work returns to the queue"),
     ("task.returned", "tasks taken back"),
+    ("task.stalled", "owners asked how far they are, since they said nothing about their work"),
+    ("task.moved", "tasks given to somebody else without a return to the queue"),
+    ("cycle.broken", "cycles of tasks that waited for each other, broken and recorded"),
     ("agent.back", "agents that were heard of (again)"),
     ("offer.made", "late results: kept beside the task, never in place of another's"),
     ("escalation.raised", "calls for the agent manager"),
@@ -94,7 +97,7 @@ fn by_decision(events: &[Event]) {
     }
 }
 
-/// Picks three tasks worth an explanation: one that was recovered, one with a late result, and an ordinary one.
+/// Picks tasks worth an explanation: recovered, with a late result, moved, and an ordinary one.
 fn examples(tasks: &[Task], events: &[Event]) -> Vec<(&'static str, String)> {
     let about = |kind: &str, data: &str| {
         let found = events.iter().filter(|event| event.kind == kind);
@@ -108,9 +111,10 @@ fn examples(tasks: &[Task], events: &[Event]) -> Vec<(&'static str, String)> {
         examples.push(("recovered from a lost agent", task));
     }
     examples.extend(late.map(|task| ("with a late result", task)));
+    examples.extend(about("task.moved", "balancing").map(|task| ("taken off a full agent", task)));
     let ordinary = tasks.iter().rev().filter(|task| task.state == "completed" && task.attempts > 0);
     for task in ordinary {
-        if examples.len() < 3 && examples.iter().all(|(_, known)| *known != task.id) {
+        if examples.len() < 4 && examples.iter().all(|(_, known)| *known != task.id) {
             examples.push(("an ordinary one", task.id.clone()));
         }
     }
