@@ -184,9 +184,11 @@ impl<P: Placer> Engine<P> {
     /// Tells whether a step hit its bound, so that a [`crate::Command::Tick`] should follow at once.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        self.state.situation.is_unsettled()
-            || !self.state.doomed.is_empty()
-            || !self.state.reservations.stirred.is_empty()
+        let state = &self.state;
+        state.situation.is_unsettled()
+            || !state.doomed.is_empty()
+            || !state.reservations.stirred.is_empty()
+            || (state.policy.strategy == Strategy::Greedy && !state.critical_arrivals.is_empty())
     }
 
     /// Returns what the next optimal round has to look at, with the last event that is in it, where the policy wants such
@@ -339,8 +341,15 @@ impl<P: Placer> Engine<P> {
                     self.emit(step, event);
                 }
                 if step.is_full() {
-                    return;
+                    break;
                 }
+            }
+            if self.placer.is_under_way() {
+                self.state.situation.pause();
+                return;
+            }
+            if step.is_full() {
+                return;
             }
             self.state.situation.settle();
         }
@@ -441,9 +450,13 @@ impl<P: Placer> Engine<P> {
     }
 
     /// Raises an escalation for every critical task that has entered the queue and found nobody: in the round just over, or
-    /// in a plan that has seen it as it is.
+    /// in a plan that has seen it as it is. What is beyond the bound of a step waits for the next one, or the next plan.
     fn escalate(&mut self, step: &mut Step<'_>, seen: Option<Position>) {
-        for task in std::mem::take(&mut self.state.critical_arrivals) {
+        let mut arrivals = std::mem::take(&mut self.state.critical_arrivals);
+        let now = arrivals.len().min(limits::EVENTS_PER_COMMAND_MAX.saturating_sub(step.emitted).max(1));
+        self.state.critical_arrivals = arrivals.split_off(now);
+        self.round_wanted |= seen.is_some() && !self.state.critical_arrivals.is_empty();
+        for task in arrivals {
             if self.state.lacks_an_agent(task) {
                 if seen.is_some_and(|seen| self.state.task(task).changed > seen) {
                     self.state.critical_arrivals.push(task);

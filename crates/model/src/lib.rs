@@ -7,6 +7,7 @@ mod balancing;
 mod excerpt;
 mod fit;
 mod glob;
+mod holders;
 mod id;
 mod moment;
 mod name;
@@ -29,6 +30,7 @@ pub use balancing::{Average, BalanceAgent, BalanceTask, BalanceView, Balancing, 
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};
+pub use holders::Want;
 pub use id::{
     AgentId, AssignmentId, ClassId, CommandId, EscalationId, NoticeId, OfferId, ParseIdError, Position,
     ReservationId, TaskId, WaitId, Word,

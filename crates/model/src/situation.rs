@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancing::Loads;
 use crate::excerpt::{Excerpt, Waiting};
+use crate::holders::{Holders, Want};
 use crate::id::{AgentId, ClassId, Position, TaskId, Word};
 use crate::limits;
 use crate::moment::Moment;
@@ -200,12 +201,18 @@ pub struct Placement {
 
 /// Whoever decides placements. `kapell-plan` does; the core only knows this trait.
 pub trait Placer {
-    /// Begins a round: everything that has changed since the last one is marked in `situation`.
+    /// Begins a round, or takes up the one that is under way: everything that has changed since the last one is marked in `situation`.
     fn begin(&mut self, situation: &Situation);
 
-    /// Answers the next placement of the round, or nothing where the round is over. Between two calls
+    /// Answers the next placement of the round, or nothing where the round is over or has done a step's work. Between two calls
     /// the placement has been applied to `situation`, or has fallen away.
     fn next(&mut self, situation: &Situation) -> Option<Placement>;
+
+    /// Tells whether the round is not over and is remembered: the next [`Placer::begin`] takes it up where it stopped, and
+    /// needs to be told only what has changed since ([`Situation::pause`]).
+    fn is_under_way(&self) -> bool {
+        false
+    }
 
     /// Scores one pair, whatever the threshold says.
     fn consider(&mut self, situation: &Situation, class: ClassId, agent: AgentId) -> Considered;
@@ -251,6 +258,9 @@ pub struct Situation {
     freed: Vec<AgentId>,
     arrived: Vec<ClassId>,
     all_changed: bool,
+    /// Whether a round is under way that goes on with the next step.
+    paused: bool,
+    holders: Holders,
 }
 
 const NOT_FREE: u32 = u32::MAX;
@@ -279,6 +289,8 @@ impl Situation {
             freed: Vec::new(),
             arrived: Vec::new(),
             all_changed: false,
+            paused: false,
+            holders: Holders::default(),
         }
     }
 
@@ -336,6 +348,45 @@ impl Situation {
     #[must_use]
     pub fn cohesions(&self, project: Option<Word>) -> &[u32] {
         self.team(project).weighted()
+    }
+
+    /// Returns a number that no performance with type `kind` adds more than to a score, in millionths.
+    #[must_use]
+    pub fn performance_most(&self, kind: Word) -> u32 {
+        self.kind(kind).most()
+    }
+
+    /// Returns a number that no cohesion in `project` adds more than to a score, in millionths.
+    #[must_use]
+    pub fn cohesion_most(&self, project: Option<Word>) -> u32 {
+        self.team(project).most()
+    }
+
+    /// Returns a number that no performance and cohesion together add more than to a score, in millionths.
+    #[must_use]
+    pub fn past_most(&self) -> u32 {
+        let most = |tracks: &BTreeMap<Word, Arc<Track>>, other: &Track| {
+            tracks.values().map(|track| track.most()).max().unwrap_or(0).max(other.most())
+        };
+        most(&self.kinds, &self.unknown_kind) + most(&self.teams, &self.no_team)
+    }
+
+    /// Returns who has `capability`, in order of ids, with its score.
+    #[must_use]
+    pub fn holders(&self, capability: Word) -> &[(AgentId, Ratio)] {
+        self.holders.of(capability)
+    }
+
+    /// Returns the classes with waiting tasks that require `capability`, in no order that means anything.
+    #[must_use]
+    pub fn wants(&self, capability: Word) -> &[Want] {
+        self.holders.wants(capability)
+    }
+
+    /// Returns the classes with waiting tasks that require nothing, in no order that means anything.
+    #[must_use]
+    pub fn undemanding(&self) -> &[ClassId] {
+        self.holders.undemanding()
     }
 
     /// Returns a number that changes whenever who can do what changes: capabilities, roles, weights, new agents.
@@ -439,6 +490,12 @@ impl Situation {
         self.heads.range((from, Bound::Unbounded)).copied()
     }
 
+    /// Returns how many classes have waiting tasks and no shut gate.
+    #[must_use]
+    pub fn head_count(&self) -> usize {
+        self.heads.len()
+    }
+
     /// Returns how many tasks wait in all queues.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -464,7 +521,8 @@ impl Situation {
     }
 
     /// Returns the classes that had no waiting task after the last round, and have had one since. A class that
-    /// had some is not among them: it found nobody then, and one task more does not change that.
+    /// had some is not among them: it found nobody then, and one task more does not change that. While a round is under
+    /// way, where that is not known yet, classes that have got another first task are among them too.
     #[must_use]
     pub fn arrived(&self) -> &[ClassId] {
         &self.arrived
@@ -521,6 +579,8 @@ impl Situation {
             freed: Vec::new(),
             arrived: Vec::new(),
             all_changed: false,
+            paused: false,
+            holders: self.holders.unwanted(),
         };
         Excerpt { situation, waiting }
     }
@@ -534,7 +594,7 @@ impl Situation {
     /// Tells whether a round could have anything to do.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        self.all_changed || !self.freed.is_empty() || !self.arrived.is_empty()
+        self.all_changed || self.paused || !self.freed.is_empty() || !self.arrived.is_empty()
     }
 
     // What follows is for the core alone, which folds events into it.
@@ -558,6 +618,8 @@ impl Situation {
 
     /// Takes a new agent, or an agent whose capabilities, role, limit or state have changed.
     pub fn put_agent(&mut self, id: AgentId, view: AgentView) {
+        let before = self.agents.get(id.index()).map_or(&[][..], |agent| &agent.capabilities);
+        self.holders.amend(id, before, &view.capabilities);
         if id.index() == self.agents.len() {
             self.agents.push(view);
             self.free_at.push(NOT_FREE);
@@ -650,7 +712,13 @@ impl Situation {
     /// Takes what a class requires from now on, and marks it as changed.
     pub fn set_requires(&mut self, id: ClassId, requires: Box<[Requirement]>) {
         let queue = &mut self.queues[id.index()];
+        if !queue.waiting.is_empty() {
+            self.holders.unwant(id, &queue.class);
+        }
         Arc::make_mut(&mut queue.class).requires = requires;
+        if !queue.waiting.is_empty() {
+            self.holders.want(id, &queue.class);
+        }
         self.roster_version += 1;
         self.loads.touch();
         if !queue.waiting.is_empty() && !queue.arrived {
@@ -666,7 +734,11 @@ impl Situation {
         queue.waiting.insert(key);
         self.waiting += 1;
         let shut = queue.gate == Gate::Shut;
-        if head.is_none() && !queue.arrived && !shut {
+        if head.is_none() {
+            self.holders.want(id, &queue.class);
+        }
+        let ahead = self.paused && head.is_some_and(|head| key < head);
+        if (head.is_none() || ahead) && !queue.arrived && !shut {
             queue.arrived = true;
             self.arrived.push(id);
         }
@@ -695,6 +767,9 @@ impl Situation {
                 self.heads.insert((head, id));
             }
         }
+        if queue.waiting.is_empty() {
+            self.holders.unwant(id, &queue.class);
+        }
         if !self.vetoes.is_empty() {
             self.vetoes.remove(&key.task);
         }
@@ -719,8 +794,21 @@ impl Situation {
         before
     }
 
+    /// Tells whether a round is under way that goes on with the next step.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Forgets what has changed, as [`Situation::settle`] does, while the placer keeps in mind how far the round has come.
+    pub fn pause(&mut self) {
+        self.settle();
+        self.paused = true;
+    }
+
     /// Forgets what has changed: a round has seen it.
     pub fn settle(&mut self) {
+        self.paused = false;
         self.freed.clear();
         for id in self.arrived.drain(..) {
             self.queues[id.index()].arrived = false;

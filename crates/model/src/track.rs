@@ -10,12 +10,13 @@ pub(crate) struct Track {
     weight: Ratio,
     values: Vec<Option<Ratio>>,
     weighted: Vec<u32>,
+    most: u32,
 }
 
 impl Track {
     /// Returns the track in which nobody has a value yet, so that everybody has `otherwise`.
     pub(crate) fn new(otherwise: Ratio, weight: Ratio, agents: usize) -> Self {
-        let mut track = Self { otherwise, weight, values: vec![None; agents], weighted: Vec::new() };
+        let mut track = Self { otherwise, weight, values: vec![None; agents], weighted: Vec::new(), most: 0 };
         track.reweigh(otherwise, weight);
         track
     }
@@ -24,6 +25,7 @@ impl Track {
     pub(crate) fn push(&mut self) {
         self.values.push(None);
         self.weighted.push(self.weight.times(self.otherwise).as_micros());
+        self.most = self.most.max(self.weight.times(self.otherwise).as_micros());
     }
 
     /// Sets one value and returns whether it is larger than before.
@@ -31,6 +33,7 @@ impl Track {
         let old = self.value(agent);
         self.values[agent.index()] = Some(value);
         self.weighted[agent.index()] = self.weight.times(value).as_micros();
+        self.most = self.most.max(self.weighted[agent.index()]);
         value > old
     }
 
@@ -39,6 +42,12 @@ impl Track {
         (self.otherwise, self.weight) = (otherwise, weight);
         let values = self.values.iter().map(|value| value.unwrap_or(otherwise));
         self.weighted = values.map(|value| weight.times(value).as_micros()).collect();
+        self.most = self.weighted.iter().copied().max().unwrap_or(0);
+    }
+
+    /// Returns a number that none of [`Track::weighted`] exceeds; values that have gone down may have left it too large.
+    pub(crate) fn most(&self) -> u32 {
+        self.most
     }
 
     /// Returns what those have who have no value.

@@ -20,7 +20,8 @@ pub mod explain;
 pub mod score;
 
 pub use balance::balance;
+pub use column::Sums;
 pub use explain::{Explained, candidates, capability_bar, capability_needed};
-pub use greedy::Greedy;
+pub use greedy::{Greedy, Tuning};
 pub use optimal::{Optimal, Round, Totals, greedy_round};
 pub use score::{Refusal, candidate, parts};

@@ -30,7 +30,7 @@ use kapell_model::{
     Ratio, Weights, limits,
 };
 
-use crate::greedy::Greedy;
+use crate::greedy::{Greedy, Tuning};
 use book::{Book, LEVELS, RowId};
 
 /// The total score of a round by level, from critical down, in millionths.
@@ -111,7 +111,9 @@ impl Optimal {
 /// Plays a greedy round.
 #[must_use]
 pub fn greedy_round(excerpt: &Excerpt) -> Round {
-    let (mut situation, mut greedy) = (excerpt.restored(), Greedy::new());
+    // In one step, however long.
+    let tuning = Tuning { looks_max: i64::MAX, ..Tuning::default() };
+    let (mut situation, mut greedy) = (excerpt.restored(), Greedy::tuned(tuning));
     let waiting: BTreeMap<_, _> = excerpt.waiting.iter().map(|it| (it.key.task, it)).collect();
     let (mut placements, mut totals) = (Vec::new(), Totals::default());
     greedy.begin(&situation);

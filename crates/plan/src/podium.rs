@@ -64,6 +64,11 @@ impl Podium {
         second.or(Some(first))
     }
 
+    /// Tells whether somebody is in `place` and scores above `threshold`.
+    pub(crate) fn is_above(&self, place: usize, threshold: u32) -> bool {
+        place < self.taken && Standing::total(self.ranks[place]) > threshold
+    }
+
     pub(crate) fn agent(&self, place: usize) -> AgentId {
         self.agents[place]
     }

@@ -6,9 +6,10 @@ mod world;
 
 use kapell_model::{
     AgentId, AgentState, AgentView, Class, Considered, Moment, Policy, Position, Priority, QueueKey, Ratio,
-    Requirement, TaskId, Word,
+    Requirement, Standing, TaskId, Word, able,
 };
-use kapell_plan::{Greedy, candidates, parts};
+use kapell_plan::score::capability;
+use kapell_plan::{Greedy, Sums, Tuning, candidates, parts};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use world::{World, agent, class, pairs};
@@ -151,6 +152,15 @@ fn compare_round(world: &mut World, greedy: &mut Greedy) -> Result<(), TestCaseE
     Ok(())
 }
 
+/// Every bound at which a quick way begins or a step ends, so that small fleets take all of them too.
+fn tuned() -> impl Strategy<Value = Greedy> {
+    let looks_max = prop::sample::select(vec![1_i64, 40, 600, 2_000_000]);
+    let (walked_max, one_in) =
+        (prop::sample::select(vec![0_usize, 2, 256]), prop::sample::select(vec![0_usize, 1, 3]));
+    (looks_max, walked_max, one_in)
+        .prop_map(|(looks_max, walked_max, one_in)| Greedy::tuned(Tuning { looks_max, walked_max, one_in }))
+}
+
 /// A situation may be asked for an agent that a class names before that agent is there, never the reverse.
 fn fleet() -> impl Strategy<Value = Vec<AgentView>> {
     prop::collection::vec(view(), 1..8)
@@ -165,8 +175,9 @@ proptest! {
         agents in fleet(),
         classes in prop::collection::vec(any_class(), 1..6),
         steps in prop::collection::vec(step(), 1..80),
+        greedy in tuned(),
     ) {
-        let (mut world, mut greedy, mut tasks) = (World::new(&policy), Greedy::new(), 0);
+        let (mut world, mut greedy, mut tasks) = (World::new(&policy), greedy, 0);
         for view in agents {
             world.add_agent(view);
         }
@@ -186,6 +197,7 @@ proptest! {
         agents in prop::collection::vec(view(), 1..40),
         classes in prop::collection::vec(any_class(), 1..10),
         steps in prop::collection::vec(step(), 1..120),
+        greedy in tuned(),
     ) {
         let (mut world, mut tasks) = (World::new(&policy), 0);
         for view in agents {
@@ -195,8 +207,62 @@ proptest! {
             happen(&mut world, &classes, &mut tasks, step);
         }
         world.situation.unsettle();
-        compare_round(&mut world, &mut Greedy::new())?;
-        prop_assert_eq!(pairs(&world.round(&mut Greedy::new())), vec![], "a settled fleet has nothing left");
+        let mut greedy = greedy;
+        compare_round(&mut world, &mut greedy)?;
+        world.situation.unsettle();
+        prop_assert_eq!(pairs(&world.round(&mut greedy)), vec![], "a settled fleet has nothing left");
+    }
+
+    /// Whatever happens between two steps: what is left of the round is a whole round over what is so then.
+    #[test]
+    fn a_round_that_is_interrupted_goes_on_as_a_new_one_would(
+        policy in policy(),
+        agents in prop::collection::vec(view(), 1..12),
+        classes in prop::collection::vec(any_class(), 1..8),
+        before in prop::collection::vec(step(), 1..60),
+        between in prop::collection::vec((0..4_usize, prop::collection::vec(step(), 0..4)), 1..12),
+        greedy in tuned(),
+    ) {
+        let (mut world, mut greedy, mut tasks) = (World::new(&policy), greedy, 0);
+        for view in agents {
+            world.add_agent(view);
+        }
+        for step in before {
+            happen(&mut world, &classes, &mut tasks, step);
+        }
+        for (most, steps) in between {
+            world.step(&mut greedy, most, &mut Vec::new());
+            for step in steps {
+                happen(&mut world, &classes, &mut tasks, step);
+            }
+            compare_round(&mut world.clone(), &mut greedy.clone())?;
+        }
+        compare_round(&mut world, &mut greedy)?;
+    }
+
+    /// The scores that are worked out at once for everybody are those of the plain formula.
+    #[test]
+    fn a_column_is_what_the_formula_says(
+        policy in policy(),
+        agents in prop::collection::vec(view(), 1..40),
+        classes in prop::collection::vec(any_class(), 1..4),
+    ) {
+        let mut world = World::new(&policy);
+        for view in agents {
+            world.add_agent(view);
+        }
+        let mut sums = Sums::default();
+        for class in classes {
+            let column = sums.column(&world.situation, &class);
+            for (&part, agent) in column.iter().zip((0..).map(AgentId)) {
+                let view = world.situation.agent(agent);
+                let expected = match able(&class, agent, view) {
+                    Ok(()) => world.situation.weights().capability.times(capability(&class, view)).as_micros(),
+                    Err(_) => Standing::EXCLUDED,
+                };
+                prop_assert_eq!(part, expected, "{} for {:?}", agent.0, &class);
+            }
+        }
     }
 
     #[test]
@@ -205,6 +271,7 @@ proptest! {
         agents in fleet(),
         class in any_class(),
         veto in prop::option::of(any::<Index>()),
+        greedy in tuned(),
     ) {
         let mut world = World::new(&policy);
         for view in agents {
@@ -222,7 +289,7 @@ proptest! {
         let before = world.situation.clone();
         let ranked = world.ranked(id).into_iter().map(|(agent, _)| agent).collect::<Vec<_>>();
         let explained = candidates(&before, &class, veto);
-        let placements = world.round(&mut Greedy::new());
+        let placements = world.round(&mut { greedy });
         prop_assert_eq!(explained.choice, placements.first().map(|placement| placement.agent));
         let told = explained.candidates.iter().map(|considered| considered.agent).collect::<Vec<_>>();
         prop_assert_eq!(&told, &ranked);

@@ -485,7 +485,8 @@ impl Writer {
     }
 
     fn pause(&self) -> Duration {
-        if self.engine.is_unsettled() && self.in_flight() == 0 { Duration::ZERO } else { self.period() }
+        let room = self.in_flight() == 0 || self.records.len() < AHEAD_EVENTS;
+        if self.engine.is_unsettled() && room { Duration::ZERO } else { self.period() }
     }
 
     /// Writes what has gathered and a last snapshot, then lets go of the appender.

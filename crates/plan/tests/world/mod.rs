@@ -76,16 +76,27 @@ impl World {
         *self.waiting.keys().find(|key| key.task == task).expect("the task waits")
     }
 
-    /// Runs one round the way the engine does, and settles.
+    /// Runs one round the way the engine does, in as many steps as it takes, and settles.
     pub fn round(&mut self, greedy: &mut Greedy) -> Vec<Placement> {
         let mut placements = Vec::new();
+        while !self.step(greedy, usize::MAX, &mut placements) {}
+        placements
+    }
+
+    /// Runs one step of a round with at most so many placements, and tells whether the round is over.
+    pub fn step(&mut self, greedy: &mut Greedy, most: usize, placements: &mut Vec<Placement>) -> bool {
         greedy.begin(&self.situation);
-        while let Some(placement) = greedy.next(&self.situation) {
+        for _ in 0..most {
+            let Some(placement) = greedy.next(&self.situation) else { break };
             self.place(self.key(placement.task), placement.agent);
             placements.push(placement);
         }
+        if greedy.is_under_way() {
+            self.situation.pause();
+            return false;
+        }
         self.situation.settle();
-        placements
+        true
     }
 
     /// The reference: every task in the order of the queue, against every agent.
