@@ -10,7 +10,9 @@ mod gastown;
 mod http;
 mod machine;
 mod optimal;
+mod placing;
 mod replay;
+mod scale;
 mod table;
 mod wire;
 mod workflows;
@@ -39,6 +41,8 @@ const MEASUREMENTS: &[Measurement] = &[
     ("replay", replay::measure),
     ("workflows", workflows::measure),
     ("analysis", analysis::measure),
+    ("placing", placing::measure),
+    ("scale", scale::measure),
 ];
 
 /// What the command line asks for.

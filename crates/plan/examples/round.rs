@@ -146,6 +146,10 @@ impl Fleet {
     }
 
     fn round(&mut self) {
+        while !self.step() {}
+    }
+
+    fn step(&mut self) -> bool {
         self.greedy.begin(&self.situation);
         while let Some(placement) = self.greedy.next(&self.situation) {
             let class = self.class_of[placement.task.index()];
@@ -155,7 +159,12 @@ impl Fleet {
             self.placed += 1;
             black_box(&placement);
         }
+        if self.greedy.is_under_way() {
+            self.situation.pause();
+            return false;
+        }
         self.situation.settle();
+        true
     }
 }
 
