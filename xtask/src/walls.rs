@@ -88,6 +88,7 @@ pub fn check() -> anyhow::Result<Vec<String>> {
         }
     }
     findings.extend(dependencies()?);
+    findings.extend(vendored(Path::new("crates/server/assets/vendor"))?);
     Ok(findings)
 }
 
@@ -256,6 +257,28 @@ fn missing_tests(file: &str, text: &str, read: impl Fn(&str) -> Option<String>) 
     text.lines().enumerate().flat_map(named).collect()
 }
 
+/// Finds modules of others that are not as they were published, by `SHA256SUMS` beside them, or have no line there.
+fn vendored(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let sums = fs::read_to_string(folder.join("SHA256SUMS"))?;
+    let listed: BTreeSet<&str> =
+        sums.lines().filter_map(|line| line.split_once("  ")).map(|it| it.1).collect();
+    let mut findings = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".js") && !listed.contains(name.as_str()) {
+            findings.push(format!("{}/{name}: SHA256SUMS has no line for it", folder.display()));
+        }
+    }
+    let checked = Command::new("sha256sum")
+        .args(["--check", "--quiet", "--strict", "SHA256SUMS"])
+        .current_dir(folder)
+        .output();
+    let checked = checked.context("sha256sum cannot be started")?;
+    let text = String::from_utf8_lossy(&checked.stdout);
+    findings.extend(text.lines().map(|line| format!("{}/{line}", folder.display())));
+    Ok(findings)
+}
+
 /// Returns the names under `[workspace.dependencies]` that come from outside.
 fn named(manifest: &str) -> BTreeSet<&str> {
     let lines = manifest.lines().skip_while(|line| *line != "[workspace.dependencies]").skip(1);
@@ -311,6 +334,21 @@ mod tests {
     fn names_of_dependencies_are_read() {
         let manifest = "[workspace.dependencies]\nkapell-model = { path = \"x\" }\nserde = \"1\"\n\n[profile.dev]\na = 1\n";
         assert_eq!(named(manifest), BTreeSet::from(["serde"]));
+    }
+
+    #[test]
+    fn a_module_that_was_changed_or_has_no_line_is_found() {
+        let folder = std::env::temp_dir().join(format!("kapell-vendored-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a directory");
+        fs::write(folder.join("a.js"), "").expect("a file");
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        fs::write(folder.join("SHA256SUMS"), format!("{empty}  a.js\n")).expect("a file");
+        assert_eq!(vendored(&folder).expect("it runs"), Vec::<String>::new());
+        fs::write(folder.join("a.js"), "changed").expect("a file");
+        fs::write(folder.join("b.js"), "").expect("a file");
+        let found = vendored(&folder).expect("it runs");
+        fs::remove_dir_all(&folder).expect("it goes");
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 
     #[test]

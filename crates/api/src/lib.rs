@@ -12,6 +12,7 @@ mod cycle;
 mod event;
 mod fleet;
 mod orchestration;
+mod overview;
 mod policy;
 mod problem;
 mod report;
@@ -32,6 +33,10 @@ pub use fleet::{
 pub use orchestration::{
     AgentLine, Bottleneck, HealthPart, KindTimes, Performance, Rates, Recommendation, Report, SavedReport,
     SystemHealth, TaskMetrics,
+};
+pub use overview::{
+    AgentLoad, Bar, Board, Card, FlowHour, Graph, GraphNode, HealthNow, HealthShare, Late, Overview, Queued,
+    Session, Step, Timeline, WorkItem,
 };
 pub use policy::{
     AckTimes, Balancing, HealthWeights, Policy, Redispatch, Reporting, Reserving, Stalls, Weights,

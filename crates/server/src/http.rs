@@ -1,13 +1,18 @@
 //! The HTTP door: `/v1`. Handlers parse, ask, translate; nothing else.
 
 mod agents;
+mod board;
 mod bulk;
 mod capabilities;
 mod convert;
+mod dashboard;
 mod door;
 mod events;
 mod fleet;
+mod graph;
+mod layers;
 mod orchestration;
+mod overview;
 mod parse;
 mod problem;
 mod published;
@@ -15,6 +20,7 @@ mod reports;
 mod reservations;
 mod story;
 mod tasks;
+mod timeline;
 mod tokens;
 mod why;
 
@@ -138,6 +144,11 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(reports::done))
         .routes(routes!(reports::fail))
         .routes(routes!(reports::release))
+        .routes(routes!(overview::session))
+        .routes(routes!(overview::overview))
+        .routes(routes!(board::board))
+        .routes(routes!(graph::graph))
+        .routes(routes!(timeline::timeline))
         .routes(routes!(events::list))
         .routes(routes!(events::stream))
         .routes(routes!(bulk::bulk))
@@ -164,6 +175,7 @@ pub(crate) fn router(app: App) -> Router {
             "/openapi.json",
             get(move || async move { ([("content-type", "application/json")], document.to_string()) }),
         )
+        .merge(dashboard::routes())
         .fallback(|| async { Refusal(Problem::new(ErrorCode::NotFound, "there is no such path")) })
         .method_not_allowed_fallback(|| async {
             Refusal(Problem::new(ErrorCode::MethodNotAllowed, "this path does not know that method"))

@@ -1,8 +1,10 @@
 //! `kapell up`: the server.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::Path;
 
-use kapell_server::{ServeOptions, Started};
+use kapell_server::{ADMIN_TOKEN_FILE, ServeOptions, Started};
 
 use crate::context::{Context, DEFAULT_LISTEN};
 use crate::exit::Exit;
@@ -29,6 +31,7 @@ impl Up {
             for line in found(started) {
                 eprintln!("{line}");
             }
+            eprintln!("{}", dashboard(started, &data));
             eprintln!("data in {}; stop with Ctrl-C", data.display());
         };
         runtime.block_on(kapell_server::serve(options, started, stop_signal()))?;
@@ -55,6 +58,18 @@ fn found(started: &Started) -> Vec<String> {
         lines.push(format!("made an admin token in {}; the command line finds it by itself", path.display()));
     }
     lines
+}
+
+/// Says where the dashboard is. The link carries the admin token in its fragment, which no browser sends on; it is printed to a
+/// terminal alone, so that no token gets into the journal of a service.
+fn dashboard(started: &Started, data: &Path) -> String {
+    let path = data.join(ADMIN_TOKEN_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(token) if std::io::stderr().is_terminal() => {
+            format!("dashboard: http://{}/#token={}", started.address, token.trim())
+        }
+        _ => format!("dashboard: http://{}/ with the token in {}", started.address, path.display()),
+    }
 }
 
 async fn stop_signal() {

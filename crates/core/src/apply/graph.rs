@@ -163,11 +163,13 @@ impl State {
     }
 
     fn set_urgency(&mut self, id: TaskId, effective: Priority, latest_start: Moment) {
+        let position = self.position;
         let task = &mut self.tasks[id];
         let waiting = task.state() == TaskState::Ready;
         let (class, old) = (task.class, task.queue_key());
         task.effective = effective;
         task.latest_start = latest_start;
+        task.changed = position;
         let (new, veto) = (task.queue_key(), task.failed_by);
         if waiting {
             self.situation.dequeue(class, &old);

@@ -50,7 +50,7 @@ pub(super) async fn status(door: Door, Asked(query): Asked<AtQuery>) -> Result<J
     Ok(Json(door.view(query.at.as_deref(), in_numbers).await?))
 }
 
-fn in_numbers(view: &View<'_>) -> Status {
+pub(super) fn in_numbers(view: &View<'_>) -> Status {
     let state = view.state;
     Status {
         at: convert::time(view.now),

@@ -102,15 +102,17 @@ fn explained(view: &View<'_>, task: &Task) -> Why {
     }
 }
 
-/// Says how everybody stands for a waiting task, and adds the reason why nobody has it.
-fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
+/// Says in words why nobody has a task that waits in the queue.
+pub(super) fn waiting_reason(state: &State, task: &Task) -> String {
     let situation = state.situation();
-    let weights = situation.weights();
     let explained = candidates(situation, situation.class(task.class), situation.veto(task.id));
-    let threshold = situation.threshold();
-    let best = explained.candidates.first();
+    reason(state, task, explained.candidates.first())
+}
+
+fn reason(state: &State, task: &Task, best: Option<&Considered>) -> String {
+    let threshold = state.situation().threshold();
     let held_back = best.and_then(|best| state.obstacle_for(task.id, best.agent)).is_some();
-    reasons.push(match best {
+    match best {
         Some(_) if held_back => "it is placed as soon as its resources are free".to_owned(),
         Some(best) if best.parts.total <= threshold => format!(
             "best score {} by {}, which is not above {threshold}: capability {}, workload {}",
@@ -122,7 +124,16 @@ fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
         Some(_) => "it will be placed in the next round".to_owned(),
         None if state.agents().is_empty() => "no agent is registered".to_owned(),
         None => format!("none of {} agents is a candidate", state.agents().len()),
-    });
+    }
+}
+
+/// Says how everybody stands for a waiting task, and adds the reason why nobody has it.
+fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
+    let situation = state.situation();
+    let weights = situation.weights();
+    let explained = candidates(situation, situation.class(task.class), situation.veto(task.id));
+    let threshold = situation.threshold();
+    reasons.push(reason(state, task, explained.candidates.first()));
     let named = |candidate: &Considered| {
         scored(state.agent(candidate.agent).spec.name.to_string(), &candidate.parts, weights)
     };

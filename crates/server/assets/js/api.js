@@ -1,0 +1,88 @@
+// Requests to the server under the token of whoever looks. The token lives in this tab's session storage alone.
+
+import { signal } from "@preact/signals";
+
+const STORED = "kapell.token";
+
+/// Whose token it is: undefined while unknown, null where there is none that is valid.
+export const session = signal(undefined);
+/// Why the last token was refused, in words.
+export const refusal = signal("");
+
+export const token = () => sessionStorage.getItem(STORED);
+
+/// A refusal of the server, or a server that cannot be reached.
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `status ${status}`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export async function request(method, path, body) {
+  const headers = { authorization: `Bearer ${token()}` };
+  if (method !== "GET") headers["idempotency-key"] = crypto.randomUUID();
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw new Refused(0, { code: "unreachable", detail: "The server cannot be reached." });
+  }
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  const problem = await answer.json().catch(() => ({ detail: `The server answered ${answer.status}.` }));
+  if (answer.status === 401) leave("The token is not valid, or it was taken back.");
+  throw new Refused(answer.status, problem);
+}
+
+export const get = (path) => request("GET", path);
+export const post = (path, body = {}) => request("POST", path, body);
+
+/// Reads every page of a list, at most `most` items.
+export async function pages(path, most = 5000) {
+  const items = [];
+  let cursor = "";
+  do {
+    const joint = path.includes("?") ? "&" : "?";
+    const page = await get(`${path}${joint}limit=1000${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && items.length < most);
+  return items;
+}
+
+/// Takes the token of a link (`#token=...`) out of the address, so that it is neither kept in the history nor shared with it.
+function fromAddress() {
+  const found = location.hash.match(/^#token=([A-Za-z0-9_]+)$/);
+  if (!found) return;
+  sessionStorage.setItem(STORED, found[1]);
+  location.replace("#/now");
+}
+
+/// Finds out whose token this tab has.
+export async function enter(given) {
+  if (given) sessionStorage.setItem(STORED, given);
+  else fromAddress();
+  if (!token()) {
+    session.value = null;
+    return;
+  }
+  try {
+    session.value = await get("/v1/session");
+    refusal.value = "";
+  } catch (error) {
+    if (error.status === 401) return;
+    refusal.value = error.message;
+    session.value = null;
+  }
+}
+
+export function leave(why = "") {
+  sessionStorage.removeItem(STORED);
+  refusal.value = why;
+  session.value = null;
+}
+
+/// Whether the token may steer: assign, settle, set the policy.
+export const maySteer = () => ["admin", "manager"].includes(session.value?.access);

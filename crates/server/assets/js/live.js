@@ -1,0 +1,196 @@
+// The log, followed from a position on. Every event is taken once: the stream is asked for from behind the last one that
+// came, a position that was seen is passed over, and one that is missing breaks the stream off so that it is read again.
+
+import { signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { leave, token } from "./api.js";
+
+/// A stream shows a sign of life every 15 s; without any for so long it is taken to be broken.
+const SILENCE_MS = 35_000;
+const PAUSE_MIN_MS = 250;
+const PAUSE_MAX_MS = 5_000;
+
+/// `connecting`, `live` or `stale`, and since when.
+export const connection = signal({ state: "connecting", since: Date.now() });
+/// The last position that was taken.
+export const position = signal(0);
+/// How the stream has gone, for whoever tests or doubts it.
+export const taken = { events: 0, repeated: 0, gaps: 0, connects: 0 };
+globalThis.kapell = { taken, position };
+
+const listeners = new Set();
+let running = null;
+
+function become(state) {
+  if (connection.value.state !== state) connection.value = { state, since: Date.now() };
+}
+
+/// Follows the log from behind `after`, until `stop`.
+export function follow(after) {
+  stop();
+  position.value = after;
+  running = new AbortController();
+  run(running.signal);
+}
+
+export function stop() {
+  running?.abort();
+  running = null;
+}
+
+async function run(stopped) {
+  let pause = PAUSE_MIN_MS;
+  while (!stopped.aborted) {
+    const began = Date.now();
+    try {
+      await read(stopped);
+    } catch {
+      // What went wrong is shown as the state of the connection; the next turn asks again.
+    }
+    if (stopped.aborted) return;
+    become("stale");
+    if (Date.now() - began > 10_000) pause = PAUSE_MIN_MS;
+    await new Promise((wake) => setTimeout(wake, pause * (0.8 + 0.4 * Math.random())));
+    pause = Math.min(2 * pause, PAUSE_MAX_MS);
+  }
+}
+
+async function read(stopped) {
+  const own = new AbortController();
+  const end = () => own.abort();
+  stopped.addEventListener("abort", end);
+  let quiet = setTimeout(end, SILENCE_MS);
+  try {
+    const answer = await fetch(`/v1/events/stream?after=${position.value}`, {
+      headers: { authorization: `Bearer ${token()}`, accept: "text/event-stream" },
+      signal: own.signal,
+      cache: "no-store",
+    });
+    if (answer.status === 401) {
+      leave("The token is not valid, or it was taken back.");
+      stop();
+      return;
+    }
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    taken.connects += 1;
+    become("live");
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      clearTimeout(quiet);
+      quiet = setTimeout(end, SILENCE_MS);
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop();
+      take(blocks.map(event).filter(Boolean));
+    }
+  } finally {
+    clearTimeout(quiet);
+    stopped.removeEventListener("abort", end);
+    own.abort();
+  }
+}
+
+function event(block) {
+  const data = block.split("\n").filter((line) => line.startsWith("data:"));
+  return data.length ? JSON.parse(data.map((line) => line.slice(5).trimStart()).join("\n")) : null;
+}
+
+function take(events) {
+  const fresh = [];
+  let last = position.value;
+  for (const event of events) {
+    if (event.position <= last) {
+      taken.repeated += 1;
+    } else if (event.position === last + 1) {
+      last = event.position;
+      fresh.push(event);
+    } else {
+      taken.gaps += 1;
+      tell(fresh, last);
+      throw new Error(`position ${last + 1} is missing`);
+    }
+  }
+  tell(fresh, last);
+}
+
+function tell(events, last) {
+  if (!events.length) return;
+  taken.events += events.length;
+  position.value = last;
+  for (const listener of listeners) listener(events);
+}
+
+export function onEvents(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/// Calls `work` at once and after events, never twice at a time and no sooner than `pause()` ms after its last beginning.
+/// A page that nobody looks at waits until somebody does.
+export function paced(work, pause, concerns = () => true) {
+  let timer = null;
+  let busy = false;
+  let asked = false;
+  let began = 0;
+  let over = false;
+  const turn = async () => {
+    timer = null;
+    if (over) return;
+    if (busy || document.hidden) {
+      asked = true;
+      return;
+    }
+    busy = true;
+    asked = false;
+    began = Date.now();
+    try {
+      await work();
+    } finally {
+      busy = false;
+      if (asked) soon();
+    }
+  };
+  const soon = () => {
+    if (over || timer !== null) return;
+    timer = setTimeout(turn, Math.max(0, began + pause() - Date.now()));
+  };
+  const seen = () => asked && !document.hidden && soon();
+  document.addEventListener("visibilitychange", seen);
+  const off = onEvents((events) => events.some(concerns) && (busy ? (asked = true) : soon()));
+  soon();
+  return {
+    soon,
+    end() {
+      over = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", seen);
+      off();
+    },
+  };
+}
+
+/// What `load` returns, kept up to date while the log moves. The last answer stays while a new one is on its way.
+export function useLive(load, on, { pause = 1000, concerns } = {}) {
+  const [shown, show] = useState({ data: null, error: null });
+  const again = useRef(() => {});
+  useEffect(() => {
+    let gone = false;
+    const work = async () => {
+      try {
+        const data = await load();
+        if (!gone) show({ data, error: null });
+      } catch (error) {
+        if (!gone) show((before) => ({ ...before, error }));
+      }
+    };
+    const pacing = paced(work, () => pause, concerns);
+    again.current = pacing.soon;
+    return () => {
+      gone = true;
+      pacing.end();
+    };
+  }, on);
+  return { ...shown, reload: () => again.current() };
+}

@@ -1,0 +1,103 @@
+// The frame: sign-in, the way around, the state of the connection, and the view that the address names.
+
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { enter, get, leave, session } from "./api.js";
+import { connection, follow, position, stop } from "./live.js";
+import { href, route } from "./route.js";
+import { Empty, html, said } from "./ui.js";
+import * as words from "./words.js";
+import { Agents } from "./views/agents.js";
+import { Board } from "./views/board.js";
+import { Graph } from "./views/graph.js";
+import { Inbox } from "./views/inbox.js";
+import { Now } from "./views/now.js";
+import { Policy } from "./views/policy.js";
+import { Projects } from "./views/projects.js";
+import { Resources } from "./views/resources.js";
+import { SignIn } from "./views/signin.js";
+import { Task } from "./views/task.js";
+import { Timeline } from "./views/timeline.js";
+
+const VIEWS = {
+  now: ["Now", Now],
+  board: ["Board", Board],
+  inbox: ["Inbox", Inbox],
+  agents: ["Agents", Agents],
+  graph: ["Graph", Graph],
+  timeline: ["Timeline", Timeline],
+  projects: ["Projects", Projects],
+  resources: ["Resources", Resources],
+  policy: ["Policy", Policy],
+  task: ["Task", Task, "board"],
+};
+
+function Connection() {
+  const { state, since } = connection.value;
+  const [, again] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => again((count) => count + 1), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const text = { live: "Live", connecting: "Connecting", stale: "Not connected" }[state];
+  return html`<span class="connection c-${state}" title=${`position ${position.value} of the log`}>
+      <span aria-hidden="true" class="dot"></span>${text}</span>
+    ${state === "stale" && Date.now() - since > 1500 && html`<p class="stale" role="status">
+      The connection was lost ${words.span(Date.now() - since)} ago. What you see may be old; it is read again as soon as the server answers.</p>`}`;
+}
+
+function Frame() {
+  const { view } = route.value;
+  const [title, View, parent] = VIEWS[view] || ["Nothing here"];
+  const current = parent || view;
+  useEffect(() => {
+    document.title = view === "task" ? `${route.value.arg} · Kapell` : `${title} · Kapell`;
+    document.querySelector("main")?.scrollTo(0, 0);
+  }, [view, route.value.arg]);
+  const ways = Object.entries(VIEWS).filter(([, [, , parent]]) => !parent);
+  return html`<a class="skip" href="#main" onClick=${(event) => {
+      event.preventDefault();
+      document.getElementById("main").focus();
+    }}>Skip to the content</a>
+    <header class="bar">
+      <a class="brand" href=${href("now")}><img src="/assets/icon.svg" alt="" width="22" height="22" />Kapell</a>
+      <nav aria-label="Views"><ul>
+        ${ways.map(([name, [label]]) => html`<li><a href=${href(name)} aria-current=${current === name ? "page" : null}>${label}</a></li>`)}
+      </ul></nav>
+      <div class="who">
+        <${Connection} />
+        <span class="actor" title="whose token this is">${session.value.agent || session.value.access}</span>
+        <button type="button" class="quiet" onClick=${() => leave()}>Sign out</button>
+      </div>
+    </header>
+    <main id="main" tabindex="-1" class="view-${view}">
+      ${View ? html`<${View} key=${view + (view === "task" ? route.value.arg : "")} />` : html`<h1>Nothing here</h1><${Empty}>There is no view of that name.</${Empty}>`}
+    </main>
+    <p class="said" role="status">${said.value}</p>`;
+}
+
+function App() {
+  const who = session.value;
+  const [ready, setReady] = useState(false);
+  useEffect(() => {
+    if (!who) {
+      stop();
+      setReady(false);
+      return;
+    }
+    // The log is followed from where it ends now; every view asks for its own beginning.
+    get("/v1/health").then((health) => {
+      follow(health.durable_position);
+      setReady(true);
+    }, () => setReady(true));
+  }, [who]);
+  if (who === undefined) return html`<p class="boot">Kapell</p>`;
+  if (who === null) return html`<${SignIn} />`;
+  return ready ? html`<${Frame} />` : html`<p class="boot">Kapell</p>`;
+}
+
+const root = document.getElementById("root");
+root.replaceChildren();
+render(html`<${App} />`, root);
+enter();
+addEventListener("hashchange", () => location.hash.startsWith("#token=") && enter());

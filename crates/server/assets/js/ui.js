@@ -1,0 +1,119 @@
+// The few pieces that every view is made of.
+
+import { h } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import htm from "htm";
+import { href } from "./route.js";
+import * as words from "./words.js";
+
+export const html = htm.bind(h);
+
+export const Pill = ({ state }) => html`<span class="pill s-${state}">${words.state(state)}</span>`;
+
+export const Priority = ({ of }) =>
+  html`<span class="priority p-${of}"><span aria-hidden="true" class="flag"></span>${of}</span>`;
+
+export const TaskLink = ({ id }) => html`<a class="id" href=${href("task", id)}>${id}</a>`;
+
+export const Ago = ({ at }) => html`<time datetime=${at} title=${words.exact(at)}>${words.ago(at)}</time>`;
+
+export const At = ({ at }) => html`<time datetime=${at} title=${words.exact(at)}>${words.clock(at)}</time>`;
+
+export const Empty = ({ children }) => html`<p class="empty">${children}</p>`;
+
+export function Card({ title, note, children, wide, id }) {
+  return html`<section class=${wide ? "card wide" : "card"} aria-labelledby=${id}>
+    <header><h2 id=${id}>${title}</h2>${note && html`<span class="note">${note}</span>`}</header>
+    ${children}
+  </section>`;
+}
+
+/// A share of a whole, with its words beside it: the bar alone says nothing to whoever cannot see it.
+export const Meter = ({ share, label, tone = "" }) =>
+  html`<span class="meter ${tone}" role="img" aria-label=${label}>
+    <span style=${{ width: `${Math.max(0, Math.min(1, share)) * 100}%` }}></span>
+  </span>`;
+
+/// A table that scrolls sideways where it must. `columns` are [title, class] or titles.
+export function Table({ caption, columns, rows, hideCaption = true }) {
+  const heads = columns.map((column) => [].concat(column));
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
+    <table>
+      <caption class=${hideCaption ? "hidden" : ""}>${caption}</caption>
+      <thead><tr>${heads.map(([title, kind]) => html`<th scope="col" class=${kind}>${title}</th>`)}</tr></thead>
+      <tbody>${rows.map(
+        (row) => html`<tr key=${row.key}>${row.cells.map((cell, at) => html`<td class=${heads[at][1]}>${cell}</td>`)}</tr>`,
+      )}</tbody>
+    </table>
+  </div>`;
+}
+
+/// A picture with its twin: the same as a table.
+export const Twin = ({ children }) =>
+  html`<details class="twin"><summary>The same as a table</summary>${children}</details>`;
+
+export function Trouble({ error }) {
+  if (!error) return null;
+  const { field, given, allowed, hint, code } = error.problem || {};
+  return html`<div class="trouble" role="alert">
+    <p>${sentenced(error.message)}</p>
+    ${field && html`<p class="note">${field}${given && ` was ${given}`}${allowed && `; allowed: ${allowed}`}</p>`}
+    ${hint && html`<p class="note">${sentenced(hint)}</p>`}
+    ${code && html`<p class="note code">${code}</p>`}
+  </div>`;
+}
+
+const sentenced = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+export function Loading({ of }) {
+  const { data, error } = of;
+  if (error && !data) return html`<${Trouble} error=${error} />`;
+  return html`<p class="loading" aria-live="polite">Loading …</p>`;
+}
+
+/// A dialog that takes the keyboard until it is closed, and gives it back.
+export function Dialog({ title, onClose, children }) {
+  const box = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current.showModal();
+    return () => before?.isConnected && before.focus();
+  }, []);
+  return html`<dialog ref=${box} aria-labelledby="dialog-title" onCancel=${(event) => {
+    event.preventDefault();
+    onClose();
+  }}>
+    <header><h2 id="dialog-title">${title}</h2>
+      <button type="button" class="quiet" aria-label="Close" onClick=${onClose}>✕</button></header>
+    ${children}
+  </dialog>`;
+}
+
+/// What was just done, said once, also to those who listen.
+export const said = signal(null);
+let fading;
+
+export function say(text) {
+  said.value = text;
+  clearTimeout(fading);
+  fading = setTimeout(() => (said.value = null), 6000);
+}
+
+/// A button that sends something, is quiet while it is under way and shows what went wrong.
+export function useAction(work) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const run = async (...with_) => {
+    setBusy(true);
+    setError(null);
+    try {
+      await work(...with_);
+    } catch (error) {
+      setError(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { busy, error, run };
+}

@@ -1,0 +1,221 @@
+// The board: columns by derived state. All cards are in memory, what is in view stands in the page, and after the first
+// answer only what has changed is asked for.
+
+import { signal } from "@preact/signals";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { get, maySteer } from "../api.js";
+import { paced } from "../live.js";
+import { go, href, route, setQuery } from "../route.js";
+import { html, Priority, Trouble } from "../ui.js";
+import { Windowed } from "../window.js";
+import * as words from "../words.js";
+import { Place } from "./place.js";
+
+const COLUMNS = ["blocked", "deferred", "ready", "assigned", "in_progress", "completed", "failed", "cancelled"];
+/// Columns that are shown empty too; the others only where something is in them.
+const ALWAYS = ["blocked", "ready", "assigned", "in_progress", "completed"];
+const CARD_HEIGHT = 86;
+
+const cards = new Map();
+const board = signal({ version: 0, left_out: 0, loaded: false, error: null });
+let known = null;
+let refresh = 200;
+
+/// Asks for what has changed, or for everything where nothing is known or too much has changed.
+async function update() {
+  try {
+    let answer = await get(known === null ? "/v1/board" : `/v1/board?since=${known}`);
+    if (answer.anew) answer = await get("/v1/board");
+    const whole = known === null || answer.cards.length > 5000;
+    if (whole) cards.clear();
+    for (const card of answer.cards) cards.set(card.id, searchable(card));
+    known = answer.position;
+    refresh = answer.refresh_ms;
+    const { version, left_out } = board.value;
+    if (whole || answer.cards.length || board.value.error) {
+      board.value = { version: version + 1, left_out: whole ? answer.left_out : left_out, loaded: true, error: null };
+    }
+  } catch (error) {
+    // A log that is shorter than what was seen is another one.
+    if (error.problem?.field === "since") known = null;
+    board.value = { ...board.value, error };
+  }
+}
+
+function searchable(card) {
+  const parts = [card.id, card.title, card.key, card.agent, card.project, card.type, ...(card.labels || [])];
+  card.text = parts.filter(Boolean).join(" ").toLowerCase();
+  return card;
+}
+
+const RANK = Object.fromEntries(words.PRIORITIES.map((word, rank) => [word, rank]));
+const byUrgency = (a, b) => RANK[a.priority] - RANK[b.priority] || number(a) - number(b);
+const byEnd = (a, b) => (a.since < b.since ? 1 : a.since > b.since ? -1 : number(b) - number(a));
+const number = (card) => Number(card.id.slice(2));
+
+function arranged(query) {
+  const asked = (query.get("q") || "").toLowerCase().split(/\s+/).filter(Boolean);
+  const [state, priority, project, agent] = ["state", "priority", "project", "agent"].map((name) => query.get(name));
+  const columns = Object.fromEntries(COLUMNS.map((column) => [column, []]));
+  for (const card of cards.values()) {
+    if (state && card.state !== state) continue;
+    if (priority && card.priority !== priority) continue;
+    if (project && card.project !== project) continue;
+    if (agent && card.agent !== agent) continue;
+    if (asked.length && !asked.every((word) => card.text.includes(word))) continue;
+    (columns[card.state] ||= []).push(card);
+  }
+  for (const [name, column] of Object.entries(columns)) {
+    column.sort(["completed", "failed", "cancelled"].includes(name) ? byEnd : byUrgency);
+  }
+  return Object.entries(columns)
+    .filter(([name, column]) => (state ? name === state : column.length > 0 || ALWAYS.includes(name)))
+    .map(([name, column]) => ({ name, cards: column }));
+}
+
+export function Board() {
+  const query = route.value.query;
+  const { version, left_out: leftOut, loaded, error } = board.value;
+  const [placing, setPlacing] = useState(null);
+  const [dragged, setDragged] = useState(null);
+  const [focus, setFocus] = useState({ column: 0, index: 0, asked: false });
+  const search = useRef(null);
+  const frame = useRef(null);
+  useEffect(() => paced(update, () => refresh).end, []);
+  const columns = useMemo(() => arranged(query), [version, query]);
+  const shown = columns.reduce((sum, column) => sum + column.cards.length, 0);
+
+  const steer = maySteer();
+  const place = (card, agent) => steer && setPlacing({ task: card.id, agent });
+  const onKey = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      search.current.focus();
+      return;
+    }
+    const at = event.target.closest?.("[data-card]");
+    if (!at) return;
+    const column = Number(at.dataset.column);
+    const index = Number(at.dataset.index);
+    const card = columns[column]?.cards[index];
+    const moves = { ArrowDown: [0, 1], ArrowUp: [0, -1], ArrowRight: [1, 0], ArrowLeft: [-1, 0], Home: [0, -1e9], End: [0, 1e9], PageDown: [0, 6], PageUp: [0, -6] };
+    if (moves[event.key]) {
+      event.preventDefault();
+      const [across, down] = moves[event.key];
+      let next = column + across;
+      while (columns[next] && columns[next].cards.length === 0) next += across;
+      if (!columns[next]) next = column;
+      const last = columns[next].cards.length - 1;
+      setFocus({ column: next, index: Math.max(0, Math.min(last, index + down)), asked: true });
+    } else if (event.key === "a" && card) {
+      event.preventDefault();
+      place(card);
+    }
+  };
+  useEffect(() => {
+    if (!focus.asked) return;
+    const target = frame.current?.querySelector(`[data-column="${focus.column}"][data-index="${focus.index}"]`);
+    target?.focus({ preventScroll: true });
+    target?.closest(".column")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [focus]);
+
+  return html`<div class="board" ref=${frame} onKeyDown=${onKey}>
+    <div class="tools">
+      <h1>Board</h1>
+      <${Filters} query=${query} search=${search} columns=${columns} />
+      <p class="note" role="status">${loaded ? `${words.plural(shown, "task")}${leftOut ? `, ${words.number(leftOut)} older ones left out` : ""}` : "Loading …"}</p>
+      <p class="note keys"><kbd>/</kbd> search <kbd>←↑↓→</kbd> go <kbd>Enter</kbd> open${steer && html` <kbd>a</kbd> assign`}</p>
+    </div>
+    ${error && html`<${Trouble} error=${error} />`}
+    <div class=${dragged ? "columns dragging" : "columns"}>
+      ${columns.map((column, at) => html`<section class="column" key=${column.name} aria-labelledby=${`column-${column.name}`}>
+        <h2 id=${`column-${column.name}`}><span class="pill s-${column.name}">${words.state(column.name)}</span> <span class="number">${words.number(column.cards.length)}</span></h2>
+        <${Windowed} items=${column.cards} height=${CARD_HEIGHT} label=${words.state(column.name)}
+          wanted=${focus.asked && focus.column === at ? focus.index : null}
+          row=${(card, index) => html`<${OneCard} card=${card} column=${at} index=${index}
+            tab=${focus.column === at ? Math.min(focus.index, column.cards.length - 1) === index : index === 0}
+            drag=${steer ? setDragged : null} onFocus=${() => setFocus({ column: at, index, asked: false })} />`} />
+      </section>`)}
+      ${dragged && html`<${Targets} card=${dragged} onDrop=${(agent) => place(dragged, agent)} />`}
+    </div>
+    ${placing && html`<${Place} task=${placing.task} agent=${placing.agent} onClose=${() => setPlacing(null)} />`}
+  </div>`;
+}
+
+function Filters({ query, search }) {
+  const [typed, setTyped] = useState(query.get("q") || "");
+  const waiting = useRef(null);
+  const names = (of) => [...new Set([...cards.values()].map((card) => card[of]).filter(Boolean))].sort();
+  const lists = useMemo(() => ({ project: names("project"), agent: names("agent") }), [cards.size]);
+  const type = (text) => {
+    setTyped(text);
+    clearTimeout(waiting.current);
+    waiting.current = setTimeout(() => setQuery({ q: text }), 120);
+  };
+  const choice = (name, label, all) => html`<label class="inline"><span class="hidden">${label}</span>
+    <select value=${query.get(name) || ""} onChange=${(event) => setQuery({ [name]: event.target.value })}>
+      <option value="">Any ${label.toLowerCase()}</option>
+      ${all.map((each) => html`<option value=${each}>${name === "state" ? words.state(each) : each}</option>`)}
+    </select></label>`;
+  const filtered = ["q", "state", "priority", "project", "agent"].some((name) => query.get(name));
+  return html`<div class="filters" role="search">
+    <label class="inline"><span class="hidden">Search</span>
+      <input ref=${search} type="search" placeholder="Search title, key, agent, label" value=${typed} onInput=${(event) => type(event.target.value)} /></label>
+    ${choice("state", "State", COLUMNS)}${choice("priority", "Priority", words.PRIORITIES)}
+    ${choice("project", "Project", lists.project)}${choice("agent", "Agent", lists.agent)}
+    ${filtered && html`<button type="button" class="quiet" onClick=${() => {
+      setTyped("");
+      setQuery({ q: "", state: "", priority: "", project: "", agent: "" });
+    }}>Clear</button>`}
+  </div>`;
+}
+
+function OneCard({ card, column, index, tab, drag, onFocus }) {
+  const late = card.deadline && Date.parse(card.deadline) < Date.now() && !["completed", "failed", "cancelled"].includes(card.state);
+  return html`<a class="task p-${card.priority}" href=${href("task", card.id)} data-card data-column=${column} data-index=${index}
+    tabindex=${tab ? 0 : -1} draggable=${Boolean(drag)} onFocus=${onFocus}
+    onDragStart=${(event) => {
+      event.dataTransfer.setData("text/plain", card.id);
+      event.dataTransfer.effectAllowed = "move";
+      // The page may change only after the browser has taken its picture of the card.
+      setTimeout(() => drag?.(card));
+    }}
+    onDragEnd=${() => drag?.(null)}
+    onClick=${(event) => {
+      event.preventDefault();
+      go("task", card.id);
+    }}>
+    <span class="head"><span class="id">${card.id}</span><${Priority} of=${card.priority} />
+      ${card.offers > 0 && html`<span class="pill">late result</span>`}${late && html`<span class="pill overdue">overdue</span>`}</span>
+    <span class="title">${card.title}</span>
+    <span class="foot">${card.agent && html`<span>${card.agent}${card.percent !== undefined && ` · ${card.percent} %`}</span>`}
+      ${card.blockers > 0 && html`<span>waits for ${card.blockers}</span>`}${card.project && html`<span>${card.project}</span>`}
+      <span>${words.ago(card.since)}</span></span>
+  </a>`;
+}
+
+/// The agents, to drop a card on.
+function Targets({ card, onDrop }) {
+  const [agents, setAgents] = useState([]);
+  const [over, setOver] = useState(null);
+  useEffect(() => {
+    get("/v1/agents?limit=1000").then((page) => setAgents(page.items), () => {});
+  }, []);
+  if (!["ready", "assigned", "in_progress"].includes(card.state)) {
+    return html`<aside class="targets"><h2>${card.id} is ${words.state(card.state).toLowerCase()}</h2>
+      <p class="note">Only what is ready or owned can be given to an agent.</p></aside>`;
+  }
+  return html`<aside class="targets" aria-label="Agents to drop the task on"><h2>Give ${card.id} to</h2><ul>
+    ${agents.map((agent) => html`<li key=${agent.name} class=${over === agent.name ? "over" : ""} data-agent=${agent.name}
+      onDragOver=${(event) => {
+        event.preventDefault();
+        setOver(agent.name);
+      }}
+      onDragLeave=${() => setOver(null)}
+      onDrop=${(event) => {
+        event.preventDefault();
+        onDrop(agent.name);
+      }}><span>${agent.name}</span><span class="note">${agent.state === "online" ? `${agent.tasks.length}/${agent.max_concurrent_tasks}` : agent.state}</span></li>`)}
+  </ul></aside>`;
+}

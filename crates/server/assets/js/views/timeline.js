@@ -1,0 +1,115 @@
+// Who did what when, read from the log; and the fleet as it was at any moment of it.
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { get } from "../api.js";
+import { useLive } from "../live.js";
+import { route, setQuery } from "../route.js";
+import { At, Card, Empty, html, Loading, Table, TaskLink, Twin } from "../ui.js";
+import * as words from "../words.js";
+
+const [LANE, NAMES] = [22, 130];
+const TONE = { completed: "good", failed: "bad", open: "accent", returned: "warn", moved: "warn", cancelled: "strong" };
+
+export function Timeline() {
+  const hours = Number(route.value.query.get("hours")) || 24;
+  const live = useLive(() => get(`/v1/timeline?hours=${hours}`), [hours], { pause: 5000 });
+  const [chosen, setChosen] = useState(null);
+  const lines = live.data;
+  return html`<div class="tools"><h1>Timeline</h1>
+      <label class="inline"><span class="hidden">How far back</span><select value=${hours} onChange=${(event) => setQuery({ hours: event.target.value })}>
+        ${[[1, "Last hour"], [6, "Last 6 hours"], [24, "Last day"], [168, "Last week"], [720, "Last 30 days"]].map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
+      ${lines && html`<p class="note" role="status">${words.plural(lines.bars.length, "assignment")} of ${words.plural(lines.agents.length, "agent")}${lines.cut ? "; the log goes back further than is read" : ""}</p>`}</div>
+    ${!lines ? html`<${Loading} of=${live} />` : lines.steps.length === 0 || lines.bars.length === 0 ? html`<${Empty}>Nobody had anything to do in this time.</${Empty}>`
+      : html`<div class="grid"><${Card} id="lanes" wide title="Who did what" note="solid: begun and completed; the line is the chosen moment"><${Lanes} lines=${lines} chosen=${chosen} /></${Card}>
+        <${Then} lines=${lines} chosen=${chosen} choose=${setChosen} /></div>`}`;
+}
+
+function Lanes({ lines, chosen }) {
+  const canvas = useRef(null);
+  const at = chosen === null ? null : lines.steps[chosen]?.at;
+  useEffect(() => {
+    const again = () => draw(canvas.current, lines, at);
+    again();
+    addEventListener("resize", again);
+    return () => removeEventListener("resize", again);
+  }, [lines, at]);
+  const bars = lines.bars.slice(-1000).reverse();
+  return html`<canvas class="picture" ref=${canvas} role="img" style=${{ height: `${lines.agents.length * LANE + 24}px` }}
+      aria-label=${`${lines.bars.length} assignments of ${lines.agents.length} agents; the table below holds the same`}></canvas>
+    <ul class="legend"><li>begun at the left edge of the solid part; pale: owned, not begun. Green completed, red failed, blue running, amber moved or returned.</li></ul>
+    <${Twin}><${Table} caption="Assignments, the last first" columns=${["Agent", "Task", "Title", "From", "To", "End"]}
+      rows=${bars.map((bar) => ({ key: bar.assignment, cells: [bar.agent, html`<${TaskLink} id=${bar.task} />`, bar.title, html`<${At} at=${bar.from} />`, bar.to ? html`<${At} at=${bar.to} />` : "", bar.end] }))} /></${Twin}>`;
+}
+
+function draw(canvas, lines, moment) {
+  const ratio = devicePixelRatio || 1;
+  const { clientWidth, clientHeight } = canvas;
+  canvas.width = clientWidth * ratio;
+  canvas.height = clientHeight * ratio;
+  const pen = canvas.getContext("2d");
+  pen.scale(ratio, ratio);
+  const style = getComputedStyle(document.documentElement);
+  const tone = (name) => style.getPropertyValue(`--${name}`).trim();
+  const [from, to] = [Date.parse(lines.from), Date.parse(lines.to)];
+  const names = Math.min(NAMES, clientWidth / 3);
+  const x = (at) => names + ((Math.max(from, at) - from) / Math.max(1, to - from)) * (clientWidth - names - 8);
+  const lane = new Map(lines.agents.map((agent, index) => [agent, index]));
+  pen.font = "12px system-ui, sans-serif";
+  pen.textBaseline = "middle";
+  lines.agents.forEach((agent, index) => {
+    pen.fillStyle = tone("ink");
+    pen.fillText(agent.length > 17 ? `${agent.slice(0, 16)}…` : agent, 8, index * LANE + LANE / 2 + 2);
+    pen.fillStyle = tone("line");
+    pen.fillRect(names, (index + 1) * LANE, clientWidth - names, 1);
+  });
+  pen.fillStyle = tone("soft");
+  for (let part = 0; part < 5; part += 1) {
+    const at = from + ((to - from) * part) / 5;
+    pen.fillRect(x(at), 0, 1, 4);
+    pen.fillText(words.clock(at), x(at) + 3, lines.agents.length * LANE + 13);
+  }
+  for (const bar of lines.bars) {
+    const end = bar.to ? Date.parse(bar.to) : to;
+    const [left, right] = [x(Date.parse(bar.from)), x(end)];
+    const top = lane.get(bar.agent) * LANE + 4;
+    pen.fillStyle = tone(TONE[bar.end] || "strong");
+    pen.globalAlpha = 0.35;
+    pen.fillRect(left, top, Math.max(1.5, right - left), LANE - 7);
+    pen.globalAlpha = 0.9;
+    if (bar.started) {
+      const begun = x(Date.parse(bar.started));
+      pen.fillRect(begun, top, Math.max(1.5, right - begun - 1), LANE - 7);
+    }
+    pen.globalAlpha = 1;
+  }
+  if (moment) {
+    pen.fillStyle = tone("ink");
+    pen.fillRect(x(Date.parse(moment)), 0, 2, lines.agents.length * LANE);
+  }
+}
+
+/// The fleet at a chosen moment: counts folded from the log by the server, and who had what then.
+function Then({ lines, chosen, choose }) {
+  const last = lines.steps.length - 1;
+  const index = Math.min(chosen ?? last, last);
+  const step = lines.steps[index];
+  const [then, setThen] = useState(null);
+  useEffect(() => {
+    let gone = false;
+    const timer = setTimeout(() => get(`/v1/status?at=${step.position}`).then((status) => !gone && setThen(status), () => !gone && setThen(null)), 200);
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
+  }, [step.position]);
+  const had = useMemo(() => {
+    const at = Date.parse(step.at);
+    return lines.bars.filter((bar) => Date.parse(bar.from) <= at && (!bar.to || Date.parse(bar.to) > at));
+  }, [lines, step.at]);
+  return html`<${Card} id="then" wide title=${chosen === null || index === last ? "The fleet now" : `The fleet at ${words.exact(step.at)}`} note=${`position ${words.number(step.position)}`}>
+    <label>Moment <input class="scrub" type="range" min="0" max=${last} value=${index} aria-valuetext=${words.exact(step.at)} onInput=${(event) => choose(Number(event.target.value))} /></label>
+    ${then && html`<p role="status">${words.number(then.tasks.completed)} completed, ${words.number(then.tasks.in_progress)} in progress, ${words.number(then.tasks.assigned)} assigned, ${words.number(then.tasks.ready)} ready, ${words.number(then.tasks.blocked)} blocked, ${words.number(then.tasks.failed)} failed; ${then.agents.online} of ${then.agents.total} agents online.</p>`}
+    ${had.length === 0 ? html`<${Empty}>Nobody had a task at this moment.</${Empty}>` : html`<${Table} caption="Who had what then" columns=${["Agent", "Task", "Title", "Since", ""]}
+      rows=${had.slice(0, 500).map((bar) => ({ key: bar.assignment, cells: [bar.agent, html`<${TaskLink} id=${bar.task} />`, bar.title, html`<${At} at=${bar.from} />`, bar.started && Date.parse(bar.started) <= Date.parse(step.at) ? "at work" : "not begun"] }))} />`}
+  </${Card}>`;
+}

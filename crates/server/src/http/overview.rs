@@ -1,0 +1,188 @@
+//! The fleet at a glance, and whose token it is that looks.
+
+use std::collections::BinaryHeap;
+
+use axum::Json;
+use kapell_api::{AgentLoad, FlowHour, HealthNow, HealthShare, Late, Overview, Queued, Session, WorkItem};
+use kapell_core::{Agent, OfferState, State, Task};
+use kapell_model::{AgentState, Moment, Span, TaskState};
+
+use super::door::Door;
+use super::problem::Refusals;
+use super::{Refusal, convert, fleet, why};
+use crate::fleet::View;
+use crate::serve::DEFAULT_FLEET;
+
+/// Agents that are shown with their load.
+const LOADS_MAX: usize = 200;
+/// Tasks of one agent that are shown.
+const ITEMS_MAX: usize = 10;
+/// Lines of each other list.
+const LINES_MAX: usize = 10;
+
+/// Tells whose token it is.
+#[utoipa::path(get, path = "/v1/session", tag = "tokens", responses((status = 200, body = Session), Refusals))]
+pub(super) async fn session(door: Door) -> Json<Session> {
+    Json(Session {
+        access: door.caller.access.as_str().to_owned(),
+        agent: door.caller.agent.as_ref().map(ToString::to_string),
+        actor: door.caller.actor.to_string(),
+        fleet: DEFAULT_FLEET.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// Returns the fleet at a glance: health, who does what, what waits and why, what is late, what needs a person.
+#[utoipa::path(get, path = "/v1/overview", tag = "fleet", responses((status = 200, body = Overview), Refusals))]
+pub(super) async fn overview(door: Door) -> Result<Json<Overview>, Refusal> {
+    Ok(Json(door.app.fleet.query(glance).await?))
+}
+
+fn glance(view: &View<'_>) -> Overview {
+    let (state, status) = (view.state, fleet::in_numbers(view));
+    let (queue, late, late_total) = waiting_and_late(view);
+    let open = state.escalations().iter().filter(|escalation| escalation.settled.is_none());
+    let offers = state.offers().iter().filter(|offer| offer.state == OfferState::Open);
+    Overview {
+        at: status.at,
+        position: status.position,
+        health: health(view),
+        tasks: status.tasks,
+        agents: status.agents,
+        loads: loads(state),
+        queue,
+        late,
+        late_total,
+        flow: flow(view),
+        escalations: open.take(LINES_MAX).map(|open| convert::escalation(view, open)).collect(),
+        escalations_open: status.escalations_open,
+        offers: offers.take(LINES_MAX).map(|offer| convert::offer(state, offer)).collect(),
+        offers_open: status.offers_open,
+    }
+}
+
+fn health(view: &View<'_>) -> HealthNow {
+    let (policy, health) = (view.state.policy(), view.state.health(view.now));
+    let part = |(part, share, weight): (&str, kapell_core::Share, kapell_model::Ratio)| HealthShare {
+        part: part.to_owned(),
+        good: share.good,
+        all: share.all,
+        weight: weight.as_decimal(),
+        adds: weight.times(share.value()).as_decimal(),
+    };
+    HealthNow {
+        total: health.total.as_decimal(),
+        minimum: policy.reporting.health_min.as_decimal(),
+        low_since: view.state.health_low_since().map(convert::time),
+        parts: health.parts(&policy.reporting.weights).map(part).into(),
+    }
+}
+
+fn loads(state: &State) -> Vec<AgentLoad> {
+    let mut agents: Vec<&Agent> =
+        state.agents().iter().filter(|agent| agent.state != AgentState::Removed).collect();
+    agents.sort_by_key(|agent| {
+        (agent.tasks.is_empty(), std::cmp::Reverse(agent.tasks.len()), agent.state != AgentState::Online)
+    });
+    agents.truncate(LOADS_MAX);
+    agents.into_iter().map(|agent| load(state, agent)).collect()
+}
+
+fn load(state: &State, agent: &Agent) -> AgentLoad {
+    let item = |task: &Task| {
+        let owner = task.owner.as_ref()?;
+        Some(WorkItem {
+            task: task.id.to_string(),
+            title: task.spec.title.to_string(),
+            state: task.state().to_string(),
+            priority: task.effective.to_string(),
+            percent: owner.percent,
+            since: convert::time(owner.since),
+            reported_at: convert::time(owner.reported_at),
+        })
+    };
+    AgentLoad {
+        name: agent.spec.name.to_string(),
+        role: agent.spec.role.to_string(),
+        kind: agent.spec.kind.to_string(),
+        state: agent.state.to_string(),
+        draining: agent.draining,
+        slots: agent.spec.max_concurrent,
+        used: u32::try_from(agent.tasks.len()).unwrap_or(u32::MAX),
+        tasks: agent.tasks.iter().take(ITEMS_MAX).filter_map(|&task| item(state.task(task))).collect(),
+    }
+}
+
+/// Goes once over the tasks for the head of the queue and for what is late.
+fn waiting_and_late(view: &View<'_>) -> (Vec<Queued>, Vec<Late>, u32) {
+    let (mut queue, mut late, mut late_total) = (BinaryHeap::new(), BinaryHeap::new(), 0);
+    for task in view.state.tasks().iter().filter(|task| task.is_open()) {
+        if task.state() == TaskState::Ready {
+            first(&mut queue, task.queue_key());
+        }
+        if let Some((_, due)) = lateness(task, view.now) {
+            late_total += 1;
+            first(&mut late, (due, task.id));
+        }
+    }
+    let queue = queue.into_sorted_vec().into_iter().map(|key| queued(view, view.state.task(key.task)));
+    let late = late.into_sorted_vec().into_iter().map(|(_, id)| {
+        let task = view.state.task(id);
+        let (word, _) = lateness(task, view.now).unwrap_or_default();
+        Late {
+            task: task.id.to_string(),
+            title: task.spec.title.to_string(),
+            state: task.state().to_string(),
+            deadline: task.spec.deadline.map(convert::time),
+            latest_start: task.must_start_by().map(convert::time),
+            lateness: word.to_owned(),
+        }
+    });
+    (queue.collect(), late.collect(), late_total)
+}
+
+/// Keeps the [`LINES_MAX`] smallest.
+fn first<T: Ord>(heap: &mut BinaryHeap<T>, item: T) {
+    heap.push(item);
+    if heap.len() > LINES_MAX {
+        heap.pop();
+    }
+}
+
+/// Returns how an open task is late and against what, where it is.
+fn lateness(task: &Task, now: Moment) -> Option<(&'static str, Moment)> {
+    if let Some(deadline) = task.spec.deadline.filter(|&deadline| deadline < now) {
+        return Some(("overdue", deadline));
+    }
+    let begun = task.state() == TaskState::InProgress;
+    let start = task.must_start_by().filter(|&start| !begun && start < now)?;
+    Some(("at_risk", start))
+}
+
+fn queued(view: &View<'_>, task: &Task) -> Queued {
+    let held_back = view.state.held_back(task.id);
+    Queued {
+        task: task.id.to_string(),
+        title: task.spec.title.to_string(),
+        priority: task.effective.to_string(),
+        since: convert::time(task.state_since),
+        reason: match held_back {
+            Some(obstacle) => view.state.resource_held(&obstacle, view.now).to_string(),
+            None => why::waiting_reason(view.state, task),
+        },
+    }
+}
+
+fn flow(view: &View<'_>) -> Vec<FlowHour> {
+    let by_hour = view.state.metrics().by_hour(view.now);
+    let hour = Span::hours(1).0;
+    let last = view.now.0.div_euclid(hour);
+    let first = last - i64::try_from(by_hour.len()).unwrap_or(0) + 1;
+    let shown = by_hour.iter().zip(first..).map(|(tally, at)| FlowHour {
+        from: convert::time(Moment(at * hour)),
+        submitted: tally.submitted,
+        completed: tally.completed,
+        failed: tally.failed,
+    });
+    shown.collect()
+}

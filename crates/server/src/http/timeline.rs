@@ -1,0 +1,235 @@
+//! Who did what when: assignments from their beginning to their end, read from the log beside the writer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use kapell_api::{Bar, Problem, Step, Timeline};
+use kapell_core::{Event, Record};
+use kapell_model::{AgentId, AssignmentId, Moment, Position, Span, TaskId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::door::{Asked, Door};
+use super::problem::Refusals;
+use super::{Log, Refusal, convert};
+
+/// Events that one timeline is made from: the last ones.
+const EVENTS_MAX: u64 = 200_000;
+/// Events that are read at once.
+const CHUNK: usize = 20_000;
+/// Bars of one timeline.
+const BARS_MAX: usize = 20_000;
+/// Steps of one timeline.
+const STEPS_MAX: i64 = 240;
+/// The longest stretch that can be asked for.
+const HOURS_MAX: u32 = 24 * 366;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TimelineQuery {
+    /// How many hours back it goes, 1 to 8784; 24 where absent.
+    hours: Option<u32>,
+}
+
+struct Open {
+    agent: AgentId,
+    task: TaskId,
+    from: Moment,
+    started: Option<Moment>,
+}
+
+struct Drawn {
+    assignment: AssignmentId,
+    open: Open,
+    to: Option<Moment>,
+    end: &'static str,
+}
+
+/// What a stretch of the log has shown.
+#[derive(Default)]
+struct Reading {
+    open: BTreeMap<AssignmentId, Open>,
+    drawn: Vec<Drawn>,
+    marks: Vec<(Moment, Position, Mark)>,
+}
+
+#[derive(Clone, Copy)]
+enum Mark {
+    Submitted,
+    Completed,
+    Failed,
+    Other,
+}
+
+/// Returns who did what in the last hours, from the last 200,000 events at most.
+#[utoipa::path(get, path = "/v1/timeline", params(TimelineQuery), tag = "events",
+    responses((status = 200, body = Timeline), Refusals))]
+pub(super) async fn timeline(
+    door: Door,
+    Asked(query): Asked<TimelineQuery>,
+) -> Result<Json<Timeline>, Refusal> {
+    let hours = query.hours.unwrap_or(24);
+    if !(1..=HOURS_MAX).contains(&hours) {
+        return Err(Problem::field("hours", hours.to_string(), "1 to 8784").into());
+    }
+    let log = &door.app.log;
+    let (now, last) = door.app.fleet.query(|view| (view.now, view.state.position().0)).await?;
+    let asked = now.before(Span::hours(i64::from(hours)));
+    let earliest = last.saturating_sub(EVENTS_MAX);
+    let found = first_at(log, asked, earliest, last).await?;
+    let mut reading = Reading::default();
+    let mut after = found;
+    while after < last {
+        let (records, read) = log.after(after, CHUNK).await?;
+        if read == after {
+            break;
+        }
+        records.iter().filter(|record| record.position.0 <= last).for_each(|record| reading.take(record));
+        after = read;
+    }
+    let begins = reading.marks.first().map_or(now, |&(at, ..)| at);
+    let cut = found == earliest && earliest > 0;
+    let from = if cut || found == 0 { begins.max(asked) } else { asked };
+    let steps = Steps { from, to: now };
+    let shown = door.app.fleet.query(move |view| {
+        let state = view.state;
+        // What began before the stretch and lasts still is known to the state alone.
+        for (assignment, task) in state.assignments() {
+            if let Some(owner) = task.owner.as_ref().filter(|owner| owner.since <= from) {
+                let (agent, task) = (owner.agent, task.id);
+                let open = Open { agent, task, from: owner.since, started: owner.started_at };
+                reading.open.entry(assignment).or_insert(open);
+            }
+        }
+        let agents: BTreeSet<AgentId> = reading.agents();
+        let name = |agent: AgentId| state.agent(agent).spec.name.to_string();
+        let (bars, marks) = reading.bars(|task| state.task(task).spec.title.to_string(), name);
+        (agents.into_iter().map(name).collect(), bars, marks)
+    });
+    let (agents, bars, marks) = shown.await?;
+    Ok(Json(Timeline {
+        from: convert::time(from),
+        to: convert::time(now),
+        position: last,
+        first: found + 1,
+        agents,
+        bars,
+        steps: steps.filled(&marks),
+        cut,
+    }))
+}
+
+/// Returns the position behind which the first event not before `asked` lies, within `first` to `last`.
+async fn first_at(log: &Log, asked: Moment, first: u64, last: u64) -> Result<u64, Refusal> {
+    let (mut low, mut high) = (first, last);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match log.record(Position(middle + 1)).await? {
+            Some(record) if record.at < asked => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+impl Reading {
+    fn take(&mut self, record: &Record) {
+        let at = record.at;
+        let mark = match record.event {
+            Event::TaskSubmitted { .. } => Mark::Submitted,
+            Event::TaskCompleted { .. } => Mark::Completed,
+            Event::AttemptFailed { .. } => Mark::Failed,
+            _ => Mark::Other,
+        };
+        self.marks.push((at, record.position, mark));
+        match record.event {
+            Event::TaskAssigned { task, agent, assignment, .. } => {
+                self.open.insert(assignment, Open { agent, task, from: at, started: None });
+            }
+            Event::TaskStarted { task, agent, assignment } => {
+                let fresh = Open { agent, task, from: at, started: None };
+                self.open.entry(assignment).or_insert(fresh).started = Some(at);
+            }
+            Event::TaskMoved { task, agent, assignment, ended, .. } => {
+                self.close(ended, at, "moved");
+                self.open.insert(assignment, Open { agent, task, from: at, started: None });
+            }
+            Event::TaskCompleted { assignment, .. } => self.close(assignment, at, "completed"),
+            Event::AttemptFailed { assignment, .. } => self.close(assignment, at, "failed"),
+            Event::TaskReturned { assignment, .. } => self.close(assignment, at, "returned"),
+            Event::TaskCancelled { task, .. } | Event::OfferAccepted { task, .. } => {
+                let owned = self.open.iter().find(|(_, open)| open.task == task).map(|(&owned, _)| owned);
+                if let Some(assignment) = owned {
+                    self.close(assignment, at, "cancelled");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, assignment: AssignmentId, at: Moment, end: &'static str) {
+        if let Some(open) = self.open.remove(&assignment) {
+            self.drawn.push(Drawn { assignment, open, to: Some(at), end });
+        }
+    }
+
+    fn agents(&self) -> BTreeSet<AgentId> {
+        let open = self.open.values();
+        self.drawn.iter().map(|drawn| &drawn.open).chain(open).map(|open| open.agent).collect()
+    }
+
+    fn bars(
+        self,
+        title: impl Fn(TaskId) -> String,
+        name: impl Fn(AgentId) -> String,
+    ) -> (Vec<Bar>, Vec<(Moment, Position, Mark)>) {
+        let open = self.open.into_iter();
+        let open = open.map(|(assignment, open)| Drawn { assignment, open, to: None, end: "open" });
+        let mut drawn: Vec<Drawn> = self.drawn.into_iter().chain(open).collect();
+        drawn.sort_by_key(|drawn| (drawn.open.from, drawn.assignment));
+        let spare = drawn.len().saturating_sub(BARS_MAX);
+        let bar = |drawn: Drawn| Bar {
+            agent: name(drawn.open.agent),
+            task: drawn.open.task.to_string(),
+            title: title(drawn.open.task),
+            assignment: drawn.assignment.to_string(),
+            from: convert::time(drawn.open.from),
+            started: drawn.open.started.map(convert::time),
+            to: drawn.to.map(convert::time),
+            end: drawn.end.to_owned(),
+        };
+        (drawn.into_iter().skip(spare).map(bar).collect(), self.marks)
+    }
+}
+
+/// Equal steps between two moments.
+struct Steps {
+    from: Moment,
+    to: Moment,
+}
+
+impl Steps {
+    fn filled(&self, marks: &[(Moment, Position, Mark)]) -> Vec<Step> {
+        let length = self.to.since(self.from).0.max(1);
+        let width = (length / STEPS_MAX).max(1_000);
+        let count = (length + width - 1) / width;
+        let mut marks = marks.iter().peekable();
+        let mut position = marks.peek().map_or(0, |(_, position, _)| position.0 - 1);
+        let step = |index| {
+            let end = Moment(self.from.0 + (index + 1) * width).min(self.to);
+            let mut step = Step { at: convert::time(end), position, submitted: 0, completed: 0, failed: 0 };
+            while let Some((_, at, mark)) = marks.next_if(|(at, ..)| *at <= end || end == self.to) {
+                step.position = at.0;
+                match mark {
+                    Mark::Submitted => step.submitted += 1,
+                    Mark::Completed => step.completed += 1,
+                    Mark::Failed => step.failed += 1,
+                    Mark::Other => {}
+                }
+            }
+            position = step.position;
+            step
+        };
+        (0..count).map(step).collect()
+    }
+}

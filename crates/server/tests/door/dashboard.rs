@@ -1,0 +1,100 @@
+//! What the dashboard is made of: its page, and the routes that gather what it shows.
+
+use crate::served::Served;
+use serde_json::{Value, json};
+
+fn fleet() -> Served {
+    let served = Served::start();
+    served.post("/v1/agents", &json!({"name": "ada", "max_concurrent_tasks": 1}));
+    served.post("/v1/tasks", &json!({"title": "first", "key": "one", "estimate_hours": 2}));
+    served.post(
+        "/v1/tasks",
+        &json!({"title": "second", "key": "two", "depends_on": ["one"], "estimate_hours": 3,
+            "deadline": "2020-01-01T00:00:00Z"}),
+    );
+    served.post("/v1/tasks", &json!({"title": "alone", "key": "three", "priority": "low"}));
+    served
+}
+
+#[test]
+fn the_page_needs_no_token_holds_no_data_and_lets_nothing_in_from_outside() {
+    let served = fleet();
+    let page = ureq::get(format!("{}/", served.base)).call().expect("a page");
+    let policy = page.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self' 'nonce-"), "{policy}");
+    let (status, text) = served.send_text("GET", "/", "none", &[], &[]);
+    assert_eq!(status, 200);
+    assert!(!text.contains("first") && !text.contains("{{nonce}}"), "{text}");
+    assert_eq!(served.send_text("GET", "/assets/js/main.js", "none", &[], &[]).0, 200);
+    assert_eq!(served.send("GET", "/assets/../Cargo.toml", "none", &[], &[]).0, 404);
+    for path in ["session", "overview", "board", "graph", "timeline"] {
+        assert_eq!(served.send("GET", &format!("/v1/{path}"), "none", &[], &[]).0, 401, "{path}");
+    }
+    let viewer = served.token("viewer", None);
+    assert_eq!(served.send("GET", "/v1/session", &viewer, &[], &[]).1["access"], "viewer");
+}
+
+#[test]
+fn the_board_tells_what_has_changed_and_nothing_else() {
+    let served = fleet();
+    let board = served.get("/v1/board");
+    let cards = board["cards"].as_array().expect("cards");
+    assert_eq!((cards.len(), &board["left_out"], &cards[1]["blockers"]), (3, &json!(0), &json!(1)));
+    let position = &board["position"];
+    assert_eq!(served.get(&format!("/v1/board?since={position}"))["cards"], json!([]));
+    served.post("/v1/tasks/three/cancel", &json!({"reason": "no more"}));
+    let changed = served.get(&format!("/v1/board?since={position}"));
+    assert_eq!(changed["cards"].as_array().map(Vec::len), Some(1), "{changed}");
+    assert_eq!(changed["cards"][0]["state"], "cancelled");
+    // What is inherited is a change too.
+    let position = &changed["position"];
+    served.post("/v1/tasks", &json!({"title": "urgent", "priority": "critical", "depends_on": ["one"]}));
+    let changed = served.get(&format!("/v1/board?since={position}"));
+    assert_eq!(changed["cards"][0]["priority"], "critical", "{changed}");
+    let (status, problem) = served.ask("GET", "/v1/board?since=999999", &Value::Null);
+    assert_eq!((status, &problem["field"]), (400, &json!("since")), "{problem}");
+}
+
+#[test]
+fn the_glance_says_what_waits_and_why_and_what_is_late() {
+    let served = fleet();
+    let now = served.get("/v1/overview");
+    assert_eq!(now["queue"].as_array().map(Vec::len), Some(2), "{now}");
+    assert_eq!(now["queue"][0]["reason"], "none of 1 agents is a candidate");
+    let adds: f64 =
+        now["health"]["parts"].as_array().expect("parts").iter().filter_map(|it| it["adds"].as_f64()).sum();
+    assert!((adds - now["health"]["total"].as_f64().expect("a number")).abs() < 1e-9);
+    // The second is overdue, and the first should have begun for it.
+    let late: Vec<_> =
+        now["late"].as_array().expect("late").iter().map(|it| it["lateness"].clone()).collect();
+    assert_eq!((late, &now["late_total"]), (vec![json!("at_risk"), json!("overdue")], &json!(2)));
+    assert_eq!(now["flow"][23]["submitted"], 3);
+}
+
+#[test]
+fn the_graph_is_laid_out_with_its_longest_path_and_the_timeline_shows_who_had_what() {
+    let served = fleet();
+    let graph = served.get("/v1/graph");
+    assert_eq!(
+        (&graph["edges"], &graph["critical"], &graph["alone"]),
+        (&json!([[0, 1]]), &json!([0, 1]), &json!(1))
+    );
+    assert_eq!(graph["critical_hours"], 5.0);
+    let handed = served.post("/v1/agents/ada/next", &json!({}))["assignments"][0].clone();
+    let body = json!({"agent": "ada", "assignment": handed["assignment"]});
+    let task = handed["task"].as_str().expect("a task");
+    served.post(&format!("/v1/tasks/{task}/start"), &body);
+    served.post(&format!("/v1/tasks/{task}/done"), &body);
+    let lines = served.get("/v1/timeline?hours=1");
+    let bars = lines["bars"].as_array().expect("bars");
+    assert_eq!(
+        (&bars[0]["end"], &bars[1]["end"], bars.len()),
+        (&json!("completed"), &json!("open"), 2),
+        "{lines}"
+    );
+    assert_eq!(lines["agents"], json!(["ada"]));
+    let steps = lines["steps"].as_array().expect("steps");
+    assert_eq!(steps.iter().filter_map(|step| step["completed"].as_u64()).sum::<u64>(), 1);
+    assert_eq!(steps.last().expect("a step")["position"], lines["position"]);
+    assert_eq!(served.ask("GET", "/v1/timeline?hours=0", &Value::Null).0, 400);
+}
