@@ -14,7 +14,7 @@ use crate::{
     FailReport, Health, MadeToken, MoveTo, NewDependency, NewProject, NewReservation, NewToken, NextRequest,
     Notice, NoticesRead, Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport,
     ReleaseReservation, RenewReservation, Report, Reservation, Restoration, SavedReport, StartReport, Status,
-    Task, TaskSubmission, Token, Tree, Why, WhyNot,
+    Task, TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot,
 };
 
 /// Why a request has no answer.
@@ -209,6 +209,13 @@ impl Client {
     /// Returns a task as it was at a point of the log: a position, or a time by RFC 3339.
     pub fn task_at(&self, task: &str, at: Option<&str>) -> Result<Task> {
         self.get(&task_path(task, &as_of(at)))
+    }
+
+    /// Changes what a task is.
+    pub fn edit(&self, task: &str, edit: &TaskEdit) -> Result<Ack> {
+        let path = task_path(task, "");
+        let body = self.send("PATCH", &path, Some(edit), true)?;
+        self.read(&path, &body)
     }
 
     /// Calls a task off.

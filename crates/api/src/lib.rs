@@ -46,7 +46,7 @@ pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, Sta
 pub use reservation::{NewReservation, ReleaseReservation, RenewReservation, Reservation, ResourceNeed};
 pub use task::{
     AgentChoice, ClosedWork, Dependency, MoveTo, NewDependency, Reason, RelatedTask, Requirement, Task,
-    TaskSubmission, Tree,
+    TaskEdit, TaskSubmission, Tree,
 };
 pub use token::{MadeToken, NewToken, Token};
 pub use why::{

@@ -314,6 +314,58 @@ pub struct Task {
     pub reservations: Vec<String>,
 }
 
+/// Changes of a task: what is absent stays as it is, `null` takes a declaration back, lists are replaced as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskEdit {
+    /// One line to a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// All of it. At most 64 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `critical`, `high`, `medium` or `low`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<String>,
+    /// Free words. At most 50 of 100 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// Required capabilities. At most 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires: Option<Vec<Requirement>>,
+    /// Only agents of this role.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub role: Option<Option<String>>,
+    /// Only this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub agent: Option<Option<String>>,
+    /// None of these agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Vec<String>>,
+    /// Declared effort in hours, above 0 and at most 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub estimate_hours: Option<Option<f64>>,
+    /// 1 (trivial) to 5 (very complex).
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub complexity: Option<Option<u8>>,
+    /// When it should be done, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub deadline: Option<Option<String>>,
+    /// Attempts allowed, where they differ from the policy's.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub max_attempts: Option<Option<u32>>,
+    /// `changed` of the task as the editor saw it: where it is another by now, the edit is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<u64>,
+}
+
+/// Reads a member that is there, `null` being a value.
+fn said<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    reader: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(reader).map(Some)
+}
+
 /// Why, in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

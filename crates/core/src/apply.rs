@@ -80,6 +80,9 @@ impl State {
             Event::NoticesRead { agent, up_to } => self.notices_read(*agent, *up_to),
             Event::TaskResumed { task } => self.change(*task, |task| task.deferred_until = None),
             Event::TaskCancelled { task, reason, .. } => self.task_cancelled(*task, reason),
+            Event::TaskEdited { task, edit, estimate, learned } => {
+                self.task_edited(*task, edit, estimate.map(|estimate| (estimate, *learned)));
+            }
             Event::TaskReopened { task, .. } => self.task_reopened(*task),
             Event::DependencyAdded { task, on, kind, inferred } => {
                 self.dependency_added(*task, *on, *kind, *inferred);
@@ -197,6 +200,7 @@ impl State {
             | Event::TaskFailed { task, .. }
             | Event::TaskCancelled { task, .. }
             | Event::TaskReopened { task, .. }
+            | Event::TaskEdited { task, .. }
             | Event::DependencyWaived { task, .. }
             | Event::EscalationRaised { subject: Subject::Task(task), .. } => Some(*task),
             Event::EscalationSettled { escalation, .. } => {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use kapell_model::{
     AgentKind, AssignmentId, CommandId, DependencyKind, EscalationId, Moment, Name, Need, NoticeId, OfferId,
-    Plan, Policy, Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
+    Plan, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::edit::TaskEdit;
 
 use crate::analysis::CapabilitySpec;
 
@@ -101,6 +103,15 @@ pub enum Command {
         spec: Arc<TaskSpec>,
         /// What it waits for or has to do with.
         edges: Vec<(TaskRef, DependencyKind)>,
+    },
+    /// A manager: changes what a task is.
+    Edit {
+        /// Which.
+        task: TaskRef,
+        /// What is different.
+        edit: Box<TaskEdit>,
+        /// Where the editor saw it change last; refused where it has changed since. Nothing where the editor does not care.
+        seen: Option<Position>,
     },
     /// A manager: calls a task off.
     Cancel {

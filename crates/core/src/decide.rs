@@ -8,6 +8,7 @@ mod analysis;
 mod capabilities;
 mod clock;
 mod cycles;
+mod edit;
 mod graph;
 mod moves;
 mod offers;
@@ -47,6 +48,7 @@ impl State {
             Command::AgentOffline { agent, last_seen } => self.offline(agent, *last_seen, out),
             Command::CreateProject(spec) => self.create_project(spec, out),
             Command::Submit { spec, edges } => self.submit(spec, edges, out),
+            Command::Edit { task, edit, seen } => self.edit(task, edit, *seen, out),
             Command::Cancel { task, reason } => self.cancel(task, reason, out),
             Command::Reopen { task, reason } => self.reopen(task, reason, out),
             Command::Assign { task, agent } => self.assign(now, task, agent, Decision::ByHand, out),

@@ -12,6 +12,7 @@ use crate::analysis::{Analysis, CapabilitySpec};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::contention::WaitsFor;
 use crate::cycle::BreakCause;
+use crate::edit::TaskEdit;
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
@@ -343,6 +344,15 @@ events! {
         reason: Text,
         #[serde(default, skip_serializing_if = "absent")]
         after: Option<TaskId>,
+    }
+    /// What a task is was changed; `edit` holds what is different, `estimate` what placing uses from now on, where that changed.
+    TaskEdited = "task.edited" {
+        task: TaskId,
+        edit: Box<TaskEdit>,
+        #[serde(default, skip_serializing_if = "absent")]
+        estimate: Option<Span>,
+        #[serde(default, skip_serializing_if = "absent")]
+        learned: Option<Learned>,
     }
     /// A failed or cancelled task got a new series of attempts.
     TaskReopened = "task.reopened" { task: TaskId, reason: Text }

@@ -14,6 +14,7 @@ mod contention;
 mod cycle;
 mod decide;
 mod due;
+mod edit;
 mod effort;
 mod engine;
 mod escalation;
@@ -53,6 +54,7 @@ pub use command::{
 };
 pub use contention::WaitsFor;
 pub use cycle::{BreakCause, BrokenEdge, cycle_text};
+pub use edit::{Change, TaskEdit};
 pub use effort::Learned;
 pub use engine::{Engine, Reply};
 pub use escalation::{Escalation, EscalationKind, Subject};

@@ -1,7 +1,7 @@
 //! Why a command changes nothing. Refusals are expected, and are values; the edge turns them into codes.
 
 use kapell_model::{
-    AgentState, AssignmentId, Moment, Name, PolicyError, ReservationId, Span, TaskId, TaskState,
+    AgentState, AssignmentId, Moment, Name, PolicyError, Position, ReservationId, Span, TaskId, TaskState,
 };
 
 use crate::reservations::{Obstacle, Taken};
@@ -47,6 +47,16 @@ pub enum Rejection {
         seen: u32,
         /// The present version.
         present: u32,
+    },
+    /// The task was changed by somebody else meanwhile.
+    #[error("task {task} changed at {present}, not {seen}; read it again and repeat the edit")]
+    TaskMoved {
+        /// The task.
+        task: TaskId,
+        /// Where the caller had seen it change.
+        seen: Position,
+        /// Where it last changed.
+        present: Position,
     },
     /// The task is not in a state from which this is possible.
     #[error("task {task} is {state}; {verb} is possible from {}", list(allowed))]

@@ -5,8 +5,8 @@ mod scenario;
 use std::sync::Arc;
 
 use kapell_core::{
-    Command, EdgeSource, Engine, Event, InLine, NewPolicy, Record, ReservationRef, SNAPSHOT_FORMAT, State,
-    TaskSpec, invariant,
+    Change, Command, EdgeSource, Engine, Event, InLine, NewPolicy, Record, ReservationRef, SNAPSHOT_FORMAT,
+    State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
     AgentId, AssignmentId, Cycles, DependencyKind, EscalationId, Mode, Moment, Need, OfferId, Placement,
@@ -30,7 +30,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..46_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..48_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -77,6 +77,9 @@ fn commands() -> impl Strategy<Value = Command> {
                 Command::SetPolicy(NewPolicy { policy, seen: None })
             }
             24 => Command::WaiveDependency { task: task_ref, on },
+            46 | 47 => {
+                Command::Edit { task: task_ref, edit: Box::new(edit(first, who, flag, token)), seen: None }
+            }
             25 => Command::Move { task: task_ref, agent, note: flag.then(text) },
             26 => Command::ApplyPlan(Box::new(plan(who, first, second, flag))),
             27..=30 => Command::Reserve {
@@ -152,6 +155,24 @@ fn needs_of(first: u32, second: u32, shared: bool) -> Vec<Need> {
         needs.push(need(second));
     }
     needs
+}
+
+/// Draws changes of a task: its urgency, its effort, its text, who may do it.
+fn edit(first: u32, who: usize, flag: bool, token: u64) -> TaskEdit {
+    let mut edit = TaskEdit::default();
+    match token % 4 {
+        0 => edit.priority = Some(Priority::ALL[who % 4]),
+        1 => {
+            edit.estimate =
+                Some(if flag { Change::Clear } else { Change::To(Span::hours(i64::from(first) + 1)) })
+        }
+        2 => edit.deadline = Some(if flag { Change::Clear } else { Change::To(Moment(5_000_000)) }),
+        _ => {
+            edit.title = Some(Text::from("another title"));
+            edit.agent = Some(if flag { Change::Clear } else { Change::To(agent(who)) });
+        }
+    }
+    edit
 }
 
 fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {

@@ -2,9 +2,10 @@
 
 mod scenario;
 
-use kapell_core::{Command, Event, State};
+use kapell_core::{Command, Event, Rejection, State, TaskEdit, TaskRef};
 use kapell_model::{
     AgentId, ClassId, Considered, Placement, Placer, Plan, PlanItem, PlanKind, Position, Situation, TaskId,
+    Text,
 };
 use scenario::{Scenario, name, reference};
 
@@ -301,6 +302,47 @@ fn the_latest_start_counts_the_way_that_is_left() {
     let starts: Vec<i64> =
         state.tasks().iter().map(|task| (task.latest_start.0 - 1_000_000) / 3_600_000).collect();
     assert_eq!(starts, [7, 8, 9], "each takes an hour, and ten are left for all three");
+}
+
+#[test]
+fn an_edit_moves_a_task_to_where_it_belongs_now() {
+    Scenario::play(
+        "agent A rust=1.0 slots=1
+         submit t1
+         show t1                       -> assigned medium A
+         submit t2
+         submit t3 after=t2 priority=low
+         edit t3 priority=critical     -> blocked
+         show t2                       -> ready critical       # its urgency follows
+         edit t3 priority=low          -> blocked
+         show t2                       -> ready medium         # and goes with its reason
+         edit t2 needs=cobol           -> ready
+         edit t1 priority=high title=x -> assigned A           # text and urgency of owned work may change
+         edit t1 needs=rust            -> refused: task T-1 is assigned; editing requirements, agents and effort is possible from blocked, ready, deferred
+         edit t1 estimate=2h           -> refused: task T-1 is assigned; editing requirements, agents and effort is possible from blocked, ready, deferred
+         edit t2 complexity=9          -> refused: field `complexity` is 9; allowed is 1 to 5
+         done t1 A                     -> completed
+         show t2                       -> ready medium         # nobody knows cobol
+         edit t2 needs=rust            -> assigned A
+         edit t1 title=y               -> refused: task T-1 is completed; editing is possible from blocked, ready, deferred, assigned, in_progress
+         edit t3 estimate=2h deadline=+10h -> blocked",
+    );
+}
+
+#[test]
+fn an_edit_of_what_has_moved_or_of_nothing_changes_nothing() {
+    let mut scenario = Scenario::play("submit t1");
+    let edit =
+        |text: &'static str| Box::new(TaskEdit { title: Some(Text::from(text)), ..TaskEdit::default() });
+    let task = || TaskRef::Key(name("t1"));
+    let seen = scenario.engine.state().tasks().iter().next().expect("a task").changed;
+    let first = Command::Edit { task: task(), edit: edit("one"), seen: Some(seen) };
+    scenario.execute(first.clone(), None).expect("it is as it was seen");
+    let refused = scenario.execute(first, None).expect_err("it has moved");
+    assert!(matches!(refused, Rejection::TaskMoved { seen: it, .. } if it == seen), "{refused}");
+    let events = scenario.log.len();
+    scenario.execute(Command::Edit { task: task(), edit: edit("one"), seen: None }, None).expect("the same");
+    assert_eq!(scenario.log.len(), events, "what changes nothing is no event");
 }
 
 #[test]

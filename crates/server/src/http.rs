@@ -121,7 +121,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(agents::notices))
         .routes(routes!(agents::read_notices))
         .routes(routes!(tasks::list, tasks::submit))
-        .routes(routes!(tasks::show))
+        .routes(routes!(tasks::show, tasks::edit))
         .routes(routes!(tasks::cancel))
         .routes(routes!(tasks::reopen))
         .routes(routes!(tasks::assign))

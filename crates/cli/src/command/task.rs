@@ -1,7 +1,8 @@
 //! `kapell task`, `ready`, `blocked` and `dep`.
 
 use kapell_api::{
-    BrokenEdge, EdgeName, Evidence, RequiredCapability, Requirement, ResourceNeed, Task, TaskSubmission, Tree,
+    BrokenEdge, EdgeName, Evidence, RequiredCapability, Requirement, ResourceNeed, Task, TaskEdit,
+    TaskSubmission, Tree,
 };
 
 use crate::context::Context;
@@ -13,6 +14,8 @@ use crate::words;
 pub enum TaskVerb {
     /// Submit a task
     Add(Box<Add>),
+    /// Change what a task is
+    Edit(Box<Edit>),
     /// List tasks
     List(List),
     /// Show a task
@@ -168,11 +171,102 @@ impl Add {
     }
 }
 
+/// A declaration that can be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Declared {
+    Description,
+    Labels,
+    Needs,
+    Role,
+    Agent,
+    Exclude,
+    Estimate,
+    Complexity,
+    Deadline,
+    MaxAttempts,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Edit {
+    /// T-12, or its key
+    task: String,
+    /// One line
+    #[arg(long)]
+    title: Option<String>,
+    /// All of it
+    #[arg(long, short)]
+    description: Option<String>,
+    /// critical, high, medium or low
+    #[arg(long, short)]
+    priority: Option<String>,
+    /// A required capability, in place of those that are declared; may be repeated
+    #[arg(long = "needs", value_name = "NAME[=WEIGHT][:MINIMUM]", value_parser = words::requirement)]
+    needs: Vec<Requirement>,
+    /// Only agents of this role
+    #[arg(long)]
+    role: Option<String>,
+    /// Only this agent
+    #[arg(long)]
+    agent: Option<String>,
+    /// Not this agent, in place of those that are excluded; may be repeated
+    #[arg(long)]
+    exclude: Vec<String>,
+    /// Effort, such as 2h
+    #[arg(long, value_parser = words::hours)]
+    estimate: Option<f64>,
+    /// 1 (trivial) to 5 (very complex)
+    #[arg(long)]
+    complexity: Option<u8>,
+    /// When it should be done: RFC 3339, or +2h
+    #[arg(long, value_parser = words::time)]
+    deadline: Option<String>,
+    /// A free word, in place of those that are there; may be repeated
+    #[arg(long = "label")]
+    labels: Vec<String>,
+    /// Failed attempts allowed
+    #[arg(long)]
+    max_attempts: Option<u32>,
+    /// What is to be taken back, such as deadline,role
+    #[arg(long, value_delimiter = ',')]
+    clear: Vec<Declared>,
+    /// Refuse where the task has changed since: `changed` of `task show --json`
+    #[arg(long, value_name = "POSITION")]
+    changed: Option<u64>,
+}
+
+impl Edit {
+    fn edit(&self) -> TaskEdit {
+        let clears = |field| self.clear.contains(&field);
+        fn maybe<T: Clone>(given: &Option<T>, clears: bool) -> Option<Option<T>> {
+            given.clone().map(Some).or(clears.then_some(None))
+        }
+        fn list<T: Clone>(given: &[T], clears: bool) -> Option<Vec<T>> {
+            (clears || !given.is_empty()).then(|| given.to_vec())
+        }
+        TaskEdit {
+            title: self.title.clone(),
+            description: self.description.clone().or(clears(Declared::Description).then(String::new)),
+            priority: self.priority.clone(),
+            labels: list(&self.labels, clears(Declared::Labels)),
+            requires: list(&self.needs, clears(Declared::Needs)),
+            role: maybe(&self.role, clears(Declared::Role)),
+            agent: maybe(&self.agent, clears(Declared::Agent)),
+            exclude: list(&self.exclude, clears(Declared::Exclude)),
+            estimate_hours: maybe(&self.estimate, clears(Declared::Estimate)),
+            complexity: maybe(&self.complexity, clears(Declared::Complexity)),
+            deadline: maybe(&self.deadline, clears(Declared::Deadline)),
+            max_attempts: maybe(&self.max_attempts, clears(Declared::MaxAttempts)),
+            changed: self.changed,
+        }
+    }
+}
+
 impl TaskVerb {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
         match self {
             Self::Add(add) => super::work::told(context, &client.submit(&add.submission())?)?,
+            Self::Edit(it) => super::work::told(context, &client.edit(&it.task, &it.edit())?)?,
             Self::List(list) => {
                 let query: Vec<(&str, &str)> = [
                     ("state", &list.state),

@@ -36,6 +36,7 @@ fn compare(task: &Task, back: &TaskSubmission, names: &Names, report: &mut Expor
         ("deadline", same_moment(task.deadline.as_deref(), back.deadline.as_deref())),
         ("not before", same_moment(task.not_before.as_deref(), back.not_before.as_deref())),
         ("labels", task.labels == back.labels),
+        ("resources", task.resources == back.resources),
         ("attempts allowed", task.declared_max_attempts == back.max_attempts),
         ("dependencies", edges_of(task, names) == edges_back(back)),
     ];

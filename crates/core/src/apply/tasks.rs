@@ -11,6 +11,7 @@ use kapell_model::{
 use crate::analysis::Analysis;
 use crate::churn::TurnCause;
 use crate::command::{Closed, TaskSpec};
+use crate::edit::TaskEdit;
 use crate::effort::Learned;
 use crate::event::{Cause, MoveCause};
 use crate::history::History;
@@ -332,6 +333,29 @@ impl State {
         if cause == MoveCause::Stalled {
             self.note_turn(id, left, TurnCause::Stalled);
         }
+    }
+
+    /// Changes what a task is: its class and its place in the queue follow, and the urgency of what it waits for.
+    pub(super) fn task_edited(
+        &mut self,
+        id: TaskId,
+        edit: &TaskEdit,
+        estimate: Option<(Span, Option<Learned>)>,
+    ) {
+        let spec = Arc::new(edit.of(&self.tasks[id].spec));
+        let analysis = self.tasks[id].analysis.clone();
+        let class = self.class_of(&spec, analysis.as_deref());
+        let priority = edit.priority;
+        self.change(id, |task| {
+            task.spec = spec;
+            task.class = class;
+            task.priority = priority.unwrap_or(task.priority);
+            if let Some((estimate, learned)) = estimate {
+                task.estimate = estimate;
+                task.learned = learned;
+            }
+        });
+        self.recompute_urgency(id);
     }
 
     pub(super) fn task_reopened(&mut self, id: TaskId) {

@@ -16,7 +16,7 @@ use crate::state::State;
 use crate::task::Task;
 
 /// Every state of a task that has not ended.
-const OPEN: &[TaskState] =
+pub(super) const OPEN: &[TaskState] =
     &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred, TaskState::Assigned, TaskState::InProgress];
 
 impl State {
@@ -58,7 +58,7 @@ impl State {
     }
 
     /// Returns the effort that a task is taken to need: declared, else learned, else by complexity.
-    fn estimate(&self, spec: &TaskSpec) -> (Span, Option<Learned>) {
+    pub(super) fn estimate(&self, spec: &TaskSpec) -> (Span, Option<Learned>) {
         if let Some(declared) = spec.estimate {
             return (declared, None);
         }
@@ -205,7 +205,7 @@ fn check_key(key: Option<&Name>) -> Result<(), Rejection> {
     }
 }
 
-fn check_task(spec: &TaskSpec) -> Result<(), Rejection> {
+pub(super) fn check_task(spec: &TaskSpec) -> Result<(), Rejection> {
     if spec.requires.len() > limits::REQUIREMENTS_MAX {
         return Err(Rejection::LimitExceeded {
             what: "required capabilities of a task",

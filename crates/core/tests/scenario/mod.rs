@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, CapabilitySpec, Command, EdgeSource, Engine, Event, InLine, NewPolicy, Record, Request,
-    Require, ReservationRef, State, TaskRef, TaskSpec,
+    AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewPolicy, Record,
+    Request, Require, ReservationRef, State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
@@ -361,6 +361,9 @@ impl<P: Placer> Scenario<P> {
                 Command::RestoreDependency { task: task(), on: reference(rest[1]), instead }
             }
             "waive" => Command::WaiveDependency { task: task(), on: reference(rest[1]) },
+            "edit" => {
+                Command::Edit { task: task(), edit: Box::new(edit_of(&rest[1..], self.now)), seen: None }
+            }
             "cancel" => Command::Cancel { task: task(), reason: reason() },
             "reopen" => Command::Reopen { task: task(), reason: reason() },
             "settle" => {
@@ -439,6 +442,29 @@ fn agent_spec(words: &[&str]) -> AgentSpec {
         }
     }
     spec
+}
+
+/// Reads `priority=high estimate=2h needs=rust deadline=none title=x role=dev`.
+fn edit_of(words: &[&str], now: i64) -> TaskEdit {
+    let mut edit = TaskEdit::default();
+    for word in words {
+        match word.split_once('=').expect("a pair") {
+            ("priority", word) => edit.priority = Priority::parse(word),
+            ("estimate", time) => edit.estimate = Some(Change::To(Span(duration(time)))),
+            ("needs", needs) => {
+                let require =
+                    |it| Require { capability: name(it), weight: Ratio::UNIT, minimum: Ratio::ZERO };
+                edit.requires = Some(needs.split(',').map(require).collect());
+            }
+            ("deadline", "none") => edit.deadline = Some(Change::Clear),
+            ("deadline", time) => edit.deadline = Some(Change::To(Moment(now + duration(time)))),
+            ("title", title) => edit.title = Some(text(title)),
+            ("role", role) => edit.role = Some(Change::To(name(role))),
+            ("complexity", number) => edit.complexity = Some(Change::To(number.parse().expect("a number"))),
+            other => panic!("{other:?}"),
+        }
+    }
+    edit
 }
 
 fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKind)>) {

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use kapell_api as api;
 use kapell_api::Problem;
 use kapell_core::{
-    AgentSpec, Closed, Command, EdgeSource, NewPolicy, ProjectSpec, Require, TaskRef, TaskSpec,
+    AgentSpec, Change, Closed, Command, EdgeSource, NewPolicy, ProjectSpec, Require, TaskEdit, TaskRef,
+    TaskSpec,
 };
 use kapell_model::{
     Ack, AgentKind, AssignmentId, Balancing, Claims, Cycles, DependencyKind, HealthWeights, Inference, Mode,
@@ -236,6 +237,45 @@ pub(crate) fn needs(needs: &[api::ResourceNeed]) -> Parsed<Vec<Need>> {
         })
     };
     needs.iter().enumerate().map(need).collect()
+}
+
+/// Reads the changes of a task.
+pub(crate) fn edit(edit: &api::TaskEdit) -> Parsed<TaskEdit> {
+    let labels = |labels: &Vec<String>| {
+        labels.iter().map(|label| text("labels", label, limits::LABEL_BYTES_MAX)).collect::<Parsed<Vec<_>>>()
+    };
+    let requires = |requires: &Vec<api::Requirement>| {
+        requires.iter().enumerate().map(requirement).collect::<Parsed<Vec<_>>>()
+    };
+    let exclude =
+        |agents: &Vec<String>| agents.iter().map(|agent| name("exclude", agent)).collect::<Parsed<Vec<_>>>();
+    let time = |given: &String| moment("deadline", Some(given)).map(Option::unwrap_or_default);
+    Ok(TaskEdit {
+        title: edit.title.as_ref().map(|it| filled("title", it, limits::TITLE_BYTES_MAX)).transpose()?,
+        description: edit
+            .description
+            .as_ref()
+            .map(|it| text("description", it, limits::DESCRIPTION_BYTES_MAX))
+            .transpose()?,
+        priority: edit.priority.as_deref().map(priority).transpose()?,
+        labels: edit.labels.as_ref().map(labels).transpose()?,
+        requires: edit.requires.as_ref().map(requires).transpose()?,
+        role: change(edit.role.as_ref(), |role| name("role", role))?,
+        agent: change(edit.agent.as_ref(), |agent| name("agent", agent))?,
+        exclude: edit.exclude.as_ref().map(exclude).transpose()?,
+        estimate: change(edit.estimate_hours.as_ref(), |&it| hours("estimate_hours", it))?,
+        complexity: change(edit.complexity.as_ref(), |&it| Ok(it))?,
+        deadline: change(edit.deadline.as_ref(), time)?,
+        attempts_max: change(edit.max_attempts.as_ref(), |&it| Ok(it))?,
+    })
+}
+
+fn change<T, U>(given: Option<&Option<T>>, read: impl Fn(&T) -> Parsed<U>) -> Parsed<Option<Change<U>>> {
+    match given {
+        None => Ok(None),
+        Some(None) => Ok(Some(Change::Clear)),
+        Some(Some(value)) => read(value).map(|value| Some(Change::To(value))),
+    }
 }
 
 fn requirement((index, requirement): (usize, &api::Requirement)) -> Parsed<Require> {

@@ -108,9 +108,10 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
             Problem::field(field.as_str(), given.as_str(), allowed.as_str())
         }
         Rejection::Policy(error) => Problem::field(error.field, error.given.as_str(), error.allowed),
-        Rejection::PolicyMoved { .. } | Rejection::WrongState { .. } | Rejection::Settled { .. } => {
-            of(ErrorCode::WrongState)
-        }
+        Rejection::PolicyMoved { .. }
+        | Rejection::TaskMoved { .. }
+        | Rejection::WrongState { .. }
+        | Rejection::Settled { .. } => of(ErrorCode::WrongState),
         Rejection::AgentState { .. } => of(ErrorCode::WrongState),
         Rejection::StaleAssignment { .. } => of(ErrorCode::StaleAssignment).hint(STALE_HINT),
         Rejection::NotOwner { .. } => of(ErrorCode::NotOwner),

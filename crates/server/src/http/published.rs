@@ -2,10 +2,10 @@
 
 use kapell_api as api;
 use kapell_core::{
-    AgentSpec, Analysis, Dropped, Event, Evidence, Health, MoveLoads, ProjectSpec, Record, Share, Subject,
-    TaskSpec, WaitsFor,
+    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, MoveLoads, ProjectSpec, Record, Share,
+    Subject, TaskEdit, TaskSpec, WaitsFor,
 };
-use kapell_model::{AgentId, Considered, Name, Ratio, TaskId};
+use kapell_model::{AgentId, Considered, Name, Ratio, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
 
 use super::convert::{hours, needs, policy, time, weight};
@@ -67,6 +67,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::HoldReleased { task }
         | Event::TaskCancelled { task, .. }
         | Event::TaskReopened { task, .. }
+        | Event::TaskEdited { task, .. }
         | Event::TaskAnalysed { task, .. }
         | Event::DependencyAdded { task, .. }
         | Event::DependencyWaived { task, .. }
@@ -215,6 +216,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             json!({ "name": spec.name, "aliases": spec.aliases, "definition": spec.definition })
         }
         Event::CapabilityRemoved { name } => json!({ "name": name }),
+        Event::TaskEdited { edit, estimate, learned, .. } => edited(edit, *estimate, *learned),
         Event::TaskAnalysed { analysis, .. } => json!({ "inferred": inferred(analysis) }),
         Event::PolicySet { version, policy: set } => json!({ "policy": policy(set, *version) }),
         Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
@@ -366,6 +368,32 @@ fn agent(spec: &AgentSpec, online: bool) -> Value {
 
 fn project(spec: &ProjectSpec) -> Value {
     json!({ "name": spec.name, "title": spec.title, "deadline": spec.deadline.map(time) })
+}
+
+/// Shows the fields that were changed; what was taken back is `null`.
+fn edited(edit: &TaskEdit, estimate: Option<Span>, learned: Option<Learned>) -> Value {
+    let whole = task(&edit.of(&TaskSpec::titled(Text::default())));
+    let changed = [
+        ("title", edit.title.is_some()),
+        ("description", edit.description.is_some()),
+        ("priority", edit.priority.is_some()),
+        ("labels", edit.labels.is_some()),
+        ("requires", edit.requires.is_some()),
+        ("role", edit.role.is_some()),
+        ("pinned_agent", edit.agent.is_some()),
+        ("exclude", edit.exclude.is_some()),
+        ("complexity", edit.complexity.is_some()),
+        ("deadline", edit.deadline.is_some()),
+        ("max_attempts", edit.attempts_max.is_some()),
+    ];
+    let fields = changed.iter().filter(|(_, changed)| *changed);
+    let fields: Map<String, Value> =
+        fields.map(|(field, _)| ((*field).to_owned(), whole[*field].clone())).collect();
+    json!({
+        "changes": fields,
+        "estimate_hours": estimate.map(hours),
+        "estimate_learned_from": learned.map(|learned| learned.from),
+    })
 }
 
 fn task(spec: &TaskSpec) -> Value {

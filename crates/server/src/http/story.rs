@@ -66,6 +66,10 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
         Event::TaskFailed { reason, .. } => format!("given up: {reason}"),
         Event::TaskCancelled { reason, .. } => format!("cancelled: {reason}"),
         Event::TaskReopened { reason, .. } => format!("reopened: {reason}"),
+        Event::TaskEdited { edit, .. } => match edit.priority {
+            Some(priority) => format!("edited; it is {priority} now"),
+            None => "edited".to_owned(),
+        },
         Event::DependencyWaived { on, .. } => format!("it no longer waits for {on}"),
         Event::EscalationRaised { escalation, kind, severity, detail, .. } => {
             format!("{escalation} raised ({}, {severity}): {detail}", kind.as_str())

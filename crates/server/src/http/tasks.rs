@@ -7,10 +7,10 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
     Ack, AgentChoice, ErrorCode, MoveTo, NewDependency, Offer, Page, Problem, Reason, Restoration, Task,
-    TaskSubmission, Tree,
+    TaskEdit, TaskSubmission, Tree,
 };
 use kapell_core::{Command, State, TaskRef};
-use kapell_model::{Name, Priority, TaskId, TaskState, Text, limits};
+use kapell_model::{Name, Position, Priority, TaskId, TaskState, Text, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -133,6 +133,28 @@ pub(super) async fn show(
         Some(convert::task(view, view.state.task(id)))
     });
     Ok(Json(found.await?.ok_or_else(|| unknown(&task))?))
+}
+
+/// Changes what a task is. An owned one keeps its requirements, agents and effort; with `changed` an edit of a task that
+/// has changed meanwhile is refused.
+#[utoipa::path(patch, path = "/v1/tasks/{task}", request_body = TaskEdit, tag = "tasks",
+    params(
+        ("task" = String, Path, description = "T-12 or its key"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+    ),
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn edit(
+    door: Door,
+    Path(task): Path<String>,
+    body: Body<TaskEdit>,
+) -> Result<Json<Ack>, Refusal> {
+    door.require(Access::Manager)?;
+    let command = Command::Edit {
+        task: parse::task("task", &task)?,
+        edit: Box::new(parse::edit(&body.value)?),
+        seen: body.value.changed.map(Position),
+    };
+    door.acknowledged(body.fingerprint, None, command).await
 }
 
 pub(super) fn unknown(task: &str) -> Problem {

@@ -464,3 +464,24 @@ fn an_optimal_round_places_what_was_submitted_and_says_why() {
     let (status, problem) = served.ask("PUT", "/v1/policy", &policy);
     assert!(status == 400 && problem.to_string().contains("greedy, optimal"), "{problem}");
 }
+
+#[test]
+fn a_task_is_edited_unless_it_has_changed_meanwhile() {
+    let served = Served::start();
+    served.post("/v1/tasks", &json!({"title": "One", "key": "one", "deadline": "2030-01-01T00:00:00Z"}));
+    let before = served.get("/v1/tasks/one");
+    let first =
+        json!({"title": "Two", "deadline": null, "estimate_hours": 3.0, "changed": before["changed"]});
+    assert_eq!(served.ask("PATCH", "/v1/tasks/one", &first).0, 200);
+    let after = served.get("/v1/tasks/one");
+    let found = (&after["title"], after.get("deadline"), &after["estimate_hours"]);
+    assert_eq!(found, (&json!("Two"), None, &json!(3.0)));
+    let (status, problem) = served.ask("PATCH", "/v1/tasks/one", &first);
+    assert_eq!((status, &problem["code"]), (409, &json!("wrong_state")), "it has changed since");
+    let (status, problem) = served.ask("PATCH", "/v1/tasks/one", &json!({"complexity": 9}));
+    let found = (&problem["field"], &problem["given"], &problem["allowed"]);
+    assert_eq!((status, found), (400, (&json!("complexity"), &json!("9"), &json!("1 to 5"))));
+    let events = served.get("/v1/events?kind=task.edited");
+    assert_eq!(events["events"][0]["data"]["changes"]["title"], "Two");
+    assert_eq!(events["events"].as_array().map(Vec::len), Some(1));
+}

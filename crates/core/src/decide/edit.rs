@@ -1,0 +1,60 @@
+//! A task is changed after it was submitted.
+
+use kapell_model::{Position, TaskState};
+
+use super::require_state;
+use super::tasks::{OPEN, check_task};
+use crate::command::TaskRef;
+use crate::edit::TaskEdit;
+use crate::engine::Reply;
+use crate::event::Event;
+use crate::rejection::Rejection;
+use crate::state::State;
+
+/// Who may do a task, and how long it takes, is settled once somebody owns it.
+const UNOWNED: &[TaskState] = &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred];
+
+impl State {
+    pub(super) fn edit(
+        &self,
+        reference: &TaskRef,
+        edit: &TaskEdit,
+        seen: Option<Position>,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let task = self.find_task(reference)?;
+        let id = task.id;
+        let edit = edit.effective(&task.spec);
+        let spec = edit.of(&task.spec);
+        check_task(&spec)?;
+        for name in spec.agent.iter().filter(|_| edit.agent.is_some()) {
+            self.find_agent(name)?;
+        }
+        for name in spec.exclude.iter().filter(|_| edit.exclude.is_some()) {
+            self.find_agent(name)?;
+        }
+        require_state(task, "editing", OPEN)?;
+        if edit.touches_placing() {
+            require_state(task, "editing requirements, agents and effort", UNOWNED)?;
+        }
+        if let Some(seen) = seen.filter(|&seen| seen != task.changed) {
+            return Err(Rejection::TaskMoved { task: id, seen, present: task.changed });
+        }
+        if edit == TaskEdit::default() {
+            return Ok(Reply::about(id));
+        }
+        let (estimate, learned) = match edit.touches_effort() {
+            true => {
+                let (estimate, learned) = self.estimate(&spec);
+                (Some(estimate), learned)
+            }
+            false => (None, None),
+        };
+        let reads = edit.touches_text() && task.owner.is_none();
+        out.push(Event::TaskEdited { task: id, edit: Box::new(edit), estimate, learned });
+        if reads {
+            out.extend(self.read_again(id, &spec));
+        }
+        Ok(Reply::about(id))
+    }
+}
