@@ -7,6 +7,7 @@ mod exit;
 mod export;
 mod import;
 mod output;
+mod progress;
 mod scripted;
 mod team;
 mod words;

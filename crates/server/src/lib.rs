@@ -17,4 +17,4 @@ pub use http::openapi;
 pub use open::{Found, Loaded, OpenError, Running, load, open, record_of};
 pub use serve::{ADDRESS_FILE, DEFAULT_FLEET, ServeError, ServeOptions, Started, serve};
 pub use token::{ADMIN_TOKEN_FILE, Access, Caller, Kept, TokenError, Tokens};
-pub use verify::{Folded, Verified, verify};
+pub use verify::{Folded, Verified, verify, verify_watched};

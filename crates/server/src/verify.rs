@@ -55,6 +55,14 @@ impl Verified {
 /// # Errors
 /// Where there is no log, or it cannot be read at all.
 pub fn verify(data: &Path) -> Result<Vec<Verified>, StoreError> {
+    verify_watched(data, |_, _| {})
+}
+
+/// Checks as [`verify`] does; `watch` hears which event of a log was folded, and how many that has.
+///
+/// # Errors
+/// Where there is no log, or it cannot be read at all.
+pub fn verify_watched(data: &Path, watch: impl Fn(u64, u64)) -> Result<Vec<Verified>, StoreError> {
     let mut reader = SqliteReader::open(data)?;
     let mut verified = Vec::new();
     for fleet in reader.fleets()? {
@@ -66,6 +74,7 @@ pub fn verify(data: &Path) -> Result<Vec<Verified>, StoreError> {
         let state = fold(&mut reader, &fleet, head.key, State::default(), |state| {
             looks += LOOKS_PER_EVENT;
             folded.position = state.position().0;
+            watch(folded.position, report.head);
             let size = state.tasks().len() + state.agents().len();
             if folded.broken.is_none() && looks >= size {
                 (looks, folded.checked) = (0, folded.checked + 1);

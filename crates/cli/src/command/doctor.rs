@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, Format};
+use crate::progress;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum LogVerb {
@@ -21,7 +22,7 @@ pub enum LogVerb {
 impl LogVerb {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Self::Verify = self;
-        let verified = kapell_server::verify(&context.data()?)?;
+        let verified = verified(context, &context.data()?)?;
         match context.format() {
             Format::Human => verified.iter().flat_map(told).for_each(output::line),
             Format::Json => output::json(&verified.iter().map(shown).collect::<Vec<_>>())?,
@@ -29,6 +30,12 @@ impl LogVerb {
         let whole = verified.iter().all(Verified::is_whole);
         Ok(if whole { Exit::Ok } else { Exit::Error })
     }
+}
+
+/// Checks the log, and shows on a terminal how far that is.
+fn verified(context: &Context, data: &Path) -> anyhow::Result<Vec<Verified>> {
+    let progress = progress::bar(context.format(), "checking the log", None);
+    Ok(kapell_server::verify_watched(data, |position, head| progress.at(position, head))?)
 }
 
 /// Says what was found.
@@ -100,11 +107,11 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
     kept_from_others(&data, &mut findings);
     served(context, &mut findings)?;
     if data.exists() {
-        match kapell_server::verify(&data) {
+        match verified(context, &data) {
             Ok(all) => findings
                 .extend(all.iter().map(|it| Finding { well: it.is_whole(), what: told(it).join("; ") })),
             Err(error) => {
-                let what = format!("the log cannot be checked: {:#}", anyhow::Error::from(error));
+                let what = format!("the log cannot be checked: {error:#}");
                 findings.push(Finding { well: false, what });
             }
         }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::import::Format;
-use crate::{export, output};
+use crate::{export, output, progress};
 
 #[derive(Debug, clap::Args)]
 pub struct Export {
@@ -24,8 +24,14 @@ pub struct Export {
 impl Export {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
+        let total = client.status()?.tasks.total;
+        let progress = progress::bar(context.format(), "reading tasks", Some(total.into()));
         let mut tasks = Vec::new();
-        client.each_task(|task| tasks.push(task))?;
+        client.each_task(|task| {
+            tasks.push(task);
+            progress.more(1);
+        })?;
+        drop(progress);
         let exported = export::write(self.format, tasks, self.project.as_deref())?;
         let to_stdout = self.file.as_os_str() == "-";
         if to_stdout {

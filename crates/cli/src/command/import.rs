@@ -7,7 +7,7 @@ use kapell_api::{BulkAnswer, BulkLine, Client, TaskSubmission};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::import::{self, Format};
-use crate::{output, team};
+use crate::{output, progress, team};
 
 /// Lines of one bulk request.
 const CHUNK: usize = 1_000;
@@ -38,12 +38,16 @@ impl Import {
             return Ok(Exit::Ok);
         }
         let client = context.client()?;
-        let mut refused = submit(&client, &imported.tasks)?;
+        let total = imported.tasks.len() + imported.later.len();
+        let progress = progress::bar(context.format(), "importing", u64::try_from(total).ok());
+        let mut refused = submit(&client, &imported.tasks, |count| progress.more(count))?;
         for (task, on, kind) in &imported.later {
+            progress.more(1);
             if let Err(error) = client.import_dependency(task, on, kind) {
                 refused.push(format!("{task} {kind} {on}: {error}"));
             }
         }
+        drop(progress);
         if !imported.report.closing.is_empty() {
             let broken = client.cycles(Some("broken"))?.len() + client.cycles(Some("kept_out"))?.len();
             eprintln!("{broken} edges stand outside of cycles in this fleet; kapell dep cycles shows them");
@@ -60,8 +64,12 @@ impl Import {
     }
 }
 
-/// Submits tasks in their order and returns what was refused.
-pub fn submit(client: &Client, tasks: &[TaskSubmission]) -> anyhow::Result<Vec<String>> {
+/// Submits tasks in their order and returns what was refused; `told` hears how many more are done.
+pub fn submit(
+    client: &Client,
+    tasks: &[TaskSubmission],
+    told: impl Fn(usize),
+) -> anyhow::Result<Vec<String>> {
     let mut refused = Vec::new();
     for chunk in tasks.chunks(CHUNK) {
         let lines: Vec<BulkLine> =
@@ -72,6 +80,7 @@ pub fn submit(client: &Client, tasks: &[TaskSubmission]) -> anyhow::Result<Vec<S
                 refused.push(format!("{name}: {problem}"));
             }
         }
+        told(chunk.len());
     }
     Ok(refused)
 }

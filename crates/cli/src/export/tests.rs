@@ -48,7 +48,8 @@ impl Server {
 
     fn import(&self, bytes: &[u8], format: Format) {
         let imported = import::read_bytes("a file", bytes, Some(format), true).expect("it is read");
-        let refused = crate::command::import::submit(&self.client, &imported.tasks).expect("it answers");
+        let refused =
+            crate::command::import::submit(&self.client, &imported.tasks, |_| {}).expect("it answers");
         assert!(refused.is_empty(), "{refused:?}");
         for (task, on, kind) in &imported.later {
             self.client.add_dependency(task, on, kind).expect("an edge");
