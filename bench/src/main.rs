@@ -30,6 +30,8 @@ type Measurement = (&'static str, fn(&Options, &mut Table) -> anyhow::Result<()>
 
 const MEASUREMENTS: &[Measurement] = &[
     ("machine", machine::measure),
+    // Before the others have left memory behind that it would be given: it measures what it takes.
+    ("scale", scale::measure),
     ("core", core_life::measure),
     ("cost", cost::measure),
     ("singles", http::measure_singles),
@@ -42,7 +44,6 @@ const MEASUREMENTS: &[Measurement] = &[
     ("workflows", workflows::measure),
     ("analysis", analysis::measure),
     ("placing", placing::measure),
-    ("scale", scale::measure),
 ];
 
 /// What the command line asks for.

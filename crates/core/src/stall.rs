@@ -281,7 +281,7 @@ impl State {
 
     /// Indexes the watch of a task from a snapshot; one from before there were watches begins where the owner was last heard.
     pub(crate) fn restore_clocks(&mut self, id: TaskId) {
-        let unwatched = |owner: &&mut Owner| owner.clocks.check_at == Moment(0);
+        let unwatched = |owner: &&mut Box<Owner>| owner.clocks.check_at == Moment(0);
         if let Some(owner) = self.tasks[id].owner.as_mut().filter(unwatched) {
             owner.clocks.began = owner.started_at.unwrap_or(owner.since);
             owner.clocks.heard = owner.reported_at;

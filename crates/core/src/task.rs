@@ -90,7 +90,7 @@ pub struct Ending {
     pub reason: Option<Text>,
 }
 
-/// A task.
+/// A task. What most open tasks do not have is boxed, and not written where it is not there: there are a million of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Its id.
@@ -103,9 +103,10 @@ pub struct Task {
     /// What placing and forecasting take it to need.
     pub estimate: Span,
     /// Where that was learned: how far it may go, and from how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<Learned>,
     /// What its text was taken to say, where it said anything.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Arc<Analysis>>,
     /// Its own priority, raised by at most one boost.
     pub priority: Priority,
@@ -114,35 +115,48 @@ pub struct Task {
     /// Deadline minus remaining critical path, over itself and all that wait for it; see [`Task::must_start_by`].
     pub latest_start: Moment,
     /// What it waits for or has to do with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<Edge>,
     /// Who waits for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependents: Vec<TaskId>,
     /// How many of those that it waits for are not completed.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub open_blockers: u32,
     /// Set aside until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred_until: Option<Moment>,
     /// Who owns it.
-    pub owner: Option<Owner>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Box<Owner>>,
     /// How it ended.
-    pub ending: Option<Ending>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Box<Ending>>,
     /// Assignments so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
     /// How often it went from one owner to another without a return to the queue.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub moves: u32,
     /// When it last did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_at: Option<Moment>,
     /// Attempts that failed, in this series.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
     /// Owners that were lost, in this series.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub losses: u32,
     /// Whether its priority has been boosted after a loss.
     pub boosted: bool,
     /// Who failed its last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_by: Option<AgentId>,
     /// How often it was taken back since it last got anywhere.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub churn: Option<Box<Churn>>,
     /// What the last owner left for the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Text>,
     /// When it was submitted.
     pub submitted_at: Moment,
@@ -153,15 +167,25 @@ pub struct Task {
     /// When it last changed its state.
     pub state_since: Moment,
     /// Where in the log its last assignment was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<Position>,
     /// When it is expected to leave the queue, while it is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_by: Option<Moment>,
     /// Where in the log the last decisions about it stand, oldest first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub decisions: VecDeque<Position>,
     /// Ended assignments and whose they were, to tell a late report from an invented one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<(AssignmentId, AgentId)>,
     /// Late results that are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<OfferId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn no_class() -> ClassId {

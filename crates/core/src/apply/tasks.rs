@@ -48,7 +48,7 @@ impl State {
             open_blockers: 0,
             deferred_until: spec.not_before.filter(|&moment| moment > self.at),
             owner: None,
-            ending: spec.closed.as_ref().map(|closed| self.imported_ending(closed)),
+            ending: spec.closed.as_ref().map(|closed| Box::new(self.imported_ending(closed))),
             attempts: 0,
             moves: 0,
             moved_at: None,
@@ -135,7 +135,7 @@ impl State {
             task.attempts += 1;
             task.decided = Some(position);
             task.deferred_until = None;
-            task.owner = Some(Owner {
+            task.owner = Some(Box::new(Owner {
                 agent,
                 assignment,
                 since: at,
@@ -145,7 +145,7 @@ impl State {
                 note: None,
                 reported_at: at,
                 clocks: Clocks::default(),
-            });
+            }));
         });
         self.start_clocks(id);
     }
@@ -188,7 +188,8 @@ impl State {
             task.deferred_until = None;
             let by = Some((agent, assignment));
             task.churn = None;
-            task.ending = Some(Ending { state: TaskState::Completed, at, by, result, reason: None });
+            task.ending =
+                Some(Box::new(Ending { state: TaskState::Completed, at, by, result, reason: None }));
         });
         if let Some(actual) = actual {
             self.note_effort(id, agent, actual);
@@ -278,7 +279,7 @@ impl State {
         self.disown(id, |task| {
             task.deferred_until = None;
             task.churn = None;
-            task.ending = Some(Ending { state, at, by: None, result: None, reason });
+            task.ending = Some(Box::new(Ending { state, at, by: None, result: None, reason }));
         });
         self.doom_dependents(id);
         self.lower_blockers(id);

@@ -122,7 +122,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
     let open_offer =
         |id: &&kapell_model::OfferId| state.offer(**id).is_some_and(|o| o.state == OfferState::Open);
     let note = owner.and_then(|owner| owner.note.as_ref()).or(task.note.as_ref());
-    let stall = owner.and_then(kapell_core::Owner::stall);
+    let stall = owner.and_then(|owner| owner.stall());
     api::Task {
         id: shown(task.id),
         key: spec.key.as_ref().map(shown),
