@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the summary is its output")]
 
 mod steps;
+mod supply;
 mod walls;
 
 use std::process::ExitCode;
@@ -18,6 +19,8 @@ usage: cargo xtask COMMAND
   check         formatting, walls, clippy, docs, the rooms' own tests (changes nothing)
   test          check, and all tests, the simulator and the demo
   walls         only what the project demands of itself: rooms, clocks, pages (part of check)
+  supply        licences, sources and bans of what comes from outside (part of check)
+  crash [--cycles N]  ends the real server under load N times (1000)
   fix           repairs the formatting
   bench [ARGS]  measures, and writes docs/benchmarks.md";
 
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
             test(&mut steps);
         }
         "walls" => steps.findings("walls", walls::check()),
+        "supply" => steps.findings("supply", supply::check()),
+        "crash" => crash(&mut steps, &rest),
         "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
         "bench" => {
             let mut line = vec![
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
 fn check(steps: &mut Steps) {
     steps.run("format", &["cargo", "fmt", "--all", "--check"]);
     steps.findings("walls", walls::check());
+    steps.findings("supply", supply::check());
     steps.run(
         "clippy",
         &["cargo", "clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
@@ -86,4 +92,22 @@ fn test(steps: &mut Steps) {
         );
     }
     steps.run("demo", &["cargo", "run", "--release", "--quiet", "--", "demo"]);
+}
+
+fn crash(steps: &mut Steps, rest: &[String]) {
+    let cycles = match rest {
+        [] => "1000",
+        [flag, cycles] if flag == "--cycles" && cycles.parse::<usize>().is_ok_and(|cycles| cycles > 0) => {
+            cycles
+        }
+        _ => {
+            steps.findings("crash", Ok(vec!["usage: cargo xtask crash [--cycles N], N from 1".to_owned()]));
+            return;
+        }
+    };
+    steps.run_with(
+        "crash",
+        &["cargo", "test", "--release", "-p", "kapell-cli", "--test", "kill", "nothing_acknowledged"],
+        &[("KAPELL_CRASH_CYCLES", cycles)],
+    );
 }

@@ -1,4 +1,4 @@
-//! The real server, killed with SIGKILL under load, again and again: nothing that was acknowledged is lost.
+//! The real server, ended under load again and again, by SIGKILL and by SIGTERM: nothing that was acknowledged is lost.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use kapell_api::{AgentRegistration, Client, DoneReport, TaskSubmission};
 
-const KILLS: usize = 20;
+/// Cycles of the ordinary run; `cargo xtask crash --cycles N` sets others.
+const KILLS: usize = 50;
 const AGENTS: usize = 4;
 
 /// What callers were told: task to whether it was acknowledged as done, and with which result.
@@ -21,10 +22,15 @@ struct Server {
 }
 
 impl Server {
-    #[expect(clippy::zombie_processes, reason = "the one that a failed start leaves ends with the test")]
     fn start(data: &Path) -> Self {
+        Self::run(data, Command::new(env!("CARGO_BIN_EXE_kapell")))
+    }
+
+    /// Starts by a command line that ends with the program.
+    #[expect(clippy::zombie_processes, reason = "the one that a failed start leaves ends with the test")]
+    fn run(data: &Path, mut command: Command) -> Self {
         let _ = std::fs::remove_file(data.join("address"));
-        let process = Command::new(env!("CARGO_BIN_EXE_kapell"))
+        let process = command
             .args(["up", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .stderr(Stdio::null())
@@ -43,6 +49,14 @@ impl Server {
             assert!(started.elapsed() < Duration::from_secs(30), "the server did not come up");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn terminate(mut self) {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -TERM $0", &pid]).status().expect("kill runs");
+        assert!(sent.success(), "SIGTERM cannot be sent");
+        let status = self.process.wait().expect("it ends");
+        assert!(status.success(), "it does not end in order: {status}");
     }
 
     fn kill(mut self) {
@@ -87,9 +101,10 @@ fn worker(client: Client, name: String, over: Arc<AtomicBool>, told: Told, done:
 fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("data");
+    let kills = std::env::var("KAPELL_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     let told: Told = Arc::default();
     let done = Arc::new(AtomicUsize::new(0));
-    for round in 0..KILLS {
+    for round in 0..kills {
         let server = Server::start(&data);
         if round == 0 {
             for index in 0..AGENTS {
@@ -117,13 +132,18 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
             threads.push(std::thread::spawn(move || worker(client, name, over, told, done)));
         }
         // Killed in the middle of work, not after a time: so many more tasks must have been acknowledged as done.
-        let wanted = done.load(Ordering::Relaxed) + 20 + 7 * round;
+        let wanted = done.load(Ordering::Relaxed) + 3 + 7 * (round % 5);
         let started = Instant::now();
         while done.load(Ordering::Relaxed) < wanted {
             assert!(started.elapsed() < Duration::from_secs(60), "nothing gets done in round {round}");
             std::thread::sleep(Duration::from_millis(1));
         }
-        server.kill();
+        // Every fifth end is asked for.
+        if round % 5 == 4 {
+            server.terminate()
+        } else {
+            server.kill()
+        }
         over.store(true, Ordering::Relaxed);
         for thread in threads {
             thread.join().expect("a client ends");
@@ -138,7 +158,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         .map(|task| (task.id.clone(), task))
         .collect();
     let told = told.lock().expect("a lock");
-    assert!(told.len() > KILLS * 20, "{} tasks", told.len());
+    assert!(told.len() > kills * 3, "{} tasks", told.len());
     for (id, result) in told.iter() {
         let task = tasks.remove(id).unwrap_or_else(|| panic!("{id} was acknowledged and is gone"));
         if let Some(result) = result {
@@ -169,3 +189,81 @@ fn a_second_server_on_the_same_data_is_refused_with_the_holders_number() {
     assert!(!second.status.success() && told.contains(&server.process.id().to_string()), "{told}");
     server.kill();
 }
+
+/// Submits until the server ends by itself. Returns what was acknowledged; the server must have ended with an error.
+fn submit_until_it_ends(mut server: Server) -> Vec<String> {
+    let mut told = Vec::new();
+    let task = TaskSubmission {
+        title: "Keep what was promised".to_owned(),
+        description: "x".repeat(8_000),
+        ..template()
+    };
+    let status = loop {
+        if let Ok(ack) = server.client.submit(&task) {
+            told.push(ack.task.expect("a task"));
+        }
+        if let Some(status) = server.process.try_wait().expect("it can be asked") {
+            break status;
+        }
+        assert!(told.len() < 20_000, "the fault never came");
+    };
+    assert!(!status.success(), "a server that cannot write ends with an error: {status}");
+    told
+}
+
+/// Holds the log to what was acknowledged.
+fn holds(data: &Path, told: &[String]) {
+    let server = Server::start(data);
+    let tasks = server.client.tasks(&[]).expect("the tasks");
+    let known: std::collections::BTreeSet<_> = tasks.into_iter().map(|task| task.id).collect();
+    assert!(!told.is_empty(), "nothing was acknowledged before the fault");
+    let lost: Vec<_> = told.iter().filter(|id| !known.contains(*id)).collect();
+    assert!(lost.is_empty(), "acknowledged and gone: {lost:?}");
+    server.terminate();
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_there_is_no_room_left() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    // A file of the log can grow no further: a write fails as it does on a full disk.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kapell")]);
+    let told = submit_until_it_ends(Server::run(&data, command));
+    holds(&data, &told);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_a_sync_fails() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let source = directory.path().join("sync.c");
+    let shim = directory.path().join("sync.so");
+    std::fs::write(&source, FAILING_SYNC).expect("the shim's source");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&shim, &source]).status();
+    assert!(built.expect("cc runs").success(), "the shim does not build");
+    for good in [60, 75, 90] {
+        let data = directory.path().join(format!("data-{good}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kapell"));
+        command.env("LD_PRELOAD", &shim).env("SYNCS_GOOD", good.to_string());
+        let told = submit_until_it_ends(Server::run(&data, command));
+        holds(&data, &told);
+    }
+}
+
+/// Syncs that succeed `SYNCS_GOOD` times, and then never again.
+const FAILING_SYNC: &str = r#"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+static int left = -1;
+static int fails(void) {
+    int was = __atomic_load_n(&left, __ATOMIC_SEQ_CST);
+    if (was < 0) { const char *good = getenv("SYNCS_GOOD"); __atomic_store_n(&left, good ? atoi(good) : 0, __ATOMIC_SEQ_CST); }
+    if (__atomic_load_n(&left, __ATOMIC_SEQ_CST) == 0) { errno = EIO; return 1; }
+    __atomic_sub_fetch(&left, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+int fsync(int fd) { return fails() ? -1 : (int)syscall(SYS_fsync, fd); }
+int fdatasync(int fd) { return fails() ? -1 : (int)syscall(SYS_fdatasync, fd); }
+"#;
