@@ -98,6 +98,7 @@ impl Server {
         let options = kapell_server::ServeOptions {
             data: directory.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hosts: Vec::new(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

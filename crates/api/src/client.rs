@@ -13,8 +13,8 @@ use crate::{
     BulkLine, Capability, CapabilityDefinition, Decision, DoneReport, EdgeName, Escalation, Event, Events,
     FailReport, Health, MadeToken, MoveTo, NewDependency, NewProject, NewReservation, NewToken, NextRequest,
     Notice, NoticesRead, Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport,
-    ReleaseReservation, RenewReservation, Report, Reservation, Restoration, SavedReport, StartReport, Status,
-    Task, TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot,
+    ReleaseReservation, RenewReservation, Report, Reservation, Restoration, RotateToken, SavedReport,
+    StartReport, Status, Task, TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot,
 };
 
 /// Why a request has no answer.
@@ -427,6 +427,11 @@ impl Client {
     /// Returns every token's description.
     pub fn tokens(&self) -> Result<Vec<Token>> {
         self.get("/v1/tokens")
+    }
+
+    /// Puts a new token in the place of one.
+    pub fn rotate_token(&self, id: u32, rotate: &RotateToken) -> Result<MadeToken> {
+        self.post(&format!("/v1/tokens/{id}/rotate"), rotate)
     }
 
     /// Takes a token back.

@@ -48,7 +48,7 @@ pub use task::{
     AgentChoice, ClosedWork, Dependency, MoveTo, NewDependency, Reason, RelatedTask, Requirement, Task,
     TaskEdit, TaskSubmission, Tree,
 };
-pub use token::{MadeToken, NewToken, Token};
+pub use token::{MadeToken, NewToken, RotateToken, Token};
 pub use why::{
     AsOf, Decided, LoadOf, MovedFrom, NotCandidate, Part, Placement, Scored, Standing, Why, WhyNot,
 };

@@ -126,8 +126,12 @@ fn act(client: &Client, server: &Server, play: &Play) -> anyhow::Result<bool> {
     }
     for agent in &play.team {
         let name = agent.name.clone();
-        let token =
-            NewToken { access: "agent".to_owned(), agent: Some(name.clone()), label: "demo".to_owned() };
+        let token = NewToken {
+            access: "agent".to_owned(),
+            agent: Some(name.clone()),
+            label: "demo".to_owned(),
+            expires_in_ms: None,
+        };
         let token = client.make_token(&token)?.token;
         if play.bundled && name == prologue::FIRST {
             first = Some(token);
@@ -222,7 +226,11 @@ impl Server {
     fn start(data: &std::path::Path) -> anyhow::Result<Self> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, serving) = std::sync::mpsc::channel();
-        let options = ServeOptions { data: data.to_owned(), listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let options = ServeOptions {
+            data: data.to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hosts: Vec::new(),
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let thread = std::thread::Builder::new().name("demo-server".to_owned()).spawn(move || {
             runtime.block_on(kapell_server::serve(

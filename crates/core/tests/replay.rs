@@ -164,7 +164,7 @@ fn edit(first: u32, who: usize, flag: bool, token: u64) -> TaskEdit {
         0 => edit.priority = Some(Priority::ALL[who % 4]),
         1 => {
             edit.estimate =
-                Some(if flag { Change::Clear } else { Change::To(Span::hours(i64::from(first) + 1)) })
+                Some(if flag { Change::Clear } else { Change::To(Span::hours(i64::from(first) + 1)) });
         }
         2 => edit.deadline = Some(if flag { Change::Clear } else { Change::To(Moment(5_000_000)) }),
         _ => {

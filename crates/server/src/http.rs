@@ -12,6 +12,7 @@ mod fleet;
 mod graph;
 mod layers;
 mod orchestration;
+mod origin;
 mod overview;
 mod parse;
 mod problem;
@@ -154,6 +155,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(bulk::bulk))
         .routes(routes!(tokens::list, tokens::make))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::rotate))
 }
 
 /// Returns the OpenAPI document, version 3.1, as JSON.
@@ -166,7 +168,7 @@ pub fn openapi() -> String {
     document.to_pretty_json().expect("the document can be written")
 }
 
-pub(crate) fn router(app: App) -> Router {
+pub(crate) fn router(app: App, hosts: &[String]) -> Router {
     let (router, document) = api().split_for_parts();
     let document = document.to_json().expect("the document can be written");
     let document: Arc<str> = Arc::from(document);
@@ -183,6 +185,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| -> Response {
             Refusal(Problem::new(ErrorCode::Internal, "a handler broke a promise")).into_response()
         }))
+        .layer(axum::middleware::from_fn_with_state(Arc::from(hosts), origin::check))
         .with_state(app)
 }
 

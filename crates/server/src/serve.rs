@@ -31,6 +31,8 @@ pub struct ServeOptions {
     pub data: PathBuf,
     /// Where to listen; port 0 takes a free one. Loopback unless somebody says otherwise.
     pub listen: SocketAddr,
+    /// Names by which browsers may know it, besides its addresses and `localhost`.
+    pub hosts: Vec<String>,
 }
 
 /// A server could not be started, or had to end.
@@ -122,7 +124,7 @@ async fn serve_fleet(
     started(&Started { address, found, new_token });
 
     let (stopping, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(NoDelay(listener), router(app)).with_graceful_shutdown(async {
+    let server = axum::serve(NoDelay(listener), router(app, &options.hosts)).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
     let server = tokio::spawn(server.into_future());

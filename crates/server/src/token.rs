@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kapell_model::{Moment, Name};
+use kapell_model::{Moment, Name, Span};
 use kapell_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -68,9 +68,22 @@ pub struct Kept {
     /// What it is for, in its maker's words.
     #[serde(default)]
     pub label: String,
-    /// When it was made.
+    /// When it was made, or last changed for a new one.
     pub made_at: Moment,
+    /// When it ends; never where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Moment>,
     hash: [u8; 32],
+    /// What it was before it was rotated, while that is still let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    former: Option<Former>,
+}
+
+/// A token that was rotated and is let in a little longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Former {
+    hash: [u8; 32],
+    until: Moment,
 }
 
 /// Whose request this is.
@@ -123,7 +136,7 @@ pub enum TokenError {
 struct Inner {
     store: Box<dyn Store>,
     kept: Vec<Kept>,
-    callers: HashMap<[u8; 32], Arc<Caller>>,
+    callers: HashMap<[u8; 32], (Arc<Caller>, Option<Moment>)>,
 }
 
 /// Every token of one data directory.
@@ -160,22 +173,16 @@ impl Tokens {
     /// Where it cannot be made or written.
     pub fn ensure_admin(&self, directory: &Path, now: Moment) -> Result<Option<PathBuf>, TokenError> {
         let path = directory.join(ADMIN_TOKEN_FILE);
-        let known = fs::read_to_string(&path).ok().and_then(|token| self.caller(token.trim()));
+        let known = fs::read_to_string(&path).ok().and_then(|token| self.caller(token.trim(), now));
         if known.is_some_and(|caller| caller.access == Access::Admin) {
             return Ok(None);
         }
-        let (_, token) = self.make(Access::Admin, None, "made at the first start".to_owned(), now)?;
-        let failed = |source| TokenError::File { path: path.clone(), source };
-        let unfinished = path.with_extension("new");
-        let _ = fs::remove_file(&unfinished);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
-        writeln!(file, "{token}").and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&unfinished, &path).map_err(failed)?;
+        let (_, token) = self.make(Access::Admin, None, "made at the first start".to_owned(), None, now)?;
+        write_file(&path, &token)?;
         Ok(Some(path))
     }
 
-    /// Makes a token. It is shown this once.
+    /// Makes a token, which ends at `expires_at`. It is shown this once.
     ///
     /// # Errors
     /// Where it cannot be made or kept.
@@ -184,24 +191,58 @@ impl Tokens {
         access: Access,
         agent: Option<Name>,
         label: String,
+        expires_at: Option<Moment>,
         now: Moment,
     ) -> Result<(Kept, String), TokenError> {
-        let mut random = [0_u8; 32];
-        getrandom::fill(&mut random).map_err(TokenError::Random)?;
-        let token = format!("{PREFIX}{}", blake3::Hash::from_bytes(random).to_hex());
+        let (token, hash) = fresh()?;
         let mut inner = self.lock();
         if inner.kept.len() >= TOKENS_MAX {
             return Err(TokenError::TooMany);
         }
         let id = inner.kept.iter().map(|kept| kept.id).max().unwrap_or(0) + 1;
-        let hash = *blake3::hash(token.as_bytes()).as_bytes();
-        let kept = Kept { id, access, agent, label, made_at: now, hash };
+        let kept = Kept { id, access, agent, label, made_at: now, expires_at, hash, former: None };
         inner.kept.push(kept.clone());
         if let Err(error) = inner.keep() {
             inner.kept.pop();
             return Err(error);
         }
         Ok((kept, token))
+    }
+
+    /// Puts a new token in the place of one, with the same number and rights. The one before is let in for `grace` more.
+    /// The admin token's file in `directory` follows where it holds the one before. Returns nothing where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be made, kept or written; then the one before stays.
+    pub fn rotate(
+        &self,
+        id: u32,
+        grace: Span,
+        directory: &Path,
+        now: Moment,
+    ) -> Result<Option<(Kept, String)>, TokenError> {
+        let (token, hash) = fresh()?;
+        let mut inner = self.lock();
+        let Some(at) = inner.kept.iter().position(|kept| kept.id == id) else { return Ok(None) };
+        let before = inner.kept[at].clone();
+        let path = directory.join(ADMIN_TOKEN_FILE);
+        let filed = fs::read_to_string(&path).ok();
+        let filed = filed.is_some_and(|text| *blake3::hash(text.trim().as_bytes()).as_bytes() == before.hash);
+        let former = (grace.0 > 0).then(|| Former { hash: before.hash, until: now.after(grace) });
+        // A token that ends lives as long again.
+        let expires_at = before.expires_at.map(|end| now.after(Span(end.0 - before.made_at.0)));
+        let kept = Kept { made_at: now, expires_at, hash, former, ..before.clone() };
+        inner.kept[at] = kept.clone();
+        if let Err(error) = inner.keep() {
+            inner.kept[at] = before;
+            return Err(error);
+        }
+        if let Err(error) = if filed { write_file(&path, &token) } else { Ok(()) } {
+            inner.kept[at] = before;
+            inner.keep()?;
+            return Err(error);
+        }
+        Ok(Some((kept, token)))
     }
 
     /// Takes a token back. Returns whether there was one.
@@ -225,12 +266,14 @@ impl Tokens {
         self.lock().kept.clone()
     }
 
-    /// Returns whose `token` it is. What is looked up is the hash of a 256-bit random number, so the time that it
+    /// Returns whose `token` it is at `now`. What is looked up is the hash of a 256-bit random number, so the time that it
     /// takes tells nothing about the token.
     #[must_use]
-    pub fn caller(&self, token: &str) -> Option<Arc<Caller>> {
+    pub fn caller(&self, token: &str, now: Moment) -> Option<Arc<Caller>> {
         let hash = blake3::hash(token.as_bytes());
-        self.lock().callers.get(hash.as_bytes()).cloned()
+        let inner = self.lock();
+        let (caller, end) = inner.callers.get(hash.as_bytes())?;
+        end.is_none_or(|end| now < end).then(|| Arc::clone(caller))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -247,6 +290,34 @@ impl Inner {
     }
 
     fn index(&mut self) {
-        self.callers = self.kept.iter().map(|kept| (kept.hash, Arc::new(Caller::of(kept)))).collect();
+        self.callers.clear();
+        for kept in &self.kept {
+            let caller = Arc::new(Caller::of(kept));
+            if let Some(former) = &kept.former {
+                let until = kept.expires_at.map_or(former.until, |end| end.min(former.until));
+                self.callers.insert(former.hash, (Arc::clone(&caller), Some(until)));
+            }
+            self.callers.insert(kept.hash, (caller, kept.expires_at));
+        }
     }
+}
+
+/// Makes a token and its hash.
+fn fresh() -> Result<(String, [u8; 32]), TokenError> {
+    let mut random = [0_u8; 32];
+    getrandom::fill(&mut random).map_err(TokenError::Random)?;
+    let token = format!("{PREFIX}{}", blake3::Hash::from_bytes(random).to_hex());
+    let hash = *blake3::hash(token.as_bytes()).as_bytes();
+    Ok((token, hash))
+}
+
+/// Writes a token to a file for its owner alone, whole or not at all.
+fn write_file(path: &Path, token: &str) -> Result<(), TokenError> {
+    let failed = |source| TokenError::File { path: path.to_owned(), source };
+    let unfinished = path.with_extension("new");
+    let _ = fs::remove_file(&unfinished);
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
+    writeln!(file, "{token}").and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&unfinished, path).map_err(failed)
 }

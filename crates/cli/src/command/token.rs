@@ -1,6 +1,6 @@
 //! `kapell token`.
 
-use kapell_api::{NewToken, Token};
+use kapell_api::{NewToken, RotateToken, Token};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -20,9 +20,20 @@ pub enum TokenVerb {
         /// What it is for
         #[arg(long, default_value = "")]
         label: String,
+        /// Days after which it ends [default: never]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(1..=3650))]
+        expires_in_days: Option<i64>,
     },
     /// List the tokens, without themselves
     List,
+    /// Put a new token in the place of one, with the same number and rights; it is shown this once
+    Rotate {
+        /// Its number
+        id: u32,
+        /// Seconds that the one before is still let in, up to a day
+        #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=86_400))]
+        grace: i64,
+    },
     /// Take a token back
     Revoke {
         /// Its number
@@ -34,8 +45,9 @@ impl TokenVerb {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
         match self {
-            Self::New { access, agent, label } => {
-                let made = client.make_token(&NewToken { access, agent, label })?;
+            Self::New { access, agent, label, expires_in_days } => {
+                let expires_in_ms = expires_in_days.map(|days| days * 86_400_000);
+                let made = client.make_token(&NewToken { access, agent, label, expires_in_ms })?;
                 match context.format() {
                     Format::Json => output::json(&made)?,
                     Format::Human => output::line(&made.token),
@@ -61,6 +73,13 @@ impl TokenVerb {
                             tokens.iter().map(row).collect(),
                         );
                     }
+                }
+            }
+            Self::Rotate { id, grace } => {
+                let made = client.rotate_token(id, &RotateToken { grace_ms: grace * 1_000 })?;
+                match context.format() {
+                    Format::Json => output::json(&made)?,
+                    Format::Human => output::line(&made.token),
                 }
             }
             Self::Revoke { id } => {

@@ -14,6 +14,9 @@ pub struct Up {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// A name by which browsers and proxies may ask for this server, besides its addresses and localhost
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
 }
 
 impl Up {
@@ -26,7 +29,7 @@ impl Up {
             eprintln!("warning: {} can be reached from other machines, and there is no TLS yet", self.listen);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let options = ServeOptions { data: data.clone(), listen: self.listen };
+        let options = ServeOptions { data: data.clone(), listen: self.listen, hosts: self.hosts };
         let started = |started: &Started| {
             for line in found(started) {
                 eprintln!("{line}");

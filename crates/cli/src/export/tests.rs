@@ -23,6 +23,7 @@ impl Server {
         let options = ServeOptions {
             data: data.path().join("data"),
             listen: "127.0.0.1:0".parse().expect("an address"),
+            hosts: Vec::new(),
         };
         let token_file = options.data.join(kapell_server::ADMIN_TOKEN_FILE);
         let (stop, stopped) = oneshot::channel();

@@ -37,10 +37,11 @@ impl FromRequestParts<App> for Door {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let caller = token(&parts.headers).and_then(|token| app.tokens.caller(token)).ok_or_else(|| {
-            let problem = Problem::new(ErrorCode::Unauthenticated, "the request carries no valid token");
-            problem.hint("send `Authorization: Bearer TOKEN`; see `kapell token`")
-        })?;
+        let caller =
+            token(&parts.headers).and_then(|token| app.tokens.caller(token, now())).ok_or_else(|| {
+                let problem = Problem::new(ErrorCode::Unauthenticated, "the request carries no valid token");
+                problem.hint("send `Authorization: Bearer TOKEN`; see `kapell token`")
+            })?;
         Ok(Self { app: app.clone(), caller, key: key(&parts.headers)?, id: fresh_id() })
     }
 }

@@ -1,15 +1,21 @@
-//! Tokens: made, listed, taken back. For admins.
+//! Tokens: made, listed, rotated, taken back. For admins.
 
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
-use kapell_api::{ErrorCode, MadeToken, NewToken, Problem, Token};
+use kapell_api::{ErrorCode, MadeToken, NewToken, Problem, RotateToken, Token};
+use kapell_model::Span;
 
 use super::door::{Body, Door};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::{Access, Kept};
 use crate::writer::now;
+
+/// Milliseconds that a token may live, where it ends: a second to ten years.
+const LIFE_MS: std::ops::RangeInclusive<i64> = 1_000..=315_360_000_000;
+/// Milliseconds that a rotated token may be let in after its successor was made, at most: a day.
+const GRACE_MS_MAX: i64 = 86_400_000;
 
 fn shown(kept: &Kept) -> Token {
     Token {
@@ -18,6 +24,7 @@ fn shown(kept: &Kept) -> Token {
         agent: kept.agent.as_ref().map(ToString::to_string),
         label: kept.label.clone(),
         made_at: convert::time(kept.made_at),
+        expires_at: kept.expires_at.map(convert::time),
     }
 }
 
@@ -46,10 +53,39 @@ pub(super) async fn make(door: Door, body: Body<NewToken>) -> Result<(StatusCode
         (None, _) => None,
     };
     let label = parse::text("label", &body.value.label, kapell_model::limits::LABEL_BYTES_MAX)?.to_string();
+    let life = body.value.expires_in_ms;
+    if let Some(life) = life.filter(|life| !LIFE_MS.contains(life)) {
+        return Err(Problem::field("expires_in_ms", life.to_string(), "1000 to 315360000000").into());
+    }
+    let expires_at = life.map(|life| now().after(Span(life)));
     let tokens = door.app.tokens.clone();
-    let made = tokio::task::spawn_blocking(move || tokens.make(access, agent, label, now())).await;
+    let made =
+        tokio::task::spawn_blocking(move || tokens.make(access, agent, label, expires_at, now())).await;
     let (kept, token) = made.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))??;
     Ok(created(MadeToken { token, made: shown(&kept) }))
+}
+
+/// Puts a new token in the place of one, with the same number and rights. It is shown this once.
+#[utoipa::path(post, path = "/v1/tokens/{id}/rotate", request_body = RotateToken, tag = "tokens",
+    params(("id" = u32, Path, description = "its number")),
+    responses((status = 200, body = MadeToken), Refusals))]
+pub(super) async fn rotate(
+    door: Door,
+    Path(id): Path<String>,
+    body: Body<RotateToken>,
+) -> Result<Json<MadeToken>, Refusal> {
+    door.require(Access::Admin)?;
+    let grace = body.value.grace_ms;
+    if !(0..=GRACE_MS_MAX).contains(&grace) {
+        return Err(Problem::field("grace_ms", grace.to_string(), "0 to 86400000").into());
+    }
+    let unknown = || Problem::new(ErrorCode::NotFound, "there is no such token");
+    let id: u32 = id.parse().map_err(|_| unknown())?;
+    let (tokens, data) = (door.app.tokens.clone(), door.app.data.clone());
+    let rotated = tokio::task::spawn_blocking(move || tokens.rotate(id, Span(grace), &data, now())).await;
+    let rotated = rotated.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))??;
+    let (kept, token) = rotated.ok_or_else(unknown)?;
+    Ok(Json(MadeToken { token, made: shown(&kept) }))
 }
 
 /// Takes a token back.

@@ -8,6 +8,7 @@ mod orchestration;
 mod refusals;
 mod reservations;
 mod roles;
+mod secrets;
 mod served;
 mod stalls;
 mod work;

@@ -43,6 +43,20 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
     ("POST", "/v1/offers/{offer}/decline", Managers, "/v1/offers/O-7/decline", "{}"),
     ("GET", "/v1/escalations", Tokens, "/v1/escalations", ""),
     ("POST", "/v1/escalations/{escalation}/settle", Managers, "/v1/escalations/E-9/settle", "{}"),
+    ("GET", "/v1/session", Tokens, "/v1/session", ""),
+    ("GET", "/v1/overview", Tokens, "/v1/overview", ""),
+    ("GET", "/v1/board", Tokens, "/v1/board", ""),
+    ("GET", "/v1/graph", Tokens, "/v1/graph", ""),
+    ("GET", "/v1/timeline", Tokens, "/v1/timeline", ""),
+    ("PATCH", "/v1/tasks/{task}", Managers, "/v1/tasks/two", r#"{"title":"renamed"}"#),
+    ("GET", "/v1/cycles", Tokens, "/v1/cycles", ""),
+    (
+        "POST",
+        "/v1/tasks/{task}/dependencies/{on}/restore",
+        Managers,
+        "/v1/tasks/two/dependencies/none/restore",
+        "{}",
+    ),
     ("GET", "/v1/agents", Tokens, "/v1/agents", ""),
     ("POST", "/v1/agents", Managers, "/v1/agents", r#"{"name":"eve","role":"developer"}"#),
     ("GET", "/v1/agents/{agent}", Tokens, "/v1/agents/ada", ""),
@@ -109,6 +123,7 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
     ("POST", "/v1/bulk", Tokens, "/v1/bulk", "BULK"),
     ("GET", "/v1/tokens", Admins, "/v1/tokens", ""),
     ("POST", "/v1/tokens", Admins, "/v1/tokens", r#"{"access":"viewer"}"#),
+    ("POST", "/v1/tokens/{id}/rotate", Admins, "/v1/tokens/9999/rotate", "{}"),
     ("DELETE", "/v1/tokens/{id}", Admins, "/v1/tokens/9999", ""),
 ];
 

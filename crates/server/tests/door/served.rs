@@ -30,8 +30,11 @@ impl Served {
     pub fn on(data: TempDir) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (sender, started) = mpsc::channel();
-        let options =
-            ServeOptions { data: data.path().to_owned(), listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let options = ServeOptions {
+            data: data.path().to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hosts: Vec::new(),
+        };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
