@@ -15,8 +15,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crates/plan", &["kapell-model"]),
     ("crates/store", &[]),
     ("crates/api", &["kapell-model"]),
-    ("crates/server", &["kapell-model", "kapell-core", "kapell-plan", "kapell-store", "kapell-api"]),
-    ("crates/cli", &["kapell-model", "kapell-api", "kapell-server"]),
+    (
+        "crates/server",
+        &["kapell-model", "kapell-core", "kapell-plan", "kapell-store", "kapell-api", "kapell-mcp"],
+    ),
+    ("crates/mcp", &["kapell-api"]),
+    ("crates/cli", &["kapell-model", "kapell-api", "kapell-mcp", "kapell-server"]),
     ("sim", &["kapell-model", "kapell-core", "kapell-plan", "kapell-store"]),
     ("xtask", &[]),
 ];

@@ -470,6 +470,17 @@ impl Client {
         Ok(EventStream { reader: BufReader::new(answer.into_body().into_reader()), url })
     }
 
+    /// Sends any request of the contract and returns what it is answered with; null where the answer has no body.
+    pub fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<serde_json::Value> {
+        let body = self.send(method, path, body, true)?;
+        if body.is_empty() { Ok(serde_json::Value::Null) } else { self.read(path, &body) }
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let body = self.send::<()>("GET", path, None, true)?;
         self.read(path, &body)

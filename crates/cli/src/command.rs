@@ -6,6 +6,7 @@ pub mod doctor;
 mod events;
 mod export;
 pub mod import;
+mod mcp;
 mod policy;
 mod report;
 mod reserve;
@@ -102,6 +103,8 @@ enum Verb {
     /// Show the policy, and change it
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
+    /// Serve the Model Context Protocol on standard input and output, for an agent that starts it
+    Mcp(mcp::Mcp),
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(token::TokenVerb),
@@ -154,6 +157,7 @@ impl Cli {
             Verb::Import(it) => it.run(context),
             Verb::Export(it) => it.run(context),
             Verb::Policy(it) => it.run(context),
+            Verb::Mcp(it) => it.run(context),
             Verb::Token(it) => it.run(context),
             Verb::Log(it) => it.run(context),
             Verb::Doctor => doctor::run(context),

@@ -53,15 +53,17 @@ impl Context {
         Ok(running.unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}")))
     }
 
+    /// Returns the token: named, else the admin token in the data directory, else nothing.
+    pub fn token(&self) -> anyhow::Result<String> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        let file = self.data()?.join(kapell_server::ADMIN_TOKEN_FILE);
+        Ok(std::fs::read_to_string(&file).map(|token| token.trim().to_owned()).unwrap_or_default())
+    }
+
     /// Returns a client.
     pub fn client(&self) -> anyhow::Result<Client> {
-        let token = match &self.token {
-            Some(token) => token.clone(),
-            None => {
-                let file = self.data()?.join(kapell_server::ADMIN_TOKEN_FILE);
-                std::fs::read_to_string(&file).map(|token| token.trim().to_owned()).unwrap_or_default()
-            }
-        };
-        Ok(Client::new(&self.server()?, &token))
+        Ok(Client::new(&self.server()?, &self.token()?))
     }
 }

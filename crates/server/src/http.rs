@@ -11,6 +11,7 @@ mod events;
 mod fleet;
 mod graph;
 mod layers;
+mod mcp;
 mod orchestration;
 mod origin;
 mod overview;
@@ -172,12 +173,14 @@ pub(crate) fn router(app: App, hosts: &[String]) -> Router {
     let (router, document) = api().split_for_parts();
     let document = document.to_json().expect("the document can be written");
     let document: Arc<str> = Arc::from(document);
+    let inside = router.clone().with_state(app.clone());
     router
         .route(
             "/openapi.json",
             get(move || async move { ([("content-type", "application/json")], document.to_string()) }),
         )
         .merge(dashboard::routes())
+        .merge(mcp::router(app.clone(), inside).with_state(()))
         .fallback(|| async { Refusal(Problem::new(ErrorCode::NotFound, "there is no such path")) })
         .method_not_allowed_fallback(|| async {
             Refusal(Problem::new(ErrorCode::MethodNotAllowed, "this path does not know that method"))

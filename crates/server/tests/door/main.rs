@@ -4,6 +4,7 @@ mod analysis;
 mod dashboard;
 mod evenness;
 mod failing;
+mod mcp;
 mod orchestration;
 mod refusals;
 mod reservations;

@@ -1,0 +1,234 @@
+//! What an agent needs to find its way: looking, claiming, handing in new tasks, giving back.
+
+use kapell_api::Problem;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{acknowledged, agent_path, anything, listed, task_path};
+use crate::gate::escaped;
+use crate::tool::Effect::{Adds, Ends, Reads};
+use crate::tool::{Entry, Tier, Visit};
+
+/// Returns the tools that the tier `standard` adds.
+pub(crate) fn standard() -> Vec<Entry> {
+    let tier = Tier::Standard;
+    vec![
+        Entry::new(
+            tier,
+            Reads,
+            (
+                "status",
+                "Show the fleet",
+                "Show the fleet in numbers: tasks, agents, projects, what needs a person.",
+            ),
+            anything(),
+            status,
+        ),
+        Entry::new(
+            tier,
+            Reads,
+            ("tasks", "List tasks", "List the tasks of the backlog, by state, project or owner."),
+            listed(),
+            tasks,
+        ),
+        Entry::new(
+            tier,
+            Reads,
+            ("task", "Show a task", "Show a task in full: state, owner, dependencies, last note, result."),
+            anything(),
+            task,
+        ),
+        Entry::new(
+            tier,
+            Reads,
+            ("mine", "List your tasks", "List the tasks that are yours now, with their assignments."),
+            anything(),
+            mine,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            ("claim", "Claim a task", "Claim a named task for yourself."),
+            acknowledged(),
+            claim,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            ("submit", "Add a task", "Add a task to the backlog, such as follow-up work that you found."),
+            acknowledged(),
+            submit,
+        ),
+        Entry::new(
+            tier,
+            Ends,
+            (
+                "give_back",
+                "Give a task back",
+                "Give a task back to the queue without blame (release, hand off).",
+            ),
+            acknowledged(),
+            give_back,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            ("renew", "Renew a reservation", "Renew a reservation before it expires."),
+            anything(),
+            renew,
+        ),
+        Entry::new(
+            tier,
+            Ends,
+            ("free", "Free a reservation", "Free a reservation, or leave its line."),
+            anything(),
+            free,
+        ),
+    ]
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+async fn status(visit: Visit, _: Nothing) -> Result<Value, Problem> {
+    visit.get("/v1/status".to_owned()).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Tasks {
+    /// ready, blocked, assigned, in_progress, completed, failed, cancelled, ...
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    project: Option<String>,
+    /// Only what this agent owns
+    #[serde(default)]
+    agent: Option<String>,
+    /// At most so many, default 20
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    limit: Option<u32>,
+    /// next_cursor of the answer before
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+async fn tasks(visit: Visit, it: Tasks) -> Result<Value, Problem> {
+    let mut path = format!("/v1/tasks?limit={}", it.limit.unwrap_or(20).min(100));
+    for (name, value) in
+        [("state", it.state), ("project", it.project), ("agent", it.agent), ("cursor", it.cursor)]
+    {
+        if let Some(value) = value {
+            path += &format!("&{name}={}", escaped(&value));
+        }
+    }
+    visit.get(path).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OneTask {
+    /// Such as T-12, or its own key
+    task: String,
+}
+
+async fn task(visit: Visit, it: OneTask) -> Result<Value, Problem> {
+    visit.get(task_path(&it.task, "")).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Mine {
+    /// From join
+    handle: String,
+}
+
+async fn mine(visit: Visit, it: Mine) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    visit.get(agent_path(&agent, "/assignments")).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Claim {
+    /// From join
+    handle: String,
+    /// Such as T-12
+    task: String,
+}
+
+async fn claim(visit: Visit, it: Claim) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    visit.post(task_path(&it.task, "/claim"), json!({"agent": agent})).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Submit {
+    /// One line
+    title: String,
+    #[serde(default)]
+    description: Option<String>,
+    /// critical, high, medium or low
+    #[serde(default)]
+    priority: Option<String>,
+    #[serde(default)]
+    project: Option<String>,
+    /// Tasks that must be completed first, such as T-12
+    #[serde(default)]
+    depends_on: Vec<String>,
+}
+
+async fn submit(visit: Visit, it: Submit) -> Result<Value, Problem> {
+    let mut body = json!({"title": it.title, "depends_on": it.depends_on});
+    for (name, value) in [("description", it.description), ("priority", it.priority), ("project", it.project)]
+    {
+        if let Some(value) = value {
+            body[name] = json!(value);
+        }
+    }
+    visit.post("/v1/tasks".to_owned(), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct GiveBack {
+    /// From join
+    handle: String,
+    /// Such as T-12
+    task: String,
+    /// From next, such as A-34
+    assignment: String,
+    /// Why, and what the next one should know
+    note: String,
+}
+
+async fn give_back(visit: Visit, it: GiveBack) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let body = json!({"agent": agent, "assignment": it.assignment, "note": it.note});
+    visit.post(task_path(&it.task, "/release"), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Held {
+    /// From join
+    handle: String,
+    /// Such as R-7, or W-3 in line
+    reservation: String,
+}
+
+async fn renew(visit: Visit, it: Held) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let path = format!("/v1/reservations/{}/renew", escaped(&it.reservation));
+    visit.post(path, json!({"agent": agent})).await
+}
+
+async fn free(visit: Visit, it: Held) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let path = format!("/v1/reservations/{}/release", escaped(&it.reservation));
+    visit.post(path, json!({"agent": agent})).await
+}
