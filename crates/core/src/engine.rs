@@ -277,6 +277,7 @@ impl<P: Placer> Engine<P> {
         for item in &plan.items {
             let mut events = Vec::new();
             let judged = self.state.judge_item(plan.kind, item, step.at, &mut events);
+            let judged = judged.and_then(|()| self.state.not_just_given_back(item, plan.seen));
             let judged = judged.and_then(|()| self.score_anew(&mut events));
             match judged {
                 Ok(()) => {
@@ -294,9 +295,13 @@ impl<P: Placer> Engine<P> {
         }
         self.emit(step, Event::PlanApplied { kind: plan.kind, seen: plan.seen, applied, dropped });
         if plan.kind == PlanKind::Optimal {
-            // What it placed may have lifted a veto, and its size has a bound: only an empty round is the last.
-            self.round_wanted |= !plan.items.is_empty();
-            self.escalate(step, Some(plan.seen));
+            // What it placed may have lifted a veto, what fell away may go elsewhere, and its size has a bound: only an empty
+            // round is the last, and only that says that there is nobody for a critical task.
+            if plan.items.is_empty() {
+                self.escalate(step, Some(plan.seen));
+            } else {
+                self.round_wanted = true;
+            }
         }
     }
 
@@ -435,8 +440,13 @@ impl<P: Placer> Engine<P> {
         let silent = self.state.silent_owners();
         // What the task has reserved goes along, so it must not be in the way of what the other one works beside.
         let state = &self.state;
-        let able =
-            |agent: &AgentId| !silent.contains(agent) && state.obstacle_to_move(task, *agent).is_none();
+        // Whoever has had it before does not get it again by silence, so that it cannot go round for ever.
+        let past = &state.task(task).past;
+        let able = |agent: &AgentId| {
+            !silent.contains(agent)
+                && past.iter().all(|(_, had)| had != agent)
+                && state.obstacle_to_move(task, *agent).is_none()
+        };
         let others: Vec<AgentId> = agents.iter().copied().filter(able).collect();
         self.placer.best_of(&self.state.situation, self.state.task(task).class, &others)
     }
@@ -545,6 +555,16 @@ impl State {
             return None;
         }
         Some(self.assigned_event(task.id, agent.id, Decision::Placed, placement.considered))
+    }
+
+    /// Refuses a placement with an agent that has had the task, and lost it, since the plan was made: the next round knows.
+    fn not_just_given_back(&self, item: &PlanItem, seen: Position) -> Result<(), String> {
+        let task = self.task(item.task());
+        let placed = matches!(item, PlanItem::Place(_));
+        if placed && task.failed_by == Some(item.agent()) && task.changed > seen {
+            return Err("it has just had the task and does not have it any more".to_owned());
+        }
+        Ok(())
     }
 
     /// Judges one item of a plan; puts what follows into `out`, or says why it falls away.

@@ -110,9 +110,11 @@ impl Liveness {
         for assignment in &due {
             self.unfetched.remove(assignment);
         }
-        if !due.is_empty() {
-            commands.push(Command::ReturnUnfetched { assignments: due });
-        }
+        // A command has a bound; what is beyond it goes into another one.
+        commands.extend(
+            due.chunks(limits::EVENTS_PER_COMMAND_MAX / 4)
+                .map(|due| Command::ReturnUnfetched { assignments: due.to_vec() }),
+        );
         if state.next_timer().is_some_and(|at| at <= now) {
             commands.push(Command::Tick);
         }

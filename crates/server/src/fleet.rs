@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::TrySendError;
 use kapell_core::{Command, Notice, Record, Rejection, Reply, State, TaskSpec};
-use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, TaskId, Text};
+use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, Priority, TaskId, Text};
 use kapell_store::RowBatch;
 use tokio::sync::{broadcast, oneshot};
 
@@ -77,6 +77,8 @@ pub struct Handed {
     pub agent: AgentId,
     /// What it is about.
     pub spec: Arc<TaskSpec>,
+    /// How urgent it is, for its own sake or for those that wait for it.
+    pub priority: Priority,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// Since when it is owned.

@@ -530,6 +530,7 @@ impl Handed {
             task: task.id,
             agent: owner.agent,
             spec: Arc::clone(&task.spec),
+            priority: task.effective,
             attempt: task.attempts,
             since: owner.since,
             started: owner.started_at.is_some(),

@@ -119,11 +119,12 @@ pub struct Next {
 impl Next {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let wait = Duration::from_millis(u64::try_from(self.wait).unwrap_or(0));
-        let Assignments { assignments, notices } = context.client()?.next(&self.agent, self.max, wait)?;
+        let next = context.client()?.next(&self.agent, self.max, wait)?;
+        let Assignments { assignments, notices } = &next;
         match context.format() {
-            Format::Json => output::json(&assignments)?,
+            Format::Json => output::json(&next)?,
             Format::Human => {
-                for it in &assignments {
+                for it in assignments {
                     output::line(format!(
                         "{} {} {} [{}]",
                         it.assignment,
@@ -135,7 +136,7 @@ impl Next {
                         output::line(format!("  from before: {}", output::plain(note)));
                     }
                 }
-                for it in &notices {
+                for it in notices {
                     eprintln!("{} {}: {}", it.id, it.kind, output::plain(&it.text));
                 }
                 if assignments.is_empty() {

@@ -61,7 +61,7 @@ pub(crate) fn assignment(handed: &Handed, agent: &str) -> api::Assignment {
         title: shown(&spec.title),
         description: shown(&spec.description),
         kind: shown(&spec.kind),
-        priority: shown(spec.priority),
+        priority: shown(handed.priority),
         project: spec.project.as_ref().map(shown),
         attempt: handed.attempt,
         started: handed.started,
