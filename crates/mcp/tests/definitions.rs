@@ -63,6 +63,6 @@ fn definitions_are_plain() {
             assert!(!text.contains(word), "{name}: {word}");
         }
         let first = tool["description"].as_str().and_then(|text| text.split('.').next()).unwrap_or_default();
-        assert!(first.len() >= 14, "{name}: a search finds it by its first sentence");
+        assert!(first.split_whitespace().count() >= 3, "{name}: a search finds it by its first sentence");
     }
 }

@@ -45,10 +45,6 @@ impl State {
                 require_state(task, "waiting for another task", WAITING)?;
             }
             if source != EdgeSource::Declared {
-                // The same file again: what was taken out for it is on record.
-                if task.edges.iter().any(|edge| edge.on == on && edge.broken) {
-                    return Ok(Reply::about(task.id));
-                }
                 self.add_breaking(task, on, source == EdgeSource::Inferred, &mut Vec::new(), out);
                 return Ok(Reply::about(task.id));
             }

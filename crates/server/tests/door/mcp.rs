@@ -150,7 +150,8 @@ fn strangers_stay_outside() {
     assert_eq!(send("kpl_wrong", ("x-nothing", "1")).0, 401);
     assert_eq!(send(&served.admin, ("origin", "http://evil.example")).0, 403);
     assert_eq!(send(&served.admin, ("origin", "null")).0, 403);
-    assert_eq!(send(&served.admin, ("origin", "http://localhost:3000")).0, 200);
+    assert_eq!(send(&served.admin, ("origin", "http://localhost:3000")).0, 403);
+    assert_eq!(send(&served.admin, ("origin", &served.base)).0, 200);
     assert_eq!(send(&served.admin, ("host", "evil.example")).0, 403);
     let described = served.get("/.well-known/oauth-protected-resource/mcp");
     assert_eq!(described["resource"], format!("{}/mcp", served.base));

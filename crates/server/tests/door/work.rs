@@ -303,7 +303,7 @@ fn follow(served: &Served, after: u64, count: usize) -> Vec<Value> {
     let admin = &served.admin;
     write!(
         stream,
-        "GET /v1/events/stream?after={after} HTTP/1.1\r\nhost: kapell\r\nauthorization: Bearer {admin}\r\n\r\n"
+        "GET /v1/events/stream?after={after} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {admin}\r\n\r\n"
     )
     .expect("it is sent");
     let mut events = Vec::new();
@@ -326,7 +326,7 @@ fn a_client_that_never_ends_its_request_does_not_hold_the_others() {
     let mut slow: Vec<TcpStream> =
         (0..40).map(|_| TcpStream::connect(address).expect("it listens")).collect();
     for stream in &mut slow {
-        write!(stream, "POST /v1/tasks HTTP/1.1\r\nhost: kapell\r\ncontent-length: 100\r\n\r\n{{")
+        write!(stream, "POST /v1/tasks HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{{")
             .expect("sent");
     }
     served.post("/v1/tasks", &json!({"title": "goes through"}));
