@@ -140,9 +140,9 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         }
         // Every fifth end is asked for.
         if round % 5 == 4 {
-            server.terminate()
+            server.terminate();
         } else {
-            server.kill()
+            server.kill();
         }
         over.store(true, Ordering::Relaxed);
         for thread in threads {
