@@ -65,8 +65,12 @@ impl State {
             }
             Event::TaskStalled { task, cause, silent, elapsed, allowed, due, .. } => {
                 let (cause, silent, elapsed, allowed) = (*cause, *silent, *elapsed, *allowed);
-                let (since, due, unanswered) = (record.at, *due, false);
-                self.task_stalled(*task, Stall { cause, since, silent, elapsed, allowed, due, unanswered });
+                let (since, due) = (record.at, *due);
+                let (unanswered, called) = (false, false);
+                self.task_stalled(
+                    *task,
+                    Stall { cause, since, silent, elapsed, allowed, due, unanswered, called },
+                );
             }
             Event::StallUnanswered { task, .. } => self.stall_unanswered(*task),
             Event::TaskHeld { task, until, .. } => self.task_held(*task, *until),
@@ -127,6 +131,7 @@ impl State {
                 self.situation.set_policy(policy);
                 self.reset_all_clocks();
                 self.soft_recount();
+                self.spare_doomed();
             }
             Event::CapabilityDefined { spec } => self.capability_defined(spec),
             Event::CapabilityRemoved { name } => self.capability_removed(name),
@@ -183,10 +188,7 @@ impl State {
         let task = &mut self.tasks[id];
         change(task);
         task.changed = self.position;
-        if task.state() != before {
-            task.state_since = self.at;
-            task.expected_by = None;
-        }
+        task.since(before, self.at);
         self.enter(id);
     }
 

@@ -127,7 +127,8 @@ impl State {
     pub(crate) fn note_turn(&mut self, id: TaskId, agent: AgentId, cause: TurnCause) {
         let turn = Turn { at: self.at, agent, cause };
         let churn = self.tasks[id].churn.get_or_insert_default();
-        if churn.turn(turn, &self.policy.redispatch) {
+        churn.turn(turn, &self.policy.redispatch);
+        if self.tasks[id].is_hold_due() {
             self.churned.push(id);
         }
     }

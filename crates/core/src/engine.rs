@@ -323,7 +323,7 @@ impl<P: Placer> Engine<P> {
 
     /// Does what follows at once: cancels what waits for what will not come, and fills the free slots.
     fn settle(&mut self, step: &mut Step<'_>) {
-        while let Some(task) = self.state.doomed.pop() {
+        while let Some(task) = self.state.doomed.pop_first() {
             if let Some(cancelled) = self.state.cancelled_with_its_blocker(task) {
                 self.emit(step, cancelled);
             }
@@ -635,17 +635,9 @@ impl State {
         }
     }
 
-    /// Returns the cancelling of a task that waits for something that failed or was called off, where the
-    /// policy wants that and it is still so.
+    /// Returns the cancelling of a doomed task with what it waits for.
     fn cancelled_with_its_blocker(&self, id: TaskId) -> Option<Event> {
-        if self.policy.on_failed_dependency != kapell_model::OnFailedDependency::Cancel {
-            return None;
-        }
-        let task = self.task(id);
-        // What was only inferred blocks, and somebody may waive it; a guess calls nothing off.
-        let gone = |on: &TaskId| matches!(self.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
-        let declared = task.edges.iter().filter(|edge| edge.gates() && !edge.inferred).map(|edge| edge.on);
-        let blocker = { declared }.find(gone).filter(|_| task.state() == TaskState::Blocked)?;
+        let blocker = self.gone_blocker(id)?;
         let reason = own_text(&format!("{blocker}, which it waits for, is {}", self.task(blocker).state()));
         Some(Event::TaskCancelled { task: id, reason, after: Some(blocker) })
     }
@@ -656,27 +648,26 @@ impl State {
         let waits = task.state() == TaskState::Ready && task.priority == Priority::Critical;
         // What is held back by resources lacks no agent; it is looked at again when they are free.
         let free = self.situation.gate(task.class) == Gate::Open;
-        waits && free && !self.is_escalated(EscalationKind::NoSuitableAgent, &Subject::Task(id))
+        let called = task.called || self.is_escalated(EscalationKind::NoSuitableAgent, &Subject::Task(id));
+        waits && free && !called
     }
 
-    /// Finds what a step that was cut off has left to do, from the facts alone.
+    /// Finds what a step that was cut off has left to do, from the facts alone: nothing that a fleet that went on would not do.
     pub(crate) fn resume(&mut self) {
         self.situation.unsettle();
-        self.doomed.clear();
         self.critical_arrivals.clear();
         self.reservations.stirred = self.reservations.waiting.keys().copied().collect();
-        self.unanswered = self.stranded.iter().copied().collect();
+        let uncalled = |id: &&TaskId| {
+            self.task(**id).owner.as_ref().and_then(|it| it.stall()).is_some_and(|it| !it.called)
+        };
+        self.unanswered = self.stranded.iter().filter(uncalled).copied().collect();
         self.churned.clear();
-        for task in self.tasks.iter() {
+        for task in self.tasks.iter().filter(|task| task.state() == TaskState::Ready) {
             if task.is_hold_due() {
                 self.churned.push(task.id);
             }
-            match task.state() {
-                TaskState::Blocked => self.doomed.push(task.id),
-                TaskState::Ready if task.priority == Priority::Critical => {
-                    self.critical_arrivals.push(task.id);
-                }
-                _ => {}
+            if task.priority == Priority::Critical && !task.called {
+                self.critical_arrivals.push(task.id);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! There is at most one open escalation per cause: the kind together with what it is about.
 
-use kapell_model::{AgentId, EscalationId, Moment, Name, Priority, TaskId, Text};
+use kapell_model::{AgentId, EscalationId, Moment, Name, Priority, TaskId, TaskState, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::agents::own_text;
@@ -243,6 +243,9 @@ impl State {
         self.open_escalations.insert(escalation.matter(), id);
         self.escalations.push(escalation);
         self.watch_escalation(id, true);
+        if let Subject::Task(task) = *subject {
+            self.note_called(task, kind);
+        }
     }
 
     pub(crate) fn escalation_settled(&mut self, id: EscalationId, note: &Text) {
@@ -251,5 +254,25 @@ impl State {
         let matter = escalation.matter();
         self.open_escalations.remove(&matter);
         self.watch_escalation(id, false);
+        if let Subject::Task(task) = matter.subject {
+            self.note_called(task, matter.kind);
+        }
+    }
+
+    /// Remembers with a task that somebody was called because of what is still so, so that nobody is again when it was settled.
+    fn note_called(&mut self, id: TaskId, kind: EscalationKind) {
+        let task = &mut self.tasks[id];
+        match kind {
+            EscalationKind::NoSuitableAgent => {
+                task.called = task.state() == TaskState::Ready && task.priority == Priority::Critical;
+            }
+            EscalationKind::Stalled => {
+                let stall = task.owner.as_mut().and_then(|owner| owner.clocks.stall.as_mut());
+                if let Some(stall) = stall.filter(|stall| stall.unanswered) {
+                    stall.called = true;
+                }
+            }
+            _ => {}
+        }
     }
 }

@@ -6,7 +6,7 @@ mod reservations;
 
 use std::collections::BTreeSet;
 
-use kapell_model::{AgentState, TaskState};
+use kapell_model::{AgentState, OnFailedDependency, TaskState};
 
 use crate::apply::graph::start_before;
 use crate::state::{Counts, State};
@@ -66,6 +66,11 @@ pub const ALL: &[Invariant] = &[
         id: "queue-is-ready",
         says: "the queues hold exactly the ready tasks",
         check: queue_is_ready,
+    },
+    Invariant {
+        id: "doomed-wait-in-vain",
+        says: "what is marked to be cancelled waits for something that will not come, and the policy wants that",
+        check: doomed_wait_in_vain,
     },
     Invariant {
         id: "timers-are-deferred",
@@ -289,6 +294,18 @@ fn queue_is_ready(state: &State) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+fn doomed_wait_in_vain(state: &State) -> Result<(), String> {
+    if !state.doomed.is_empty() && state.policy().on_failed_dependency != OnFailedDependency::Cancel {
+        return Err("tasks are marked, and the policy lets them wait".to_owned());
+    }
+    match state.doomed.iter().find(|&&id| state.gone_blocker(id).is_none()) {
+        Some(id) => {
+            Err(format!("{id} is marked, and nothing that it waits for has failed or been called off"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn timers_are_deferred(state: &State) -> Result<(), String> {

@@ -3,7 +3,7 @@
 //! Only the facts are written (`MessagePack` with field names, so that a field may be added); everything derived
 //! is made again. A snapshot of another format is not an error of the log: the log is folded from its beginning.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Position, Span, TaskId};
@@ -23,7 +23,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 5;
+pub const SNAPSHOT_FORMAT: u32 = 6;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,8 @@ pub struct Facts {
     health_low: Option<Moment>,
     #[serde(default)]
     reservations: ReservationFacts,
+    #[serde(default)]
+    doomed: BTreeSet<TaskId>,
 }
 
 impl Facts {
@@ -111,6 +113,7 @@ impl State {
             metrics: self.metrics.clone(),
             health_low: self.health_low,
             reservations: self.reservations.facts(),
+            doomed: self.doomed.clone(),
         }
     }
 
@@ -178,6 +181,7 @@ impl State {
         }
         state.restore_reservations(facts.reservations);
         state.broken = facts.broken;
+        state.doomed = facts.doomed;
         Ok(state)
     }
 

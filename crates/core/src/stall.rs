@@ -58,6 +58,9 @@ pub struct Stall {
     pub due: Moment,
     /// No answer came by then.
     pub unanswered: bool,
+    /// And somebody has been called because of that.
+    #[serde(default)]
+    pub called: bool,
 }
 
 /// The clocks of one attempt. Their moments are of served time: the wall's less what [`State::absent`] says.
@@ -164,6 +167,7 @@ impl State {
             allowed,
             due: now.after(self.policy.ack.of(task.effective)),
             unanswered: false,
+            called: false,
         }
     }
 

@@ -122,6 +122,9 @@ pub struct State {
     /// Since when the health is low, where it is.
     pub(crate) health_low: Option<Moment>,
     pub(crate) reservations: Reservations,
+    /// Blocked tasks that the policy wants cancelled because what they wait for will not come: seen to in the same step, as far
+    /// as its bound goes.
+    pub(crate) doomed: BTreeSet<TaskId>,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -143,8 +146,6 @@ pub struct State {
     pub(crate) open_escalations: BTreeMap<Matter, EscalationId>,
     pub(crate) open_offers: u32,
     pub(crate) situation: Situation,
-    /// Tasks that must be cancelled because what they wait for will not come; emptied in the same step.
-    pub(crate) doomed: Vec<TaskId>,
     /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
     pub(crate) critical_arrivals: Vec<TaskId>,
     /// Tasks that have just been taken back once too often; held back in the same step.
@@ -187,6 +188,7 @@ impl State {
             metrics: Metrics::default(),
             health_low: None,
             reservations: Reservations::default(),
+            doomed: BTreeSet::new(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -202,7 +204,6 @@ impl State {
             watch: Watch::default(),
             open_escalations: BTreeMap::new(),
             open_offers: 0,
-            doomed: Vec::new(),
             critical_arrivals: Vec::new(),
             unanswered: Vec::new(),
             churned: Vec::new(),
@@ -391,7 +392,6 @@ impl State {
     /// then while a log is folded; [`crate::Engine::new`] finds what is left to do.
     pub fn settle_replayed(&mut self) {
         self.situation.settle();
-        self.doomed.clear();
         self.critical_arrivals.clear();
         self.unanswered.clear();
         self.churned.clear();

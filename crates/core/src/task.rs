@@ -149,6 +149,9 @@ pub struct Task {
     pub losses: u32,
     /// Whether its priority has been boosted after a loss.
     pub boosted: bool,
+    /// Whether somebody has been called because nobody can take it, since it last entered the queue as a critical one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub called: bool,
     /// Who failed its last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_by: Option<AgentId>,
@@ -203,6 +206,15 @@ impl Task {
             (None, None) if self.open_blockers > 0 => TaskState::Blocked,
             (None, None) if self.deferred_until.is_some() => TaskState::Deferred,
             (None, None) => TaskState::Ready,
+        }
+    }
+
+    /// Takes note of another state, where it is not `before` any more: what was so of the old one is not of the new one.
+    pub(crate) fn since(&mut self, before: TaskState, at: Moment) {
+        if self.state() != before {
+            self.state_since = at;
+            self.expected_by = None;
+            self.called = false;
         }
     }
 

@@ -9,9 +9,9 @@ use kapell_core::{
     State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, Cycles, DependencyKind, EscalationId, Mode, Moment, Need, OfferId, Placement,
-    Plan, PlanItem, PlanKind, Policy, Position, Priority, ReservationId, Span, TaskId, TaskState, Text,
-    WaitId,
+    AgentId, AssignmentId, Cycles, DependencyKind, EscalationId, Mode, Moment, Need, OfferId,
+    OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority, ReservationId, Span,
+    TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -71,11 +71,7 @@ fn commands() -> impl Strategy<Value = Command> {
                 let instead = flag.then(|| (task(u32::try_from(token).unwrap_or(0)), task(first)));
                 Command::RestoreDependency { task: task_ref, on, instead }
             }
-            43 => {
-                let cycles = if flag { Cycles::Break } else { Cycles::Escalate };
-                let policy = Box::new(Policy { cycles, ..Policy::default() });
-                Command::SetPolicy(NewPolicy { policy, seen: None })
-            }
+            43 => Command::SetPolicy(NewPolicy { policy: Box::new(policy(token, flag)), seen: None }),
             24 => Command::WaiveDependency { task: task_ref, on },
             46 | 47 => {
                 Command::Edit { task: task_ref, edit: Box::new(edit(first, who, flag, token)), seen: None }
@@ -119,6 +115,19 @@ fn commands() -> impl Strategy<Value = Command> {
             },
         }
     })
+}
+
+/// Draws a policy by what the rules of failed dependencies, cycles, loops and silence look at.
+fn policy(token: u64, flag: bool) -> Policy {
+    let mut policy = Policy::default();
+    policy.cycles = if flag { Cycles::Break } else { Cycles::Escalate };
+    if !token.is_multiple_of(3) {
+        policy.on_failed_dependency = OnFailedDependency::Cancel;
+    }
+    if token.is_multiple_of(2) {
+        policy.redispatch.turns_max = 2;
+    }
+    policy
 }
 
 /// Two items that may or may not fit what is so.
@@ -278,6 +287,24 @@ proptest! {
             prop_assert_eq!(record.position.0, index as u64 + 1);
         }
         completed_stays(&scenario.log);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn a_fleet_that_starts_anew_does_nothing_that_one_that_went_on_would_not(
+        steps in prop::collection::vec((commands(), any::<bool>()), 1..80),
+    ) {
+        let mut scenario = Scenario::play("agent ada slots=2\nagent bram\nagent chidi slots=3\nagent dana");
+        for (command, right) in steps {
+            let command = aimed(scenario.engine.state(), command, right);
+            let looks = matches!(command, Command::Tick | Command::CheckProgress);
+            scenario.pass(if looks { 1_500_000 } else if right { 0 } else { 900 });
+            let _ = scenario.execute(command, None);
+        }
+        prop_assert_eq!(scenario.restart(), "as live");
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use kapell_model::{DependencyKind, Moment, Priority, Span, TaskId, TaskState, limits};
+use kapell_model::{DependencyKind, Moment, OnFailedDependency, Priority, Span, TaskId, TaskState, limits};
 
 use crate::command::TaskSpec;
 use crate::state::State;
@@ -29,7 +29,7 @@ impl State {
             self.tasks[id].open_blockers += 1;
         }
         if matches!(blocker, TaskState::Failed | TaskState::Cancelled) {
-            self.doomed.push(id);
+            self.doom(id);
         }
     }
 
@@ -50,10 +50,7 @@ impl State {
         let (position, at) = (self.position, self.at);
         let task = &mut self.tasks[id];
         task.changed = position;
-        if task.state() != before {
-            task.state_since = at;
-            task.expected_by = None;
-        }
+        task.since(before, at);
         self.enter(id);
         self.raise_blockers(id);
         self.watch_dead_end(edge.on);
@@ -68,6 +65,7 @@ impl State {
                 edge.waived = true;
             }
         });
+        self.spare(id);
         self.recompute_urgency(on);
         self.watch_dead_end(on);
     }
@@ -86,6 +84,7 @@ impl State {
         let dependents = std::mem::take(&mut self.tasks[id].dependents);
         for &dependent in &dependents {
             self.change(dependent, |task| task.open_blockers -= 1);
+            self.spare(dependent);
         }
         self.tasks[id].dependents = dependents;
     }
@@ -93,8 +92,48 @@ impl State {
     /// Marks what waits for something that will not come.
     pub(super) fn doom_dependents(&mut self, id: TaskId) {
         let dependents = std::mem::take(&mut self.tasks[id].dependents);
-        self.doomed.extend(dependents.iter().filter(|dependent| self.tasks[**dependent].is_open()));
+        dependents.iter().for_each(|&dependent| self.doom(dependent));
         self.tasks[id].dependents = dependents;
+    }
+
+    /// Marks a task to be cancelled where what it waits for will not come, and the policy of this moment wants that. What was
+    /// blocked before under another policy stays so: policies apply to what is decided later.
+    fn doom(&mut self, id: TaskId) {
+        let cancels = self.policy.on_failed_dependency == OnFailedDependency::Cancel;
+        if cancels && self.gone_blocker(id).is_some() {
+            self.doomed.insert(id);
+        }
+    }
+
+    /// Takes the mark from a task that has nothing to be cancelled for any more.
+    fn spare(&mut self, id: TaskId) {
+        if !self.doomed.is_empty() && self.gone_blocker(id).is_none() {
+            self.doomed.remove(&id);
+        }
+    }
+
+    /// Takes the mark from what waits for a task that is open again.
+    pub(super) fn spare_dependents(&mut self, id: TaskId) {
+        if !self.doomed.is_empty() {
+            let dependents = self.tasks[id].dependents.clone();
+            dependents.into_iter().for_each(|dependent| self.spare(dependent));
+        }
+    }
+
+    /// Takes the mark from all tasks where the policy does not want them cancelled any more.
+    pub(super) fn spare_doomed(&mut self) {
+        if self.policy.on_failed_dependency != OnFailedDependency::Cancel {
+            self.doomed.clear();
+        }
+    }
+
+    /// Returns what a blocked task was declared to wait for and will not come. What was only inferred blocks, and somebody may
+    /// waive it; a guess calls nothing off.
+    pub(crate) fn gone_blocker(&self, id: TaskId) -> Option<TaskId> {
+        let task = &self.tasks[id];
+        let gone = |on: &TaskId| matches!(self.tasks[*on].state(), TaskState::Failed | TaskState::Cancelled);
+        let declared = task.edges.iter().filter(|edge| edge.gates() && !edge.inferred).map(|edge| edge.on);
+        { declared }.find(gone).filter(|_| task.state() == TaskState::Blocked)
     }
 
     /// Pushes the urgency of an open task to everything that it transitively waits for.

@@ -55,6 +55,7 @@ impl State {
             failures: 0,
             losses: 0,
             boosted: false,
+            called: false,
             failed_by: None,
             churn: None,
             note: None,
@@ -365,6 +366,7 @@ impl State {
             task.failures = 0;
             task.losses = 0;
         });
+        self.spare_dependents(id);
         self.recompute_urgency(id);
         self.raise_blockers(id);
         self.watch_dead_ends_around(id);
@@ -428,6 +430,9 @@ impl State {
         self.watch(id);
         let task = &self.tasks[id];
         let state = task.state();
+        if state != TaskState::Blocked && !self.doomed.is_empty() {
+            self.doomed.remove(&id);
+        }
         self.counts.add(state);
         if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {
             project.counts.add(state);
@@ -436,6 +441,9 @@ impl State {
             TaskState::Ready => {
                 if task.priority == Priority::Critical {
                     self.critical_arrivals.push(id);
+                }
+                if task.is_hold_due() {
+                    self.churned.push(id);
                 }
                 let (class, key) = (task.class, task.queue_key());
                 self.situation.enqueue(class, key, task.failed_by);

@@ -16,6 +16,7 @@
 //! held                               -> R-1 A env:one, W-1 B env:one
 //! check +31m | away 2h               time passes and running work is looked at; nobody served for a while
 //! show t1                            -> state owner [stalled]
+//! restart                            -> as live, where the next steps after a restart bring what they bring without one
 //! ```
 //! A report uses the agent's own last assignment of the task, outdated or not.
 
@@ -104,6 +105,9 @@ impl<P: Placer> Scenario<P> {
         }
         if verb == "show" {
             return self.show(rest[0]);
+        }
+        if verb == "restart" {
+            return self.restart();
         }
         if verb == "said" {
             return self.said(rest[0]);
@@ -274,6 +278,35 @@ impl<P: Placer> Scenario<P> {
         let waiting = state.reservations().waiting().map(|it| line(it.id.to_string(), it.agent, &it.needs));
         let all: Vec<String> = held.chain(waiting).collect();
         if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
+    }
+
+    /// Starts anew from the log, and compares what the next steps bring there with what they bring here.
+    pub fn restart(&mut self) -> String {
+        let mut state = State::default();
+        self.log.iter().for_each(|record| state.apply(record));
+        state.settle_replayed();
+        let mut restarted = Engine::new(state, Greedy::default());
+        for command in [Command::Tick, Command::CheckProgress] {
+            let (before, mut there) = (self.log.len(), Vec::new());
+            self.execute(command.clone(), None).expect("a step of the clock");
+            let request = Request {
+                id: CommandId(self.commands),
+                fingerprint: None,
+                actor: Arc::from("test"),
+                at: Moment(self.now),
+                command,
+            };
+            restarted.execute(&request, &mut there).expect("a step of the clock");
+            self.note_tokens(before);
+            let here = &self.log[before..];
+            if there != here {
+                let kinds =
+                    |log: &[Record]| log.iter().map(|it| it.event.kind()).collect::<Vec<_>>().join(" ");
+                return format!("[{}], and live [{}]", kinds(&there), kinds(here));
+            }
+        }
+        assert_eq!(restarted.state().to_snapshot(), self.engine.state().to_snapshot());
+        "as live".to_owned()
     }
 
     fn token(&self, task: &str, agent: &str) -> AssignmentId {
@@ -536,6 +569,7 @@ fn reserve(words: &[&str]) -> Command {
 fn policy(word: &str) -> Policy {
     let mut policy = Policy::default();
     match word {
+        "default" => {}
         "on_failed=cancel" => policy.on_failed_dependency = OnFailedDependency::Cancel,
         "claims=scored" => policy.claims = Claims::Scored,
         "strategy=optimal" => policy.strategy = Strategy::Optimal,
@@ -545,6 +579,7 @@ fn policy(word: &str) -> Policy {
         "losses=2" => policy.losses_max = 2,
         "aside=5m" => policy.stalls.aside_min = Some(Span::minutes(5)),
         "quiet=5m" => policy.stalls.quiet_min = Span::minutes(5),
+        "turns=2" => policy.redispatch.turns_max = 2,
         "turns=3" => policy.redispatch.turns_max = 3,
         other => panic!("{other}"),
     }
