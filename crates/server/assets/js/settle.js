@@ -10,7 +10,7 @@ const PARTS = ["capability", "workload", "performance", "cohesion"];
 /// Scores as bars: each part as long as what it adds, the threshold as a line; the numbers stand beside them.
 export function Scores({ scored, threshold, chosen }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Scores"><table class="scores">
-    <caption class="hidden">Scores with their four parts; the threshold is ${threshold}</caption>
+    <caption class="hidden">Scores with their four parts${threshold > 0 && `; the threshold is ${threshold}`}</caption>
     <thead><tr><th scope="col">Agent</th><th scope="col" class="bars"><span class="hidden">Bars</span></th>
       ${PARTS.map((part) => html`<th scope="col" class="number"><span class="swatch b-${part}"></span>${part}</th>`)}
       <th scope="col" class="number">Score</th></tr></thead>
@@ -18,11 +18,11 @@ export function Scores({ scored, threshold, chosen }) {
       <th scope="row">${each.agent}</th>
       <td class="bars"><span class="stack" aria-hidden="true">
         ${PARTS.map((part) => html`<span class="b-${part}" style=${{ width: `${each[part].adds * 100}%` }}></span>`)}
-        <span class="bound" style=${{ left: `${threshold * 100}%` }}></span></span></td>
+        ${threshold > 0 && html`<span class="bound" style=${{ left: `${threshold * 100}%` }}></span>`}</span></td>
       ${PARTS.map((part) => html`<td class="number" title=${`${each[part].value} × ${each[part].weight} = ${each[part].adds}`}>${words.score(each[part].value)}<span class="note"> × ${trimmed(each[part].weight)}</span></td>`)}
       <td class="number"><strong class=${each.final > threshold ? "good" : "bad"}>${each.final.toFixed(3)}</strong></td>
     </tr>`)}</tbody></table></div>
-    <p class="note">A score must be above ${trimmed(threshold)}, the line in the bars.</p>`;
+    ${threshold > 0 && html`<p class="note">A score must be above ${trimmed(threshold)}, the line in the bars.</p>`}`;
 }
 
 const trimmed = (value) => String(Number(value.toFixed(3)));

@@ -41,7 +41,7 @@ export function Table({ caption, columns, rows, hideCaption = true }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
     <table>
       <caption class=${hideCaption ? "hidden" : ""}>${caption}</caption>
-      <thead><tr>${heads.map(([title, kind]) => html`<th scope="col" class=${kind}>${title}</th>`)}</tr></thead>
+      <thead><tr>${heads.map(([title, kind]) => html`<th scope="col" class=${kind}>${title || html`<span class="hidden">To do</span>`}</th>`)}</tr></thead>
       <tbody>${rows.map(
         (row) => html`<tr key=${row.key}>${row.cells.map((cell, at) => html`<td class=${heads[at][1]}>${cell}</td>`)}</tr>`,
       )}</tbody>

@@ -47,6 +47,9 @@ export const clock = (at) => {
   return time.toLocaleString("en-GB", options);
 };
 
+/// The time of day to the second, where minutes are too coarse.
+export const second = (at) => new Date(at).toLocaleString("en-GB", { timeStyle: "medium" });
+
 export const exact = (at) => new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 export const number = (value) => value.toLocaleString("en-GB").replaceAll(",", "\u202f");

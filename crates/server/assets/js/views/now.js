@@ -88,7 +88,7 @@ function Flow({ flow }) {
         <rect class="f-submitted" x="3" width="6" y=${tall - up(hour.submitted)} height=${up(hour.submitted)} />
         <rect class="f-completed" x="10" width="6" y=${tall - up(hour.completed)} height=${up(hour.completed)} />
         <rect class="f-failed" x="10" width="6" y=${tall - up(hour.completed + hour.failed)} height=${up(hour.failed)} />
-        ${at % 6 === 5 && html`<text x="10" y=${tall + 13} text-anchor="middle">${words.clock(hour.from).slice(-5)}</text>`}
+        ${at % 6 === 5 && html`<text x="17" y=${tall + 13} text-anchor="end">${words.clock(hour.from).slice(-5)}</text>`}
       </g>`)}
     </svg>
     <ul class="legend">

@@ -47,13 +47,17 @@ export function Place({ task: id, agent: first, onClose }) {
       <${Consequence} task=${task.data} agent=${agents.find((each) => each.name === agent)} why=${why.data} />
       <${Trouble} error=${why.error || send.error} />
       <div class="buttons"><button type="button" onClick=${onClose}>Leave it</button>
-        <button class="primary" disabled=${!agent || !why.data || send.busy}>${owner ? "Move it" : "Assign it"}</button></div>
+        <button class="primary" disabled=${!agent || !why.data?.candidate || send.busy}>${owner ? "Move it" : "Assign it"}</button></div>
     </form>
   </${Dialog}>`;
 }
 
 function Consequence({ task, agent, why }) {
   if (!agent || !why) return null;
+  if (!why.candidate) {
+    return html`<section class="consequence" aria-live="polite"><h3>It cannot be given to ${agent.name}</h3>
+      <ul>${why.reasons.map((reason) => html`<li>${words.sentence(reason)}</li>`)}</ul></section>`;
+  }
   const { final, capability } = why.score;
   const facts = [
     final > why.threshold
@@ -62,7 +66,6 @@ function Consequence({ task, agent, why }) {
     `${agent.name} has ${agent.tasks.length} of ${agent.max_concurrent_tasks} slots taken, then ${agent.tasks.length + 1}.`,
   ];
   if (capability.value < 0.5) facts.push(`Its capability match is only ${words.score(capability.value)}.`);
-  if (agent.state !== "online") facts.push(`${agent.name} is ${agent.state}: nobody may be there to take it.`);
   if (task.owner) {
     facts.push(`${task.owner} loses it at ${task.progress_percent || 0} % and is told; what it still reports under ${task.assignment} is kept as a late result.`);
   }

@@ -47,8 +47,10 @@ function Form({ policy, reload }) {
     const invalid = wrong && (wrong === path || wrong === name) ? "true" : null;
     const common = { name: path, disabled: !steer, "aria-invalid": invalid };
     const duration = name.endsWith("_ms") || path.startsWith("ack_ms.");
-    return html`<label key=${path}>${title}${duration && html` <span class="note">ms, ${words.span(value)}</span>`}
-      ${CHOICES[name]
+    return html`<label key=${path}>${title}${duration && html` <span class="note">ms, ${value === null ? "off" : words.span(value)}</span>`}
+      ${value === null || before[path] === null
+        ? html`<input ...${common} type="number" step="any" placeholder="off" value=${value} onInput=${(event) => set(event.target.value === "" ? null : Number(event.target.value))} />`
+        : CHOICES[name]
         ? html`<select ...${common} value=${value} onChange=${(event) => set(event.target.value)}>${CHOICES[name].map((each) => html`<option>${each}</option>`)}</select>`
         : typeof value === "number"
           ? html`<input ...${common} type="number" step="any" required value=${value} onInput=${(event) => event.target.value !== "" && set(Number(event.target.value))} />`

@@ -27,7 +27,7 @@ export function Resources() {
   const part = (state, title, none) => {
     const all = live.data.filter((each) => each.state === state);
     return html`<${Card} id=${state} wide title=${title} note=${words.number(all.length)}>
-      ${all.length === 0 ? html`<${Empty}>${none}</${Empty}>` : html`<${Table} caption=${title} columns=${["Id", "Resources", "Agent", "Task", "For", "Until", "Because", ""]} rows=${all.map(row)} />`}
+      ${all.length === 0 ? html`<${Empty}>${none}</${Empty}>` : html`<${Table} caption=${`${title}, as a table`} columns=${["Id", "Resources", "Agent", "Task", "For", "Until", "Because", ""]} rows=${all.map(row)} />`}
     </${Card}>`;
   };
   return html`<h1>Resources</h1><div class="grid">

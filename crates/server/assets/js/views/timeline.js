@@ -66,7 +66,7 @@ function draw(canvas, lines, moment) {
   for (let part = 0; part < 5; part += 1) {
     const at = from + ((to - from) * part) / 5;
     pen.fillRect(x(at), 0, 1, 4);
-    pen.fillText(words.clock(at), x(at) + 3, lines.agents.length * LANE + 13);
+    pen.fillText(to - from < 600_000 ? words.second(at) : words.clock(at), x(at) + 3, lines.agents.length * LANE + 13);
   }
   for (const bar of lines.bars) {
     const end = bar.to ? Date.parse(bar.to) : to;
@@ -109,7 +109,7 @@ function Then({ lines, chosen, choose }) {
   return html`<${Card} id="then" wide title=${chosen === null || index === last ? "The fleet now" : `The fleet at ${words.exact(step.at)}`} note=${`position ${words.number(step.position)}`}>
     <label>Moment <input class="scrub" type="range" min="0" max=${last} value=${index} aria-valuetext=${words.exact(step.at)} onInput=${(event) => choose(Number(event.target.value))} /></label>
     ${then && html`<p role="status">${words.number(then.tasks.completed)} completed, ${words.number(then.tasks.in_progress)} in progress, ${words.number(then.tasks.assigned)} assigned, ${words.number(then.tasks.ready)} ready, ${words.number(then.tasks.blocked)} blocked, ${words.number(then.tasks.failed)} failed; ${then.agents.online} of ${then.agents.total} agents online.</p>`}
-    ${had.length === 0 ? html`<${Empty}>Nobody had a task at this moment.</${Empty}>` : html`<${Table} caption="Who had what then" columns=${["Agent", "Task", "Title", "Since", ""]}
+    ${had.length === 0 ? html`<${Empty}>Nobody had a task at this moment.</${Empty}>` : html`<${Table} caption="Who had what then" columns=${["Agent", "Task", "Title", "Since", "How far"]}
       rows=${had.slice(0, 500).map((bar) => ({ key: bar.assignment, cells: [bar.agent, html`<${TaskLink} id=${bar.task} />`, bar.title, html`<${At} at=${bar.from} />`, bar.started && Date.parse(bar.started) <= Date.parse(step.at) ? "at work" : "not begun"] }))} />`}
   </${Card}>`;
 }
