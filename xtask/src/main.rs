@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "the summary is its output")]
 
+mod browser;
 mod steps;
 mod supply;
 mod walls;
@@ -17,7 +18,8 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   check         formatting, walls, clippy, docs, the rooms' own tests (changes nothing)
-  test          check, and all tests, the simulator and the demo
+  test          check, and all tests, the simulator, the demo and the dashboard in a browser
+  browser [BINARY]  only the tests of the dashboard, against target/release/kapell where no other is named
   walls         only what the project demands of itself: rooms, clocks, pages (part of check)
   supply        licences, sources and bans of what comes from outside (part of check)
   crash [--cycles N]  ends the real server under load N times (1000)
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         }
         "walls" => steps.findings("walls", walls::check()),
         "supply" => steps.findings("supply", supply::check()),
+        "browser" => browser::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
         "crash" => crash(&mut steps, &rest),
         "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
         "bench" => {
@@ -92,6 +95,7 @@ fn test(steps: &mut Steps) {
         );
     }
     steps.run("demo", &["cargo", "run", "--release", "--quiet", "--", "demo"]);
+    browser::run(steps, browser::BINARY);
 }
 
 fn crash(steps: &mut Steps, rest: &[String]) {

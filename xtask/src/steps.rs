@@ -75,15 +75,31 @@ impl Steps {
         self.counted(name, &line);
     }
 
+    /// Notes what cannot be run here, with the reason.
+    pub fn skip(&mut self, name: &str, why: &str) {
+        eprintln!("\n== {name}: skipped, {why}");
+        self.skipped.push(format!("{name} ({why})"));
+    }
+
+    /// Runs the tests of a folder by node, with some variables of the environment set.
+    pub fn node_tests(&mut self, name: &str, folder: &str, variables: &[(&str, &str)]) {
+        let line = ["node", "--test", "--test-concurrency=1", "--test-reporter=spec"];
+        self.counted_in(name, &line, folder, variables);
+    }
+
     /// Runs the examples in the docs.
     pub fn doc_tests(&mut self) {
         self.counted("doc tests", &["cargo", "test", "--workspace", "--doc", "--quiet"]);
     }
 
     fn counted(&mut self, name: &str, line: &[&str]) {
+        self.counted_in(name, line, ".", &[]);
+    }
+
+    fn counted_in(&mut self, name: &str, line: &[&str], folder: &str, variables: &[(&str, &str)]) {
         eprintln!("\n== {name}: {}", line.join(" "));
         let started = Instant::now();
-        let (well, passed, failed) = stream(line);
+        let (well, passed, failed) = stream(line, folder, variables);
         self.passed += passed;
         self.failed += failed;
         self.done.push((name.to_owned(), started.elapsed(), well));
@@ -119,9 +135,11 @@ impl Steps {
 }
 
 /// Runs a command line, shows both of its outputs, and counts the tests that its summaries name.
-fn stream(line: &[&str]) -> (bool, u32, u32) {
+fn stream(line: &[&str], folder: &str, variables: &[(&str, &str)]) -> (bool, u32, u32) {
     let joined = Command::new(line[0])
         .args(&line[1..])
+        .current_dir(folder)
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .env("CARGO_TERM_COLOR", "never")
@@ -151,9 +169,15 @@ fn count(lines: impl std::io::BufRead) -> (u32, u32) {
     (passed, failed)
 }
 
-/// Reads the closing line of nextest or of cargo's own runner.
+/// Reads the closing line of nextest or of cargo's own runner, or one of the closing lines of node's.
 fn summary(line: &str) -> Option<(u32, u32)> {
     let trimmed = line.trim();
+    if let Some(count) = trimmed.strip_prefix("ℹ pass ") {
+        return Some((count.parse().ok()?, 0));
+    }
+    if let Some(count) = trimmed.strip_prefix("ℹ fail ") {
+        return Some((0, count.parse().ok()?));
+    }
     if !(trimmed.starts_with("Summary [") || trimmed.starts_with("test result:")) {
         return None;
     }
@@ -177,6 +201,9 @@ mod tests {
         );
         assert_eq!(summary("     Summary [   0.022s] 9 tests run: 9 passed, 0 skipped"), Some((9, 0)));
         assert_eq!(summary("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured"), Some((3, 0)));
+        assert_eq!(summary("ℹ pass 17"), Some((17, 0)));
+        assert_eq!(summary("ℹ fail 2"), Some((0, 2)));
+        assert_eq!(summary("ℹ duration_ms 58884.9"), None);
         assert_eq!(summary("running 3 tests"), None);
     }
 }

@@ -1,0 +1,73 @@
+// The page follows the log: two tabs, and a server that ends and comes back in the middle.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { live, openBrowser, openPage, Server, until } from "./house.js";
+
+let browser;
+let server;
+before(async () => {
+  [browser, server] = [await openBrowser(), await Server.start()];
+  await server.agent("ada", { max_concurrent_tasks: 5 });
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+const taken = (page) => page.evaluate(() => ({ ...globalThis.kapell.taken, position: globalThis.kapell.position.value }));
+const ids = (page) => page.locator("[data-card] .id").allInnerTexts();
+
+/// Waits until the page has taken everything that is in the log, and returns how it got there.
+async function caughtUp(page) {
+  return until(async () => {
+    const [seen, { durable_position: end }] = [await taken(page), await server.get("/v1/health")];
+    return seen.position === end && seen;
+  }, "the page is where the log is");
+}
+
+test("two tabs show the same, and what is done in one is seen in the other", async () => {
+  const tabs = [await openPage(browser, server, { path: "#/board" }), await openPage(browser, server, { path: "#/board" })];
+  await Promise.all(tabs.map(live));
+  const began = await Promise.all(tabs.map(taken));
+  const { task } = await server.submit("Seen twice");
+  for (const tab of tabs) await tab.locator("[data-card]", { hasText: "Seen twice" }).waitFor();
+  await tabs[0].goto(`${server.base}/#/task/${task}`);
+  await tabs[0].getByRole("button", { name: "Cancel it" }).click();
+  await tabs[0].getByRole("dialog").getByRole("textbox").fill("seen enough");
+  await tabs[0].getByRole("dialog").getByRole("button", { name: "Cancel it" }).click();
+  await tabs[1].locator("section[aria-labelledby=column-cancelled] [data-card]", { hasText: "Seen twice" }).waitFor();
+  for (const [at, tab] of tabs.entries()) {
+    const seen = await caughtUp(tab);
+    assert.equal(seen.events - began[at].events, seen.position - began[at].position);
+    assert.deepEqual([seen.repeated, seen.gaps], [0, 0]);
+    await tab.context().close();
+  }
+});
+
+test("a server that is killed and started again costs no event and brings none twice", async () => {
+  const page = await openPage(browser, server, { path: "#/board" });
+  await live(page);
+  const began = await taken(page);
+  await server.bulk(Array.from({ length: 50 }, (_, at) => ({ submit: { title: `before ${at}` } })));
+  await server.kill();
+  await page.locator(".stale").waitFor();
+  assert.match(await page.locator(".stale").innerText(), /connection was lost/);
+  await server.up();
+  // These are durable before the page is back.
+  await server.bulk(Array.from({ length: 50 }, (_, at) => ({ submit: { title: `between ${at}` } })));
+  await live(page);
+  await page.locator(".stale").waitFor({ state: "detached" });
+  await server.bulk(Array.from({ length: 50 }, (_, at) => ({ submit: { title: `after ${at}` } })));
+  const seen = await caughtUp(page);
+  assert.equal(seen.events - began.events, seen.position - began.position, "as many events as positions");
+  assert.deepEqual([seen.repeated, seen.gaps], [0, 0]);
+  assert.ok(seen.connects >= 2, `${seen.connects} connections`);
+  const { tasks } = await server.get("/v1/status");
+  await page.getByText(`${tasks.total} tasks`, { exact: true }).waitFor();
+  await page.locator("input[type=search]").fill("between");
+  await page.getByText("50 tasks", { exact: true }).waitFor();
+  const shown = await ids(page);
+  assert.equal(new Set(shown).size, shown.length, "no card twice");
+  await page.context().close();
+});
