@@ -1,14 +1,17 @@
-//! Classes whose requirements were inferred, and whether anybody could take their tasks.
+//! Classes whose requirements were inferred, and how much of that somebody could meet.
 //!
-//! A guess must not make a task unplaceable. So an inferred requirement counts only while at least one agent of the fleet,
-//! online or not, could be given the task with it: idle, with no record, its score would be above the threshold. Where nobody
-//! could, the class requires nothing until somebody can. It costs time when an agent joins or leaves, in the number of
-//! inferred classes that name one of its capabilities; never when a task moves.
+//! A guess must not make a task unplaceable. So inferred requirements count only as far as at least one agent of the fleet,
+//! online or not, could be given the task with them: idle, with no record, its score would be above the threshold. Where nobody
+//! could with all of them, the weakest (least weight, then last by number) is set aside, and so on, until somebody can. It costs
+//! time when an agent joins or leaves, in the number of inferred classes that name one of its capabilities; never when a
+//! task moves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kapell_model::{AgentId, AgentState, Class, ClassId, Parts, Policy, Ratio, Situation, Word, able};
+use kapell_model::{
+    AgentId, AgentState, Class, ClassId, Name, Parts, Policy, Ratio, Requirement, Situation, Word, able,
+};
 
 use crate::state::State;
 
@@ -17,8 +20,16 @@ use crate::state::State;
 struct Soft {
     /// With all that was inferred.
     class: Arc<Class>,
-    /// Agents that could take its tasks so.
-    agents: u32,
+    /// How many agents could take its tasks with all requirements, with all but the weakest, and so on down to one.
+    agents: Vec<u32>,
+}
+
+impl Soft {
+    /// Returns what is asked for: the most that somebody can meet.
+    fn requires(&self) -> Box<[Requirement]> {
+        let set_aside = self.agents.iter().take_while(|&&agents| agents == 0).count();
+        without_weakest(&self.class.requires, set_aside)
+    }
 }
 
 /// Every such class.
@@ -31,14 +42,12 @@ pub(crate) struct SoftClasses {
 impl State {
     /// Takes note of a new class whose requirements were inferred.
     pub(crate) fn soft_class(&mut self, id: ClassId, class: Arc<Class>) {
-        let agents = self.able_to_take(&class);
-        if agents == 0 {
-            self.situation.set_requires(id, Box::default());
-        }
         for requirement in &class.requires {
             self.soft.by_capability.entry(requirement.capability).or_default().push(id);
         }
-        self.soft.classes.insert(id, Soft { class, agents });
+        let soft = Soft { agents: self.able_to_take(&class), class };
+        self.ask_for(id, soft.requires());
+        self.soft.classes.insert(id, soft);
     }
 
     /// Takes note that an agent has joined the fleet, or is about to leave it.
@@ -48,15 +57,14 @@ impl State {
         let classes: BTreeSet<ClassId> = classes.copied().collect();
         for id in classes {
             let Some(soft) = self.soft.classes.get_mut(&id) else { continue };
-            if !could_take(&self.policy, &self.situation, &soft.class, agent) {
-                continue;
+            for (set_aside, agents) in soft.agents.iter_mut().enumerate() {
+                let requires = without_weakest(&soft.class.requires, set_aside);
+                if could_take(&self.policy, &self.situation, &soft.class, &requires, agent) {
+                    *agents = if joined { *agents + 1 } else { agents.saturating_sub(1) };
+                }
             }
-            soft.agents = if joined { soft.agents + 1 } else { soft.agents.saturating_sub(1) };
-            match (joined, soft.agents) {
-                (true, 1) => self.situation.set_requires(id, soft.class.requires.clone()),
-                (false, 0) => self.situation.set_requires(id, Box::default()),
-                _ => {}
-            }
+            let requires = soft.requires();
+            self.ask_for(id, requires);
         }
     }
 
@@ -65,55 +73,77 @@ impl State {
         let classes: Vec<(ClassId, Arc<Class>)> =
             self.soft.classes.iter().map(|(&id, soft)| (id, Arc::clone(&soft.class))).collect();
         for (id, class) in classes {
-            let agents = self.able_to_take(&class);
-            let requires = if agents == 0 { Box::default() } else { class.requires.clone() };
-            if self.situation.class(id).requires != requires {
-                self.situation.set_requires(id, requires);
-            }
-            if let Some(soft) = self.soft.classes.get_mut(&id) {
-                soft.agents = agents;
-            }
+            let soft = Soft { agents: self.able_to_take(&class), class };
+            self.ask_for(id, soft.requires());
+            self.soft.classes.insert(id, soft);
         }
     }
 
-    /// Tells whether what was inferred for the tasks of a class is set aside, since nobody could take them with it.
+    /// Tells whether a capability that was inferred for the tasks of a class is set aside, since nobody could take them with it.
     #[must_use]
-    pub fn is_set_aside(&self, class: ClassId) -> bool {
-        self.soft.classes.get(&class).is_some_and(|soft| soft.agents == 0)
+    pub fn is_set_aside(&self, class: ClassId, capability: &Name) -> bool {
+        let Some(soft) = self.soft.classes.get(&class) else { return false };
+        let Some(word) = self.words.find(capability.as_str()) else { return false };
+        let names = |requires: &[Requirement]| requires.iter().any(|it| it.capability == word);
+        names(&soft.class.requires) && !names(&self.situation.class(class).requires)
     }
 
-    fn able_to_take(&self, class: &Class) -> u32 {
-        let present = self.agents.iter().filter(|agent| agent.state != AgentState::Removed);
-        let able = present.filter(|agent| could_take(&self.policy, &self.situation, class, agent.id));
-        u32::try_from(able.count()).unwrap_or(u32::MAX)
+    fn ask_for(&mut self, id: ClassId, requires: Box<[Requirement]>) {
+        if self.situation.class(id).requires != requires {
+            self.situation.set_requires(id, requires);
+        }
     }
 
-    /// Finds a class whose count or requirements are not what they should be.
+    fn able_to_take(&self, class: &Class) -> Vec<u32> {
+        let count = |set_aside| {
+            let requires = without_weakest(&class.requires, set_aside);
+            let present = self.agents.iter().filter(|agent| agent.state != AgentState::Removed);
+            let able =
+                present.filter(|agent| could_take(&self.policy, &self.situation, class, &requires, agent.id));
+            u32::try_from(able.count()).unwrap_or(u32::MAX)
+        };
+        (0..class.requires.len()).map(count).collect()
+    }
+
+    /// Finds a class whose counts or requirements are not what they should be.
     pub(crate) fn check_soft(&self) -> Result<(), String> {
         for (&id, soft) in &self.soft.classes {
             let agents = self.able_to_take(&soft.class);
+            if agents != soft.agents {
+                return Err(format!("{id:?}: {agents:?} agents can, {:?} counted", soft.agents));
+            }
             let requires = &self.situation.class(id).requires;
-            let as_inferred = *requires == soft.class.requires;
-            if agents != soft.agents || as_inferred == (agents == 0) {
-                let count = requires.len();
-                return Err(format!(
-                    "{id:?}: {agents} agents can, {} counted, {count} requirements",
-                    soft.agents
-                ));
+            if *requires != soft.requires() {
+                return Err(format!("{id:?}: {} requirements, {agents:?} agents can", requires.len()));
             }
         }
         Ok(())
     }
 }
 
-/// Tells whether an agent, idle and without a record, would be given a task of `class`.
-fn could_take(policy: &Policy, situation: &Situation, class: &Class, id: AgentId) -> bool {
+/// Returns the requirements without the `set_aside` weakest, in their order.
+fn without_weakest(requires: &[Requirement], set_aside: usize) -> Box<[Requirement]> {
+    let mut strongest: Vec<usize> = (0..requires.len()).collect();
+    strongest.sort_by_key(|&at| std::cmp::Reverse(u64::from(requires[at].weight)));
+    strongest.truncate(requires.len() - set_aside);
+    strongest.sort_unstable();
+    strongest.into_iter().map(|at| requires[at]).collect()
+}
+
+/// Tells whether an agent, idle and without a record, would be given a task of `class` that asks for `requires`.
+fn could_take(
+    policy: &Policy,
+    situation: &Situation,
+    class: &Class,
+    requires: &[Requirement],
+    id: AgentId,
+) -> bool {
     let agent = situation.agent(id);
     if able(class, id, agent).is_err() {
         return false;
     }
     let (mut sum, mut weights) = (0_u64, 0_u64);
-    for requirement in &class.requires {
+    for requirement in requires {
         let weight = u64::from(requirement.weight);
         sum += weight * u64::from(agent.score_in(requirement.capability).as_micros());
         weights += weight;

@@ -29,7 +29,7 @@ fn a_guess_that_nobody_in_the_fleet_could_meet_is_set_aside() {
         "agent P python=0.9
          define sql postgres
          submit t1 title=Tune_postgres       -> assigned P
-         said t1                             -> sql set-aside
+         said t1                             -> sql:set-aside
          submit t2 title=Tune_postgres       -> ready
          agent S sql=0.9                     # from now on somebody could
          show t2                             -> assigned medium S
@@ -43,7 +43,23 @@ fn a_guess_that_nobody_in_the_fleet_could_meet_is_set_aside() {
          remove S                            # and now nobody can
          show t2                             -> assigned high P
          show t3                             -> ready medium
-         said t3                             -> sql set-aside",
+         said t3                             -> sql:set-aside",
+    );
+}
+
+#[test]
+fn of_guesses_that_nobody_could_meet_together_the_weakest_are_set_aside() {
+    Scenario::play(
+        "agent P python=0.9
+         agent S sql=0.9
+         define sql postgres
+         define security pentest
+         submit t1 title=Tune_postgres_for_python,_after_the_pentest -> assigned P
+         said t1                             -> python security:set-aside sql:set-aside
+         agent B python=0.9 sql=0.9
+         said t1                             -> python security sql
+         remove B
+         said t1                             -> python security:set-aside sql:set-aside",
     );
 }
 
@@ -53,7 +69,7 @@ fn a_weak_holder_or_one_of_another_role_does_not_make_a_guess_binding() {
         "agent W sql=0.5
          agent Q role=qa sql=0.9
          submit t1 title=Tune_postgres role=developer   -> assigned W
-         said t1                                        -> sql set-aside",
+         said t1                                        -> sql:set-aside",
     );
 }
 
@@ -66,7 +82,7 @@ fn a_removed_agent_frees_what_waited_for_it_in_the_same_step() {
          submit t1 title=Tune_postgres   -> ready
          remove S
          show t0                         -> assigned medium P
-         said t1                         -> sql set-aside
+         said t1                         -> sql:set-aside
          done t0 P
          show t1                         -> assigned medium P",
     );
@@ -138,7 +154,7 @@ fn a_text_can_be_read_again_when_more_is_known() {
          submit bd-4
          define sql postgres
          analyse bd-1                                               -> ready
-         said bd-1                                                  -> sql set-aside cycle?depends on bd-2 -T-2
+         said bd-1                                                  -> sql:set-aside cycle?depends on bd-2 -T-2
          analyse bd-3                                               -> blocked
          said bd-3                                                  -> +T-4
          analyse bd-3                                               -> blocked

@@ -254,8 +254,10 @@ impl<P: Placer> Scenario<P> {
         let task = state.task(state.task_id(&reference(key)).expect("a task"));
         let mut words: Vec<String> = Vec::new();
         if let Some(analysis) = &task.analysis {
-            words.extend(analysis.requires.iter().map(|require| require.capability.to_string()));
-            words.extend(state.is_set_aside(task.class).then(|| "set-aside".to_owned()));
+            words.extend(analysis.requires.iter().map(|require| {
+                let set_aside = state.is_set_aside(task.class, &require.capability);
+                format!("{}{}", require.capability, if set_aside { ":set-aside" } else { "" })
+            }));
             words.extend(
                 analysis
                     .passed_over

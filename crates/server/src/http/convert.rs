@@ -158,6 +158,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
                 kind: shown(edge.kind),
                 state: shown(state.task(edge.on).state()),
                 waived: edge.waived,
+                broken: edge.broken,
                 inferred: edge.inferred,
                 evidence: task.analysis.as_ref().filter(|_| edge.inferred).and_then(|analysis| {
                     let read = analysis.edges.iter().find(|read| read.on == edge.on);
@@ -208,13 +209,12 @@ fn requires(state: &State, task: &Task) -> Vec<api::RequiredCapability> {
         set_aside: false,
         evidence: Vec::new(),
     });
-    let set_aside = state.is_set_aside(task.class);
     let inferred = inferred(task).iter().map(|require| api::RequiredCapability {
         capability: shown(&require.capability),
         weight: weight(require.weight),
         minimum: 0.0,
         inferred: true,
-        set_aside,
+        set_aside: state.is_set_aside(task.class, &require.capability),
         evidence: require.evidence.iter().map(evidence).collect(),
     });
     declared.chain(inferred).collect()
@@ -236,14 +236,14 @@ fn evidence(evidence: &Evidence) -> api::Evidence {
 pub(crate) fn read_from_text(state: &State, task: &Task) -> Vec<String> {
     let said = |evidence: &Evidence| format!("{} \"{}\"", evidence.field.as_str(), evidence.words);
     let mut facts = Vec::new();
-    let set_aside = if state.is_set_aside(task.class) {
-        "; set aside: no agent of the fleet could take the task with it"
-    } else {
-        ""
-    };
     for require in inferred(task) {
         let evidence: Vec<_> = require.evidence.iter().map(said).collect();
         let (name, evidence) = (&require.capability, evidence.join(", "));
+        let set_aside = if state.is_set_aside(task.class, name) {
+            "; set aside: no agent of the fleet could take the task with it"
+        } else {
+            ""
+        };
         facts.push(format!("needs {name}, inferred from {evidence}{set_aside}"));
     }
     if task.is_open() && task.spec.requires.is_empty() && facts.is_empty() {
