@@ -30,6 +30,14 @@ impl State {
                     "a word, or the ending of a file such as .rs",
                 ));
             }
+            let taken = |other: &&CapabilitySpec| other.name != spec.name && other.aliases.contains(alias);
+            if let Some(other) = self.capabilities.values().find(taken) {
+                return Err(invalid(
+                    field(),
+                    format!("`{alias}`"),
+                    format!("a word that is not already an alias of `{}`", other.name),
+                ));
+            }
             if spec.aliases[..index].contains(alias) {
                 return Err(invalid(field(), format!("`{alias}` twice"), "each alias once"));
             }
