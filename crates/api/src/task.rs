@@ -160,6 +160,9 @@ pub struct Dependency {
     /// Taken away by a manager; kept for the record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waived: bool,
+    /// Taken away because it closed a cycle; it is waived then too, and can be put back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub broken: bool,
     /// Read out of the task's text; nobody declared it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inferred: bool,

@@ -28,12 +28,16 @@ pub struct Exported {
 }
 
 /// Writes those of `all` that belong to `project`, or all of them. Edges that were only inferred are not written: whoever
-/// reads the texts again can infer them again.
+/// reads the texts again can infer them again. One that was taken out of a cycle is: that it closes one is for whoever
+/// reads the file to find again.
 ///
 /// # Errors
 /// Where the export cannot be read again, which would be a fault of ours.
 pub fn write(format: Format, mut all: Vec<Task>, project: Option<&str>) -> anyhow::Result<Exported> {
-    all.iter_mut().for_each(|task| task.depends_on.retain(|edge| !edge.inferred));
+    for task in &mut all {
+        task.depends_on.retain(|edge| !edge.inferred);
+        task.depends_on.iter_mut().for_each(|edge| edge.waived &= !edge.broken);
+    }
     let wanted = |task: &&Task| project.is_none_or(|project| task.project.as_deref() == Some(project));
     let mut tasks: Vec<&Task> = all.iter().filter(wanted).collect();
     tasks.sort_by_key(|task| (place(task, format), number(&task.id)));

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use kapell_api::Client;
 
 use crate::context::Context;
-use crate::exit::Exit;
+use crate::exit::{Ends, Exit};
 use crate::import::Format;
 use crate::{export, output, progress};
 
@@ -32,6 +33,9 @@ impl Export {
             progress.more(1);
         })?;
         drop(progress);
+        if let Some(project) = &self.project {
+            self.check_project(&client, project)?;
+        }
         let exported = export::write(self.format, tasks, self.project.as_deref())?;
         let to_stdout = self.file.as_os_str() == "-";
         if to_stdout {
@@ -44,6 +48,16 @@ impl Export {
             _ => eprintln!("{}", output::plain(&exported.report.to_string())),
         }
         Ok(Exit::Ok)
+    }
+
+    fn check_project(&self, client: &Client, project: &str) -> anyhow::Result<()> {
+        let names: Vec<String> = client.projects()?.into_iter().map(|project| project.name).collect();
+        if names.iter().any(|name| name == project) {
+            return Ok(());
+        }
+        let allowed = if names.is_empty() { "there is none yet".to_owned() } else { names.join(", ") };
+        let what = format!("there is no project `{project}`; allowed are: {allowed}");
+        Err(Ends { exit: Exit::NotFound, what }.into())
     }
 
     /// Writes beside the file and puts it in its place, so that a full disk takes nothing away.
