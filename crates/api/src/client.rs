@@ -32,6 +32,12 @@ pub enum ClientError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A name that the path needs is empty.
+    #[error("a name is empty: {path}; allowed is one of at least one character")]
+    EmptyName {
+        /// The path, which would be another's.
+        path: String,
+    },
     /// What came back is not what the contract says.
     #[error("the answer of {url} is not what version 1 of the contract says")]
     Malformed {
@@ -529,6 +535,9 @@ impl Client {
         body: Option<(&[u8], &str)>,
         again: bool,
     ) -> Result<Vec<u8>> {
+        if path.split('?').next().is_some_and(|path| path[1..].split('/').any(str::is_empty)) {
+            return Err(ClientError::EmptyName { path: path.to_owned() });
+        }
         let key = fresh_key();
         let started = Instant::now();
         let mut pause = Duration::from_millis(20);

@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::context::Context;
 use crate::exit::{self, Exit};
-use crate::{demo, scripted};
+use crate::{demo, output, scripted};
 
 /// The conductor for teams of AI agents and people who share one backlog.
 #[derive(Debug, Parser)]
@@ -123,6 +123,11 @@ enum Verb {
 }
 
 impl Cli {
+    /// Returns how data and errors are shown.
+    pub fn format(&self) -> output::Format {
+        self.context.format()
+    }
+
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<Exit> {
         let context = &self.context;

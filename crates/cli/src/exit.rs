@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use kapell_api::{ClientError, ErrorCode};
 
+use crate::output::{self, Format};
+
 /// How a command ends. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -43,23 +45,46 @@ pub const HELP: &str = "\
 Exit codes: 0 done, 1 error, 2 usage, 3 refused by the rules, 4 not found, 5 not allowed, 6 server not reached, \
 7 nothing there";
 
-/// Tells an error on standard error and returns how to end.
-pub fn report(error: &anyhow::Error) -> Exit {
+/// Tells an error on standard error, in words or as JSON, and returns how to end.
+pub fn report(error: &anyhow::Error, format: Format) -> Exit {
     let client = error.chain().find_map(|cause| cause.downcast_ref::<ClientError>());
-    eprintln!("error: {}", crate::output::plain(&format!("{error:#}")));
-    match client {
-        Some(ClientError::Problem(problem)) => {
-            if let Some(hint) = &problem.hint {
-                eprintln!("hint: {}", crate::output::plain(hint));
-            }
-            of(problem.code)
-        }
+    let (exit, hint) = match client {
+        Some(ClientError::Problem(problem)) => (of(problem.code), problem.hint.as_deref()),
+        Some(ClientError::EmptyName { .. }) => (Exit::NotFound, None),
         Some(ClientError::Unreachable { .. }) => {
-            eprintln!("hint: is the server running? start it with `kapell up`, or name it with --server URL");
-            Exit::Unreachable
+            let hint = "is the server running? start it with `kapell up`, or name it with --server URL";
+            (Exit::Unreachable, Some(hint))
         }
-        _ => Exit::Error,
+        _ => (exit_of(error).unwrap_or(Exit::Error), None),
+    };
+    if format == Format::Json {
+        // What the server answered is told as it was.
+        let told = match client {
+            Some(ClientError::Problem(problem)) => serde_json::json!(problem),
+            _ => serde_json::json!({"detail": format!("{error:#}"), "hint": hint}),
+        };
+        eprintln!("{told}");
+        return exit;
     }
+    eprintln!("error: {}", output::plain(&format!("{error:#}")));
+    if let Some(hint) = hint {
+        eprintln!("hint: {}", output::plain(hint));
+    }
+    exit
+}
+
+/// An error of this program's own that ends as one of the server's would.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Ends {
+    /// How.
+    pub exit: Exit,
+    /// What is wrong, and what is allowed.
+    pub what: String,
+}
+
+fn exit_of(error: &anyhow::Error) -> Option<Exit> {
+    error.downcast_ref::<Ends>().map(|ends| ends.exit)
 }
 
 fn of(code: ErrorCode) -> Exit {

@@ -24,8 +24,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let format = cli.format();
     match cli.run() {
         Ok(exit) => exit.code(),
-        Err(error) => exit::report(&error).code(),
+        Err(error) => exit::report(&error, format).code(),
     }
 }

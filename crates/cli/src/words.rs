@@ -62,10 +62,16 @@ pub fn requirement(text: &str) -> Result<Requirement, String> {
     Ok(Requirement { capability: capability.to_owned(), weight, minimum })
 }
 
-/// Says how long ago a time by RFC 3339 was: `3m`, `2h`, `5d`.
+/// Says how long ago a time by RFC 3339 is: `3m`, `2h`, `5d`.
 pub fn age(time: &str) -> String {
+    age_at(time, None)
+}
+
+/// Says how long ago a time was at another, which is now where absent.
+pub fn age_at(time: &str, now: Option<&str>) -> String {
     let Ok(time) = time.parse::<Timestamp>() else { return time.to_owned() };
-    let seconds = Timestamp::now().duration_since(time).as_secs().max(0);
+    let now = now.and_then(|now| now.parse().ok()).unwrap_or_else(Timestamp::now);
+    let seconds = now.duration_since(time).as_secs().max(0);
     match seconds {
         0..120 => format!("{seconds}s"),
         120..7_200 => format!("{}m", seconds / 60),

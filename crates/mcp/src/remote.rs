@@ -44,6 +44,7 @@ fn problem(error: ClientError) -> Problem {
         ClientError::Unreachable { .. } => Problem::new(ErrorCode::ShuttingDown, error.to_string()).hint(
             "the Kapell server does not answer: keep your work, wait a minute and call again; nothing is lost",
         ),
+        ClientError::EmptyName { .. } => Problem::new(ErrorCode::NotFound, error.to_string()),
         ClientError::Malformed { .. } => Problem::new(ErrorCode::Internal, error.to_string()),
     }
 }

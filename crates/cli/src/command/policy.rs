@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, Format};
+use crate::words;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum PolicyVerb {
@@ -51,20 +52,29 @@ fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
         })?;
         let old = known.iter().find(|(name, _)| name == field);
         let Some((_, old)) = old.filter(|(name, _)| name != "version") else {
-            let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+            let names = known.iter().map(|(name, _)| name.as_str()).filter(|&name| name != "version");
+            let names: Vec<_> = names.collect();
             bail!("the policy has no field `{field}` to set; allowed are {}", names.join(", "));
         };
         // A word needs no quotes; whatever was no text stays what it was.
         let new = if old.is_string() {
             Value::from(new)
         } else {
-            let read = serde_json::from_str(new);
-            read.with_context(|| format!("field `{field}` is `{new}`; allowed is a value like {old}"))?
+            let span = field.split('.').any(|part| part.ends_with("_ms"));
+            match serde_json::from_str(new) {
+                Ok(value) => value,
+                Err(_) if span => Value::from(words::duration(new).map_err(|allowed| {
+                    anyhow::anyhow!("field `{field}`: {allowed}, or a number of milliseconds")
+                })?),
+                Err(_) => bail!("field `{field}` is `{new}`; allowed is a value like {old}"),
+            }
         };
         let pointer = format!("/{}", field.replace('.', "/"));
         *value.pointer_mut(&pointer).context("a field that was just listed")? = new;
     }
-    serde_json::from_value(value).context("the changed policy does not fit")
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        anyhow::anyhow!("field `{}` of the changed policy does not fit: {}", error.path(), error.inner())
+    })
 }
 
 /// Lists the fields, those of an object under a dotted name.
@@ -101,10 +111,18 @@ mod tests {
 
     #[test]
     fn changes_go_where_they_are_named() {
-        let changes = ["claims=scored", "weights.capability=0.5", "max_attempts=5"].map(str::to_owned);
+        let changes = [
+            "claims=scored",
+            "weights.capability=0.5",
+            "max_attempts=5",
+            "grace_ms=1.5m",
+            "ack_ms.critical=10s",
+        ];
+        let changes = changes.map(str::to_owned);
         let changed = changed(&policy(), &changes).expect("it fits");
         assert_eq!((changed.claims.as_str(), changed.weights.capability), ("scored", 0.5));
         assert_eq!((changed.max_attempts, changed.threshold), (5, policy().threshold));
+        assert_eq!((changed.grace_ms, changed.ack_ms.critical), (90_000, 10_000));
         assert_eq!(changed.version, policy().version);
     }
 
@@ -115,7 +133,8 @@ mod tests {
             ("claim=scored", "no field `claim`"),
             ("version=7", "no field `version`"),
             ("threshold=high", "`high`"),
-            ("max_attempts=-1", "does not fit"),
+            ("max_attempts=-1", "field `max_attempts` of the changed policy does not fit"),
+            ("grace_ms=soon", "field `grace_ms`: `soon` is no duration"),
             ("weights=1", "no field `weights`"),
         ] {
             let error = changed(&policy(), &[change.to_owned()]).expect_err(change);

@@ -81,6 +81,9 @@ pub struct Escalations {
     /// Only those of this severity: critical, high, medium, low
     #[arg(long)]
     severity: Option<String>,
+    /// Only those of this kind, such as stalled
+    #[arg(long)]
+    kind: Option<String>,
     /// Only those about this: T-12, an agent, a project, a resource, or fleet
     #[arg(long)]
     about: Option<String>,
@@ -102,7 +105,11 @@ impl Escalations {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
         if let Some(EscalationVerb::Settle { escalation, note }) = self.verb {
-            super::work::told(context, &client.settle(&escalation, &note)?)?;
+            let ack = client.settle(&escalation, &note)?;
+            match context.format() {
+                Format::Json => output::json(&ack)?,
+                Format::Human => output::line(format!("{escalation} is settled")),
+            }
             return Ok(Exit::Ok);
         }
         let state = self.state.or_else(|| self.overdue.then(|| "overdue".to_owned()));
@@ -110,7 +117,10 @@ impl Escalations {
             [("state", state), ("role", self.role), ("severity", self.severity), ("about", self.about)];
         let filters: Vec<_> =
             filters.iter().filter_map(|(name, value)| value.as_deref().map(|value| (*name, value))).collect();
-        let escalations = client.escalations(&filters)?;
+        let mut escalations = client.escalations(&filters)?;
+        escalations.retain(|it| self.kind.as_ref().is_none_or(|kind| it.kind == *kind));
+        // What is still to be done first, each in the order in which it was raised.
+        escalations.sort_by_key(|it| it.state == "settled");
         if context.format() == Format::Json {
             output::json(&escalations)?;
             return Ok(Exit::Ok);

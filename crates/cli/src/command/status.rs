@@ -48,7 +48,7 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
         "needs a person: {} escalations ({} overdue), {} late results; {} tasks stalled",
         status.escalations_open, status.escalations_overdue, status.offers_open, status.stalled
     ));
-    output::line(health(&status.health));
+    output::line(health(&status.health, at.map(|_| status.at.as_str())));
     let monitors: Vec<String> = status
         .monitors
         .iter()
@@ -83,13 +83,13 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
 }
 
 /// Returns the health with its parts in a line.
-fn health(health: &SystemHealth) -> String {
+fn health(health: &SystemHealth, now: Option<&str>) -> String {
     let part = |part: &HealthPart| match part.no_data {
         true => format!("{} no data", part.name),
         false => format!("{} {}/{}", part.name, part.good, part.all),
     };
     let parts: Vec<String> = health.parts.iter().map(part).collect();
-    let low = health.low_since.as_deref().map(|since| format!(", low for {}", words::age(since)));
+    let low = health.low_since.as_deref().map(|since| format!(", low for {}", words::age_at(since, now)));
     format!("health {}{}: {}", health.total, low.unwrap_or_default(), parts.join(", "))
 }
 
@@ -111,7 +111,7 @@ mod tests {
             causes: Vec::new(),
         };
         let parts = vec![part("online", 2, 3), part("queued", 0, 0)];
-        let shown = health(&SystemHealth { total: 0.75, alert_below: 0.7, low_since: None, parts });
+        let shown = health(&SystemHealth { total: 0.75, alert_below: 0.7, low_since: None, parts }, None);
         assert_eq!(shown, "health 0.75: online 2/3, queued no data");
     }
 }

@@ -235,6 +235,10 @@ pub struct Edit {
 }
 
 impl Edit {
+    fn is_empty(&self) -> bool {
+        TaskEdit { changed: None, ..self.edit() } == TaskEdit::default()
+    }
+
     fn edit(&self) -> TaskEdit {
         let clears = |field| self.clear.contains(&field);
         fn maybe<T: Clone>(given: &Option<T>, clears: bool) -> Option<Option<T>> {
@@ -266,6 +270,9 @@ impl TaskVerb {
         let client = context.client()?;
         match self {
             Self::Add(add) => super::work::told(context, &client.submit(&add.submission())?)?,
+            Self::Edit(it) if it.is_empty() => anyhow::bail!(
+                "there is nothing to change; name what changes, such as --priority high, or what is to be taken back by --clear"
+            ),
             Self::Edit(it) => super::work::told(context, &client.edit(&it.task, &it.edit())?)?,
             Self::List(list) => {
                 let query: Vec<(&str, &str)> = [

@@ -100,7 +100,7 @@ pub fn explained(why: &kapell_api::Why) -> String {
             "\n{how} {} under {} {} ago (event {}, policy {}, scorer {}){bar}\n{}",
             decision.agent,
             decision.assignment,
-            words::age(&decision.at),
+            words::age_at(&decision.at, Some(&why.as_of.at)),
             decision.position,
             decision.policy_version,
             decision.scorer_version,
