@@ -39,7 +39,7 @@ pub use overview::{
     Session, Step, Timeline, WorkItem,
 };
 pub use policy::{
-    AckTimes, Balancing, HealthWeights, Policy, Redispatch, Reporting, Reserving, Stalls, Weights,
+    AckTimes, Balancing, Handing, HealthWeights, Policy, Redispatch, Reporting, Reserving, Stalls, Weights,
 };
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};

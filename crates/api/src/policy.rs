@@ -209,6 +209,26 @@ pub struct Policy {
     /// How load is evened out.
     #[serde(default)]
     pub balancing: Balancing,
+    /// How supervised handoffs are run.
+    #[serde(default)]
+    pub handoffs: Handing,
+}
+
+/// How supervised handoffs are run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Handing {
+    /// Time to send the package, from the request and again from the reminder on.
+    pub package_ms: i64,
+    /// How balancing takes work that has been begun: `handoff` (its owner packs it first) or `move` (at once).
+    #[schema(pattern = "^(handoff|move)$")]
+    pub started: String,
+}
+
+impl Default for Handing {
+    fn default() -> Self {
+        Self { package_ms: 3_600_000, started: "handoff".to_owned() }
+    }
 }
 
 /// How load is evened out.

@@ -6,6 +6,7 @@
 mod agents;
 mod capabilities;
 pub(crate) mod graph;
+mod handoffs;
 mod reservations;
 mod tasks;
 
@@ -14,6 +15,7 @@ use kapell_model::{TaskId, limits};
 use crate::cycle::BrokenEdge;
 use crate::escalation::{Escalation, Subject};
 use crate::event::{Event, Record};
+use crate::handoff::{Handoff, Stage};
 use crate::keys::Keyed;
 use crate::notice::Notice;
 use crate::reservations::{Reservation, Wait};
@@ -75,8 +77,53 @@ impl State {
             Event::StallUnanswered { task, .. } => self.stall_unanswered(*task),
             Event::TaskHeld { task, until, .. } => self.task_held(*task, *until),
             Event::HoldReleased { task } => self.hold_released(*task),
-            Event::ServingResumed { away } => self.serving_resumed(*away),
+            Event::ServingResumed { away } => {
+                self.serving_resumed(*away);
+                self.handoffs_resumed(*away);
+            }
             Event::PlanApplied { .. } => {}
+            Event::HandoffRequested { handoff, task, agent, to, cause, note, .. } => {
+                self.handoff_requested(Handoff {
+                    id: *handoff,
+                    task: *task,
+                    from: *agent,
+                    to: Some(*to),
+                    cause: *cause,
+                    note: note.clone(),
+                    stage: Stage::Requested,
+                    since: record.at,
+                    stage_since: record.at,
+                    due: None,
+                    package: None,
+                    missing: Vec::new(),
+                    reminded: false,
+                    trouble: None,
+                    mediations: 0,
+                    tried: Vec::new(),
+                    tokens: Vec::new(),
+                    outcome: None,
+                });
+            }
+            Event::HandoffPackageDue { handoff, due, missing, .. } => {
+                self.handoff_package_due(*handoff, *due, !missing.is_empty());
+            }
+            Event::HandoffPackageReceived { handoff, package, missing, .. } => {
+                self.handoff_package_received(*handoff, package, missing);
+            }
+            Event::HandoffValidated { handoff, .. } => self.handoff_validated(*handoff),
+            Event::HandoffTransferred {
+                handoff, task, agent, assignment, due, reservations, note, ..
+            } => {
+                let to = (*agent, *assignment);
+                self.handoff_transferred(*handoff, *task, to, *due, reservations, note);
+            }
+            Event::HandoffConfirmed { handoff, .. } => self.handoff_confirmed(*handoff),
+            Event::HandoffReleased { handoff, .. } => self.handoff_released(*handoff),
+            Event::HandoffMediation { handoff, trouble, .. } => self.handoff_mediation(*handoff, *trouble),
+            Event::HandoffRedirected { handoff, to, due, .. } => self.handoff_redirected(*handoff, *to, *due),
+            Event::HandoffEnded { handoff, outcome, reason, .. } => {
+                self.handoff_ended(*handoff, *outcome, reason);
+            }
             Event::NoticeSent { notice, agent, kind, task, text, due } => {
                 let (id, kind, task, due, text) = (*notice, *kind, *task, *due, text.clone());
                 self.notice_sent(*agent, Notice { id, kind, task, text, at: record.at, due });
@@ -203,6 +250,12 @@ impl State {
             | Event::TaskCancelled { task, .. }
             | Event::TaskReopened { task, .. }
             | Event::TaskEdited { task, .. }
+            | Event::HandoffRequested { task, .. }
+            | Event::HandoffTransferred { task, .. }
+            | Event::HandoffReleased { task, .. }
+            | Event::HandoffMediation { task, .. }
+            | Event::HandoffRedirected { task, .. }
+            | Event::HandoffEnded { task, .. }
             | Event::DependencyWaived { task, .. }
             | Event::EscalationRaised { subject: Subject::Task(task), .. } => Some(*task),
             Event::EscalationSettled { escalation, .. } => {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::edit::TaskEdit;
 
 use crate::analysis::CapabilitySpec;
+use crate::handoff::Package;
 
 /// A command with what the door knows of it.
 #[derive(Clone, Debug)]
@@ -145,6 +146,53 @@ pub enum Command {
     },
     /// The planner: what it proposes for the whole fleet. Each item is judged against what is so by now.
     ApplyPlan(Box<Plan>),
+    /// The owner, or a manager: begins a supervised handoff.
+    RequestHandoff {
+        /// Of which task.
+        task: TaskRef,
+        /// The owner with its fencing token; nothing where a manager asks.
+        owner: Option<(Name, AssignmentId)>,
+        /// To whom; to the best other agent where nobody is named.
+        to: Option<Name>,
+        /// Why.
+        note: Option<Text>,
+    },
+    /// The donor: what the next owner must know.
+    SubmitPackage {
+        /// Of which task.
+        task: TaskRef,
+        /// The owner.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+        /// The package.
+        package: Arc<Package>,
+    },
+    /// The recipient has what it needs.
+    ConfirmHandoff {
+        /// Of which task.
+        task: TaskRef,
+        /// The recipient.
+        agent: Name,
+    },
+    /// The recipient does not want the task, before or after it got it.
+    DeclineHandoff {
+        /// Which task.
+        task: TaskRef,
+        /// The recipient.
+        agent: Name,
+        /// Why.
+        reason: Text,
+    },
+    /// The owner, or a manager: the task stays where it is.
+    CancelHandoff {
+        /// Of which task.
+        task: TaskRef,
+        /// The owner; nothing where a manager says so.
+        agent: Option<Name>,
+        /// Why.
+        reason: Text,
+    },
     /// An agent has read its notices.
     ReadNotices {
         /// Whose.

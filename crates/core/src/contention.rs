@@ -120,8 +120,13 @@ impl State {
     pub(crate) fn obstacle_to_move(&self, task: TaskId, agent: AgentId) -> Option<Obstacle> {
         let task = self.task(task);
         let needs = &self.situation.class(task.class).needs;
-        let mut others = self.holders(Some(Party { agent, task: Some(task.id) }), needs);
-        let (held, wanted, taken) = others.find(|(held, ..)| held.task != Some(task.id))?;
+        self.obstacle_beside(Party { agent, task: Some(task.id) }, needs)
+    }
+
+    /// Returns what keeps `party` from holding `needs` beside everything but what is held for its task.
+    pub(crate) fn obstacle_beside(&self, party: Party, needs: &[Need]) -> Option<Obstacle> {
+        let mut others = self.holders(Some(party), needs);
+        let (held, wanted, taken) = others.find(|(held, ..)| held.task != party.task)?;
         Some(obstacle(held.party(), wanted, taken, Taken::Held(held.id, held.expires_at)))
     }
 

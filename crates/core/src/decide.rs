@@ -10,6 +10,7 @@ mod clock;
 mod cycles;
 mod edit;
 mod graph;
+pub(crate) mod handoffs;
 mod moves;
 mod offers;
 mod reports;
@@ -54,6 +55,17 @@ impl State {
             Command::Assign { task, agent } => self.assign(now, task, agent, Decision::ByHand, out),
             Command::Move { task, agent, note } => self.move_by_hand(now, task, agent, note.as_ref(), out),
             Command::ApplyPlan(plan) => check_plan(plan),
+            Command::RequestHandoff { task, owner, to, note } => {
+                self.request_handoff(now, task, owner.as_ref(), to.as_ref(), note.as_ref(), out)
+            }
+            Command::SubmitPackage { task, agent, assignment, package } => {
+                self.submit_package(now, task, agent, *assignment, package, out)
+            }
+            Command::ConfirmHandoff { task, agent } => self.confirm_handoff(task, agent, out),
+            Command::DeclineHandoff { task, agent, reason } => self.decline_handoff(task, agent, reason, out),
+            Command::CancelHandoff { task, agent, reason } => {
+                self.cancel_handoff(task, agent.as_ref(), reason, out)
+            }
             Command::ReadNotices { agent, up_to } => self.read_notices(agent, *up_to, out),
             Command::Claim { task, agent } => self.claim(now, task, agent, out),
             Command::Start { task, agent, assignment } => self.start(task, agent, *assignment, out),

@@ -1,20 +1,24 @@
 //! One step: judge a command, fold what follows, place what it has freed.
 
+mod handoffs;
+
 use std::collections::BTreeMap;
 
 use kapell_model::{
-    AgentId, AssignmentId, Claims, Considered, EscalationId, Excerpt, Gate, Moment, Name, OfferId, Placement,
-    Placer, Plan, PlanItem, PlanKind, Position, Priority, Ratio, SCORER_VERSION, Situation, Strategy, TaskId,
-    TaskState, Word, fit, limits, relieves,
+    AgentId, AssignmentId, Claims, Considered, EscalationId, Excerpt, Gate, HandoffId, Moment, Name,
+    NoticeId, OfferId, Placement, Placer, Plan, PlanItem, PlanKind, Position, Priority, Ratio,
+    SCORER_VERSION, Situation, StartedWork, Strategy, TaskId, TaskState, Text, Word, fit, limits, relieves,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Request};
 use crate::decide::agents::own_text;
 use crate::escalation::{EscalationKind, Subject};
-use crate::event::{Decision, Dropped, Event, MoveCause, Record};
+use crate::event::{Cause, Decision, Dropped, Event, MoveCause, Record};
+use crate::handoff::HandoffCause;
 use crate::rejection::Rejection;
 use crate::state::State;
+use crate::task::Task;
 
 /// What an accepted command is answered with. Only the members that fit the command are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,12 @@ pub struct Reply {
     /// The escalation that it settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<EscalationId>,
+    /// The handoff that it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<HandoffId>,
+    /// What keeps the package that it brought from being whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Text>,
     /// The policy version that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u32>,
@@ -131,7 +141,9 @@ impl<P: Placer> Engine<P> {
         }
         let now = request.at.max(self.state.at);
         let mut events = std::mem::take(&mut self.scratch);
-        let decided = self.state.decide(now, &request.command, &mut events);
+        let aimed = self.with_recipient(&request.command);
+        let command = aimed.as_ref().unwrap_or(&request.command);
+        let decided = self.state.decide(now, command, &mut events);
         let decided = decided.and_then(|reply| self.earned(&events).map(|()| reply));
         let mut reply = match decided {
             Ok(reply) => reply,
@@ -188,6 +200,7 @@ impl<P: Placer> Engine<P> {
         state.situation.is_unsettled()
             || !state.doomed.is_empty()
             || !state.reservations.stirred.is_empty()
+            || !state.handoffs.troubled.is_empty()
             || (state.policy.strategy == Strategy::Greedy && !state.critical_arrivals.is_empty())
     }
 
@@ -205,7 +218,16 @@ impl<P: Placer> Engine<P> {
     }
 
     fn emit(&mut self, step: &mut Step<'_>, event: Event) {
+        match event {
+            Event::AgentOffline { agent, .. } => self.leaves(step, agent, Cause::OwnerOffline),
+            Event::AgentRemoved { agent } => self.leaves(step, agent, Cause::OwnerRemoved),
+            _ => {}
+        }
         let mut first = std::mem::take(&mut self.ahead);
+        self.state.handoff_before(&event, &mut first);
+        for before in first.drain(..) {
+            self.fold_settling(step, before);
+        }
         self.state.released_before(&event, &mut first);
         for released in first.drain(..) {
             self.fold(step, released);
@@ -218,9 +240,9 @@ impl<P: Placer> Engine<P> {
             _ => None,
         };
         let contends = match event {
-            Event::ReservationGranted { agent, .. } | Event::ReservationRequested { agent, .. } => {
-                Some(agent)
-            }
+            Event::ReservationGranted { agent, .. }
+            | Event::ReservationRequested { agent, .. }
+            | Event::HandoffTransferred { agent, .. } => Some(agent),
             _ => None,
         };
         self.fold(step, event);
@@ -239,6 +261,13 @@ impl<P: Placer> Engine<P> {
         }
     }
 
+    /// Folds an event with the settling of the escalations whose cause it takes away.
+    fn fold_settling(&mut self, step: &mut Step<'_>, event: Event) {
+        let settles = self.state.settled_by(&event);
+        self.fold(step, event);
+        settles.into_iter().for_each(|settled| self.fold(step, settled));
+    }
+
     /// Asks a holder to let go, for every ring of waits that the last event has closed around `agent`.
     fn break_rings(&mut self, step: &mut Step<'_>, agent: AgentId) {
         while let Some(ring) = self.state.ring_broken(agent, step.at) {
@@ -246,7 +275,13 @@ impl<P: Placer> Engine<P> {
         }
     }
 
-    fn fold(&mut self, step: &mut Step<'_>, event: Event) {
+    fn fold(&mut self, step: &mut Step<'_>, mut event: Event) {
+        // What comes ahead of an event may be a word or a call too: they are numbered in the order in which they happen.
+        match &mut event {
+            Event::NoticeSent { notice, .. } => *notice = NoticeId(self.state.last_notice.0 + 1),
+            Event::EscalationRaised { escalation, .. } => *escalation = self.state.escalation_after(0),
+            _ => {}
+        }
         let record = Record {
             position: Position(self.state.position.0 + 1),
             at: step.at,
@@ -262,7 +297,9 @@ impl<P: Placer> Engine<P> {
     /// Fills in the score of an assignment that was not made by score, so that `why` can show it too.
     fn with_score(&mut self, mut event: Event) -> Event {
         if let Event::TaskAssigned { task, agent, considered, .. }
-        | Event::TaskMoved { task, agent, considered, .. } = &mut event
+        | Event::TaskMoved { task, agent, considered, .. }
+        | Event::HandoffRequested { task, to: agent, considered, .. }
+        | Event::HandoffTransferred { task, agent, considered, .. } = &mut event
             && considered.is_empty()
         {
             let class = self.state.task(*task).class;
@@ -332,6 +369,7 @@ impl<P: Placer> Engine<P> {
             }
         }
         self.hold_back(step);
+        self.mediate(step);
         self.relieve(step);
         if step.is_full() {
             return;
@@ -609,11 +647,21 @@ impl State {
             PlanItem::Place(Placement { considered, .. }) => {
                 out.push(self.assigned_event(task.id, agent.id, Decision::Placed, considered.clone()));
             }
+            PlanItem::Move { to, considered, .. } if self.is_handed_over(task) => {
+                let cause = HandoffCause::Balancing;
+                self.hand_over(now, task, *to, cause, None, considered.clone(), out);
+            }
             PlanItem::Move { to, considered, .. } => {
                 self.move_task(task, *to, MoveCause::Balancing, None, considered.clone(), out);
             }
         }
         Ok(())
+    }
+
+    /// Tells whether balancing moves a task by a supervised handoff: it has been begun, and the policy wants that.
+    pub(crate) fn is_handed_over(&self, task: &Task) -> bool {
+        let begun = task.owner.as_ref().is_some_and(|owner| owner.started_at.is_some());
+        begun && self.policy.handoffs.started == StartedWork::Handoff
     }
 
     pub(crate) fn assigned_event(
@@ -662,6 +710,9 @@ impl State {
         };
         self.unanswered = self.stranded.iter().filter(uncalled).copied().collect();
         self.churned.clear();
+        let called = |task| self.is_escalated(EscalationKind::HandoffStuck, &Subject::Task(task));
+        let troubled = self.handoffs.in_mediation().filter(|handoff| !called(handoff.task));
+        self.handoffs.troubled = troubled.map(|handoff| handoff.id).collect();
         for task in self.tasks.iter().filter(|task| task.state() == TaskState::Ready) {
             if task.is_hold_due() {
                 self.churned.push(task.id);

@@ -25,6 +25,8 @@ pub enum EscalationKind {
     RedispatchLoop,
     /// Declared edges close a cycle, and the policy wants a person to decide.
     CircularDependency,
+    /// A handoff that does not get on.
+    HandoffStuck,
 }
 
 impl EscalationKind {
@@ -38,6 +40,7 @@ impl EscalationKind {
             Self::Stalled => "stalled",
             Self::RedispatchLoop => "redispatch_loop",
             Self::CircularDependency => "circular_dependency",
+            Self::HandoffStuck => "handoff_stuck",
         }
     }
 
@@ -46,8 +49,18 @@ impl EscalationKind {
         match event {
             Event::TaskCompleted { .. } | Event::TaskCancelled { .. } | Event::TaskReopened { .. } => true,
             Event::TaskAssigned { .. } => matches!(self, Self::NoSuitableAgent | Self::TaskFailed),
-            Event::TaskProgressed { .. } | Event::TaskFailed { .. } => {
-                matches!(self, Self::Stalled | Self::RedispatchLoop)
+            Event::TaskProgressed { .. } => matches!(self, Self::Stalled | Self::RedispatchLoop),
+            Event::TaskFailed { .. } => {
+                matches!(self, Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck)
+            }
+            Event::TaskReturned { .. } | Event::TaskMoved { .. } | Event::AttemptFailed { .. } => {
+                matches!(self, Self::Stalled | Self::HandoffStuck)
+            }
+            Event::HandoffRequested { .. } | Event::HandoffEnded { .. } | Event::HandoffRedirected { .. } => {
+                self == Self::HandoffStuck
+            }
+            Event::HandoffTransferred { .. } | Event::HandoffConfirmed { .. } => {
+                matches!(self, Self::HandoffStuck | Self::Stalled)
             }
             _ => self == Self::Stalled,
         }
@@ -62,7 +75,8 @@ impl EscalationKind {
             | Self::HealthLow
             | Self::Stalled
             | Self::RedispatchLoop
-            | Self::CircularDependency => "agent_manager",
+            | Self::CircularDependency
+            | Self::HandoffStuck => "agent_manager",
         }
     }
 }
@@ -174,7 +188,7 @@ impl State {
     }
 
     /// Returns the next escalation id where `raised` others come first in the same step.
-    fn escalation_after(&self, raised: usize) -> EscalationId {
+    pub(crate) fn escalation_after(&self, raised: usize) -> EscalationId {
         EscalationId(
             u32::try_from(self.escalations.len() + raised + 1).expect("escalations are fewer than events"),
         )
@@ -205,6 +219,13 @@ impl State {
             Event::TaskCompleted { task, .. } => (task, "completed".to_owned()),
             Event::TaskCancelled { task, .. } => (task, "cancelled".to_owned()),
             Event::TaskReopened { task, .. } => (task, "reopened".to_owned()),
+            Event::HandoffRequested { task, handoff, .. } => (task, format!("{handoff} begins")),
+            Event::HandoffTransferred { task, agent, .. } => (task, format!("went to `{}`", name(agent))),
+            Event::HandoffConfirmed { task, agent, .. } => (task, format!("confirmed by `{}`", name(agent))),
+            Event::HandoffRedirected { task, to, .. } => (task, format!("goes to `{}`", name(to))),
+            Event::HandoffEnded { task, handoff, outcome, .. } => {
+                (task, format!("{handoff} is {}", outcome.as_str().replace('_', " ")))
+            }
             Event::HealthRecovered { health } => {
                 let matter = Matter { subject: Subject::Fleet {}, kind: EscalationKind::HealthLow };
                 let note = own_text(&format!("the health is {} again", health.total));

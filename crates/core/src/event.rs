@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, Moment, Name, Need, NoticeId,
-    OfferId, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, Text, WaitId,
+    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, HandoffId, Moment, Name,
+    Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, Text,
+    WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,7 @@ use crate::edit::TaskEdit;
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
+use crate::handoff::{HandoffCause, Outcome, Package, Trouble};
 use crate::health::Health;
 use crate::load::MoveLoads;
 use crate::notice::NoticeKind;
@@ -323,6 +325,70 @@ events! {
         #[serde(default, skip_serializing_if = "nothing_dropped")]
         dropped: Vec<Dropped>,
     }
+    /// Owned work is to go to another agent; a slot is kept free there.
+    HandoffRequested = "handoff.requested" {
+        handoff: HandoffId,
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        to: AgentId,
+        cause: HandoffCause,
+        #[serde(default, skip_serializing_if = "absent")]
+        note: Option<Text>,
+        #[serde(default, skip_serializing_if = "none_considered")]
+        considered: Vec<Considered>,
+    }
+    /// The donor has been asked for the package, and with `missing` reminded of it.
+    HandoffPackageDue = "handoff.package_due" {
+        handoff: HandoffId,
+        task: TaskId,
+        agent: AgentId,
+        due: Moment,
+        #[serde(default, skip_serializing_if = "nothing_missing")]
+        missing: Vec<Text>,
+    }
+    /// The donor has sent a package; `missing` says what keeps it from being whole.
+    HandoffPackageReceived = "handoff.package_received" {
+        handoff: HandoffId,
+        task: TaskId,
+        package: Arc<Package>,
+        #[serde(default, skip_serializing_if = "nothing_missing")]
+        missing: Vec<Text>,
+    }
+    /// The package says all that it must.
+    HandoffValidated = "handoff.validated" { handoff: HandoffId, task: TaskId }
+    /// A task in a handoff has another owner, under a new token; what is reserved for it goes along, each under a new number.
+    HandoffTransferred = "handoff.transferred" {
+        handoff: HandoffId,
+        task: TaskId,
+        from: AgentId,
+        ended: AssignmentId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        due: Moment,
+        #[serde(default, skip_serializing_if = "nothing_reserved")]
+        reservations: Vec<(ReservationId, ReservationId)>,
+        note: Text,
+        policy: u32,
+        scorer: u32,
+        considered: Vec<Considered>,
+    }
+    /// The recipient has confirmed that it has what it needs.
+    HandoffConfirmed = "handoff.confirmed" { handoff: HandoffId, task: TaskId, agent: AgentId }
+    /// The donor has been let go: the handoff is through.
+    HandoffReleased = "handoff.released" { handoff: HandoffId, task: TaskId, agent: AgentId }
+    /// Something has gone wrong in a handoff.
+    HandoffMediation = "handoff.mediation" { handoff: HandoffId, task: TaskId, trouble: Trouble, detail: Text }
+    /// Another agent takes the place of the recipient; the package is due at `due`.
+    HandoffRedirected = "handoff.redirected" {
+        handoff: HandoffId,
+        task: TaskId,
+        to: AgentId,
+        due: Moment,
+        considered: Vec<Considered>,
+    }
+    /// A handoff has ended without reaching its aim.
+    HandoffEnded = "handoff.ended" { handoff: HandoffId, task: TaskId, outcome: Outcome, reason: Text }
     /// An agent is told something.
     NoticeSent = "notice.sent" {
         notice: NoticeId,
@@ -487,6 +553,18 @@ const fn severity_unwritten() -> Priority {
 
 fn is_severity_unwritten(severity: &&Priority) -> bool {
     **severity == SEVERITY_UNWRITTEN
+}
+
+fn none_considered(considered: &&Vec<Considered>) -> bool {
+    considered.is_empty()
+}
+
+fn nothing_missing(missing: &&Vec<Text>) -> bool {
+    missing.is_empty()
+}
+
+fn nothing_reserved(reservations: &&Vec<(ReservationId, ReservationId)>) -> bool {
+    reservations.is_empty()
 }
 
 fn no_edges(edges: &&Vec<(TaskId, DependencyKind)>) -> bool {

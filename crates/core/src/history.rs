@@ -111,13 +111,19 @@ impl History {
         team.known.keys().map(|&known| (known, project.clone())).collect()
     }
 
-    /// Notes that two agents have worked well together. Returns whose cohesion with which project has changed.
-    pub(crate) fn worked_together(&mut self, one: AgentId, other: AgentId) -> Vec<(AgentId, Name)> {
+    /// Notes that two agents have worked together, well or not. Returns whose cohesion with which project has changed.
+    pub(crate) fn worked_together(
+        &mut self,
+        one: AgentId,
+        other: AgentId,
+        well: bool,
+    ) -> Vec<(AgentId, Name)> {
         let mut changed = Vec::new();
         for (agent, with) in [(one, other), (other, one)] {
             let joint = Arc::make_mut(self.joint.entry(agent).or_default()).entry(with).or_default();
             let before = joint.above_half();
-            (joint.good, joint.all) = (joint.good.saturating_add(1), joint.all.saturating_add(1));
+            joint.good = joint.good.saturating_add(u32::from(well));
+            joint.all = joint.all.saturating_add(1);
             let more = joint.above_half() - before;
             for project in self.projects.get(&with).into_iter().flat_map(|projects| projects.iter()) {
                 let team = Arc::make_mut(self.teams.entry(project.clone()).or_default());
@@ -206,7 +212,7 @@ mod tests {
         assert_eq!(history.cohesion(ada, &web), Some(Ratio::micros(350_000)));
         assert_eq!(history.cohesion(bob, &web), Some(History::STRANGER));
         // bob has worked with ada once: affinity 2/3.
-        history.worked_together(ada, bob);
+        history.worked_together(ada, bob, true);
         assert_eq!(history.cohesion(bob, &web), Some(Ratio::micros(333_334)));
         // eve joins: bob's affinity is the mean of 2/3 and 1/2.
         history.completed(eve, &web);
@@ -268,7 +274,7 @@ mod tests {
             for (count, step) in steps.iter().enumerate() {
                 let changed = match *step {
                     Step::Completed(agent, project) => history.completed(agent, &projects[usize::from(project)]),
-                    Step::Together(one, other) => history.worked_together(one, other),
+                    Step::Together(one, other) => history.worked_together(one, other, true),
                 };
                 for (agent, project) in changed {
                     let value = history.cohesion(agent, &project).expect("a team");

@@ -2,6 +2,7 @@
 //!
 //! They look at the whole state, so they are for tests, the simulator and `kapell doctor`, not for the writer.
 
+mod handoffs;
 mod reservations;
 
 use std::collections::BTreeSet;
@@ -154,6 +155,26 @@ pub const ALL: &[Invariant] = &[
         check: reservations::shares_agree,
     },
     Invariant {
+        id: "handoff-has-one-owner",
+        says: "a task in a handoff is the donor's until the transfer and the recipient's from then on, in one handoff at a time",
+        check: handoffs::donor_or_recipient_owns,
+    },
+    Invariant {
+        id: "handoff-keeps-slots",
+        says: "a slot is kept free exactly at the recipients of what has not changed hands, none of them gone",
+        check: handoffs::slots_are_kept,
+    },
+    Invariant {
+        id: "handoff-deadlines",
+        says: "the deadlines of handoffs are those of the packages and confirmations that are wanted",
+        check: handoffs::deadlines_are_kept,
+    },
+    Invariant {
+        id: "handoff-tokens-grow",
+        says: "each move of a handoff gave out a larger token than the one before",
+        check: handoffs::tokens_go_up,
+    },
+    Invariant {
         id: "no-cycles",
         says: "no tasks that are not completed wait for each other in a circle",
         check: no_cycles,
@@ -204,9 +225,10 @@ fn one_owner(state: &State) -> Result<(), String> {
 
 fn within_limit(state: &State) -> Result<(), String> {
     for agent in state.agents() {
-        if agent.tasks.len() > agent.spec.max_concurrent as usize {
-            let (has, may) = (agent.tasks.len(), agent.spec.max_concurrent);
-            return Err(format!("`{}` owns {has} of {may}", agent.spec.name));
+        let has = agent.tasks.len() + state.handoffs.reserved(agent.id);
+        if has > agent.spec.max_concurrent as usize {
+            let may = agent.spec.max_concurrent;
+            return Err(format!("`{}` owns {has} of {may}, with what is on its way", agent.spec.name));
         }
     }
     Ok(())
@@ -424,7 +446,8 @@ fn situation_agrees(state: &State) -> Result<(), String> {
     for agent in state.agents() {
         let view = state.situation.agent(agent.id);
         let free = state.situation.free().contains(&agent.id);
-        if view.active as usize != agent.tasks.len() || view.state != agent.state || free != view.is_free() {
+        let active = agent.tasks.len() + state.handoffs.reserved(agent.id);
+        if view.active as usize != active || view.state != agent.state || free != view.is_free() {
             return Err(format!(
                 "`{}`: {} of {} active, free {free}",
                 agent.spec.name, view.active, view.max
@@ -472,8 +495,9 @@ fn loads_agree(state: &State) -> Result<(), String> {
     let active = state.agents().iter().filter(|agent| agent.state == AgentState::Online && !agent.draining);
     let mut expected: Vec<_> = active
         .map(|agent| {
-            let (active, max) = (agent.tasks.len() as u64, u64::from(agent.spec.max_concurrent));
-            (kapell_model::Ratio::of(active, max), agent.id)
+            let active = agent.tasks.len() + state.handoffs.reserved(agent.id);
+            let stays = active as u64 - u64::from(state.situation.leaving(agent.id));
+            (kapell_model::Ratio::of(stays, u64::from(agent.spec.max_concurrent)), agent.id)
         })
         .collect();
     expected.sort_unstable();

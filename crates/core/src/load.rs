@@ -61,9 +61,15 @@ impl State {
         (view.active, view.max)
     }
 
+    /// Returns the tasks of an agent, with those that are handed over counted where they go to, and its slots.
+    fn slots_to_be(&self, id: AgentId) -> (u32, u32) {
+        let (active, max) = self.slots(id);
+        (active.saturating_sub(self.situation.leaving(id)), max)
+    }
+
     pub(crate) fn move_loads(&self, from: AgentId, to: AgentId) -> MoveLoads {
         let average = self.situation.loads().average().value();
-        MoveLoads { from: self.slots(from), to: self.slots(to), average }
+        MoveLoads { from: self.slots_to_be(from), to: self.slots_to_be(to), average }
     }
 
     /// Tells whether balancing may take an owned task from its owner: it is not begun, or hardly, nobody has pinned it, it holds
@@ -76,6 +82,9 @@ impl State {
         let Some(owner) = &task.owner else { return Err(format!("the task is {}", task.state())) };
         if owner.started_at.is_some() && owner.percent > policy.progress_max {
             return Err(format!("{} % are done, more than {} %", owner.percent, policy.progress_max));
+        }
+        if self.handoffs.of(task.id).is_some() {
+            return Err("it is being handed over".to_owned());
         }
         if task.spec.agent.is_some() {
             return Err("it is pinned to its owner".to_owned());
@@ -133,7 +142,8 @@ impl State {
         now: Moment,
         classes: &mut BTreeMap<ClassId, Class>,
     ) -> BalanceAgent {
-        let view = self.situation.agent(id).clone();
+        let mut view = self.situation.agent(id).clone();
+        view.active = view.active.saturating_sub(self.situation.leaving(id));
         // Whoever is not overloaded with one task more gives nothing, whatever comes.
         let with_one_more = Ratio::of(u64::from(view.active) + 1, u64::from(view.max));
         let own = self.agent(id).tasks.iter().filter(|_| with_one_more >= self.policy.balancing.overload_min);
@@ -152,8 +162,10 @@ impl State {
             task: task.id,
             class: task.class,
             moves_left: self.policy.balancing.moves_max - task.moves,
+            packed: self.is_handed_over(task),
         });
-        BalanceAgent { agent: id, view, remaining: self.load(id).remaining, tasks: tasks.collect() }
+        let leaving = self.situation.leaving(id);
+        BalanceAgent { agent: id, view, leaving, remaining: self.load(id).remaining, tasks: tasks.collect() }
     }
 
     /// Returns when the next task of an overloaded agent may be moved again that was moved a short while ago.

@@ -25,6 +25,16 @@ pub enum NoticeKind {
     StatusRequested,
     /// An edge was taken out of a cycle that one of its tasks is in.
     CycleBroken,
+    /// Work is on its way to it.
+    HandoffOffered,
+    /// The package of a handoff is wanted.
+    PackageWanted,
+    /// It has got work by a handoff: confirm it, or decline it.
+    ConfirmWanted,
+    /// Its handoff is through: it is released.
+    HandoffReleased,
+    /// A handoff has ended before.
+    HandoffEnded,
 }
 
 impl NoticeKind {
@@ -38,6 +48,11 @@ impl NoticeKind {
             Self::ReservationGranted => "reservation_granted",
             Self::StatusRequested => "status_requested",
             Self::CycleBroken => "cycle_broken",
+            Self::HandoffOffered => "handoff_offered",
+            Self::PackageWanted => "package_wanted",
+            Self::ConfirmWanted => "confirm_wanted",
+            Self::HandoffReleased => "handoff_released",
+            Self::HandoffEnded => "handoff_ended",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Why a command changes nothing. Refusals are expected, and are values; the edge turns them into codes.
 
 use kapell_model::{
-    AgentState, AssignmentId, Moment, Name, PolicyError, Position, ReservationId, Span, TaskId, TaskState,
+    AgentState, AssignmentId, HandoffId, Moment, Name, PolicyError, Position, ReservationId, Span, TaskId,
+    TaskState,
 };
 
+use crate::handoff::Stage;
 use crate::reservations::{Obstacle, Taken};
 
 /// A refused command.
@@ -154,6 +156,50 @@ pub enum Rejection {
         agent: Name,
         /// Its state.
         state: AgentState,
+    },
+    /// The task is being handed over already.
+    #[error("task {task} is being handed over already, by {handoff}, which is {}", stage.as_str())]
+    InHandoff {
+        /// The task.
+        task: TaskId,
+        /// The handoff.
+        handoff: HandoffId,
+        /// Where that stands.
+        stage: Stage,
+    },
+    /// Nobody was named, and nobody else can take the task now.
+    #[error(
+        "no other agent with a free slot scores high enough for task {task} now; name one to go below the threshold"
+    )]
+    NoRecipient {
+        /// The task.
+        task: TaskId,
+    },
+    /// The handoff is not where this is possible.
+    #[error("handoff {handoff} of task {task} is {}{}; {verb} is possible {}", stage.as_str(),
+        if *transferred { " and the task has changed hands" } else { "" },
+        if *transferred { "only before that" } else { "only once the task has changed hands" })]
+    WrongStage {
+        /// Which.
+        handoff: HandoffId,
+        /// Its task.
+        task: TaskId,
+        /// Where it stands.
+        stage: Stage,
+        /// Whether the task has changed hands.
+        transferred: bool,
+        /// What was asked.
+        verb: &'static str,
+    },
+    /// The handoff goes to another agent.
+    #[error("handoff {handoff} goes to {}, not to `{agent}`", to.as_ref().map_or_else(|| "nobody now".to_owned(), |to| format!("`{to}`")))]
+    NotRecipient {
+        /// Which.
+        handoff: HandoffId,
+        /// Who asks.
+        agent: Name,
+        /// The present recipient.
+        to: Option<Name>,
     },
     /// A bound was reached.
     #[error("{what} are limited to {limit}")]

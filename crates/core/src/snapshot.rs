@@ -14,6 +14,7 @@ use crate::analysis::CapabilitySpec;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::escalation::Escalation;
+use crate::handoff::Handoff;
 use crate::history::History;
 use crate::keys::KeyLog;
 use crate::metrics::Metrics;
@@ -23,7 +24,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 6;
+pub const SNAPSHOT_FORMAT: u32 = 7;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +70,7 @@ pub struct Facts {
     reservations: ReservationFacts,
     #[serde(default)]
     doomed: BTreeSet<TaskId>,
+    handoffs: Segments<Handoff>,
 }
 
 impl Facts {
@@ -114,6 +116,7 @@ impl State {
             health_low: self.health_low,
             reservations: self.reservations.facts(),
             doomed: self.doomed.clone(),
+            handoffs: self.handoffs.all.clone(),
         }
     }
 
@@ -182,6 +185,7 @@ impl State {
         state.restore_reservations(facts.reservations);
         state.broken = facts.broken;
         state.doomed = facts.doomed;
+        state.restore_handoffs(facts.handoffs);
         Ok(state)
     }
 
@@ -193,6 +197,14 @@ impl State {
         self.history = history.clone();
         for (agent, project) in history.known() {
             self.view_cohesion(agent, project);
+        }
+    }
+
+    fn restore_handoffs(&mut self, handoffs: Segments<Handoff>) {
+        self.handoffs.all = handoffs;
+        let open = self.handoffs.iter().filter(|handoff| handoff.is_open()).map(|handoff| handoff.id);
+        for id in open.collect::<Vec<_>>() {
+            self.index_handoff(id);
         }
     }
 

@@ -104,10 +104,10 @@ impl State {
         self.checks.first().map(|&(at, _)| at.after(self.absent))
     }
 
-    /// Tells whether any running work is watched.
+    /// Tells whether any running work is watched, or any handoff.
     #[must_use]
     pub fn is_watching(&self) -> bool {
-        !self.checks.is_empty()
+        !self.checks.is_empty() || self.handoffs.open() > 0
     }
 
     /// Returns how many tasks are stalled: their owners have been asked for a status and have not answered.

@@ -15,6 +15,7 @@ use crate::command::TaskRef;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::escalation::{Escalation, Matter};
+use crate::handoff::Handoffs;
 use crate::history::History;
 use crate::index::{Classes, Words};
 use crate::keys::Keys;
@@ -125,6 +126,7 @@ pub struct State {
     /// Blocked tasks that the policy wants cancelled because what they wait for will not come: seen to in the same step, as far
     /// as its bound goes.
     pub(crate) doomed: BTreeSet<TaskId>,
+    pub(crate) handoffs: Handoffs,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -189,6 +191,7 @@ impl State {
             health_low: None,
             reservations: Reservations::default(),
             doomed: BTreeSet::new(),
+            handoffs: Handoffs::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -395,13 +398,15 @@ impl State {
         self.critical_arrivals.clear();
         self.unanswered.clear();
         self.churned.clear();
+        self.handoffs.troubled.clear();
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line
-    /// ends.
+    /// ends, the deadline of a handoff passes.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
         let task = self.timers.first().map(|&(at, _)| at);
-        task.into_iter().chain(self.reservations.next_lapse()).min()
+        let handoff = self.handoffs.next_timer();
+        task.into_iter().chain(self.reservations.next_lapse()).chain(handoff).min()
     }
 }

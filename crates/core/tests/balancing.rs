@@ -12,7 +12,8 @@ use scenario::{Scenario, name, reference};
 #[test]
 fn an_overloaded_agent_is_relieved_and_all_is_explained() {
     let scenario = Scenario::play(
-        "agent A rust=0.9 slots=4
+        "policy started=move
+         agent A rust=0.9 slots=4
          submit t1 needs=rust agent=A   -> assigned A
          submit t2 needs=rust priority=low at=+1h
          submit t3 needs=rust at=+1h

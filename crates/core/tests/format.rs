@@ -64,7 +64,7 @@ fn the_log_of_version_1_means_what_it_meant() {
     let offers: Vec<OfferState> = state.offers().iter().map(|offer| offer.state).collect();
     assert_eq!(offers, [OfferState::Accepted, OfferState::Declined]);
     let owners = state.tasks().iter().filter_map(|task| task.owner.as_ref());
-    assert_eq!(owners.map(|owner| owner.assignment.to_string()).collect::<Vec<_>>(), ["A-6", "A-10"]);
+    assert_eq!(owners.map(|owner| owner.assignment.to_string()).collect::<Vec<_>>(), ["A-11", "A-10"]);
 }
 
 #[test]

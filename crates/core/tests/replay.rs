@@ -30,7 +30,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..48_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..60_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -103,6 +103,20 @@ fn commands() -> impl Strategy<Value = Command> {
                 agent: (token % 3 > 0).then_some(agent),
                 reason: flag.then(text),
             },
+            48..=50 => Command::RequestHandoff {
+                task: task_ref,
+                owner: flag.then_some((agent, assignment)),
+                to: (token % 3 > 0).then(|| self::agent(who + 1)),
+                note: None,
+            },
+            51..=53 => {
+                let without: &[&str] = if token.is_multiple_of(3) { &["without=state"] } else { &[] };
+                let package = Arc::new(scenario::package(without));
+                Command::SubmitPackage { task: task_ref, agent, assignment, package }
+            }
+            54 | 55 => Command::ConfirmHandoff { task: task_ref, agent },
+            56 | 57 => Command::DeclineHandoff { task: task_ref, agent, reason: text() },
+            58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 => Command::Tick,
             35 | 36 => Command::CheckProgress,
@@ -223,8 +237,34 @@ fn aimed(state: &State, command: Command, right: bool) -> Command {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
             Command::Fail { task, agent, assignment, reason, retry }
         }
+        Command::RequestHandoff { task, owner: Some(owner), to, note } if right => {
+            let owner = Some(find(&task).unwrap_or(owner));
+            Command::RequestHandoff { task, owner, to, note }
+        }
+        Command::SubmitPackage { task, agent, assignment, package } if right => {
+            let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
+            let held =
+                state.task_id(&task).map(|id| state.reservations().of_task(id).map(|held| held.id).collect());
+            let package =
+                kapell_core::Package { reservations: held.unwrap_or_default(), ..(*package).clone() };
+            Command::SubmitPackage { task, agent, assignment, package: Arc::new(package) }
+        }
+        Command::ConfirmHandoff { task, agent } if right => {
+            let agent = receiver(state, &task).unwrap_or(agent);
+            Command::ConfirmHandoff { task, agent }
+        }
+        Command::DeclineHandoff { task, agent, reason } if right => {
+            let agent = receiver(state, &task).unwrap_or(agent);
+            Command::DeclineHandoff { task, agent, reason }
+        }
         other => other,
     }
+}
+
+/// Returns the present recipient of a task in a handoff.
+fn receiver(state: &State, task: &kapell_core::TaskRef) -> Option<kapell_model::Name> {
+    let to = state.handoffs().of(state.task_id(task)?)?.to?;
+    Some(state.agent(to).spec.name.clone())
 }
 
 fn replayed(log: &[Record]) -> State {
@@ -261,6 +301,14 @@ proptest! {
                 prop_assert_eq!(scenario.engine.state().to_snapshot(), before);
             }
             for record in &scenario.log[events..] {
+                if let Event::HandoffTransferred { assignment, ref reservations, .. } = record.event {
+                    prop_assert!(assignment > last, "{} after {}", assignment, last);
+                    last = assignment;
+                    for &(_, new) in reservations {
+                        prop_assert!(new > token, "{} after {}", new, token);
+                        token = new;
+                    }
+                }
                 if let Event::ReservationGranted { reservation, .. } = record.event {
                     prop_assert!(reservation > token, "{} after {}", reservation, token);
                     token = reservation;

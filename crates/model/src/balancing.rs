@@ -182,8 +182,10 @@ impl Loads {
 pub struct BalanceAgent {
     /// Who.
     pub agent: AgentId,
-    /// What it can do, and how much it has.
+    /// What it can do, and how much it has, without what it is handing over.
     pub view: AgentView,
+    /// Slots that are taken by what it is handing over.
+    pub leaving: u32,
     /// What is left of the estimates of its tasks.
     pub remaining: Span,
     /// What it may give away, in the order in which it would.
@@ -199,6 +201,8 @@ pub struct BalanceTask {
     pub class: ClassId,
     /// How often it may still be moved, at least 1.
     pub moves_left: u32,
+    /// Whether it keeps its owner's slot until it is packed.
+    pub packed: bool,
 }
 
 /// What balancing looks at: a copy, so that it can be thought about while the fleet goes on.

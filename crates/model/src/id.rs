@@ -96,6 +96,19 @@ shown_id!(
     NoticeId, u32, "N"
 );
 
+shown_id!(
+    /// A supervised handoff: `H-3`.
+    HandoffId, u32, "H"
+);
+
+impl HandoffId {
+    /// Returns the place of this id in a vector of handoffs (`H-1` is at 0).
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize - 1
+    }
+}
+
 impl ReservationId {
     /// Returns the next one.
     #[must_use]

@@ -7,6 +7,7 @@ mod balancing;
 mod excerpt;
 mod fit;
 mod glob;
+mod handing;
 mod holders;
 mod id;
 mod moment;
@@ -30,10 +31,11 @@ pub use balancing::{Average, BalanceAgent, BalanceTask, BalanceView, Balancing, 
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};
+pub use handing::{Handing, StartedWork};
 pub use holders::Want;
 pub use id::{
-    AgentId, AssignmentId, ClassId, CommandId, EscalationId, NoticeId, OfferId, ParseIdError, Position,
-    ReservationId, TaskId, WaitId, Word,
+    AgentId, AssignmentId, ClassId, CommandId, EscalationId, HandoffId, NoticeId, OfferId, ParseIdError,
+    Position, ReservationId, TaskId, WaitId, Word,
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};

@@ -94,6 +94,14 @@ pub const PLAN_ITEMS_MAX: usize = EVENTS_PER_COMMAND_MAX / 2;
 pub const EXCERPT_TASKS_MAX: usize = 100_000;
 /// Notices that an agent's inbox holds, read ones first to go; an agent that has not read so many is not listening.
 pub const NOTICES_PER_AGENT_MAX: usize = 100;
+/// Bytes of one part of a handoff's package: a page or two.
+pub const PACKAGE_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Files that a package names.
+pub const PACKAGE_FILES_MAX: usize = 500;
+/// Bytes of one file's name in a package: a long path.
+pub const PACKAGE_FILE_BYTES_MAX: usize = 512;
+/// Recipients that one handoff tries before somebody is called.
+pub const HANDOFF_TRIES_MAX: usize = 16;
 /// Agents with much that one balancing looks at, most first; the others come next time.
 pub const BALANCE_DONORS_MAX: usize = 1_000;
 /// Agents with little that one balancing looks at, least first.

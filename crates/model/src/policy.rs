@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
+use crate::handing::Handing;
 use crate::limits;
 use crate::moment::Span;
 use crate::patience::{Redispatch, Stalls};
@@ -250,6 +251,9 @@ pub struct Policy {
     /// When a task counts as being handed out and taken back over and over. Written like `stalls`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub redispatch: Redispatch,
+    /// How supervised handoffs are run.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub handoffs: Handing,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -291,6 +295,7 @@ impl Default for Policy {
             reservations: Reserving::default(),
             stalls: Stalls::default(),
             redispatch: Redispatch::default(),
+            handoffs: Handing::default(),
             cycles: Cycles::Break,
             balancing: Balancing::default(),
         }
@@ -385,7 +390,7 @@ impl Policy {
     }
 
     /// Returns every duration with the name of its field.
-    fn durations(&self) -> [(&'static str, Span); 26] {
+    fn durations(&self) -> [(&'static str, Span); 27] {
         let [one, two, three, four, five] = self.estimate_by_complexity;
         [
             ("heartbeat_lease_ms", self.lease_heartbeat),
@@ -414,6 +419,7 @@ impl Policy {
             ("redispatch.window_ms", self.redispatch.window),
             ("redispatch.pause_ms", self.redispatch.pause),
             ("redispatch.pause_max_ms", self.redispatch.pause_max),
+            ("handoffs.package_ms", self.handoffs.package),
         ]
     }
 }

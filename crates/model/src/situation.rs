@@ -251,6 +251,8 @@ pub struct Situation {
     standings: Vec<Standing>,
     free_at: Vec<u32>,
     loads: Loads,
+    /// Tasks that agents own still and hand over to others; balancing counts them where they go to.
+    leaving: BTreeMap<AgentId, u32>,
     queues: Vec<Queue>,
     heads: BTreeSet<(QueueKey, ClassId)>,
     vetoes: BTreeMap<TaskId, AgentId>,
@@ -282,6 +284,7 @@ impl Situation {
             standings: Vec::new(),
             free_at: Vec::new(),
             loads: Loads::default(),
+            leaving: BTreeMap::new(),
             queues: Vec::new(),
             heads: BTreeSet::new(),
             vetoes: BTreeMap::new(),
@@ -570,8 +573,9 @@ impl Situation {
             free: self.free.clone(),
             standings: self.standings.clone(),
             free_at: self.free_at.clone(),
-            // Placing does not look at it.
+            // Placing does not look at them.
             loads: Loads::default(),
+            leaving: BTreeMap::new(),
             queues: self.queues.iter().map(bare).collect(),
             heads: BTreeSet::new(),
             vetoes: BTreeMap::new(),
@@ -675,7 +679,10 @@ impl Situation {
     }
 
     fn refresh(&mut self, id: AgentId, gained: bool) {
-        self.loads.put(id, self.agents[id.index()].utilization());
+        let agent = &self.agents[id.index()];
+        let stays = agent.active.saturating_sub(self.leaving(id));
+        let utilization = agent.utilization().map(|_| Ratio::of(u64::from(stays), u64::from(agent.max)));
+        self.loads.put(id, utilization);
         let free = self.agents[id.index()].is_free();
         let at = self.free_at[id.index()];
         if free && at == NOT_FREE {
@@ -699,6 +706,22 @@ impl Situation {
                 self.all_changed = true;
             }
         }
+    }
+
+    /// Returns how many of its tasks an agent is handing over to others.
+    #[must_use]
+    pub fn leaving(&self, id: AgentId) -> u32 {
+        self.leaving.get(&id).copied().unwrap_or(0)
+    }
+
+    /// Takes how many of its tasks an agent is handing over.
+    pub fn set_leaving(&mut self, id: AgentId, count: u32) {
+        if count == 0 {
+            self.leaving.remove(&id);
+        } else {
+            self.leaving.insert(id, count);
+        }
+        self.refresh(id, false);
     }
 
     /// Takes a new class; its id is the next one.

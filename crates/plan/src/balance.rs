@@ -47,6 +47,8 @@ struct Table<'a> {
     classes: BTreeMap<ClassId, &'a Class>,
     /// Tasks and slots of each.
     loads: Vec<(u32, u32)>,
+    /// Slots of each that what it hands over takes until it is packed.
+    leaving: Vec<u32>,
     /// What each may give away.
     tasks: Vec<Vec<BalanceTask>>,
     /// Who could take tasks of a class well enough, best first.
@@ -63,6 +65,7 @@ impl<'a> Table<'a> {
             view,
             classes: view.classes.iter().map(|(id, class)| (*id, class)).collect(),
             loads: view.agents.iter().map(|agent| (agent.view.active, agent.view.max)).collect(),
+            leaving: view.agents.iter().map(|agent| agent.leaving).collect(),
             tasks: view.agents.iter().map(|agent| agent.tasks.clone()).collect(),
             matches: BTreeMap::new(),
             items: Vec::new(),
@@ -113,6 +116,7 @@ impl<'a> Table<'a> {
         if let Some(&item) = self.planned.get(&task.task) {
             self.items[item].to = to;
         } else {
+            self.leaving[from] += u32::from(task.packed);
             self.planned.insert(task.task, self.items.len());
             self.items.push(Move { task: task.task, from, to });
         }
@@ -128,7 +132,7 @@ impl<'a> Table<'a> {
         let free = |&index: &usize| {
             let load = self.loads[index];
             index != donor
-                && load.0 < load.1
+                && load.0 + self.leaving[index] < load.1
                 && self.view.policy.is_underloaded(self.utilization(index), average)
                 && relieves(self.loads[donor], load)
         };
@@ -184,10 +188,11 @@ mod tests {
                 sum += u64::from(Ratio::of(u64::from(active), u64::from(max)).as_micros());
                 let tasks = (0..active).map(|_| {
                     next += 1;
-                    BalanceTask { task: TaskId(next), class: ClassId(0), moves_left: 2 }
+                    BalanceTask { task: TaskId(next), class: ClassId(0), moves_left: 2, packed: false }
                 });
                 BalanceAgent {
                     agent: AgentId(id),
+                    leaving: 0,
                     tasks: tasks.collect(),
                     view: AgentView {
                         state: AgentState::Online,
@@ -236,6 +241,16 @@ mod tests {
         assert_eq!(planned(&[(2, 2, 0), (0, 2, 700_000)]), []);
         assert_eq!(planned(&[(2, 2, 0), (0, 2, 700_001)]), [(1, 0, 1)]);
         assert_eq!(planned(&[(2, 2, 0), (0, 2, 800_000), (0, 2, 900_000)])[0], (1, 0, 2));
+    }
+
+    #[test]
+    fn a_slot_that_is_not_free_yet_takes_nothing() {
+        let agents = [(4, 4, 900_000), (0, 2, 950_000), (0, 4, 900_000)];
+        let mut seen = view(&agents);
+        seen.agents[1].leaving = 2;
+        let to = |plan: &Plan| plan.items.iter().map(PlanItem::agent).collect::<Vec<_>>();
+        assert_eq!(to(&balance(&view(&agents))), [AgentId(1), AgentId(2)]);
+        assert_eq!(to(&balance(&seen)), [AgentId(2)]);
     }
 
     #[test]

@@ -257,6 +257,8 @@ impl Writer {
                     self.liveness.assigned(assignment, self.engine.state(), request.at);
                     self.wake(agent);
                 }
+                // Whether its new owner has it is asked by the handoff itself.
+                Event::HandoffTransferred { agent, .. } => self.wake(agent),
                 Event::NoticeSent { agent, .. } => self.wake(agent),
                 Event::TaskStarted { assignment, .. }
                 | Event::TaskCompleted { assignment, .. }
@@ -515,6 +517,7 @@ pub(crate) fn task_period(policy: &Policy) -> Span {
         policy.retry_backoff,
         policy.balancing.period,
         policy.stalls.quiet_min,
+        policy.handoffs.package,
     ];
     let shortest = lapses.iter().map(|span| span.0 / 4).min().unwrap_or(0);
     Span(shortest).clamp(TICK_MIN, TICK_MAX)

@@ -50,7 +50,7 @@ impl State {
         let view = AgentView {
             state: agent.state,
             draining: agent.draining,
-            active: u32::try_from(agent.tasks.len()).expect("slots are bounded"),
+            active: u32::try_from(agent.tasks.len() + self.handoffs.reserved(id)).expect("slots are bounded"),
             max: agent.spec.max_concurrent,
             role,
             capabilities: capabilities.into_boxed_slice(),

@@ -66,6 +66,12 @@ impl State {
         }
     }
 
+    /// Takes note that something near `needs` has changed hands.
+    pub(super) fn stirred_near(&mut self, needs: &[Need]) {
+        self.reservations.stir(needs);
+        self.look_at_gates(needs);
+    }
+
     /// Looks anew at the gates of the classes that need something near `needs`.
     fn look_at_gates(&mut self, needs: &[Need]) {
         for class in self.reservations.classes_near.near(needs) {

@@ -249,7 +249,7 @@ impl State {
         let others: Vec<AgentId> = task.gates().filter_map(by).filter(|&other| other != agent).collect();
         let mut changed = Vec::new();
         for other in others {
-            changed.extend(self.history.worked_together(agent, other));
+            changed.extend(self.history.worked_together(agent, other, true));
         }
         if let Some(project) = project {
             changed.extend(self.history.completed(agent, &project));
@@ -335,6 +335,22 @@ impl State {
         if cause == MoveCause::Stalled {
             self.note_turn(id, left, TurnCause::Stalled);
         }
+    }
+
+    /// Gives a task to the recipient of its handoff: like a move, with what the donor left for it.
+    pub(super) fn task_handed_over(
+        &mut self,
+        id: TaskId,
+        (agent, assignment): (AgentId, AssignmentId),
+        note: &Text,
+    ) {
+        let at = self.at;
+        self.disown(id, |task| {
+            task.moves += 1;
+            task.moved_at = Some(at);
+            task.note = Some(note.clone());
+        });
+        self.task_assigned(id, agent, assignment);
     }
 
     /// Changes what a task is: its class and its place in the queue follow, and the urgency of what it waits for.

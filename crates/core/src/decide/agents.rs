@@ -1,6 +1,6 @@
 //! Agents and projects: who joins, who leaves, who has fallen silent.
 
-use kapell_model::{AgentId, AgentState, Moment, Name, Text, limits};
+use kapell_model::{AgentId, AgentState, Moment, Name, TaskId, Text, limits};
 
 use super::invalid;
 use crate::agent::Agent;
@@ -94,29 +94,27 @@ impl State {
     /// Returns every task of an agent to the queue, before the agent itself goes: so its work has an owner that exists
     /// after every event; a task that has lost too many owners is failed.
     fn return_all(&self, agent: &Agent, cause: Cause, out: &mut Vec<Event>) {
-        let lost = cause == Cause::OwnerOffline;
-        for &id in &agent.tasks {
-            let task = self.task(id);
-            let owner = task.owner.as_ref().expect("an agent's task has an owner");
-            let (assignment, boosted) = (owner.assignment, lost && !task.boosted);
-            out.push(Event::TaskReturned {
-                task: id,
-                agent: agent.id,
-                assignment,
-                cause,
-                boosted,
-                note: None,
-            });
-            if lost && task.losses + 1 >= self.policy.losses_max {
-                let reason =
-                    format!("{} owners were lost, the last one `{}`", task.losses + 1, agent.spec.name);
-                self.give_up(id, &reason, out);
-            }
+        // What is in a handoff is passed on by the engine, which knows the placer.
+        for &id in agent.tasks.iter().filter(|&&id| self.handoffs.of(id).is_none()) {
+            self.return_task(id, cause, out);
+        }
+    }
+
+    /// Returns a task of an agent that is going to the queue.
+    pub(crate) fn return_task(&self, id: TaskId, cause: Cause, out: &mut Vec<Event>) {
+        let (task, lost) = (self.task(id), cause == Cause::OwnerOffline);
+        let owner = task.owner.as_ref().expect("an agent's task has an owner");
+        let (agent, assignment, boosted) = (owner.agent, owner.assignment, lost && !task.boosted);
+        out.push(Event::TaskReturned { task: id, agent, assignment, cause, boosted, note: None });
+        if lost && task.losses + 1 >= self.policy.losses_max {
+            let name = self.name_of(agent);
+            let reason = format!("{} owners were lost, the last one `{name}`", task.losses + 1);
+            self.give_up(id, &reason, out);
         }
     }
 
     /// Fails a task for good and raises the escalation that says so.
-    pub(super) fn give_up(&self, task: kapell_model::TaskId, reason: &str, out: &mut Vec<Event>) {
+    pub(super) fn give_up(&self, task: TaskId, reason: &str, out: &mut Vec<Event>) {
         out.push(Event::TaskFailed { task, reason: own_text(reason) });
         let severity = self.task(task).effective;
         self.raise(EscalationKind::TaskFailed, Subject::Task(task), severity, reason, out);

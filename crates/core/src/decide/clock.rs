@@ -5,6 +5,7 @@ use kapell_model::{AssignmentId, Moment, TaskState, limits};
 use crate::engine::Reply;
 use crate::event::{Cause, Event};
 use crate::state::State;
+use crate::task::Task;
 
 impl State {
     /// Brings back what was deferred until `now`, and ends what was reserved until then; more than a bound's worth waits for the next tick.
@@ -13,16 +14,17 @@ impl State {
             self.timers.iter().take_while(|&&(at, _)| at <= now).take(limits::EVENTS_PER_COMMAND_MAX / 4);
         out.extend(due.map(|&(_, task)| Event::TaskResumed { task }));
         self.lapse_reservations(now, out);
+        self.lapse_handoffs(now, out);
         Reply::default()
     }
 
     /// Returns assignments that nobody fetched; those that have ended or begun meanwhile are passed over.
     pub(super) fn return_unfetched(&self, assignments: &[AssignmentId], out: &mut Vec<Event>) -> Reply {
         for &assignment in assignments.iter().take(limits::EVENTS_PER_COMMAND_MAX / 4) {
-            let Some(task) = self.task_of(assignment).filter(|task| task.state() == TaskState::Assigned)
-            else {
-                continue;
-            };
+            // Whether the recipient of a handoff has it is asked there.
+            let unfetched =
+                |task: &&Task| task.state() == TaskState::Assigned && self.handoffs.of(task.id).is_none();
+            let Some(task) = self.task_of(assignment).filter(unfetched) else { continue };
             let agent = task.owner.as_ref().expect("an assigned task has an owner").agent;
             out.push(Event::TaskReturned {
                 task: task.id,

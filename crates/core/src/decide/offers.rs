@@ -62,6 +62,9 @@ impl State {
             return Err(Rejection::Settled { what: id.to_string(), state: "settled" });
         }
         out.push(Event::EscalationSettled { escalation: id, note: note.clone() });
+        if let Some(task) = escalation.task().filter(|_| escalation.kind == EscalationKind::HandoffStuck) {
+            self.handoff_settled(task, note, out);
+        }
         // Who settles a loop has seen to its cause: the task is handed out again, and begins with a clean sheet.
         let looping = escalation.task().filter(|_| escalation.kind == EscalationKind::RedispatchLoop);
         if let Some(task) = looping.filter(|&task| self.task(task).is_open()) {

@@ -162,7 +162,7 @@ impl State {
     }
 
     /// Finds a task and checks that `name` holds it under the current token.
-    fn owned(
+    pub(super) fn owned(
         &self,
         reference: &TaskRef,
         name: &Name,

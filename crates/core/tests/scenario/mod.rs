@@ -13,6 +13,10 @@
 //! settle E-1 | accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
 //! reserve A path:src/**,env:one shared ttl=60s task=t1 wait=5m    -> R-1, or waits as W-1
 //! renew A R-1 | free A R-1 | force R-1
+//! handoff t1 to=B by=A               -> in progress A; without `by` by a manager, without `to` to the best other
+//! package t1 A [without=state] [names=R-1]   -> in progress B, or what is missing
+//! confirm t1 B | refuse t1 B | calloff t1 [A]
+//! handoffs                           -> H-1 T-1 A>B transferred
 //! held                               -> R-1 A env:one, W-1 B env:one
 //! check +31m | away 2h               time passes and running work is looked at; nobody served for a while
 //! show t1                            -> state owner [stalled]
@@ -24,12 +28,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewPolicy, Record,
-    Request, Require, ReservationRef, State, TaskEdit, TaskRef, TaskSpec,
+    AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewPolicy, Package,
+    Record, Request, Require, ReservationRef, State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
-    OnFailedDependency, Placer, Policy, Priority, Ratio, Span, Strategy, Text,
+    OnFailedDependency, Placer, Policy, Priority, Ratio, Span, StartedWork, Strategy, Text,
 };
 use kapell_plan::{Greedy, Optimal};
 
@@ -97,6 +101,9 @@ impl<P: Placer> Scenario<P> {
         if verb == "notices" {
             return self.notices(rest[0]);
         }
+        if verb == "handoffs" {
+            return self.handoffs();
+        }
         if verb == "cycles" {
             return self.cycles();
         }
@@ -134,6 +141,10 @@ impl<P: Placer> Scenario<P> {
                     text = id.to_string();
                 } else if let Some(id) = reply.wait {
                     text = format!("waits as {id}");
+                }
+                if !reply.missing.is_empty() {
+                    let missing: Vec<&str> = reply.missing.iter().map(|text| text.as_str()).collect();
+                    text = missing.join("; ");
                 }
                 if reply.stale {
                     text = format!("stale, kept as {}", reply.offer.expect("an offer"));
@@ -178,6 +189,7 @@ impl<P: Placer> Scenario<P> {
     fn note_tokens(&mut self, before: usize) {
         for record in &self.log[before..] {
             if let Event::TaskAssigned { task, agent, assignment, .. }
+            | Event::HandoffTransferred { task, agent, assignment, .. }
             | Event::TaskMoved { task, agent, assignment, .. } = &record.event
             {
                 let state = self.engine.state();
@@ -214,6 +226,19 @@ impl<P: Placer> Scenario<P> {
         if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
     }
 
+    /// Lists the handoffs.
+    fn handoffs(&self) -> String {
+        let state = self.engine.state();
+        let name = |agent| state.agent(agent).spec.name.to_string();
+        let shown = state.handoffs().iter().map(|it| {
+            let (from, to) = (name(it.from), it.to.map_or_else(|| "?".to_owned(), name));
+            let end = it.outcome.as_ref().map_or(it.stage.as_str(), |(outcome, _)| outcome.as_str());
+            format!("{} {} {from}>{to} {end}", it.id, it.task)
+        });
+        let shown: Vec<String> = shown.collect();
+        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    }
+
     /// Lists the edges that were taken out of cycles.
     fn cycles(&self) -> String {
         let shown = self.engine.state().broken_edges().map(|broken| {
@@ -240,6 +265,9 @@ impl<P: Placer> Scenario<P> {
         let moved = self.log[before..].iter().filter_map(|record| match &record.event {
             Event::TaskMoved { task, from, agent, .. } => {
                 Some(format!("{task} {}>{}", name(*from), name(*agent)))
+            }
+            Event::HandoffRequested { task, agent, to, .. } => {
+                Some(format!("{task} {}=>{}", name(*agent), name(*to)))
             }
             Event::PlanApplied { dropped, .. } if !dropped.is_empty() => Some(format!("{dropped:?}")),
             _ => None,
@@ -335,6 +363,23 @@ impl<P: Placer> Scenario<P> {
             }
             "assign" => Command::Assign { task: task(), agent: agent() },
             "move" => Command::Move { task: task(), agent: agent(), note: Some(reason()) },
+            "handoff" => {
+                let find = |key: &str| rest.iter().find_map(|word| word.strip_prefix(key));
+                let owner = find("by=").map(|by| (name(by), self.token(rest[0], by)));
+                Command::RequestHandoff { task: task(), owner, to: find("to=").map(name), note: None }
+            }
+            "package" => Command::SubmitPackage {
+                task: task(),
+                agent: agent(),
+                assignment: assignment(),
+                package: Arc::new(package(&rest[2..])),
+            },
+            "confirm" => Command::ConfirmHandoff { task: task(), agent: agent() },
+            "refuse" => Command::DeclineHandoff { task: task(), agent: agent(), reason: reason() },
+            "calloff" => {
+                let agent = rest.get(1).map(|agent| name(agent));
+                Command::CancelHandoff { task: task(), agent, reason: reason() }
+            }
             "read" => {
                 Command::ReadNotices { agent: name(rest[0]), up_to: rest[1].parse().expect("a notice") }
             }
@@ -544,6 +589,31 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
     (spec, edges)
 }
 
+pub fn package(words: &[&str]) -> Package {
+    let mut package = Package {
+        completed: Text::from("half of it"),
+        state: Text::from("it builds"),
+        remaining: Text::from("the other half"),
+        context: Text::from("see the issue"),
+        files: vec![Text::from("none")],
+        reservations: Vec::new(),
+    };
+    for word in words {
+        match word.split_once('=').expect("a pair") {
+            ("without", "completed") => package.completed = Text::default(),
+            ("without", "state") => package.state = Text::default(),
+            ("without", "remaining") => package.remaining = Text::default(),
+            ("without", "context") => package.context = Text::default(),
+            ("without", "files") => package.files = Vec::new(),
+            ("names", ids) => {
+                package.reservations = ids.split(',').map(|id| id.parse().expect("R-1")).collect();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    package
+}
+
 fn reserved(text: &str) -> ReservationRef {
     text.parse()
         .map_or_else(|_| ReservationRef::Waiting(text.parse().expect("R-1 or W-1")), ReservationRef::Held)
@@ -582,6 +652,7 @@ fn policy(word: &str) -> Policy {
         "aside=5m" => policy.stalls.aside_min = Some(Span::minutes(5)),
         "quiet=5m" => policy.stalls.quiet_min = Span::minutes(5),
         "turns=2" => policy.redispatch.turns_max = 2,
+        "started=move" => policy.handoffs.started = StartedWork::Move,
         "turns=3" => policy.redispatch.turns_max = 3,
         other => panic!("{other}"),
     }

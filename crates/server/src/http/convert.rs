@@ -598,6 +598,10 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             pause_max_ms: policy.redispatch.pause_max.0,
         },
         reporting: Some(reporting(&policy.reporting)),
+        handoffs: api::Handing {
+            package_ms: policy.handoffs.package.0,
+            started: policy.handoffs.started.as_str().to_owned(),
+        },
     }
 }
 

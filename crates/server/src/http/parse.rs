@@ -10,10 +10,10 @@ use kapell_core::{
     TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Balancing, Claims, Cycles, DependencyKind, HealthWeights, Inference, Mode,
-    Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio,
-    Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, Strategy, TaskState, Text, Weights,
-    limits,
+    Ack, AgentKind, AssignmentId, Balancing, Claims, Cycles, DependencyKind, Handing, HealthWeights,
+    Inference, Mode, Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority,
+    Ratio, Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, StartedWork, Strategy, TaskState,
+    Text, Weights, limits,
 };
 
 use crate::past::Point;
@@ -446,8 +446,15 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         },
         cycles,
         balancing: balancing(&policy.balancing)?,
+        handoffs: handing(&policy.handoffs)?,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
+}
+
+fn handing(handing: &api::Handing) -> Parsed<Handing> {
+    let (field, given) = ("handoffs.started", &handing.started);
+    let started = word(field, given, StartedWork::ALL, StartedWork::parse, StartedWork::as_str)?;
+    Ok(Handing { package: Span(handing.package_ms), started })
 }
 
 fn balancing(balancing: &api::Balancing) -> Parsed<Balancing> {

@@ -111,10 +111,13 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         Rejection::PolicyMoved { .. }
         | Rejection::TaskMoved { .. }
         | Rejection::WrongState { .. }
+        | Rejection::InHandoff { .. }
+        | Rejection::WrongStage { .. }
         | Rejection::Settled { .. } => of(ErrorCode::WrongState),
         Rejection::AgentState { .. } => of(ErrorCode::WrongState),
         Rejection::StaleAssignment { .. } => of(ErrorCode::StaleAssignment).hint(STALE_HINT),
-        Rejection::NotOwner { .. } => of(ErrorCode::NotOwner),
+        Rejection::NotOwner { .. } | Rejection::NotRecipient { .. } => of(ErrorCode::NotOwner),
+        Rejection::NoRecipient { .. } => of(ErrorCode::NotACandidate),
         Rejection::NotCandidate { agent, task, .. } => {
             of(ErrorCode::NotACandidate).hint(format!("`kapell why-not {agent} {task}` shows all of it"))
         }

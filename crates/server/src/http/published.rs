@@ -2,10 +2,10 @@
 
 use kapell_api as api;
 use kapell_core::{
-    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, MoveLoads, ProjectSpec, Record, Share,
-    Subject, TaskEdit, TaskSpec, WaitsFor,
+    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, MoveLoads, Package, ProjectSpec, Record,
+    Share, Subject, TaskEdit, TaskSpec, WaitsFor,
 };
-use kapell_model::{AgentId, Considered, Name, Ratio, Span, TaskId, Text};
+use kapell_model::{AgentId, Considered, Name, Ratio, ReservationId, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
 
 use super::convert::{hours, needs, policy, time, weight};
@@ -57,6 +57,8 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::TaskMoved { task, agent, assignment, .. }
         | Event::TaskStalled { task, agent, assignment, .. }
         | Event::StallUnanswered { task, agent, assignment }
+        | Event::HandoffRequested { task, agent, assignment, .. }
+        | Event::HandoffTransferred { task, agent, assignment, .. }
         | Event::OfferMade { task, agent, assignment, .. } => {
             About { task: Some(task), agent: Some(agent), assignment: Some(assignment) }
         }
@@ -73,6 +75,11 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::DependencyWaived { task, .. }
         | Event::CycleBroken { task, .. }
         | Event::DependencyRestored { task, .. }
+        | Event::HandoffPackageReceived { task, .. }
+        | Event::HandoffValidated { task, .. }
+        | Event::HandoffMediation { task, .. }
+        | Event::HandoffRedirected { task, .. }
+        | Event::HandoffEnded { task, .. }
         | Event::OfferAccepted { task, .. }
         | Event::OfferDeclined { task, .. } => About { task: Some(task), ..none },
         Event::EscalationRaised { ref subject, .. } => match *subject {
@@ -80,6 +87,11 @@ pub(crate) fn about(event: &Event) -> About {
             Subject::Agent(agent) => About { agent: Some(agent), ..none },
             Subject::Project(_) | Subject::Resource(_) | Subject::Fleet {} => none,
         },
+        Event::HandoffPackageDue { task, agent, .. }
+        | Event::HandoffConfirmed { task, agent, .. }
+        | Event::HandoffReleased { task, agent, .. } => {
+            About { task: Some(task), agent: Some(agent), ..none }
+        }
         Event::NoticeSent { agent, task, .. } => About { task, agent: Some(agent), ..none },
         Event::NoticesRead { agent, .. } => About { agent: Some(agent), ..none },
         Event::ReservationGranted { agent, task, .. } | Event::ReservationRequested { agent, task, .. } => {
@@ -188,6 +200,61 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
                 "dropped": dropped.iter().map(fell).collect::<Vec<_>>(),
             })
         }
+        Event::HandoffRequested { handoff, to, cause, note, considered, .. } => json!({
+            "handoff": handoff.to_string(),
+            "to": name(*to, names),
+            "cause": cause.as_str(),
+            "note": note,
+            "considered": considered.iter().map(|candidate| scored(candidate, names)).collect::<Vec<_>>(),
+        }),
+        Event::HandoffPackageDue { handoff, due, missing, .. } => {
+            json!({ "handoff": handoff.to_string(), "due": time(*due), "missing": missing })
+        }
+        Event::HandoffPackageReceived { handoff, package: sent, missing, .. } => json!({
+            "handoff": handoff.to_string(),
+            "package": package(sent),
+            "missing": missing,
+        }),
+        Event::HandoffTransferred {
+            handoff,
+            from,
+            ended,
+            due,
+            reservations,
+            note,
+            policy,
+            scorer,
+            considered,
+            ..
+        } => {
+            let moved = |(old, new): &(ReservationId, ReservationId)| json!({ "ended": old.to_string(), "reservation": new.to_string() });
+            json!({
+                "handoff": handoff.to_string(),
+                "from": name(*from, names),
+                "ended": ended.to_string(),
+                "due": time(*due),
+                "reservations": reservations.iter().map(moved).collect::<Vec<_>>(),
+                "note": note,
+                "policy_version": policy,
+                "scorer_version": scorer,
+                "considered": considered.iter().map(|candidate| scored(candidate, names)).collect::<Vec<_>>(),
+            })
+        }
+        Event::HandoffValidated { handoff, .. }
+        | Event::HandoffConfirmed { handoff, .. }
+        | Event::HandoffReleased { handoff, .. } => json!({ "handoff": handoff.to_string() }),
+        Event::HandoffMediation { handoff, trouble, detail, .. } => {
+            json!({ "handoff": handoff.to_string(), "trouble": trouble.as_str(), "detail": detail })
+        }
+        Event::HandoffRedirected { handoff, to, due, considered, .. } => json!({
+            "handoff": handoff.to_string(),
+            "to": name(*to, names),
+            "due": time(*due),
+            "considered": considered.iter().map(|candidate| scored(candidate, names)).collect::<Vec<_>>(),
+        }),
+        Event::HandoffEnded { handoff, outcome, reason, .. } => {
+            json!({ "handoff": handoff.to_string(), "outcome": outcome.as_str(), "reason": reason })
+        }
         Event::NoticeSent { notice, kind, text, due, .. } => {
             json!({ "notice": notice.to_string(), "kind": kind.as_str(), "text": text, "due": due.map(time) })
         }
@@ -276,6 +343,18 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => Map::new(),
     }
+}
+
+/// Shows what a donor has packed.
+fn package(package: &Package) -> Value {
+    json!({
+        "completed": package.completed,
+        "state": package.state,
+        "remaining": package.remaining,
+        "context": package.context,
+        "files": package.files,
+        "reservations": package.reservations.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
 }
 
 /// Shows what a task's text was taken to say.

@@ -48,6 +48,26 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
                 score.unwrap_or_default()
             )
         }
+        Event::HandoffRequested { handoff, agent, to, cause, note, .. } => {
+            let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            let cause = cause.as_str().replace('_', " ");
+            format!("{handoff} asked for, {cause}: from {} to {}{note}", name(agent), name(to))
+        }
+        Event::HandoffTransferred { handoff, from, agent, assignment, reservations, .. } => {
+            let along = match reservations.len() {
+                0 => String::new(),
+                count => format!(", with {count} reservations"),
+            };
+            format!("{handoff}: went from {} to {} under {assignment}{along}", name(from), name(agent))
+        }
+        Event::HandoffReleased { handoff, agent, .. } => {
+            format!("{handoff} is through: confirmed, and {} released", name(agent))
+        }
+        Event::HandoffMediation { handoff, detail, .. } => format!("{handoff} in mediation: {detail}"),
+        Event::HandoffRedirected { handoff, to, .. } => format!("{handoff} goes to {} now", name(to)),
+        Event::HandoffEnded { handoff, outcome, reason, .. } => {
+            format!("{handoff} is {}: {reason}", outcome.as_str().replace('_', " "))
+        }
         Event::TaskReturned { agent, assignment, cause, boosted, note, .. } => {
             let why = match cause {
                 Cause::Released => "gave it back",

@@ -150,7 +150,8 @@ impl Reading {
                 let fresh = Open { agent, task, from: at, started: None };
                 self.open.entry(assignment).or_insert(fresh).started = Some(at);
             }
-            Event::TaskMoved { task, agent, assignment, ended, .. } => {
+            Event::TaskMoved { task, agent, assignment, ended, .. }
+            | Event::HandoffTransferred { task, agent, assignment, ended, .. } => {
                 self.close(ended, at, "moved");
                 self.open.insert(assignment, Open { agent, task, from: at, started: None });
             }

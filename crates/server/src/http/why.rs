@@ -173,6 +173,9 @@ fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored, names: &[
         Event::TaskMoved { assignment, policy, scorer, considered, .. } => {
             ("moved".to_owned(), assignment, policy, scorer, 0.0, considered)
         }
+        Event::HandoffTransferred { assignment, policy, scorer, considered, .. } => {
+            ("handed_over".to_owned(), assignment, policy, scorer, 0.0, considered)
+        }
         _ => return None,
     };
     let considered: Vec<Scored> = considered.iter().map(scored).collect();
@@ -192,7 +195,11 @@ fn placement(record: &Record, scored: &impl Fn(&Considered) -> Scored, names: &[
 
 /// Says from whom a task was moved, and how both stood; nothing for other decisions.
 fn moved(record: &Record, names: &[Name]) -> Option<MovedFrom> {
-    let Event::TaskMoved { from, cause, loads, .. } = &record.event else { return None };
+    let (from, cause, loads) = match &record.event {
+        Event::TaskMoved { from, cause, loads, .. } => (from, cause.as_str(), *loads),
+        Event::HandoffTransferred { from, .. } => (from, "handoff", None),
+        _ => return None,
+    };
     let load = |(tasks, max): (u32, u32)| LoadOf {
         tasks,
         max_concurrent_tasks: max,
@@ -200,7 +207,7 @@ fn moved(record: &Record, names: &[Name]) -> Option<MovedFrom> {
     };
     Some(MovedFrom {
         agent: names.get(from.index()).map(ToString::to_string).unwrap_or_default(),
-        cause: cause.as_str().to_owned(),
+        cause: cause.to_owned(),
         from: loads.map(|loads| load(loads.from)),
         to: loads.map(|loads| load(loads.to)),
         average: loads.map(|loads| loads.average.as_decimal()),

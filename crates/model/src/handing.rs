@@ -1,0 +1,51 @@
+//! How supervised handoffs are run: the part of the policy that moves work which has been begun (SEMANTICS 10).
+
+use serde::{Deserialize, Serialize};
+
+use crate::moment::Span;
+
+/// How balancing takes work that has been begun from its owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartedWork {
+    /// By a supervised handoff: its owner packs it first.
+    #[default]
+    Handoff,
+    /// At once, like work that has not been begun.
+    Move,
+}
+
+impl StartedWork {
+    /// Every way.
+    pub const ALL: &'static [Self] = &[Self::Handoff, Self::Move];
+
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Handoff => "handoff",
+            Self::Move => "move",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|way| way.as_str() == text)
+    }
+}
+
+/// The constants of handoffs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handing {
+    /// Time to send the package, from the request and again from the reminder on. Default 3600 s.
+    pub package: Span,
+    /// How balancing takes work that has been begun. Default handoff.
+    pub started: StartedWork,
+}
+
+impl Default for Handing {
+    fn default() -> Self {
+        Self { package: Span::seconds(3_600), started: StartedWork::Handoff }
+    }
+}
