@@ -12,6 +12,7 @@ mod machine;
 mod optimal;
 mod placing;
 mod replay;
+mod routing;
 mod scale;
 mod table;
 mod wire;
@@ -42,6 +43,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("gastown", gastown::measure),
     ("replay", replay::measure),
     ("workflows", workflows::measure),
+    ("routing", routing::measure),
     ("analysis", analysis::measure),
     ("placing", placing::measure),
 ];
