@@ -165,8 +165,8 @@ impl State {
                     reason: None,
                 });
                 self.tasks[*task].offers.push(*offer);
-                self.tasks[*task].changed = record.position;
-                self.open_offers += 1;
+                self.touch(*task);
+                self.open_offers.insert(*offer);
             }
             Event::OfferAccepted { offer, .. } => self.offer_settled(*offer, OfferState::Accepted, None),
             Event::OfferDeclined { offer, reason, .. } => {
@@ -234,8 +234,8 @@ impl State {
         let before = self.leave(id);
         let task = &mut self.tasks[id];
         change(task);
-        task.changed = self.position;
         task.since(before, self.at);
+        self.touch(id);
         self.enter(id);
     }
 

@@ -126,7 +126,7 @@ impl State {
                 broken: true,
                 added,
             });
-            task.changed = added;
+            self.touch(id);
         }
         if self.broken.len() == limits::BROKEN_EDGES_MAX {
             self.broken.pop_front();

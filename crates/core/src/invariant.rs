@@ -115,6 +115,11 @@ pub const ALL: &[Invariant] = &[
         check: State::check_watch,
     },
     Invariant {
+        id: "changes-are-told",
+        says: "whoever follows is told of exactly what has changed",
+        check: State::check_changes,
+    },
+    Invariant {
         id: "situation-agrees",
         says: "placing sees the agents as they are",
         check: situation_agrees,
@@ -303,6 +308,12 @@ fn queue_is_ready(state: &State) -> Result<(), String> {
             return Err(format!("{} is {}, in the queue: {waits}", task.id, task.state()));
         }
         ready += usize::from(waits);
+    }
+    let mut keys: Vec<_> = state.tasks().iter().filter(|task| task.state() == TaskState::Ready).collect();
+    keys.sort_by_key(|task| task.queue_key());
+    let first: Vec<_> = keys.iter().take(3).map(|task| task.queue_key()).collect();
+    if state.situation.first_waiting(3) != first {
+        return Err(format!("{first:?} come first, not {:?}", state.situation.first_waiting(3)));
     }
     let heads = state.situation.heads(None).count();
     let classes = (0..state.situation.class_count()).filter(|&class| {

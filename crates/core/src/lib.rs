@@ -8,6 +8,7 @@
 mod agent;
 mod analysis;
 mod apply;
+mod changes;
 mod churn;
 mod command;
 mod contention;

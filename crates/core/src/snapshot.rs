@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::analysis::CapabilitySpec;
+use crate::changes::Changes;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::escalation::Escalation;
@@ -138,6 +139,7 @@ impl State {
         let mut state = Self::new(facts.policy);
         state.position = facts.position;
         state.at = facts.at;
+        state.changes = Changes::beginning_at(facts.position);
         state.policy_version = facts.policy_version;
         state.projects = facts.projects;
         state.last_assignment = facts.last_assignment;
@@ -171,8 +173,8 @@ impl State {
         for id in state.tasks.ids() {
             state.watch_dead_end(id);
         }
-        state.open_offers =
-            facts.offers.iter().filter(|offer| offer.state == OfferState::Open).map(|_| 1_u32).sum();
+        let open = facts.offers.iter().filter(|offer| offer.state == OfferState::Open);
+        state.open_offers = open.map(|offer| offer.id).collect();
         state.offers = facts.offers;
         for escalation in facts.escalations.iter().filter(|escalation| escalation.settled.is_none()) {
             state.open_escalations.insert(escalation.matter(), escalation.id);

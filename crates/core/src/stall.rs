@@ -214,7 +214,7 @@ impl State {
 
     pub(crate) fn task_stalled(&mut self, id: TaskId, stall: Stall) {
         self.reset_clocks(id, |clocks| clocks.stall = Some(Box::new(stall)));
-        self.tasks[id].changed = self.position;
+        self.touch(id);
     }
 
     pub(crate) fn stall_unanswered(&mut self, id: TaskId) {
@@ -223,7 +223,7 @@ impl State {
                 stall.unanswered = true;
             }
         });
-        self.tasks[id].changed = self.position;
+        self.touch(id);
         self.unanswered.push(id);
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::analysis::{CapabilitySpec, Vocabulary};
+use crate::changes::Changes;
 use crate::command::TaskRef;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
@@ -146,7 +147,8 @@ pub struct State {
     pub(crate) registered: usize,
     pub(crate) watch: Watch,
     pub(crate) open_escalations: BTreeMap<Matter, EscalationId>,
-    pub(crate) open_offers: u32,
+    pub(crate) open_offers: BTreeSet<OfferId>,
+    pub(crate) changes: Changes,
     pub(crate) situation: Situation,
     /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
     pub(crate) critical_arrivals: Vec<TaskId>,
@@ -206,7 +208,8 @@ impl State {
             registered: 0,
             watch: Watch::default(),
             open_escalations: BTreeMap::new(),
-            open_offers: 0,
+            open_offers: BTreeSet::new(),
+            changes: Changes::default(),
             critical_arrivals: Vec::new(),
             unanswered: Vec::new(),
             churned: Vec::new(),
@@ -314,7 +317,12 @@ impl State {
     /// Returns how many late results nobody has decided about.
     #[must_use]
     pub fn open_offers(&self) -> u32 {
-        self.open_offers
+        u32::try_from(self.open_offers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Visits the late results that nobody has decided about, oldest first.
+    pub fn offers_to_settle(&self) -> impl Iterator<Item = &Offer> + '_ {
+        self.open_offers.iter().filter_map(|&id| self.offer(id))
     }
 
     /// Returns every escalation in the order in which they were raised.
@@ -327,6 +335,14 @@ impl State {
     #[must_use]
     pub fn open_escalations(&self) -> usize {
         self.open_escalations.len()
+    }
+
+    /// Returns the open escalations, oldest first.
+    #[must_use]
+    pub fn escalations_to_settle(&self) -> Vec<&Escalation> {
+        let mut ids: Vec<EscalationId> = self.open_escalations.values().copied().collect();
+        ids.sort_unstable();
+        ids.into_iter().filter_map(|id| self.escalations.get((id.0 as usize).checked_sub(1)?)).collect()
     }
 
     /// Returns the task of a live assignment.

@@ -241,6 +241,16 @@ impl Task {
         Some(self.latest_start).filter(|&moment| moment < Moment::NEVER.before(limits::PATH_MAX))
     }
 
+    /// Returns the moment after which it is late: its deadline once it has begun, before that when it must start; nothing where
+    /// there is none, or it has ended.
+    #[must_use]
+    pub fn late_after(&self) -> Option<Moment> {
+        match self.state() {
+            TaskState::InProgress => self.spec.deadline,
+            _ => self.must_start_by().filter(|_| self.is_open()),
+        }
+    }
+
     /// Returns what nine of ten such tasks are expected to be done within: learned, else twice the estimate.
     #[must_use]
     pub fn estimate_p90(&self) -> Span {

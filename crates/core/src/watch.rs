@@ -18,6 +18,8 @@ pub(crate) struct Watch {
     waiting: Due,
     /// Open escalations but the alert about the health itself, by their ack time.
     escalations: Due,
+    /// Open tasks by when they are late, where they can be.
+    late: Due,
     /// Open tasks of critical priority.
     critical: u32,
     /// Work in the queue or set aside by class, in milliseconds of estimate.
@@ -35,6 +37,9 @@ impl Watch {
         };
         if task.state() == TaskState::Ready {
             put(&mut self.waiting, task.expected_by.unwrap_or(Moment::NEVER));
+        }
+        if let Some(late) = task.late_after() {
+            put(&mut self.late, late);
         }
         if matches!(task.state(), TaskState::Ready | TaskState::Deferred) {
             let (estimate, class) = (task.estimate.0.unsigned_abs(), task.class.index());
@@ -147,6 +152,25 @@ impl State {
         self.watch.waiting.overdue(now).map(|id| &self.tasks[TaskId(id)])
     }
 
+    /// Notes that a task, which stays where it is, is late at another moment.
+    pub(crate) fn watch_lateness(&mut self, id: TaskId, (before, after): (Option<Moment>, Option<Moment>)) {
+        if before != after {
+            before.into_iter().for_each(|moment| self.watch.late.remove(moment, id.0));
+            after.into_iter().for_each(|moment| self.watch.late.insert(moment, id.0));
+        }
+    }
+
+    /// Returns how many open tasks are late, see [`Task::late_after`].
+    #[must_use]
+    pub fn late_total(&self, now: Moment) -> usize {
+        self.watch.late.past(now)
+    }
+
+    /// Visits the open tasks that are late, the longest so first.
+    pub fn late(&self, now: Moment) -> impl Iterator<Item = &Task> + '_ {
+        self.watch.late.overdue(now).map(|id| &self.tasks[TaskId(id)])
+    }
+
     /// Returns how many open escalations count for the health: all but the alert about it.
     #[must_use]
     pub fn watched_escalations(&self) -> usize {
@@ -212,6 +236,7 @@ impl State {
         let differs = [
             ("queued tasks by due time", plain.waiting != self.watch.waiting),
             ("escalations by due time", plain.escalations != self.watch.escalations),
+            ("tasks by when they are late", plain.late != self.watch.late),
             ("critical tasks", plain.critical != self.watch.critical),
             ("demand by class", !plain.demand.starts_with(&self.watch.demand)),
             ("dead ends", plain.dead_ends != self.watch.dead_ends),

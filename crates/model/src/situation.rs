@@ -255,6 +255,8 @@ pub struct Situation {
     leaving: BTreeMap<AgentId, u32>,
     queues: Vec<Queue>,
     heads: BTreeSet<(QueueKey, ClassId)>,
+    /// The heads of the queues behind shut gates.
+    shut_heads: BTreeSet<(QueueKey, ClassId)>,
     vetoes: BTreeMap<TaskId, AgentId>,
     waiting: usize,
     freed: Vec<AgentId>,
@@ -287,6 +289,7 @@ impl Situation {
             leaving: BTreeMap::new(),
             queues: Vec::new(),
             heads: BTreeSet::new(),
+            shut_heads: BTreeSet::new(),
             vetoes: BTreeMap::new(),
             waiting: 0,
             freed: Vec::new(),
@@ -499,6 +502,17 @@ impl Situation {
         self.heads.len()
     }
 
+    /// Returns the first `most` waiting tasks of all classes, in order, whether they can be placed or not. It costs time in `most`.
+    #[must_use]
+    pub fn first_waiting(&self, most: usize) -> Vec<QueueKey> {
+        // Whatever comes first is in a class whose head is among the first heads.
+        let heads = self.heads.iter().take(most).chain(self.shut_heads.iter().take(most));
+        let mut first: Vec<QueueKey> = heads.flat_map(|&(_, class)| self.queue(class).take(most)).collect();
+        first.sort_unstable();
+        first.truncate(most);
+        first
+    }
+
     /// Returns how many tasks wait in all queues.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -578,6 +592,7 @@ impl Situation {
             leaving: BTreeMap::new(),
             queues: self.queues.iter().map(bare).collect(),
             heads: BTreeSet::new(),
+            shut_heads: BTreeSet::new(),
             vetoes: BTreeMap::new(),
             waiting: 0,
             freed: Vec::new(),
@@ -765,11 +780,12 @@ impl Situation {
             queue.arrived = true;
             self.arrived.push(id);
         }
-        if !shut && head.is_none_or(|head| key < head) {
+        if head.is_none_or(|head| key < head) {
+            let heads = if shut { &mut self.shut_heads } else { &mut self.heads };
             if let Some(head) = head {
-                self.heads.remove(&(head, id));
+                heads.remove(&(head, id));
             }
-            self.heads.insert((key, id));
+            heads.insert((key, id));
         }
         if let Some(agent) = veto {
             self.vetoes.insert(key.task, agent);
@@ -784,10 +800,12 @@ impl Situation {
             return;
         }
         self.waiting -= 1;
-        if was_head && queue.gate != Gate::Shut {
-            self.heads.remove(&(*key, id));
+        if was_head {
+            let shut = queue.gate == Gate::Shut;
+            let heads = if shut { &mut self.shut_heads } else { &mut self.heads };
+            heads.remove(&(*key, id));
             if let Some(&head) = queue.waiting.first() {
-                self.heads.insert((head, id));
+                heads.insert((head, id));
             }
         }
         if queue.waiting.is_empty() {
@@ -806,8 +824,10 @@ impl Situation {
         let Some(&head) = queue.waiting.first().filter(|_| before != gate) else { return before };
         if gate == Gate::Shut {
             self.heads.remove(&(head, id));
+            self.shut_heads.insert((head, id));
             return before;
         }
+        self.shut_heads.remove(&(head, id));
         self.heads.insert((head, id));
         let narrower = before == Gate::Open;
         if !narrower && !queue.arrived {

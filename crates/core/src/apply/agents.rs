@@ -101,9 +101,9 @@ impl State {
         let offer = self.offers.get_mut(id.0 as usize - 1).expect("an offer of this fleet");
         offer.state = state;
         offer.reason = reason.cloned();
-        self.open_offers -= 1;
         let task = offer.task;
-        self.tasks[task].changed = self.position;
+        self.open_offers.remove(&id);
+        self.touch(task);
     }
 
     pub(super) fn project_deadline(&self, project: Option<&Name>) -> Option<kapell_model::Moment> {

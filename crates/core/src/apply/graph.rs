@@ -47,10 +47,8 @@ impl State {
         let before = self.leave(id);
         self.tasks[id].edges.push(edge);
         self.gate(id, edge.on);
-        let (position, at) = (self.position, self.at);
-        let task = &mut self.tasks[id];
-        task.changed = position;
-        task.since(before, at);
+        self.touch(id);
+        self.tasks[id].since(before, self.at);
         self.enter(id);
         self.raise_blockers(id);
         self.watch_dead_end(edge.on);
@@ -202,14 +200,15 @@ impl State {
     }
 
     fn set_urgency(&mut self, id: TaskId, effective: Priority, latest_start: Moment) {
-        let position = self.position;
         let task = &mut self.tasks[id];
         let waiting = task.state() == TaskState::Ready;
-        let (class, old) = (task.class, task.queue_key());
+        let (class, old, late) = (task.class, task.queue_key(), task.late_after());
         task.effective = effective;
         task.latest_start = latest_start;
-        task.changed = position;
         let (new, veto) = (task.queue_key(), task.failed_by);
+        let late = (late, task.late_after());
+        self.touch(id);
+        self.watch_lateness(id, late);
         if waiting {
             self.situation.dequeue(class, &old);
             self.situation.enqueue(class, new, veto);

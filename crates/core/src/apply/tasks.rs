@@ -73,6 +73,7 @@ impl State {
             self.task_keys.insert(key.clone(), id);
         }
         self.tasks.push(task);
+        self.touch(id);
         self.link(id);
         self.enter(id);
         self.raise_blockers(id);
@@ -164,13 +165,13 @@ impl State {
 
     pub(super) fn task_progressed(&mut self, id: TaskId, percent: Option<u8>, note: Option<&Text>) {
         let task = &mut self.tasks[id];
-        task.changed = self.position;
         let owner = task.owner.as_mut().expect("only an owner reports progress");
         owner.percent = percent.unwrap_or(owner.percent);
         if let Some(note) = note {
             owner.note = Some(note.clone());
         }
         owner.reported_at = self.at;
+        self.touch(id);
         self.heard(id);
         self.note_progress(id);
     }

@@ -3,6 +3,7 @@
 use axum::Json;
 use kapell_api::{Board, Card, Problem};
 use kapell_core::{OfferState, State, Task};
+use kapell_model::{Position, TaskState};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -43,10 +44,16 @@ pub(super) async fn board(door: Door, Asked(query): Asked<BoardQuery>) -> Result
 
 fn whole(view: &View<'_>) -> Board {
     let tasks = view.state.tasks();
-    let open = tasks.iter().filter(|task| task.is_open()).count();
+    let counts = view.state.counts();
+    let ended: u32 =
+        [TaskState::Completed, TaskState::Failed, TaskState::Cancelled].map(|it| counts.of(it)).iter().sum();
+    let open = (counts.total() - ended) as usize;
     let (mut room_open, mut room_ended) = (CARDS_MAX.min(open), CARDS_MAX.saturating_sub(open));
     let mut shown: Vec<&Task> = Vec::with_capacity(tasks.len().min(CARDS_MAX));
     for task in tasks.iter().rev() {
+        if room_open + room_ended == 0 {
+            break;
+        }
         let room = if task.is_open() { &mut room_open } else { &mut room_ended };
         if *room > 0 {
             *room -= 1;
@@ -58,13 +65,10 @@ fn whole(view: &View<'_>) -> Board {
 }
 
 fn changed(view: &View<'_>, since: u64) -> Board {
-    let changed = view.state.tasks().iter().filter(|task| task.changed.0 > since);
-    let mut cards: Vec<Card> = changed.take(CHANGED_MAX + 1).map(|task| card(view.state, task)).collect();
-    let anew = cards.len() > CHANGED_MAX;
-    if anew {
-        cards.clear();
-    }
-    answered(view, cards, 0, anew)
+    let changed = view.state.changed_since(Position(since)).filter(|tasks| tasks.len() <= CHANGED_MAX);
+    let anew = changed.is_none();
+    let cards = changed.into_iter().flatten().map(|task| card(view.state, task));
+    answered(view, cards.collect(), 0, anew)
 }
 
 fn answered(view: &View<'_>, cards: Vec<Card>, left_out: u32, anew: bool) -> Board {

@@ -1,11 +1,9 @@
 //! The fleet at a glance, and whose token it is that looks.
 
-use std::collections::BinaryHeap;
-
 use axum::Json;
 use kapell_api::{AgentLoad, FlowHour, HealthNow, HealthShare, Late, Overview, Queued, Session, WorkItem};
-use kapell_core::{Agent, OfferState, State, Task};
-use kapell_model::{AgentState, Moment, Span, TaskState};
+use kapell_core::{Agent, State, Task};
+use kapell_model::{AgentState, Moment, Span};
 
 use super::door::Door;
 use super::problem::Refusals;
@@ -40,9 +38,9 @@ pub(super) async fn overview(door: Door) -> Result<Json<Overview>, Refusal> {
 
 fn glance(view: &View<'_>) -> Overview {
     let (state, status) = (view.state, fleet::in_numbers(view));
-    let (queue, late, late_total) = waiting_and_late(view);
-    let open = state.escalations().iter().filter(|escalation| escalation.settled.is_none());
-    let offers = state.offers().iter().filter(|offer| offer.state == OfferState::Open);
+    let queue = state.situation().first_waiting(LINES_MAX).into_iter();
+    let escalations = state.escalations_to_settle().into_iter().take(LINES_MAX);
+    let offers = state.offers_to_settle().take(LINES_MAX);
     Overview {
         at: status.at,
         position: status.position,
@@ -50,13 +48,13 @@ fn glance(view: &View<'_>) -> Overview {
         tasks: status.tasks,
         agents: status.agents,
         loads: loads(state),
-        queue,
-        late,
-        late_total,
+        queue: queue.map(|key| queued(view, state.task(key.task))).collect(),
+        late: late(view),
+        late_total: u32::try_from(state.late_total(view.now)).unwrap_or(u32::MAX),
         flow: flow(view),
-        escalations: open.take(LINES_MAX).map(|open| convert::escalation(view, open)).collect(),
+        escalations: escalations.map(|open| convert::escalation(view, open)).collect(),
         escalations_open: status.escalations_open,
-        offers: offers.take(LINES_MAX).map(|offer| convert::offer(state, offer)).collect(),
+        offers: offers.map(|offer| convert::offer(state, offer)).collect(),
         offers_open: status.offers_open,
     }
 }
@@ -113,50 +111,20 @@ fn load(state: &State, agent: &Agent) -> AgentLoad {
     }
 }
 
-/// Goes once over the tasks for the head of the queue and for what is late.
-fn waiting_and_late(view: &View<'_>) -> (Vec<Queued>, Vec<Late>, u32) {
-    let (mut queue, mut late, mut late_total) = (BinaryHeap::new(), BinaryHeap::new(), 0);
-    for task in view.state.tasks().iter().filter(|task| task.is_open()) {
-        if task.state() == TaskState::Ready {
-            first(&mut queue, task.queue_key());
-        }
-        if let Some((_, due)) = lateness(task, view.now) {
-            late_total += 1;
-            first(&mut late, (due, task.id));
-        }
-    }
-    let queue = queue.into_sorted_vec().into_iter().map(|key| queued(view, view.state.task(key.task)));
-    let late = late.into_sorted_vec().into_iter().map(|(_, id)| {
-        let task = view.state.task(id);
-        let (word, _) = lateness(task, view.now).unwrap_or_default();
-        Late {
-            task: task.id.to_string(),
-            title: task.spec.title.to_string(),
-            state: task.state().to_string(),
-            deadline: task.spec.deadline.map(convert::time),
-            latest_start: task.must_start_by().map(convert::time),
-            lateness: word.to_owned(),
-        }
-    });
-    (queue.collect(), late.collect(), late_total)
-}
-
-/// Keeps the [`LINES_MAX`] smallest.
-fn first<T: Ord>(heap: &mut BinaryHeap<T>, item: T) {
-    heap.push(item);
-    if heap.len() > LINES_MAX {
-        heap.pop();
-    }
-}
-
-/// Returns how an open task is late and against what, where it is.
-fn lateness(task: &Task, now: Moment) -> Option<(&'static str, Moment)> {
-    if let Some(deadline) = task.spec.deadline.filter(|&deadline| deadline < now) {
-        return Some(("overdue", deadline));
-    }
-    let begun = task.state() == TaskState::InProgress;
-    let start = task.must_start_by().filter(|&start| !begun && start < now)?;
-    Some(("at_risk", start))
+fn late(view: &View<'_>) -> Vec<Late> {
+    let late = view.state.late(view.now).take(LINES_MAX);
+    let line = |task: &Task| Late {
+        task: task.id.to_string(),
+        title: task.spec.title.to_string(),
+        state: task.state().to_string(),
+        deadline: task.spec.deadline.map(convert::time),
+        latest_start: task.must_start_by().map(convert::time),
+        lateness: match task.spec.deadline.filter(|&deadline| deadline < view.now) {
+            Some(_) => "overdue".to_owned(),
+            None => "at_risk".to_owned(),
+        },
+    };
+    late.map(line).collect()
 }
 
 fn queued(view: &View<'_>, task: &Task) -> Queued {
