@@ -23,6 +23,11 @@ export async function fill(server) {
   await server.submit("Draw the sky", { key: "sky", priority: "critical", requires: [{ capability: "paint", minimum: 0.5 }], labels: ["art"] });
   await server.submit(HOSTILE, { key: "hostile", description: HOSTILE, labels: [HOSTILE.slice(0, 90)], requires: [{ capability: "paint", minimum: 0.5 }] });
   await server.submit("Paint the door", { key: "door", requires: [{ capability: "docs" }, { capability: "paint" }] });
+  const egg = [{ capability: "paint", minimum: 0.5 }];
+  await server.submit("Lay the egg", { key: "egg", requires: egg, priority: "low" });
+  await server.submit("Hatch the hen", { key: "hen", requires: egg, depends_on: ["egg"] });
+  // Each waits for the other now, so one of the waits is taken out.
+  await server.post("/v1/tasks/egg/dependencies", { on: "hen", source: "imported" });
   await server.post("/v1/agents/kim/heartbeat");
   const [first] = await server.next("ada");
   await server.report("start", first, "ada");

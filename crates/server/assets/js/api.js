@@ -20,8 +20,9 @@ export class Refused extends Error {
   }
 }
 
-export async function request(method, path, body) {
+export async function request(method, path, body, accept) {
   const headers = { authorization: `Bearer ${token()}` };
+  if (accept) headers.accept = accept;
   if (method !== "GET") headers["idempotency-key"] = crypto.randomUUID();
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;
@@ -30,13 +31,15 @@ export async function request(method, path, body) {
   } catch {
     throw new Refused(0, { code: "unreachable", detail: "The server cannot be reached." });
   }
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  if (answer.ok) return answer.status === 204 ? null : accept ? answer.text() : answer.json();
   const problem = await answer.json().catch(() => ({ detail: `The server answered ${answer.status}.` }));
   if (answer.status === 401) leave("The token is not valid, or it was taken back.");
   throw new Refused(answer.status, problem);
 }
 
 export const get = (path) => request("GET", path);
+/// Asks for a text instead of JSON.
+export const text = (path, accept) => request("GET", path, undefined, accept);
 export const post = (path, body = {}) => request("POST", path, body);
 
 /// Reads every page of a list, at most `most` items.

@@ -3,6 +3,7 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { enter, get, leave, session } from "./api.js";
+import { forget } from "./cards.js";
 import { connection, follow, position, stop } from "./live.js";
 import { href, route } from "./route.js";
 import { Empty, html, said } from "./ui.js";
@@ -14,6 +15,7 @@ import { Inbox } from "./views/inbox.js";
 import { Now } from "./views/now.js";
 import { Policy } from "./views/policy.js";
 import { Projects } from "./views/projects.js";
+import { Reports } from "./views/reports.js";
 import { Resources } from "./views/resources.js";
 import { SignIn } from "./views/signin.js";
 import { Task } from "./views/task.js";
@@ -28,6 +30,7 @@ const VIEWS = {
   timeline: ["Timeline", Timeline],
   projects: ["Projects", Projects],
   resources: ["Resources", Resources],
+  reports: ["Reports", Reports],
   policy: ["Policy", Policy],
   task: ["Task", Task, "board"],
 };
@@ -82,6 +85,7 @@ function App() {
   useEffect(() => {
     if (!who) {
       stop();
+      forget();
       setReady(false);
       return;
     }

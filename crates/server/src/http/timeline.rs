@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 
 use super::door::{Asked, Door};
 use super::problem::Refusals;
-use super::{Log, Refusal, convert};
+use super::{Log, Refusal, convert, parse};
 
 /// Events that one timeline is made from: the last ones.
 const EVENTS_MAX: u64 = 200_000;
@@ -29,6 +29,8 @@ const HOURS_MAX: u32 = 24 * 366;
 pub(super) struct TimelineQuery {
     /// How many hours back it goes, 1 to 8784; 24 where absent.
     hours: Option<u32>,
+    /// Only assignments of this project's tasks, and what became of them; the positions of the steps stay those of the whole log.
+    project: Option<String>,
 }
 
 struct Open {
@@ -55,10 +57,19 @@ struct Reading {
 
 #[derive(Clone, Copy)]
 enum Mark {
-    Submitted,
-    Completed,
-    Failed,
+    Submitted(TaskId),
+    Completed(TaskId),
+    Failed(TaskId),
     Other,
+}
+
+impl Mark {
+    fn task(self) -> Option<TaskId> {
+        match self {
+            Self::Submitted(task) | Self::Completed(task) | Self::Failed(task) => Some(task),
+            Self::Other => None,
+        }
+    }
 }
 
 /// Returns who did what in the last hours, from the last 200,000 events at most.
@@ -72,6 +83,7 @@ pub(super) async fn timeline(
     if !(1..=HOURS_MAX).contains(&hours) {
         return Err(Problem::field("hours", hours.to_string(), "1 to 8784").into());
     }
+    let project = query.project.as_deref().map(|project| parse::name("project", project)).transpose()?;
     let log = &door.app.log;
     let (now, last) = door.app.fleet.query(|view| (view.now, view.state.position().0)).await?;
     let asked = now.before(Span::hours(i64::from(hours)));
@@ -100,6 +112,9 @@ pub(super) async fn timeline(
                 let open = Open { agent, task, from: owner.since, started: owner.started_at };
                 reading.open.entry(assignment).or_insert(open);
             }
+        }
+        if project.is_some() {
+            reading.keep(|task| state.task(task).spec.project == project);
         }
         let agents: BTreeSet<AgentId> = reading.agents();
         let name = |agent: AgentId| state.agent(agent).spec.name.to_string();
@@ -136,9 +151,9 @@ impl Reading {
     fn take(&mut self, record: &Record) {
         let at = record.at;
         let mark = match record.event {
-            Event::TaskSubmitted { .. } => Mark::Submitted,
-            Event::TaskCompleted { .. } => Mark::Completed,
-            Event::AttemptFailed { .. } => Mark::Failed,
+            Event::TaskSubmitted { task, .. } => Mark::Submitted(task),
+            Event::TaskCompleted { task, .. } | Event::OfferAccepted { task, .. } => Mark::Completed(task),
+            Event::AttemptFailed { task, .. } => Mark::Failed(task),
             _ => Mark::Other,
         };
         self.marks.push((at, record.position, mark));
@@ -171,6 +186,17 @@ impl Reading {
     fn close(&mut self, assignment: AssignmentId, at: Moment, end: &'static str) {
         if let Some(open) = self.open.remove(&assignment) {
             self.drawn.push(Drawn { assignment, open, to: Some(at), end });
+        }
+    }
+
+    /// Forgets what is about other tasks.
+    fn keep(&mut self, wanted: impl Fn(TaskId) -> bool) {
+        self.open.retain(|_, open| wanted(open.task));
+        self.drawn.retain(|drawn| wanted(drawn.open.task));
+        for (.., mark) in &mut self.marks {
+            if mark.task().is_some_and(|task| !wanted(task)) {
+                *mark = Mark::Other;
+            }
         }
     }
 
@@ -222,9 +248,9 @@ impl Steps {
             while let Some((_, at, mark)) = marks.next_if(|(at, ..)| *at <= end || end == self.to) {
                 step.position = at.0;
                 match mark {
-                    Mark::Submitted => step.submitted += 1,
-                    Mark::Completed => step.completed += 1,
-                    Mark::Failed => step.failed += 1,
+                    Mark::Submitted(_) => step.submitted += 1,
+                    Mark::Completed(_) => step.completed += 1,
+                    Mark::Failed(_) => step.failed += 1,
                     Mark::Other => {}
                 }
             }

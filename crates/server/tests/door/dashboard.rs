@@ -96,5 +96,14 @@ fn the_graph_is_laid_out_with_its_longest_path_and_the_timeline_shows_who_had_wh
     let steps = lines["steps"].as_array().expect("steps");
     assert_eq!(steps.iter().filter_map(|step| step["completed"].as_u64()).sum::<u64>(), 1);
     assert_eq!(steps.last().expect("a step")["position"], lines["position"]);
+    // Of a project only its own, at the same positions of the log.
+    served.post("/v1/projects", &json!({"name": "other"}));
+    served.post("/v1/tasks", &json!({"title": "elsewhere", "project": "other"}));
+    let other = served.get("/v1/timeline?hours=1&project=other");
+    assert_eq!((&other["bars"], &other["agents"]), (&json!([]), &json!([])), "{other}");
+    let steps = other["steps"].as_array().expect("steps");
+    let sum = |of: &str| steps.iter().filter_map(|step| step[of].as_u64()).sum::<u64>();
+    assert_eq!((sum("submitted"), sum("completed")), (1, 0));
+    assert_eq!(steps.last().expect("a step")["position"], other["position"]);
     assert_eq!(served.ask("GET", "/v1/timeline?hours=0", &Value::Null).0, 400);
 }

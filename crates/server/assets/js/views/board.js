@@ -1,57 +1,23 @@
-// The board: columns by derived state. All cards are in memory, what is in view stands in the page, and after the first
-// answer only what has changed is asked for.
+// The board: columns by derived state, of which only what is in view stands in the page.
 
-import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, maySteer } from "../api.js";
+import { board, cards, isOpen, pause, update } from "../cards.js";
 import { paced } from "../live.js";
 import { go, href, route, setQuery } from "../route.js";
 import { html, Priority, Trouble } from "../ui.js";
 import { Windowed } from "../window.js";
 import * as words from "../words.js";
 import { Place } from "./place.js";
+import { Prioritise } from "./prioritise.js";
 
 const COLUMNS = ["blocked", "deferred", "ready", "assigned", "in_progress", "completed", "failed", "cancelled"];
 /// Columns that are shown empty too; the others only where something is in them.
 const ALWAYS = ["blocked", "ready", "assigned", "in_progress", "completed"];
 const CARD_HEIGHT = 86;
 
-const cards = new Map();
-const board = signal({ version: 0, left_out: 0, loaded: false, error: null });
-let known = null;
-let refresh = 200;
-
-/// Asks for what has changed, or for everything where nothing is known or too much has changed.
-async function update() {
-  try {
-    let answer = await get(known === null ? "/v1/board" : `/v1/board?since=${known}`);
-    if (answer.anew) answer = await get("/v1/board");
-    const whole = known === null || answer.cards.length > 5000;
-    if (whole) cards.clear();
-    for (const card of answer.cards) cards.set(card.id, searchable(card));
-    known = answer.position;
-    refresh = answer.refresh_ms;
-    const { version, left_out } = board.value;
-    if (whole || answer.cards.length || board.value.error) {
-      board.value = { version: version + 1, left_out: whole ? answer.left_out : left_out, loaded: true, error: null };
-    }
-  } catch (error) {
-    // A log that is shorter than what was seen is another one.
-    if (error.problem?.field === "since") known = null;
-    board.value = { ...board.value, error };
-  }
-}
-
-function searchable(card) {
-  const parts = [card.id, card.title, card.key, card.agent, card.project, card.type, ...(card.labels || [])];
-  card.text = parts.filter(Boolean).join(" ").toLowerCase();
-  return card;
-}
-
-const RANK = Object.fromEntries(words.PRIORITIES.map((word, rank) => [word, rank]));
-const byUrgency = (a, b) => RANK[a.priority] - RANK[b.priority] || number(a) - number(b);
-const byEnd = (a, b) => (a.since < b.since ? 1 : a.since > b.since ? -1 : number(b) - number(a));
-const number = (card) => Number(card.id.slice(2));
+const byUrgency = (a, b) => a.rank - b.rank || a.number - b.number;
+const byEnd = (a, b) => (a.since < b.since ? 1 : a.since > b.since ? -1 : b.number - a.number);
 
 function arranged(query) {
   const asked = (query.get("q") || "").toLowerCase().split(/\s+/).filter(Boolean);
@@ -77,16 +43,18 @@ export function Board() {
   const query = route.value.query;
   const { version, left_out: leftOut, loaded, error } = board.value;
   const [placing, setPlacing] = useState(null);
+  const [prioritising, setPrioritising] = useState(null);
   const [dragged, setDragged] = useState(null);
   const [focus, setFocus] = useState({ column: 0, index: 0, asked: false });
   const search = useRef(null);
   const frame = useRef(null);
-  useEffect(() => paced(update, () => refresh).end, []);
+  useEffect(() => paced(update, pause).end, []);
   const columns = useMemo(() => arranged(query), [version, query]);
   const shown = columns.reduce((sum, column) => sum + column.cards.length, 0);
 
   const steer = maySteer();
   const place = (card, agent) => steer && setPlacing({ task: card.id, agent });
+  const prioritise = (card, priority) => steer && isOpen(card) && setPrioritising({ task: card.id, priority });
   const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
     if (event.key === "/") {
@@ -111,6 +79,9 @@ export function Board() {
     } else if (event.key === "a" && card) {
       event.preventDefault();
       place(card);
+    } else if (event.key === "p" && card) {
+      event.preventDefault();
+      prioritise(card);
     }
   };
   useEffect(() => {
@@ -125,7 +96,7 @@ export function Board() {
       <h1>Board</h1>
       <${Filters} query=${query} search=${search} columns=${columns} />
       <p class="note" role="status">${loaded ? `${words.plural(shown, "task")}${leftOut ? `, ${words.number(leftOut)} older ones left out` : ""}` : "Loading …"}</p>
-      <p class="note keys"><kbd>/</kbd> search <kbd>←↑↓→</kbd> go <kbd>Enter</kbd> open${steer && html` <kbd>a</kbd> assign`}</p>
+      <p class="note keys"><kbd>/</kbd> search <kbd>←↑↓→</kbd> go <kbd>Enter</kbd> open${steer && html` <kbd>a</kbd> assign <kbd>p</kbd> priority`}</p>
     </div>
     ${error && html`<${Trouble} error=${error} />`}
     <div class=${dragged ? "columns dragging" : "columns"}>
@@ -137,9 +108,10 @@ export function Board() {
             tab=${focus.column === at ? Math.min(focus.index, column.cards.length - 1) === index : index === 0}
             drag=${steer ? setDragged : null} onFocus=${() => setFocus({ column: at, index, asked: false })} />`} />
       </section>`)}
-      ${dragged && html`<${Targets} card=${dragged} onDrop=${(agent) => place(dragged, agent)} />`}
+      ${dragged && html`<${Targets} card=${dragged} toAgent=${(agent) => place(dragged, agent)} toPriority=${(priority) => prioritise(dragged, priority)} />`}
     </div>
     ${placing && html`<${Place} task=${placing.task} agent=${placing.agent} onClose=${() => setPlacing(null)} />`}
+    ${prioritising && html`<${Prioritise} task=${prioritising.task} priority=${prioritising.priority} onClose=${() => setPrioritising(null)} />`}
   </div>`;
 }
 
@@ -172,7 +144,7 @@ function Filters({ query, search }) {
 }
 
 function OneCard({ card, column, index, tab, drag, onFocus }) {
-  const late = card.deadline && Date.parse(card.deadline) < Date.now() && !["completed", "failed", "cancelled"].includes(card.state);
+  const late = card.deadline && Date.parse(card.deadline) < Date.now() && isOpen(card);
   return html`<a class="task p-${card.priority}" href=${href("task", card.id)} data-card data-column=${column} data-index=${index}
     tabindex=${tab ? 0 : -1} draggable=${Boolean(drag)} onFocus=${onFocus}
     onDragStart=${(event) => {
@@ -195,27 +167,32 @@ function OneCard({ card, column, index, tab, drag, onFocus }) {
   </a>`;
 }
 
-/// The agents, to drop a card on.
-function Targets({ card, onDrop }) {
+/// The agents and priorities, to drop a card on.
+function Targets({ card, toAgent, toPriority }) {
   const [agents, setAgents] = useState([]);
   const [over, setOver] = useState(null);
   useEffect(() => {
     get("/v1/agents?limit=1000").then((page) => setAgents(page.items), () => {});
   }, []);
-  if (!["ready", "assigned", "in_progress"].includes(card.state)) {
-    return html`<aside class="targets"><h2>${card.id} is ${words.state(card.state).toLowerCase()}</h2>
-      <p class="note">Only what is ready or owned can be given to an agent.</p></aside>`;
-  }
-  return html`<aside class="targets" aria-label="Agents to drop the task on"><h2>Give ${card.id} to</h2><ul>
-    ${agents.map((agent) => html`<li key=${agent.name} class=${over === agent.name ? "over" : ""} data-agent=${agent.name}
-      onDragOver=${(event) => {
-        event.preventDefault();
-        setOver(agent.name);
-      }}
-      onDragLeave=${() => setOver(null)}
-      onDrop=${(event) => {
-        event.preventDefault();
-        onDrop(agent.name);
-      }}><span>${agent.name}</span><span class="note">${agent.state === "online" ? `${agent.tasks.length}/${agent.max_concurrent_tasks}` : agent.state}</span></li>`)}
-  </ul></aside>`;
+  const takes = (key, drop) => ({
+    class: over === key ? "over" : "",
+    onDragOver: (event) => {
+      event.preventDefault();
+      setOver(key);
+    },
+    onDragLeave: () => setOver(null),
+    onDrop: (event) => {
+      event.preventDefault();
+      drop();
+    },
+  });
+  const given = ["ready", "assigned", "in_progress"].includes(card.state);
+  return html`<aside class="targets" aria-label="Where to drop the task">
+    ${isOpen(card) && html`<h2>Priority of ${card.id}</h2><ul class="priorities">
+      ${words.PRIORITIES.map((each) => html`<li key=${each} data-priority=${each} ...${takes(`priority ${each}`, () => toPriority(each))}><${Priority} of=${each} /></li>`)}</ul>`}
+    <h2>${given ? `Give ${card.id} to` : `${card.id} is ${words.state(card.state).toLowerCase()}`}</h2>
+    ${!given && html`<p class="note">Only what is ready or owned can be given to an agent.</p>`}
+    ${given && html`<ul>${agents.map((agent) => html`<li key=${agent.name} data-agent=${agent.name} ...${takes(agent.name, () => toAgent(agent.name))}>
+      <span>${agent.name}</span><span class="note">${agent.state === "online" ? `${agent.tasks.length}/${agent.max_concurrent_tasks}` : agent.state}</span></li>`)}</ul>`}
+  </aside>`;
 }

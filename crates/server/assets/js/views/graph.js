@@ -1,10 +1,10 @@
 // What waits for what: the server lays it out, this draws it, lets it be moved and tells what is pointed at.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { get } from "../api.js";
+import { get, maySteer, pages, post } from "../api.js";
 import { useLive } from "../live.js";
 import { go, route, setQuery } from "../route.js";
-import { Empty, html, Loading, Pill, Table, TaskLink, Twin } from "../ui.js";
+import { At, Card, Empty, html, Loading, Pill, say, Table, TaskLink, Trouble, Twin, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 const [WIDE, TALL, NODE_WIDE, NODE_TALL] = [190, 40, 150, 28];
@@ -15,6 +15,7 @@ export function Graph() {
   const ended = query.get("ended") === "true";
   const asked = new URLSearchParams({ ...(project && { project }), ...(ended && { ended }) });
   const live = useLive(() => get(`/v1/graph?${asked}`), [project, ended], { pause: 3000, concerns: (event) => /^(task|dependency)/.test(event.kind) });
+  const cycles = useLive(() => pages("/v1/cycles"), [], { pause: 3000, concerns: (event) => /^(cycle|dependency)/.test(event.kind) });
   const projects = useLive(() => get("/v1/projects?limit=1000"), [], { pause: 60_000 });
   const graph = live.data;
   return html`<div class="tools"><h1>Graph</h1>
@@ -22,7 +23,33 @@ export function Graph() {
         <option value="">Every project</option>${(projects.data?.items || []).map((each) => html`<option>${each.name}</option>`)}</select></label>
       <label class="inline"><input type="checkbox" checked=${ended} onChange=${(event) => setQuery({ ended: event.target.checked ? "true" : "" })} /> ended tasks too</label>
       ${graph && html`<p class="note" role="status">${words.plural(graph.nodes.length, "task")}, ${words.plural(graph.edges.length, "wait")}; ${graph.critical.length ? `longest remaining path ${words.hours(graph.critical_hours)}` : "nothing remains"}${graph.alone ? `; ${words.number(graph.alone)} stand alone` : ""}${graph.left_out ? `; ${words.number(graph.left_out)} left out` : ""}</p>`}</div>
-    ${!graph ? html`<${Loading} of=${live} />` : graph.nodes.length === 0 ? html`<${Empty}>No task waits for another.</${Empty}>` : html`<${Picture} graph=${graph} />`}`;
+    ${!graph ? html`<${Loading} of=${live} />` : graph.nodes.length === 0 ? html`<${Empty}>No task waits for another.</${Empty}>` : html`<${Picture} graph=${graph} broken=${cycles.data || []} />`}
+    ${cycles.data?.length > 0 && html`<${Cycles} all=${cycles.data} reload=${cycles.reload} />`}`;
+}
+
+/// What was taken out of a cycle or kept out of the graph, the last first, and put back where somebody knows better.
+function Cycles({ all, reload }) {
+  const restore = useAction(async (edge) => {
+    await post(`/v1/tasks/${edge.task}/dependencies/${edge.on}/restore`, {});
+    say(`${edge.task} waits for ${edge.on} again.`);
+    reload();
+  });
+  const open = all.filter((edge) => edge.state !== "restored");
+  const row = (edge) => ({
+    key: edge.position,
+    cells: [
+      edge.cycle.map((task, at) => html`${at > 0 && " waits for "}<${TaskLink} id=${task} />`),
+      html`<${TaskLink} id=${edge.task} /> waits for <${TaskLink} id=${edge.on} />`,
+      html`<span class="pill ${edge.state === "kept_out" ? "at_risk" : ""}">${words.sentence(edge.state)}</span>`,
+      edge.reason,
+      html`<${At} at=${edge.at} />`,
+      maySteer() && edge.state !== "restored" && html`<button type="button" class="small" disabled=${restore.busy} onClick=${() => restore.run(edge)} aria-label=${`Put it back: ${edge.task} waits for ${edge.on}`}>Put it back</button>`,
+    ],
+  });
+  return html`<${Card} id="cycles" title="Cycles" note=${`${words.number(open.length)} broken, dashed in the picture`}>
+    <${Trouble} error=${restore.error} />
+    <${Table} caption="Cycles, the last first" columns=${["Cycle", "The wait that went", "State", "Why this one", "When", ""]} rows=${[...all].reverse().slice(0, 200).map(row)} />
+  </${Card}>`;
 }
 
 function colours() {
@@ -32,7 +59,12 @@ function colours() {
 
 const TONE = { completed: "good", in_progress: "accent", assigned: "accent", blocked: "warn", failed: "bad", cancelled: "strong" };
 
-function Picture({ graph }) {
+function Picture({ graph, broken }) {
+  // Waits that were taken out, between tasks that are shown, by their places.
+  const gone = useMemo(() => {
+    const place = new Map(graph.nodes.map((node, at) => [node.id, at]));
+    return broken.filter((edge) => edge.state !== "restored").map((edge) => [place.get(edge.on), place.get(edge.task)]).filter(([from, to]) => from !== undefined && to !== undefined);
+  }, [graph, broken]);
   const canvas = useRef(null);
   const [view, setView] = useState(null);
   const [pointed, setPointed] = useState(null);
@@ -46,11 +78,11 @@ function Picture({ graph }) {
   useEffect(() => setView((before) => before || whole()), [graph]);
   useEffect(() => {
     if (!view) return;
-    draw(canvas.current, graph, view, at, pointed);
-    const again = () => draw(canvas.current, graph, view, at, pointed);
+    draw(canvas.current, graph, view, at, pointed, gone);
+    const again = () => draw(canvas.current, graph, view, at, pointed, gone);
     addEventListener("resize", again);
     return () => removeEventListener("resize", again);
-  }, [graph, view, pointed]);
+  }, [graph, view, pointed, gone]);
   const zoom = (factor, x = canvas.current.clientWidth / 2, y = canvas.current.clientHeight / 2) =>
     setView(({ scale, x: left, y: top }) => {
       const next = Math.max(0.02, Math.min(3, scale * factor));
@@ -106,7 +138,7 @@ function Picture({ graph }) {
       ${graph.nodes.length > rows.length && html`<p class="note">The ${words.number(rows.length)} with the least slack.</p>`}</${Twin}>`;
 }
 
-function draw(canvas, graph, view, at, pointed) {
+function draw(canvas, graph, view, at, pointed, gone) {
   const ratio = devicePixelRatio || 1;
   const { clientWidth, clientHeight } = canvas;
   canvas.width = clientWidth * ratio;
@@ -118,7 +150,7 @@ function draw(canvas, graph, view, at, pointed) {
   pen.scale(view.scale, view.scale);
   const [left, top] = [-view.x / view.scale, -view.y / view.scale];
   const [right, bottom] = [left + clientWidth / view.scale, top + clientHeight / view.scale];
-  const near = pointed && graph.nodes.indexOf(pointed);
+  const near = pointed ? graph.nodes.indexOf(pointed) : null;
   const critical = new Set(graph.critical.slice(1).map((to, index) => `${graph.critical[index]},${to}`));
   for (const edge of graph.edges) {
     const [[x1, y1], [x2, y2]] = [at(graph.nodes[edge[0]]), at(graph.nodes[edge[1]])];
@@ -134,6 +166,17 @@ function draw(canvas, graph, view, at, pointed) {
     pen.stroke();
   }
   pen.globalAlpha = 1;
+  pen.setLineDash([6, 5]);
+  pen.strokeStyle = tone.bad;
+  pen.lineWidth = 1.6 / Math.max(view.scale, 0.4);
+  for (const [from, to] of gone) {
+    const [[x1, y1], [x2, y2]] = [at(graph.nodes[from]), at(graph.nodes[to])];
+    pen.beginPath();
+    pen.moveTo(x1 + NODE_WIDE / 2, y1 + NODE_TALL / 2);
+    pen.lineTo(x2 + NODE_WIDE / 2, y2 + NODE_TALL / 2);
+    pen.stroke();
+  }
+  pen.setLineDash([]);
   pen.font = "12px system-ui, sans-serif";
   pen.textBaseline = "middle";
   for (const node of graph.nodes) {

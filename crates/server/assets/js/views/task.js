@@ -8,6 +8,7 @@ import { Ago, At, Card, Dialog, Empty, html, Loading, Pill, Priority, say, Table
 import { Offer, Scores } from "../settle.js";
 import * as words from "../words.js";
 import { Place } from "./place.js";
+import { Prioritise } from "./prioritise.js";
 
 async function load(id) {
   const path = `/v1/tasks/${encodeURIComponent(id)}`;
@@ -17,23 +18,27 @@ async function load(id) {
   return { task, why, offers: offers.items, history };
 }
 
-/// Reads the events of a task; the log is looked through in stretches, and most hold none.
+/// What has been read of the log about the task that was looked at last, and how far.
+const read = { id: null, after: 0, events: [] };
+
+/// Reads the events of a task; the log is looked through in stretches, and most hold none. Only what is new is read again.
 async function happened(id) {
-  const found = [];
-  let after = 0;
+  if (read.id !== id) Object.assign(read, { id, after: 0, events: [] });
   for (let turn = 0; turn < 50; turn += 1) {
-    const page = await get(`/v1/events?task=${encodeURIComponent(id)}&limit=1000&after=${after}`);
-    found.push(...page.events);
-    if (page.at_end || found.length > 2000) break;
-    after = page.next_after;
+    const page = await get(`/v1/events?task=${encodeURIComponent(id)}&limit=1000&after=${read.after}`);
+    if (read.id !== id) return [];
+    read.events.push(...page.events.filter((event) => event.position > read.after));
+    read.after = Math.max(read.after, page.next_after);
+    if (page.at_end || read.events.length > 2000) break;
   }
-  return found.reverse();
+  return [...read.events].reverse();
 }
 
 export function Task() {
   const id = route.value.arg;
   const live = useLive(() => load(id), [id], { pause: 500 });
   const [placing, setPlacing] = useState(false);
+  const [prioritising, setPrioritising] = useState(false);
   const [ending, setEnding] = useState(null);
   if (!live.data) return html`<h1>${id}</h1><${Loading} of=${live} />`;
   const { task, why, offers, history } = live.data;
@@ -47,6 +52,7 @@ export function Task() {
         <span class="note">for <${Ago} at=${task.state_since} /></span></p>
       ${maySteer() && html`<div class="buttons">
         ${["ready", "assigned", "in_progress"].includes(task.state) && html`<button type="button" class="primary" onClick=${() => setPlacing(true)}>${task.owner ? "Move" : "Assign"}</button>`}
+        ${open && html`<button type="button" onClick=${() => setPrioritising(true)}>Priority</button>`}
         ${open && html`<button type="button" onClick=${() => setEnding("cancel")}>Cancel it</button>`}
         ${["failed", "cancelled"].includes(task.state) && html`<button type="button" onClick=${() => setEnding("reopen")}>Reopen</button>`}
       </div>`}
@@ -66,6 +72,7 @@ export function Task() {
       <${History} history=${history} />
     </div>
     ${placing && html`<${Place} task=${task.id} onClose=${() => setPlacing(false)} />`}
+    ${prioritising && html`<${Prioritise} task=${task.id} onClose=${() => setPrioritising(false)} />`}
     ${ending && html`<${Ending} task=${task} verb=${ending} onClose=${() => setEnding(null)} />`}
   </article>`;
 }
