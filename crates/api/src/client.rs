@@ -75,14 +75,7 @@ impl Client {
     /// Returns a client of the server at `base`, such as `http://127.0.0.1:7117`.
     #[must_use]
     pub fn new(base: &str, token: &str) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .timeout_connect(Some(Duration::from_secs(5)))
-            .max_idle_connections_per_host(4)
-            .user_agent(concat!("kapell/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
+        let agent = connections(None);
         Self {
             base: base.trim_end_matches('/').to_owned(),
             authorization: format!("Bearer {token}"),
@@ -95,6 +88,12 @@ impl Client {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Sets how long an answer may be awaited; without it for ever. It must be longer than any `next` waits.
+    #[must_use]
+    pub fn with_answer_within(self, time: Duration) -> Self {
+        Self { agent: connections(Some(time)), ..self }
     }
 
     /// Asks whether the server serves.
@@ -595,6 +594,19 @@ impl Client {
     ) -> ClientError {
         ClientError::Malformed { url: format!("{}{path}", self.base), source: source.into() }
     }
+}
+
+/// Returns a pool of connections whose answers begin within a time, if one is named.
+fn connections(answer: Option<Duration>) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .timeout_connect(Some(Duration::from_secs(5)))
+        .timeout_recv_response(answer)
+        .max_idle_connections_per_host(4)
+        .user_agent(concat!("kapell/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent()
 }
 
 /// The largest answer that is read: a bulk of a hundred thousand lines fits well.
