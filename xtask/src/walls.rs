@@ -20,7 +20,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["kapell-model", "kapell-core", "kapell-plan", "kapell-store", "kapell-api", "kapell-mcp"],
     ),
     ("crates/mcp", &["kapell-api"]),
-    ("crates/cli", &["kapell-model", "kapell-api", "kapell-mcp", "kapell-server"]),
+    ("crates/runner", &["kapell-api"]),
+    ("crates/cli", &["kapell-model", "kapell-api", "kapell-mcp", "kapell-runner", "kapell-server"]),
     ("sim", &["kapell-model", "kapell-core", "kapell-plan", "kapell-store"]),
     ("xtask", &[]),
 ];

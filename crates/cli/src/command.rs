@@ -10,6 +10,8 @@ mod mcp;
 mod policy;
 mod report;
 mod reserve;
+#[cfg(target_os = "linux")]
+mod run;
 mod settle;
 mod shell;
 mod status;
@@ -105,6 +107,9 @@ enum Verb {
     Policy(policy::PolicyVerb),
     /// Serve the Model Context Protocol on standard input and output, for an agent that starts it
     Mcp(mcp::Mcp),
+    /// Start agents on this machine for the assignments that they get
+    #[cfg(target_os = "linux")]
+    Run(run::Run),
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(token::TokenVerb),
@@ -120,6 +125,10 @@ enum Verb {
     /// One scripted agent of the demo
     #[command(hide = true)]
     ScriptedAgent(scripted::Scripted),
+    /// A part of a run
+    #[cfg(target_os = "linux")]
+    #[command(hide = true, subcommand)]
+    RunnerChild(run::RunnerChild),
 }
 
 impl Cli {
@@ -163,12 +172,16 @@ impl Cli {
             Verb::Export(it) => it.run(context),
             Verb::Policy(it) => it.run(context),
             Verb::Mcp(it) => it.run(context),
+            #[cfg(target_os = "linux")]
+            Verb::Run(it) => it.run(context),
             Verb::Token(it) => it.run(context),
             Verb::Log(it) => it.run(context),
             Verb::Doctor => doctor::run(context),
             Verb::Completions(it) => it.run(),
             Verb::Man(it) => it.run(),
             Verb::ScriptedAgent(it) => it.run(),
+            #[cfg(target_os = "linux")]
+            Verb::RunnerChild(it) => it.run(),
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The real server, ended under load again and again, by SIGKILL and by SIGTERM: nothing that was acknowledged is lost.
 
+mod served;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kapell_api::{AgentRegistration, Client, DoneReport, TaskSubmission};
+use served::{Server, template};
 
 /// Cycles of the ordinary run; `cargo xtask crash --cycles N` sets others.
 const KILLS: usize = 50;
@@ -16,55 +19,6 @@ const AGENTS: usize = 4;
 /// What callers were told: task to whether it was acknowledged as done, and with which result.
 type Told = Arc<Mutex<BTreeMap<String, Option<String>>>>;
 
-struct Server {
-    process: Child,
-    client: Client,
-}
-
-impl Server {
-    fn start(data: &Path) -> Self {
-        Self::run(data, Command::new(env!("CARGO_BIN_EXE_kapell")))
-    }
-
-    /// Starts by a command line that ends with the program.
-    #[expect(clippy::zombie_processes, reason = "the one that a failed start leaves ends with the test")]
-    fn run(data: &Path, mut command: Command) -> Self {
-        let _ = std::fs::remove_file(data.join("address"));
-        let process = command
-            .args(["up", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
-        let started = Instant::now();
-        loop {
-            let address = std::fs::read_to_string(data.join("address"));
-            let token = std::fs::read_to_string(data.join("admin.token"));
-            if let (Ok(address), Ok(token)) = (address, token) {
-                let client = Client::new(address.trim(), token.trim()).with_patience(Duration::ZERO);
-                if client.health().is_ok() {
-                    return Self { process, client };
-                }
-            }
-            assert!(started.elapsed() < Duration::from_secs(30), "the server did not come up");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn terminate(mut self) {
-        let pid = self.process.id().to_string();
-        let sent = Command::new("sh").args(["-c", "kill -TERM $0", &pid]).status().expect("kill runs");
-        assert!(sent.success(), "SIGTERM cannot be sent");
-        let status = self.process.wait().expect("it ends");
-        assert!(status.success(), "it does not end in order: {status}");
-    }
-
-    fn kill(mut self) {
-        self.process.kill().expect("it can be killed");
-        self.process.wait().expect("it ends");
-    }
-}
-
 fn submitter(client: Client, over: Arc<AtomicBool>, told: Told) {
     while !over.load(Ordering::Relaxed) {
         let task = TaskSubmission { title: "Keep what was promised".to_owned(), ..template() };
@@ -72,10 +26,6 @@ fn submitter(client: Client, over: Arc<AtomicBool>, told: Told) {
             told.lock().expect("a lock").entry(ack.task.expect("a task")).or_insert(None);
         }
     }
-}
-
-fn template() -> TaskSubmission {
-    TaskSubmission { kind: "task".to_owned(), priority: "medium".to_owned(), ..TaskSubmission::default() }
 }
 
 fn worker(client: Client, name: String, over: Arc<AtomicBool>, told: Told, done: Arc<AtomicUsize>) {

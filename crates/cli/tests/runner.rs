@@ -1,0 +1,517 @@
+//! `kapell run` with scripted agents in real git repositories, ended in every way: nothing is lost and nobody is left running.
+#![cfg(target_os = "linux")]
+
+mod served;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kapell_api::{AgentRegistration, Client, Task, TaskSubmission};
+use served::{Server, template};
+
+/// The variable by which the tests find processes of their agents.
+const MARK: &str = "KAPELL_TEST_MARK";
+/// Everything here takes a second or two; a machine under load may take long.
+const LONGEST: Duration = Duration::from_secs(90);
+
+/// A server, a repository, and an agent that is a script.
+struct Place {
+    folder: tempfile::TempDir,
+    listen: String,
+    server: Option<Server>,
+}
+
+impl Place {
+    /// Makes one; `script` is what the agent does, with its prompt as `$1` and its result file as `$2`.
+    fn new(script: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listen = free.local_addr().expect("an address").to_string();
+        drop(free);
+        let place = Self { folder, listen, server: None };
+        let repository = place.path("repo");
+        fs::create_dir(&repository).expect("a directory");
+        fs::write(repository.join("README.md"), "# Rooms\n").expect("a file");
+        place.git(&["init", "--quiet", "-b", "main"]);
+        place.git(&["add", "."]);
+        place.git(&["commit", "--quiet", "-m", "first"]);
+        fs::write(place.path("agent.sh"), script).expect("a script");
+        place.configure("", "");
+        place
+    }
+
+    fn serve(mut self) -> Self {
+        self.start_server();
+        self
+    }
+
+    fn start_server(&mut self) {
+        let program = Command::new(env!("CARGO_BIN_EXE_kapell"));
+        self.server = Some(Server::run_at(&self.path("data"), program, &self.listen));
+    }
+
+    /// Writes the runner's file, with more lines for it and for its agent.
+    fn configure(&self, top: &str, agent: &str) {
+        let script = self.path("agent.sh");
+        let text = format!(
+            "repository = \"repo\"\nstate = \"state\"\nstop_grace = \"2s\"\n{top}\n[[agent]]\nname = \"backend-1\"\n\
+             command = [\"sh\", \"{}\", \"{{prompt_file}}\", \"{{result_file}}\"]\n\
+             set = {{ {MARK} = \"{}\", PLACE = \"{}\" }}\n{agent}\n",
+            script.display(),
+            self.mark(),
+            self.folder.path().display(),
+        );
+        fs::write(self.path("kapell.toml"), text).expect("a file");
+    }
+
+    fn mark(&self) -> String {
+        self.folder.path().file_name().expect("a name").to_string_lossy().into_owned()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn client(&self) -> &Client {
+        &self.server.as_ref().expect("a server").client
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=Tester", "-c", "user.email=tester@kapell.invalid"])
+            .args(arguments)
+            .current_dir(self.path("repo"))
+            .output()
+            .expect("git runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    fn submit(&self, title: &str) -> String {
+        let description = "Show which rooms are free.".to_owned();
+        let task = TaskSubmission { title: title.to_owned(), description, ..template() };
+        self.client().submit(&task).expect("it is submitted").task.expect("a task")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kapell"));
+        command
+            .arg("run")
+            .arg(self.path("kapell.toml"))
+            .arg("--data")
+            .arg(self.path("data"))
+            .env("SHOP_API_KEY", "open-sesame-1234")
+            .env("UNNAMED_SECRET", "not for agents")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self) -> Runner {
+        let told = fs::File::options().create(true).append(true).open(self.path("told")).expect("a file");
+        Runner(self.command().stderr(told).spawn().expect("the runner starts"))
+    }
+
+    fn task(&self, task: &str) -> Task {
+        self.client().task(task).expect("the task")
+    }
+
+    fn until_state(&self, task: &str, state: &str) -> Task {
+        self.until(&format!("{task} is {state}"), || Some(self.task(task)).filter(|task| task.state == state))
+    }
+
+    /// Waits until a file of the agent is there, and returns what is in it.
+    fn until_written(&self, name: &str) -> String {
+        let text = || fs::read_to_string(self.path(name)).ok().filter(|text| text.ends_with('\n'));
+        self.until(&format!("{name} is written"), text).trim().to_owned()
+    }
+
+    fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            let told = || fs::read_to_string(self.path("told")).unwrap_or_default();
+            assert!(begun.elapsed() < LONGEST, "never: {what}\n{}", told());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Returns the command lines of living processes that carry the mark of this place.
+    fn strays(&self) -> Vec<String> {
+        let wanted = format!("{MARK}={}", self.mark());
+        let carries = |path: &Path| {
+            let environment = fs::read(path.join("environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+        };
+        let processes = fs::read_dir("/proc").expect("processes").flatten().map(|entry| entry.path());
+        let line = |path: PathBuf| {
+            let line = fs::read(path.join("cmdline")).unwrap_or_default();
+            format!("{} {}", path.display(), String::from_utf8_lossy(&line).replace('\0', " "))
+        };
+        processes.filter(|path| carries(path)).map(line).collect()
+    }
+
+    fn until_nobody_is_left(&self) {
+        self.until("nobody is left", || self.strays().is_empty().then_some(()));
+    }
+
+    fn output(&self) -> String {
+        let runs = fs::read_dir(self.path("state/runs")).expect("runs").flatten();
+        let logs = runs.map(|run| fs::read_to_string(run.path().join("output.log")).unwrap_or_default());
+        logs.collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.kill();
+        }
+    }
+}
+
+struct Runner(Child);
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // Where a test failed in the middle; its supervisors end with it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Runner {
+    fn signal(&self, name: &str) {
+        signal(name, &self.0.id().to_string());
+    }
+
+    fn kill(mut self) {
+        self.0.kill().expect("it can be killed");
+        self.0.wait().expect("it ends");
+    }
+
+    /// Asks it to end, and waits.
+    fn stop(mut self) {
+        self.signal("TERM");
+        let status = self.0.wait().expect("it ends");
+        assert!(status.success(), "{status}");
+    }
+}
+
+fn signal(name: &str, pid: &str) {
+    let sent = Command::new("sh").args(["-c", "kill -s $0 $1", name, pid]).status().expect("kill runs");
+    assert!(sent.success(), "{name} cannot be sent to {pid}");
+}
+
+#[test]
+fn a_scripted_agent_works_a_whole_task() {
+    let place = Place::new(
+        r#"
+        cp "$1" "$PLACE/prompt.md"
+        env > "$PLACE/env"
+        echo "kapell: progress 40 looking for rooms"
+        echo "the key is $SHOP_API_KEY" >&2
+        echo "free: 3" > rooms.txt
+        git add rooms.txt && git -c user.name=a -c user.email=a@a.invalid commit --quiet -m "rooms"
+        echo left > left.txt
+        echo "kapell: usage input=1200 output=300 cost_usd=0.42"
+        until [ -e "$PLACE/go" ]; do sleep 0.05; done
+        echo "Three rooms, and $SHOP_API_KEY." > "$2"
+        "#,
+    )
+    .serve();
+    place.configure("env = [\"SHOP_API_KEY\"]", "");
+    let task = place.submit("Serve the list of rooms");
+    let runner = place.run();
+    place.until("progress", || place.task(&task).progress_percent.filter(|percent| *percent == 40));
+    fs::write(place.path("go"), "").expect("a file");
+    let done = place.until_state(&task, "completed");
+    let result = done.result.expect("a result");
+    for part in [
+        "Three rooms, and [redacted].\n",
+        "branch kapell/T-1-serve-the-list-of-rooms at ",
+        ": 2 commits, 2 files changed, 2 insertions(+)",
+        "exit code 0 after ",
+        "1200 tokens in (0 cached), 300 out, 0.420000 USD",
+    ] {
+        assert!(result.contains(part), "{part:?} is not in {result}");
+    }
+    let branch = "kapell/T-1-serve-the-list-of-rooms";
+    assert_eq!(place.git(&["show", &format!("{branch}:rooms.txt")]), "free: 3");
+    assert_eq!(
+        place.git(&["log", "-1", "--format=%an: %s", branch]),
+        "backend-1: T-1: Serve the list of rooms"
+    );
+    assert!(place.output().contains("the key is [redacted]"), "{}", place.output());
+    assert!(!place.output().contains("open-sesame"));
+    let prompt = fs::read_to_string(place.path("prompt.md")).expect("a prompt");
+    assert!(prompt.contains("```text\nShow which rooms are free.\n```"), "{prompt}");
+    let environment = fs::read_to_string(place.path("env")).expect("an environment");
+    assert!(environment.contains("SHOP_API_KEY=open-sesame-1234") && !environment.contains("UNNAMED_SECRET"));
+    place.until("its worktree is gone", || {
+        fs::read_dir(place.path("state/worktrees")).expect("a directory").next().is_none().then_some(())
+    });
+    runner.stop();
+    place.until_nobody_is_left();
+}
+
+#[test]
+fn an_agent_that_is_killed_fails_its_attempt_and_leaves_nobody() {
+    let place =
+        Place::new("setsid sleep 600 & echo $$ > \"$PLACE/pid\"; echo half > half.txt; sleep 600").serve();
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    signal("KILL", &place.until_written("pid"));
+    let failed = place.until("it has failed", || Some(place.task(&task)).filter(|task| task.failures == 1));
+    let note = failed.note.unwrap_or_default() + &failed.reason.unwrap_or_default();
+    assert!(note.contains("ended by signal 9"), "{note}");
+    place.until_nobody_is_left();
+    let half = place.git(&["show", "kapell/T-1-serve-the-list:half.txt"]);
+    assert_eq!(half, "half", "what it left is kept on its branch");
+    runner.stop();
+}
+
+/// Begins with a grandchild in a session of its own that does not heed SIGTERM; the second time it ends well.
+const CUT_OFF: &str = r#"
+    if [ -e before.txt ]; then cat before.txt > "$2"; exit 0; fi
+    setsid sh -c "trap '' TERM; while :; do sleep 1; done" &
+    echo kept > before.txt
+    echo $PPID > "$PLACE/supervisor.new"; mv "$PLACE/supervisor.new" "$PLACE/supervisor"
+    sleep 600
+"#;
+
+#[test]
+fn a_runner_that_is_killed_leaves_nobody_and_its_work_goes_on_at_the_next_start() {
+    let place = Place::new(CUT_OFF).serve();
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    place.until_written("supervisor");
+    assert!(place.strays().len() >= 3, "{:?}", place.strays());
+    runner.kill();
+    place.until_nobody_is_left();
+    assert_eq!(place.task(&task).state, "in_progress");
+    let runner = place.run();
+    let done = place.until_state(&task, "completed");
+    assert_eq!(done.attempts, 1, "it is the same attempt, in the same worktree");
+    assert!(done.result.expect("a result").starts_with("kept\n"));
+    runner.stop();
+    place.until_nobody_is_left();
+}
+
+#[test]
+fn what_runner_and_supervisor_leave_when_both_are_killed_is_ended_by_the_next_start() {
+    let place = Place::new(CUT_OFF).serve();
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    let supervisor = place.until_written("supervisor");
+    // Stopped, it cannot see that the runner has gone.
+    signal("STOP", &supervisor);
+    runner.kill();
+    signal("KILL", &supervisor);
+    assert!(!place.strays().is_empty(), "the one in a session of its own is left");
+    let runner = place.run();
+    place.until_state(&task, "completed");
+    let told = fs::read_to_string(place.path("told")).expect("what it told");
+    assert!(told.contains("processes were left, and are ended"), "{told}");
+    runner.stop();
+    place.until_nobody_is_left();
+}
+
+#[test]
+fn a_runner_whose_server_is_killed_keeps_its_agent_and_reports_later() {
+    let mut place = Place::new(
+        r#"echo begun > "$PLACE/begun"; until [ -e "$PLACE/go" ]; do sleep 0.05; done; echo "made without a server" > "$2""#,
+    )
+    .serve();
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    place.until_written("begun");
+    place.server.take().expect("a server").kill();
+    fs::write(place.path("go"), "").expect("a file");
+    place.until_nobody_is_left();
+    place.start_server();
+    let done = place.until_state(&task, "completed");
+    assert_eq!(done.attempts, 1);
+    assert!(done.result.expect("a result").starts_with("made without a server\n"));
+    runner.stop();
+}
+
+#[test]
+fn a_result_that_could_not_be_reported_is_reported_by_the_next_start() {
+    let mut place = Place::new(
+        r#"echo begun > "$PLACE/begun"; until [ -e "$PLACE/go" ]; do sleep 0.05; done; echo "made once" > "$2""#,
+    )
+    .serve();
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    place.until_written("begun");
+    place.server.take().expect("a server").kill();
+    fs::write(place.path("go"), "").expect("a file");
+    place.until("the run has ended", || {
+        let told = fs::read_to_string(place.path("told")).unwrap_or_default();
+        told.contains("it is reported later").then_some(())
+    });
+    runner.kill();
+    fs::remove_file(place.path("begun")).expect("a file");
+    place.start_server();
+    let runner = place.run();
+    let done = place.until_state(&task, "completed");
+    assert!(done.result.expect("a result").starts_with("made once\n"));
+    assert!(!place.path("begun").exists(), "the agent was not started again");
+    runner.stop();
+}
+
+#[test]
+fn the_time_limit_ends_the_whole_tree() {
+    let place = Place::new(
+        r#"
+        trap '' TERM
+        (setsid sh -c "trap '' TERM; (trap '' TERM; sleep 600) & sleep 600" &)
+        env -i setsid sleep 600 &
+        echo $! > "$PLACE/bare"
+        while :; do sleep 1; done
+        "#,
+    )
+    .serve();
+    place.configure("time_limit = \"2s\"", "");
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    let bare = place.until_written("bare");
+    let failed = place.until("it has failed", || Some(place.task(&task)).filter(|task| task.failures == 1));
+    let note = failed.note.unwrap_or_default() + &failed.reason.unwrap_or_default();
+    assert!(note.contains("the time limit of 2s was reached"), "{note}");
+    assert_eq!(place.strays(), [] as [String; 0]);
+    assert!(!Path::new(&format!("/proc/{bare}/cwd")).exists(), "one without the mark is ended too");
+    runner.stop();
+}
+
+#[test]
+fn two_at_once_never_share_a_worktree() {
+    let place = Place::new(
+        r#"
+        pwd > "$PLACE/$KAPELL_TASK.new"; mv "$PLACE/$KAPELL_TASK.new" "$PLACE/$KAPELL_TASK"
+        until [ -e "$PLACE/T-1" ] && [ -e "$PLACE/T-2" ]; do sleep 0.05; done
+        echo "$KAPELL_TASK" > mine.txt
+        "#,
+    )
+    .serve();
+    place.configure("", "at_once = 2");
+    // An idle agent with one of two slots taken is no candidate for a second task of no requirements: a manager's word is.
+    let agent = AgentRegistration {
+        name: "backend-1".to_owned(),
+        role: "developer".to_owned(),
+        kind: "service".to_owned(),
+        capabilities: std::collections::BTreeMap::new(),
+        max_concurrent_tasks: 2,
+        lease_ms: None,
+    };
+    place.client().register(&agent).expect("it is registered");
+    place.client().heartbeat("backend-1").expect("it is alive");
+    for title in ["Same title", "Same title"] {
+        let task = place.submit(title);
+        if place.task(&task).owner.is_none() {
+            place.client().assign(&task, "backend-1").expect("it is assigned");
+        }
+    }
+    let runner = place.run();
+    for task in ["T-1", "T-2"] {
+        place.until_state(task, "completed");
+        let branch = format!("kapell/{task}-same-title:mine.txt");
+        assert_eq!(place.git(&["show", &branch]), task);
+    }
+    assert_ne!(place.until_written("T-1"), place.until_written("T-2"));
+    runner.stop();
+}
+
+#[test]
+fn a_runner_that_is_asked_to_stop_gives_its_task_back_with_the_work_kept() {
+    let place = Place::new(
+        r#"
+        echo half > half.txt
+        trap 'echo asked > "$PLACE/asked"; exit 1' TERM
+        echo begun > "$PLACE/begun"
+        while :; do sleep 0.1; done
+        "#,
+    )
+    .serve();
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    place.until_written("begun");
+    runner.stop();
+    place.until_written("asked");
+    let back = place.task(&task);
+    let note = back.note.expect("a note");
+    assert!(
+        note.starts_with("the runner stopped; exit code 1") && note.contains("branch kapell/T-1"),
+        "{note}"
+    );
+    assert_eq!((back.failures, back.started_at), (0, None));
+    assert_eq!(place.git(&["show", "kapell/T-1-serve-the-list:half.txt"]), "half");
+    place.until_nobody_is_left();
+}
+
+#[test]
+fn an_agent_is_stopped_when_its_task_is_called_off() {
+    let place = Place::new("echo begun > \"$PLACE/begun\"; sleep 600").serve();
+    let agent = AgentRegistration {
+        name: "backend-1".to_owned(),
+        role: "developer".to_owned(),
+        kind: "service".to_owned(),
+        capabilities: std::collections::BTreeMap::new(),
+        max_concurrent_tasks: 1,
+        lease_ms: Some(2_000),
+    };
+    place.client().register(&agent).expect("it is registered");
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    place.until_written("begun");
+    place.client().cancel(&task, "not wanted any more").expect("it is called off");
+    place.until_nobody_is_left();
+    assert_eq!(place.task(&task).state, "cancelled");
+    runner.stop();
+}
+
+#[test]
+fn what_is_missing_is_named_before_anything_starts() {
+    let place = Place::new("exit 0").serve();
+    let check = |what: &str| {
+        let output = place.command().arg("--check").output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), what.is_empty(), "{told}");
+        assert!(told.contains(what), "{what:?} is not in {told}");
+    };
+    check("");
+    fs::write(place.path("repo/README.md"), "# Changed\n").expect("a file");
+    check("has changes that are not committed");
+    place.configure("dirty = \"allow\"", "");
+    check("");
+    place.configure("dirty = \"allow\"\nbase = \"no-such-branch\"", "");
+    check("`base` is no-such-branch; allowed is a branch, tag or commit of ");
+    place.configure("", "at_once = 0");
+    check("kapell.toml:9: `at_once` is 0; allowed is 1 to 100");
+    place.configure("colour = 1", "");
+    check("unknown field `colour`, expected one of `repository`");
+    fs::write(
+        place.path("kapell.toml"),
+        "[[agent]]\nname = \"a\"\ncommand = [\"no-such-program\"]\nrepository = \"x\"\n",
+    )
+    .expect("a file");
+    check("unknown field `repository`");
+    fs::write(place.path("kapell.toml"), "repository = \"repo\"\ndirty = \"allow\"\n[[agent]]\nname = \"a\"\ncommand = [\"no-such-program\"]\n")
+        .expect("a file");
+    check("agent `a`: `command` begins with no-such-program");
+    fs::write(place.path("kapell.toml"), "repository = \".\"\n[[agent]]\nname = \"a\"\ncommand = [\"sh\"]\n")
+        .expect("a file");
+    check("allowed is a directory in a git repository");
+    place.configure("dirty = \"allow\"", "");
+    let runner = place.run();
+    place.until("it runs", || {
+        fs::read_to_string(place.path("told")).unwrap_or_default().contains("wait for work").then_some(())
+    });
+    check("another runner works with this file");
+    runner.stop();
+}

@@ -1,0 +1,71 @@
+//! A real server for tests of the program.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kapell_api::{Client, TaskSubmission};
+
+/// A server in a process of its own.
+pub struct Server {
+    pub process: Child,
+    pub client: Client,
+}
+
+impl Server {
+    /// Starts one on a free port.
+    pub fn start(data: &Path) -> Self {
+        Self::run(data, Command::new(env!("CARGO_BIN_EXE_kapell")))
+    }
+
+    /// Starts by a command line that ends with the program.
+    pub fn run(data: &Path, command: Command) -> Self {
+        Self::run_at(data, command, "127.0.0.1:0")
+    }
+
+    /// Starts one on an address.
+    #[expect(clippy::zombie_processes, reason = "the one that a failed start leaves ends with the test")]
+    pub fn run_at(data: &Path, mut command: Command, listen: &str) -> Self {
+        let _ = std::fs::remove_file(data.join("address"));
+        let process = command
+            .args(["up", "--listen", listen, "--data"])
+            .arg(data)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let started = Instant::now();
+        loop {
+            let address = std::fs::read_to_string(data.join("address"));
+            let token = std::fs::read_to_string(data.join("admin.token"));
+            if let (Ok(address), Ok(token)) = (address, token) {
+                let client = Client::new(address.trim(), token.trim()).with_patience(Duration::ZERO);
+                if client.health().is_ok() {
+                    return Self { process, client };
+                }
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "the server did not come up");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Asks it to end, and waits.
+    pub fn terminate(mut self) {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -TERM $0", &pid]).status().expect("kill runs");
+        assert!(sent.success(), "SIGTERM cannot be sent");
+        let status = self.process.wait().expect("it ends");
+        assert!(status.success(), "it does not end in order: {status}");
+    }
+
+    /// Kills it.
+    pub fn kill(mut self) {
+        self.process.kill().expect("it can be killed");
+        self.process.wait().expect("it ends");
+    }
+}
+
+/// A task without a title.
+pub fn template() -> TaskSubmission {
+    TaskSubmission { kind: "task".to_owned(), priority: "medium".to_owned(), ..TaskSubmission::default() }
+}
