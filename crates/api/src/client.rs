@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BrokenEdge, BulkAnswer,
-    BulkLine, Capability, CapabilityDefinition, Decision, DoneReport, EdgeName, Escalation, Event, Events,
-    FailReport, Health, MadeToken, MoveTo, NewDependency, NewProject, NewReservation, NewToken, NextRequest,
-    Notice, NoticesRead, Offer, Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport,
-    ReleaseReservation, RenewReservation, Report, Reservation, Restoration, RotateToken, SavedReport,
-    StartReport, Status, Task, TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot,
+    BulkLine, Capability, CapabilityDefinition, Conflict, Decision, DoneReport, EdgeName, Escalation, Event,
+    Events, FailReport, Health, MadeToken, MoveTo, NewDecision, NewDependency, NewProject, NewProposal,
+    NewReservation, NewRuling, NewToken, NextRequest, Notice, NoticesRead, Offer, Page, Policy, Problem,
+    ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report,
+    Reservation, Restoration, RotateToken, SavedReport, StartReport, Status, Task, TaskEdit, TaskSubmission,
+    Token, Tree, Why, WhyNot, Withdrawal,
 };
 
 /// Why a request has no answer.
@@ -297,6 +298,36 @@ impl Client {
     /// Releases a reservation, or leaves the line.
     pub fn release_reservation(&self, reservation: &str, body: &ReleaseReservation) -> Result<Ack> {
         self.post(&format!("/v1/reservations/{}/release", escaped(reservation)), body)
+    }
+
+    /// Returns the conflicts, as `query` asks for, such as `[("state", "open")]`; all pages.
+    pub fn conflicts(&self, query: &[(&str, &str)]) -> Result<Vec<Conflict>> {
+        self.all(&format!("/v1/conflicts?limit=1000{}", queried(query)))
+    }
+
+    /// Returns a conflict.
+    pub fn conflict(&self, conflict: &str) -> Result<Conflict> {
+        self.get(&format!("/v1/conflicts/{}", escaped(conflict)))
+    }
+
+    /// Opens a decision.
+    pub fn open_decision(&self, decision: &NewDecision) -> Result<Ack> {
+        self.post("/v1/decisions", decision)
+    }
+
+    /// Proposes an option.
+    pub fn propose(&self, conflict: &str, proposal: &NewProposal) -> Result<Ack> {
+        self.post(&format!("/v1/conflicts/{}/proposals", escaped(conflict)), proposal)
+    }
+
+    /// Rules on a conflict.
+    pub fn rule(&self, conflict: &str, ruling: &NewRuling) -> Result<Ack> {
+        self.post(&format!("/v1/conflicts/{}/rule", escaped(conflict)), ruling)
+    }
+
+    /// Takes a decision back that nobody has made.
+    pub fn withdraw(&self, conflict: &str, body: &Withdrawal) -> Result<Ack> {
+        self.post(&format!("/v1/conflicts/{}/withdraw", escaped(conflict)), body)
     }
 
     /// Returns why a task is where it is.

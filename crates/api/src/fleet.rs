@@ -188,6 +188,9 @@ pub struct Escalation {
     /// The resource that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
+    /// The conflict that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<String>,
     /// What is the matter.
     pub detail: String,
     /// When it was raised.
@@ -212,7 +215,11 @@ impl Escalation {
     #[must_use]
     pub fn about(&self) -> Option<&str> {
         let about = self.task.as_ref().or(self.agent.as_ref());
-        about.or(self.project.as_ref()).or(self.resource.as_ref()).map(String::as_str)
+        about
+            .or(self.project.as_ref())
+            .or(self.resource.as_ref())
+            .or(self.conflict.as_ref())
+            .map(String::as_str)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod client;
 mod agent;
 mod bulk;
 mod capability;
+mod conflict;
 mod cycle;
 mod event;
 mod fleet;
@@ -25,6 +26,9 @@ pub use agent::{Agent, AgentRegistration, Alive, Assignment, Assignments, NextRe
 pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine, ReadLine};
 pub use capability::{Capability, CapabilityDefinition, Evidence, RequiredCapability};
 pub use client::{Client, ClientError};
+pub use conflict::{
+    Conflict, Deliberation, NewDecision, NewProposal, NewRuling, OptionTally, Proposal, Withdrawal,
+};
 pub use cycle::{BrokenEdge, EdgeName, Restoration};
 pub use event::{Event, Events};
 pub use fleet::{

@@ -2,6 +2,7 @@
 
 mod agent;
 mod capability;
+mod conflict;
 pub mod doctor;
 mod events;
 mod export;
@@ -86,6 +87,12 @@ enum Verb {
     /// Reserve paths, environments, branches and devices; list, renew and release
     #[command(subcommand)]
     Reserve(reserve::ReserveVerb),
+    /// List conflicts of all kinds, show one, and rule on it
+    #[command(subcommand)]
+    Conflict(conflict::ConflictVerb),
+    /// Open decisions, propose options, and rule
+    #[command(subcommand)]
+    Decision(conflict::DecisionVerb),
     /// Explain why a task is where it is
     Why(why::Why),
     /// Explain why an agent does not have a task
@@ -162,6 +169,8 @@ impl Cli {
             Verb::Fail(it) => it.run(context),
             Verb::Release(it) => it.run(context),
             Verb::Reserve(it) => it.run(context),
+            Verb::Conflict(it) => it.run(context),
+            Verb::Decision(it) => it.run(context),
             Verb::Why(it) => it.run(context),
             Verb::WhyNot(it) => it.run(context),
             Verb::Events(it) => it.run(context),

@@ -5,6 +5,7 @@
 
 mod agents;
 mod capabilities;
+mod conflicts;
 pub(crate) mod graph;
 mod handoffs;
 mod reservations;
@@ -12,6 +13,7 @@ mod tasks;
 
 use kapell_model::{TaskId, limits};
 
+use crate::conflict::Resolution;
 use crate::cycle::BrokenEdge;
 use crate::escalation::{Escalation, Subject};
 use crate::event::{Event, Record};
@@ -220,6 +222,20 @@ impl State {
             Event::ReservationWithdrawn { wait, .. } => self.reservation_withdrawn(*wait),
             Event::ReservationRing { reservation, until, .. } => self.release_asked(*reservation, *until),
             Event::ReservationsExtended { .. } => self.reservations_extended(),
+            Event::ContentionOpened { conflict, wait, parties, tasks } => {
+                self.contention_opened(*conflict, *wait, parties, tasks);
+            }
+            Event::ContentionResolved { conflict, reservation, reason } => {
+                self.contention_resolved(*conflict, *reservation, reason);
+            }
+            Event::DecisionOpened { conflict, topic } => self.decision_opened(*conflict, topic),
+            Event::DecisionProposed { conflict, proposal } => self.decision_proposed(*conflict, proposal),
+            Event::DecisionEscalated { conflict, .. } => self.decision_escalated(*conflict),
+            Event::DecisionMade { conflict, option, ruled, tally, reason } => {
+                let outcome = Resolution { option: option.clone(), ruled: *ruled, tally: tally.clone() };
+                self.decision_made(*conflict, outcome, reason);
+            }
+            Event::DecisionWithdrawn { conflict, reason } => self.decision_withdrawn(*conflict, reason),
             Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
                 command: record.command,
                 at: record.at,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentKind, AssignmentId, CommandId, DependencyKind, EscalationId, Moment, Name, Need, NoticeId, OfferId,
-    Plan, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
+    AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EscalationId, Moment, Name, Need,
+    NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text,
+    WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -366,6 +367,30 @@ pub enum Command {
     },
     /// The clock, after a start or a jump: every reservation has its full length again.
     ExtendReservations,
+    /// A member: asks for a decision.
+    OpenDecision(Box<NewDecision>),
+    /// An agent: proposes an option.
+    Propose(Box<NewProposal>),
+    /// The architect, or a person: rules on a conflict.
+    Rule {
+        /// Which.
+        conflict: ConflictId,
+        /// Who rules; nothing where a manager does.
+        agent: Option<Name>,
+        /// The option of a decision.
+        option: Option<Text>,
+        /// Why.
+        reason: Text,
+    },
+    /// Who opened it, or a manager: takes a decision back that nobody has made.
+    WithdrawConflict {
+        /// Which.
+        conflict: ConflictId,
+        /// Who asks; nothing where a manager does.
+        agent: Option<Name>,
+        /// Why.
+        reason: Text,
+    },
     /// A manager: closes an escalation.
     SettleEscalation {
         /// Which.
@@ -384,6 +409,44 @@ pub enum EdgeSource {
     Imported,
     /// It was read out of a text: less trusted, and a cycle is broken.
     Inferred,
+}
+
+/// What is to be decided.
+#[derive(Clone, Debug)]
+pub struct NewDecision {
+    /// The question, in words.
+    pub title: Text,
+    /// The capability whose holders' words count.
+    pub capability: Name,
+    /// Until when proposals are taken; the ack time of medium priority where nothing is said.
+    pub deadline: Option<Moment>,
+    /// It cannot be taken back.
+    pub irreversible: bool,
+    /// It shapes what is built on it.
+    pub architectural: bool,
+    /// What there is to choose from; whatever is proposed where nothing stands here.
+    pub options: Vec<Text>,
+    /// Who is asked.
+    pub asked: Vec<Name>,
+    /// The tasks that wait for it.
+    pub tasks: Vec<TaskRef>,
+    /// Who opens it; nothing where a manager does.
+    pub agent: Option<Name>,
+}
+
+/// What an agent proposes.
+#[derive(Clone, Debug)]
+pub struct NewProposal {
+    /// To which decision.
+    pub conflict: ConflictId,
+    /// Who.
+    pub agent: Name,
+    /// Which option.
+    pub option: Text,
+    /// Why.
+    pub reasons: Text,
+    /// How sure it is.
+    pub confidence: Ratio,
 }
 
 /// A policy, and the version that its writer had seen.

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use kapell_model::{AgentId, ClassId, Gate, Moment, Need, Priority, ReservationId, TaskId, WaitId, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::decide::agents::own_text;
+use crate::event::Event;
 use crate::reservations::{Obstacle, Party, Reservation, Taken, Turn, Wait, clash};
 use crate::state::State;
 use crate::task::Task;
@@ -164,6 +166,30 @@ impl State {
             };
         }
         gate
+    }
+
+    /// Returns the conflict that `event`, which is not folded in yet, begins: somebody waits in line.
+    pub(crate) fn contention_begun(&self, event: &Event) -> Option<Event> {
+        let Event::ReservationRequested { wait, agent, task, needs, .. } = event else { return None };
+        let party = Party { agent: *agent, task: *task };
+        let obstacle = self.obstacle(party, needs, self.turn_for(*task, self.at), None)?;
+        let mut parties = vec![*agent];
+        parties.extend(Some(obstacle.agent).filter(|other| other != agent));
+        let tasks = task.iter().copied().chain(obstacle.task).collect();
+        Some(Event::ContentionOpened { conflict: self.next_conflict(), wait: *wait, parties, tasks })
+    }
+
+    /// Returns the end of the conflict over a place in line that `event` ends.
+    pub(crate) fn contention_ended(&self, event: &Event) -> Option<Event> {
+        let (wait, reservation, reason) = match event {
+            Event::ReservationGranted { reservation, wait: Some(wait), .. } => {
+                (wait, Some(*reservation), format!("its turn came: {reservation}"))
+            }
+            Event::ReservationWithdrawn { wait, cause, .. } => (wait, None, cause.left_the_line().to_owned()),
+            _ => return None,
+        };
+        let conflict = *self.contended.get(wait)?;
+        Some(Event::ContentionResolved { conflict, reservation, reason: own_text(&reason) })
     }
 
     /// Returns the priority of a reservation: of its task, else medium.

@@ -8,6 +8,7 @@ mod analysis;
 mod capabilities;
 mod clock;
 mod cycles;
+pub(crate) mod decisions;
 mod edit;
 mod graph;
 pub(crate) mod handoffs;
@@ -108,6 +109,14 @@ impl State {
             }
             Command::ReleaseReservation { reservation, agent, reason } => {
                 self.release_reservation(*reservation, agent.as_ref(), reason.as_ref(), out)
+            }
+            Command::OpenDecision(new) => self.open_decision(now, new, out),
+            Command::Propose(new) => self.propose(now, new, out),
+            Command::Rule { conflict, agent, option, reason } => {
+                self.rule(*conflict, agent.as_ref(), option.as_ref(), reason, out)
+            }
+            Command::WithdrawConflict { conflict, agent, reason } => {
+                self.withdraw(*conflict, agent.as_ref(), reason, out)
             }
             Command::ExtendReservations => Ok(self.begin_leases_again(out)),
             Command::SettleEscalation { escalation, note } => self.settle_escalation(*escalation, note, out),

@@ -56,6 +56,9 @@ pub struct Reply {
     /// What keeps the package that it brought from being whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Text>,
+    /// The conflict that it opened, or was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<kapell_model::ConflictId>,
     /// The policy version that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u32>,
@@ -230,9 +233,12 @@ impl<P: Placer> Engine<P> {
         }
         self.state.released_before(&event, &mut first);
         for released in first.drain(..) {
+            self.end_contention(step, &released);
             self.fold(step, released);
         }
+        self.end_contention(step, &event);
         self.state.tell_holder(&event, &mut first);
+        first.extend(self.state.contention_begun(&event));
         let event = self.with_score(event);
         let settles = self.state.settled_by(&event);
         let assigned = match event {
@@ -272,6 +278,13 @@ impl<P: Placer> Engine<P> {
     fn break_rings(&mut self, step: &mut Step<'_>, agent: AgentId) {
         while let Some(ring) = self.state.ring_broken(agent, step.at) {
             self.emit(step, ring);
+        }
+    }
+
+    /// Settles the conflict over a place in line, before `event` ends that.
+    fn end_contention(&mut self, step: &mut Step<'_>, event: &Event) {
+        if let Some(resolved) = self.state.contention_ended(event) {
+            self.fold(step, resolved);
         }
     }
 

@@ -2,10 +2,11 @@
 //!
 //! There is at most one open escalation per cause: the kind together with what it is about.
 
-use kapell_model::{AgentId, EscalationId, Moment, Name, Priority, TaskId, TaskState, Text};
+use kapell_model::{AgentId, ConflictId, EscalationId, Moment, Name, Priority, TaskId, TaskState, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::agents::own_text;
+use crate::decide::decisions::ARCHITECT;
 use crate::event::Event;
 use crate::state::State;
 
@@ -27,6 +28,8 @@ pub enum EscalationKind {
     CircularDependency,
     /// A handoff that does not get on.
     HandoffStuck,
+    /// A decision that the tally may not make.
+    DecisionNeeded,
 }
 
 impl EscalationKind {
@@ -41,6 +44,7 @@ impl EscalationKind {
             Self::RedispatchLoop => "redispatch_loop",
             Self::CircularDependency => "circular_dependency",
             Self::HandoffStuck => "handoff_stuck",
+            Self::DecisionNeeded => "decision_needed",
         }
     }
 
@@ -77,6 +81,7 @@ impl EscalationKind {
             | Self::RedispatchLoop
             | Self::CircularDependency
             | Self::HandoffStuck => "agent_manager",
+            Self::DecisionNeeded => ARCHITECT,
         }
     }
 }
@@ -93,6 +98,8 @@ pub enum Subject {
     Project(Name),
     /// A resource, as it is written.
     Resource(Text),
+    /// A conflict.
+    Conflict(ConflictId),
     /// The fleet as a whole.
     Fleet {},
 }
@@ -205,6 +212,15 @@ impl State {
             return kinds
                 .map(|(_, escalation)| Event::EscalationSettled { escalation, note: note.clone() })
                 .collect();
+        }
+        if let Event::DecisionMade { conflict, reason: how, .. }
+        | Event::DecisionWithdrawn { conflict, reason: how } = event
+        {
+            let matter =
+                Matter { subject: Subject::Conflict(*conflict), kind: EscalationKind::DecisionNeeded };
+            let open = self.open_escalations.get(&matter);
+            let settled = |&escalation| Event::EscalationSettled { escalation, note: how.clone() };
+            return open.map(settled).into_iter().collect();
         }
         let name = |agent: &AgentId| &self.agent(*agent).spec.name;
         let (task, note) = match event {

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, Considered, DependencyKind, EscalationId, HandoffId, Moment, Name,
-    Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, Text,
-    WaitId,
+    AgentId, AssignmentId, CommandId, ConflictId, Considered, DependencyKind, EscalationId, HandoffId,
+    Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span,
+    TaskId, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, CapabilitySpec};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
+use crate::conflict::Ruler;
 use crate::contention::WaitsFor;
 use crate::cycle::BreakCause;
+use crate::deliberation::{Proposal, Topic, Votes};
 use crate::edit::TaskEdit;
 use crate::effort::Learned;
 use crate::engine::Reply;
@@ -113,6 +115,19 @@ pub enum ReleaseCause {
     HolderGone,
     /// A manager took it away.
     Forced,
+}
+
+impl ReleaseCause {
+    /// Says in words why somebody left the line unserved.
+    pub(crate) const fn left_the_line(self) -> &'static str {
+        match self {
+            Self::Released => "the place in line was given up",
+            Self::Expired => "it waited as long as it wanted to",
+            Self::TaskEnded => "the task that it was for has ended or lost its owner",
+            Self::HolderGone => "who waited has gone",
+            Self::Forced => "a manager took it out of the line",
+        }
+    }
 }
 
 /// A row of the log could not be read as an event.
@@ -530,6 +545,38 @@ events! {
     ReservationRing = "reservation.ring" { ring: Vec<WaitsFor>, reservation: ReservationId, until: Moment }
     /// After a start or a jump of the clock every lease on resources has its full length again.
     ReservationsExtended = "reservation.extended" { leases: u32, waits: u32 }
+    /// Somebody waits in line for what others have or wait for first.
+    ContentionOpened = "conflict.contention_opened" {
+        conflict: ConflictId,
+        wait: WaitId,
+        parties: Vec<AgentId>,
+        #[serde(default, skip_serializing_if = "no_tasks")]
+        tasks: Vec<TaskId>,
+    }
+    /// The turn has come, or the place in line was given up.
+    ContentionResolved = "conflict.contention_resolved" {
+        conflict: ConflictId,
+        #[serde(default, skip_serializing_if = "absent")]
+        reservation: Option<ReservationId>,
+        reason: Text,
+    }
+    /// Members are asked how something is to be done.
+    DecisionOpened = "decision.opened" { conflict: ConflictId, #[serde(flatten)] topic: Box<Topic> }
+    /// An agent proposes an option; it takes the place of what it proposed before.
+    DecisionProposed = "decision.proposed" { conflict: ConflictId, #[serde(flatten)] proposal: Box<Proposal> }
+    /// The tally may not decide, so the architect is called.
+    DecisionEscalated = "decision.escalated" { conflict: ConflictId, tally: Votes, because: Text }
+    /// It is decided: by the tally, or by who `ruled`.
+    DecisionMade = "decision.made" {
+        conflict: ConflictId,
+        option: Text,
+        #[serde(default, skip_serializing_if = "absent")]
+        ruled: Option<Ruler>,
+        tally: Votes,
+        reason: Text,
+    }
+    /// The question was taken back.
+    DecisionWithdrawn = "decision.withdrawn" { conflict: ConflictId, reason: Text }
     /// The command came with an idempotency key; this is its answer, should it come again.
     CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
 }
@@ -565,6 +612,10 @@ fn nothing_missing(missing: &&Vec<Text>) -> bool {
 
 fn nothing_reserved(reservations: &&Vec<(ReservationId, ReservationId)>) -> bool {
     reservations.is_empty()
+}
+
+fn no_tasks(tasks: &&Vec<TaskId>) -> bool {
+    tasks.is_empty()
 }
 
 fn no_edges(edges: &&Vec<(TaskId, DependencyKind)>) -> bool {

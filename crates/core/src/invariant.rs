@@ -2,6 +2,7 @@
 //!
 //! They look at the whole state, so they are for tests, the simulator and `kapell doctor`, not for the writer.
 
+mod conflicts;
 mod handoffs;
 mod reservations;
 
@@ -188,6 +189,21 @@ pub const ALL: &[Invariant] = &[
         id: "broken-gates-nothing",
         says: "an edge that was taken out of a cycle gates nothing until it is put back",
         check: broken_gates_nothing,
+    },
+    Invariant {
+        id: "conflicts-agree",
+        says: "the conflicts that are kept as open, over a place in line, and due are those that are so",
+        check: conflicts::lists_agree,
+    },
+    Invariant {
+        id: "waits-have-reasons",
+        says: "what is blocked waits for a task or for an open decision about it, and for nothing that is settled",
+        check: conflicts::waits_have_reasons,
+    },
+    Invariant {
+        id: "decided-by-right",
+        says: "what was decided is what the proposals amount to by their definition, or a ruling",
+        check: conflicts::decided_by_right,
     },
     Invariant {
         id: "loads-agree",

@@ -11,9 +11,11 @@ mod apply;
 mod changes;
 mod churn;
 mod command;
+mod conflict;
 mod contention;
 mod cycle;
 mod decide;
+mod deliberation;
 mod due;
 mod edit;
 mod effort;
@@ -51,11 +53,15 @@ pub use analysis::{
 };
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{
-    AgentSpec, Closed, Command, EdgeSource, InLine, NewPolicy, ProjectSpec, Request, Require, ReservationRef,
-    TaskRef, TaskSpec,
+    AgentSpec, Closed, Command, EdgeSource, InLine, NewDecision, NewPolicy, NewProposal, ProjectSpec,
+    Request, Require, ReservationRef, TaskRef, TaskSpec,
+};
+pub use conflict::{
+    Conflict, ConflictKind, ConflictMatter, ConflictState, Deliberation, Resolution, Ruler, TaskConflicts,
 };
 pub use contention::WaitsFor;
 pub use cycle::{BreakCause, BrokenEdge, cycle_text};
+pub use deliberation::{MARGIN_MIN, OptionVotes, Proposal, SUPPORT_MIN, Topic, Undecided, Votes};
 pub use edit::{Change, TaskEdit};
 pub use effort::Learned;
 pub use engine::{Engine, Reply};

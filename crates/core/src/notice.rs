@@ -35,6 +35,10 @@ pub enum NoticeKind {
     HandoffReleased,
     /// A handoff has ended before.
     HandoffEnded,
+    /// A decision is to be made, and its word is wanted.
+    ProposalAsked,
+    /// A decision that concerns it was made, or taken back.
+    DecisionMade,
 }
 
 impl NoticeKind {
@@ -53,6 +57,8 @@ impl NoticeKind {
             Self::ConfirmWanted => "confirm_wanted",
             Self::HandoffReleased => "handoff_released",
             Self::HandoffEnded => "handoff_ended",
+            Self::ProposalAsked => "proposal_asked",
+            Self::DecisionMade => "decision_made",
         }
     }
 }

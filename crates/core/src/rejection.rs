@@ -1,8 +1,8 @@
 //! Why a command changes nothing. Refusals are expected, and are values; the edge turns them into codes.
 
 use kapell_model::{
-    AgentState, AssignmentId, HandoffId, Moment, Name, PolicyError, Position, ReservationId, Span, TaskId,
-    TaskState,
+    AgentState, AssignmentId, ConflictId, EscalationId, HandoffId, Moment, Name, PolicyError, Position,
+    ReservationId, Span, TaskId, TaskState,
 };
 
 use crate::handoff::Stage;
@@ -216,6 +216,42 @@ pub enum Rejection {
         what: String,
         /// As what.
         state: &'static str,
+    },
+    /// The proposal comes too late.
+    #[error("the deadline of {conflict} passed {ago} ago; no more proposals are taken")]
+    DeadlinePassed {
+        /// The decision.
+        conflict: ConflictId,
+        /// How long ago.
+        ago: Span,
+    },
+    /// The agent may not rule.
+    #[error("`{agent}` may not rule on {conflict}: that takes the role `{role}`, or a person")]
+    MayNotRule {
+        /// The conflict.
+        conflict: ConflictId,
+        /// Who wanted to.
+        agent: Name,
+        /// Who may.
+        role: &'static str,
+    },
+    /// The agent has not opened what it wants to take back.
+    #[error("{conflict} was opened by {opener}, not by `{agent}`")]
+    NotOpener {
+        /// The conflict.
+        conflict: ConflictId,
+        /// Who asks.
+        agent: Name,
+        /// Who opened it.
+        opener: String,
+    },
+    /// The escalation ends with the ruling that it asks for.
+    #[error("{escalation} asks for a ruling on {conflict}; it ends with that")]
+    NeedsRuling {
+        /// The escalation.
+        escalation: EscalationId,
+        /// What is to be ruled on.
+        conflict: ConflictId,
     },
     /// The idempotency key came before with another body.
     #[error("this idempotency key was used before with another body")]

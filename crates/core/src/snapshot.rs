@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::{Agent, Project};
 use crate::analysis::CapabilitySpec;
 use crate::changes::Changes;
+use crate::conflict::Conflict;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::escalation::Escalation;
@@ -72,6 +73,8 @@ pub struct Facts {
     #[serde(default)]
     doomed: BTreeSet<TaskId>,
     handoffs: Segments<Handoff>,
+    #[serde(default)]
+    conflicts: Segments<Conflict>,
 }
 
 impl Facts {
@@ -118,6 +121,7 @@ impl State {
             reservations: self.reservations.facts(),
             doomed: self.doomed.clone(),
             handoffs: self.handoffs.all.clone(),
+            conflicts: self.conflicts.clone(),
         }
     }
 
@@ -185,6 +189,8 @@ impl State {
             state.watch_escalation(id, true);
         }
         state.restore_reservations(facts.reservations);
+        state.conflicts = facts.conflicts;
+        state.restore_conflicts();
         state.broken = facts.broken;
         state.doomed = facts.doomed;
         state.restore_handoffs(facts.handoffs);

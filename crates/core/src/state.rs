@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, EscalationId, Moment, Name, NoticeId, OfferId, Policy, Position, Situation, Span,
-    TaskId, TaskState, Text, Word,
+    AgentId, AssignmentId, ConflictId, EscalationId, Moment, Name, NoticeId, OfferId, Policy, Position,
+    Situation, Span, TaskId, TaskState, Text, WaitId, Word,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::agent::{Agent, Project};
 use crate::analysis::{CapabilitySpec, Vocabulary};
 use crate::changes::Changes;
 use crate::command::TaskRef;
+use crate::conflict::Conflict;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::escalation::{Escalation, Matter};
@@ -128,6 +129,7 @@ pub struct State {
     /// as its bound goes.
     pub(crate) doomed: BTreeSet<TaskId>,
     pub(crate) handoffs: Handoffs,
+    pub(crate) conflicts: Segments<Conflict>,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -149,6 +151,10 @@ pub struct State {
     pub(crate) open_escalations: BTreeMap<Matter, EscalationId>,
     pub(crate) open_offers: BTreeSet<OfferId>,
     pub(crate) changes: Changes,
+    /// Conflicts that nobody has settled; of these those over a place in line, and those that the tally is to decide.
+    pub(crate) open_conflicts: BTreeSet<ConflictId>,
+    pub(crate) contended: BTreeMap<WaitId, ConflictId>,
+    pub(crate) decisions_due: BTreeSet<(Moment, ConflictId)>,
     pub(crate) situation: Situation,
     /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
     pub(crate) critical_arrivals: Vec<TaskId>,
@@ -194,6 +200,7 @@ impl State {
             reservations: Reservations::default(),
             doomed: BTreeSet::new(),
             handoffs: Handoffs::default(),
+            conflicts: Segments::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -210,6 +217,9 @@ impl State {
             open_escalations: BTreeMap::new(),
             open_offers: BTreeSet::new(),
             changes: Changes::default(),
+            open_conflicts: BTreeSet::new(),
+            contended: BTreeMap::new(),
+            decisions_due: BTreeSet::new(),
             critical_arrivals: Vec::new(),
             unanswered: Vec::new(),
             churned: Vec::new(),
@@ -418,11 +428,12 @@ impl State {
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line
-    /// ends, the deadline of a handoff passes.
+    /// ends, the deadline of a handoff passes, a decision is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
         let task = self.timers.first().map(|&(at, _)| at);
         let handoff = self.handoffs.next_timer();
-        task.into_iter().chain(self.reservations.next_lapse()).chain(handoff).min()
+        let decision = self.next_decision_due();
+        task.into_iter().chain(self.reservations.next_lapse()).chain(handoff).chain(decision).min()
     }
 }

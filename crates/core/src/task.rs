@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, ClassId, DependencyKind, Moment, OfferId, Position, Priority, QueueKey, Span,
-    TaskId, TaskState, Text, limits,
+    AgentId, AssignmentId, ClassId, ConflictId, DependencyKind, Moment, OfferId, Position, Priority,
+    QueueKey, Span, TaskId, TaskState, Text, limits,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::Analysis;
 use crate::churn::Churn;
 use crate::command::TaskSpec;
+use crate::conflict::TaskConflicts;
 use crate::effort::{Learned, spread};
 use crate::stall::{Clocks, Stall};
 
@@ -184,6 +185,9 @@ pub struct Task {
     /// Late results that are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<OfferId>,
+    /// The conflicts that it is or was in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<Box<TaskConflicts>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -203,7 +207,7 @@ impl Task {
             (Some(ending), _) => ending.state,
             (None, Some(owner)) if owner.started_at.is_some() => TaskState::InProgress,
             (None, Some(_)) => TaskState::Assigned,
-            (None, None) if self.open_blockers > 0 => TaskState::Blocked,
+            (None, None) if self.open_blockers > 0 || !self.awaits().is_empty() => TaskState::Blocked,
             (None, None) if self.deferred_until.is_some() => TaskState::Deferred,
             (None, None) => TaskState::Ready,
         }
@@ -222,6 +226,12 @@ impl Task {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.ending.is_none()
+    }
+
+    /// Returns the open decisions that it waits for. What is owned goes on; it waits where it comes back.
+    #[must_use]
+    pub fn awaits(&self) -> &[ConflictId] {
+        self.conflicts.as_ref().map_or(&[], |conflicts| &conflicts.awaits)
     }
 
     /// Returns its place in the queue of its class.

@@ -5,13 +5,13 @@ mod scenario;
 use std::sync::Arc;
 
 use kapell_core::{
-    Change, Command, EdgeSource, Engine, Event, InLine, NewPolicy, Record, ReservationRef, SNAPSHOT_FORMAT,
-    State, TaskEdit, TaskSpec, invariant,
+    Change, Command, EdgeSource, Engine, Event, InLine, NewDecision, NewPolicy, NewProposal, Record,
+    ReservationRef, SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, Cycles, DependencyKind, EscalationId, Mode, Moment, Need, OfferId,
-    OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority, ReservationId, Span,
-    TaskId, TaskState, Text, WaitId,
+    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, Mode, Moment, Need, OfferId,
+    OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority, Ratio,
+    ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..60_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..66_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -76,6 +76,25 @@ fn commands() -> impl Strategy<Value = Command> {
             46 | 47 => {
                 Command::Edit { task: task_ref, edit: Box::new(edit(first, who, flag, token)), seen: None }
             }
+            60 | 61 => Command::OpenDecision(Box::new(decision(who, first, second, flag, token))),
+            62 | 63 => Command::Propose(Box::new(NewProposal {
+                conflict: ConflictId(second + 1),
+                agent,
+                option: Text::from(if flag { "left" } else { "right" }),
+                reasons: text(),
+                confidence: Ratio::micros(first * 90_000),
+            })),
+            64 => Command::Rule {
+                conflict: ConflictId(second + 1),
+                agent: flag.then_some(agent),
+                option: Some(Text::from("left")),
+                reason: text(),
+            },
+            65 => Command::WithdrawConflict {
+                conflict: ConflictId(second + 1),
+                agent: flag.then_some(agent),
+                reason: text(),
+            },
             25 => Command::Move { task: task_ref, agent, note: flag.then(text) },
             26 => Command::ApplyPlan(Box::new(plan(who, first, second, flag))),
             27..=30 => Command::Reserve {
@@ -142,6 +161,21 @@ fn policy(token: u64, flag: bool) -> Policy {
         policy.redispatch.turns_max = 2;
     }
     policy
+}
+
+/// Draws a question that some tasks wait for; its deadline may have passed by the next step.
+fn decision(who: usize, first: u32, second: u32, flag: bool, token: u64) -> NewDecision {
+    NewDecision {
+        title: Text::from("which way"),
+        capability: name("rust"),
+        deadline: flag.then_some(Moment(2_000_000 + i64::from(second) * 1_000_000)),
+        irreversible: token.is_multiple_of(5),
+        architectural: false,
+        options: Vec::new(),
+        asked: if token.is_multiple_of(3) { vec![agent(who + 1)] } else { Vec::new() },
+        tasks: if token.is_multiple_of(2) { vec![task(first)] } else { Vec::new() },
+        agent: flag.then(|| agent(who)),
+    }
 }
 
 /// Two items that may or may not fit what is so.
@@ -287,7 +321,7 @@ proptest! {
         steps in prop::collection::vec((commands(), any::<bool>()), 1..120),
         cut in 0..200_usize,
     ) {
-        let mut scenario = Scenario::play("agent ada slots=2\nagent bram\nagent chidi slots=3\nagent dana");
+        let mut scenario = Scenario::play("agent ada slots=2 rust=0.9\nagent bram rust=0.5 role=architect\nagent chidi slots=3\nagent dana");
         let (mut last, mut token) = (AssignmentId(0), ReservationId(0));
         for (command, right) in steps {
             let command = aimed(scenario.engine.state(), command, right);

@@ -92,6 +92,10 @@ shown_id!(
     EscalationId, u32, "E"
 );
 shown_id!(
+    /// A conflict, or a decision that members may differ about: `C-4`.
+    ConflictId, u32, "C"
+);
+shown_id!(
     /// A word to an agent: `N-3`.
     NoticeId, u32, "N"
 );

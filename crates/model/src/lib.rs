@@ -34,8 +34,8 @@ pub use glob::{Glob, GlobError};
 pub use handing::{Handing, StartedWork};
 pub use holders::Want;
 pub use id::{
-    AgentId, AssignmentId, ClassId, CommandId, EscalationId, HandoffId, NoticeId, OfferId, ParseIdError,
-    Position, ReservationId, TaskId, WaitId, Word,
+    AgentId, AssignmentId, ClassId, CommandId, ConflictId, EscalationId, HandoffId, NoticeId, OfferId,
+    ParseIdError, Position, ReservationId, TaskId, WaitId, Word,
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};

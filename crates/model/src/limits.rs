@@ -112,6 +112,20 @@ pub const BALANCE_TASKS_MAX: usize = 100;
 pub const CYCLES_PER_EDGE_MAX: usize = 100;
 /// Edges taken out of cycles that are remembered with the whole cycle; the log has all of them.
 pub const BROKEN_EDGES_MAX: usize = 10_000;
+/// Conflicts of a fleet that nobody has settled: as many as may wait in line.
+pub const OPEN_CONFLICTS_MAX: usize = RESERVATIONS_MAX;
+/// Conflicts that a task remembers to have been in; the log has all of them.
+pub const CONFLICTS_PER_TASK_MAX: usize = 16;
+/// Proposals of one decision, one an agent.
+pub const PROPOSALS_MAX: usize = 100;
+/// Options that a decision names.
+pub const OPTIONS_MAX: usize = 20;
+/// Bytes of one option: a name or a short sentence.
+pub const OPTION_BYTES_MAX: usize = 200;
+/// Agents that are asked for a proposal.
+pub const ASKED_MAX: usize = 100;
+/// Tasks that wait for one decision.
+pub const TASKS_PER_DECISION_MAX: usize = 100;
 /// Idempotency keys remembered: a day at ten new ones a second.
 pub const KEYS_MAX: usize = 1_000_000;
 /// How long an idempotency key is remembered.

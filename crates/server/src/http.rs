@@ -4,8 +4,10 @@ mod agents;
 mod board;
 mod bulk;
 mod capabilities;
+mod conflicts;
 mod convert;
 mod dashboard;
+mod disagreement;
 mod door;
 mod events;
 mod fleet;
@@ -137,6 +139,12 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(reservations::show))
         .routes(routes!(reservations::renew))
         .routes(routes!(reservations::release))
+        .routes(routes!(conflicts::list))
+        .routes(routes!(conflicts::show))
+        .routes(routes!(conflicts::open))
+        .routes(routes!(conflicts::propose))
+        .routes(routes!(conflicts::rule))
+        .routes(routes!(conflicts::withdraw))
         .routes(routes!(tasks::restore_dependency))
         .routes(routes!(fleet::cycles))
         .routes(routes!(why::why))

@@ -68,6 +68,7 @@ impl State {
             decisions: VecDeque::new(),
             past: Vec::new(),
             offers: Vec::new(),
+            conflicts: None,
         };
         if let Some(key) = &spec.key {
             self.task_keys.insert(key.clone(), id);

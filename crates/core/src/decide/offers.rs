@@ -4,7 +4,7 @@ use kapell_model::{EscalationId, OfferId, TaskState, Text};
 
 use super::require_state;
 use crate::engine::Reply;
-use crate::escalation::EscalationKind;
+use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
 use crate::rejection::Rejection;
 use crate::state::{Offer, OfferState, State};
@@ -60,6 +60,9 @@ impl State {
             found.ok_or_else(|| Rejection::NotFound { what: "escalation", given: id.to_string() })?;
         if escalation.settled.is_some() {
             return Err(Rejection::Settled { what: id.to_string(), state: "settled" });
+        }
+        if let Subject::Conflict(conflict) = escalation.subject {
+            return Err(Rejection::NeedsRuling { escalation: id, conflict });
         }
         out.push(Event::EscalationSettled { escalation: id, note: note.clone() });
         if let Some(task) = escalation.task().filter(|_| escalation.kind == EscalationKind::HandoffStuck) {

@@ -10,6 +10,9 @@
 //! define sql postgres .sql | undefine sql | analyse t1
 //! imported t1 t2 | guessed t1 t2 | restore t1 t2 instead=t2,t1 | cycles   an edge of a file, of a text; what was taken out
 //! balance                            -> the moves of a plan, which is applied
+//! decide dba ask=A,B for=1h tasks=t1 options=x,y by=A final shape     opens a decision -> C-1
+//! propose C-1 A x 0.9 | rule C-1 x by=A | withdraw C-1 by=A
+//! conflict C-1                       -> its state, what was decided
 //! settle E-1 | accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
 //! reserve A path:src/**,env:one shared ttl=60s task=t1 wait=5m    -> R-1, or waits as W-1
 //! renew A R-1 | free A R-1 | force R-1
@@ -28,8 +31,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewPolicy, Package,
-    Record, Request, Require, ReservationRef, State, TaskEdit, TaskRef, TaskSpec,
+    AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewDecision, NewPolicy,
+    NewProposal, Package, Record, Request, Require, ReservationRef, State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
@@ -119,6 +122,9 @@ impl<P: Placer> Scenario<P> {
         if verb == "said" {
             return self.said(rest[0]);
         }
+        if verb == "conflict" {
+            return self.conflict(rest[0]);
+        }
         if verb == "held" {
             return self.held();
         }
@@ -137,7 +143,9 @@ impl<P: Placer> Scenario<P> {
                 if let Some(agent) = reply.agent.filter(|_| reply.assignment.is_some()) {
                     text += &format!(" {agent}");
                 }
-                if let Some(id) = reply.reservation {
+                if let Some(id) = reply.conflict {
+                    text = id.to_string();
+                } else if let Some(id) = reply.reservation {
                     text = id.to_string();
                 } else if let Some(id) = reply.wait {
                     text = format!("waits as {id}");
@@ -339,6 +347,17 @@ impl<P: Placer> Scenario<P> {
         "as live".to_owned()
     }
 
+    /// Shows how a conflict stands, and what its tasks wait for.
+    fn conflict(&self, id: &str) -> String {
+        let state = self.engine.state();
+        let conflict = state.conflict(id.parse().expect("a conflict")).expect("it is there");
+        let names: Vec<&str> =
+            conflict.parties.iter().map(|&agent| state.agent(agent).spec.name.as_str()).collect();
+        let outcome = conflict.deliberation().and_then(|it| it.outcome.as_ref());
+        let outcome = outcome.map(|it| format!(" for {}", it.option)).unwrap_or_default();
+        format!("{} of {}{outcome}", conflict.state.as_str(), names.join(",")).trim_end().to_owned()
+    }
+
     fn token(&self, task: &str, agent: &str) -> AssignmentId {
         self.tokens.get(&(task.to_owned(), agent.to_owned())).copied().unwrap_or(AssignmentId(9_999))
     }
@@ -446,6 +465,25 @@ impl<P: Placer> Scenario<P> {
             }
             "cancel" => Command::Cancel { task: task(), reason: reason() },
             "reopen" => Command::Reopen { task: task(), reason: reason() },
+            "decide" => decision(rest, self.now),
+            "propose" => Command::Propose(Box::new(NewProposal {
+                conflict: rest[0].parse().expect("a conflict"),
+                agent: agent(),
+                option: text(rest[2]),
+                reasons: reason(),
+                confidence: ratio(rest.get(3).unwrap_or(&"1")),
+            })),
+            "rule" => Command::Rule {
+                conflict: rest[0].parse().expect("a conflict"),
+                agent: by(rest),
+                option: rest.get(1).filter(|word| !word.starts_with("by=")).map(|word| text(word)),
+                reason: reason(),
+            },
+            "withdraw" => Command::WithdrawConflict {
+                conflict: rest[0].parse().expect("a conflict"),
+                agent: by(rest),
+                reason: reason(),
+            },
             "settle" => {
                 let escalation = rest[0].parse().expect("an escalation");
                 Command::SettleEscalation { escalation, note: reason() }
@@ -483,6 +521,38 @@ fn text(joined: &str) -> Text {
 fn edge(words: &[&str], source: EdgeSource) -> Command {
     let (task, on) = (reference(words[0]), reference(words[1]));
     Command::AddDependency { task, on, kind: DependencyKind::Blocks, source }
+}
+
+/// Reads `by=A` at the end.
+fn by(words: &[&str]) -> Option<Name> {
+    words.last().and_then(|word| word.strip_prefix("by=")).map(name)
+}
+
+fn decision(words: &[&str], now: i64) -> Command {
+    let mut new = NewDecision {
+        title: Text::from("which way"),
+        capability: name(words[0]),
+        deadline: None,
+        irreversible: false,
+        architectural: false,
+        options: Vec::new(),
+        asked: Vec::new(),
+        tasks: Vec::new(),
+        agent: None,
+    };
+    for word in &words[1..] {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("final", _) => new.irreversible = true,
+            ("shape", _) => new.architectural = true,
+            ("for", time) => new.deadline = Some(Moment(now + duration(time))),
+            ("options", options) => new.options = options.split(',').map(text).collect(),
+            ("ask", agents) => new.asked = agents.split(',').map(name).collect(),
+            ("tasks", tasks) => new.tasks = tasks.split(',').map(reference).collect(),
+            ("by", agent) => new.agent = Some(name(agent)),
+            other => panic!("{other:?}"),
+        }
+    }
+    Command::OpenDecision(Box::new(new))
 }
 
 fn duration(text: &str) -> i64 {

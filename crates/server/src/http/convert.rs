@@ -45,6 +45,7 @@ pub(crate) fn ack(reply: &Reply) -> api::Ack {
         reservation: reply.reservation.map(shown),
         wait: reply.wait.map(shown),
         expires_at: reply.expires_at.map(time),
+        conflict: reply.conflict.map(shown),
         policy_version: reply.policy_version,
         notices: reply.notices,
     }
@@ -272,7 +273,11 @@ pub(crate) fn read_from_text(state: &State, task: &Task) -> Vec<String> {
 pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
     let state = view.state;
     let mut facts = match task.state() {
-        TaskState::Blocked => blocked_by(state, task),
+        TaskState::Blocked => {
+            let awaited = state.awaited_decisions(task);
+            let awaited = awaited.into_iter().map(|conflict| super::disagreement::awaited(view, conflict));
+            blocked_by(state, task).into_iter().chain(awaited).collect()
+        }
         TaskState::Ready => {
             let queued =
                 format!("in the queue for {}, as {}", view.now.since(task.state_since), task.effective);
@@ -526,6 +531,7 @@ pub(crate) fn escalation(view: &View<'_>, escalation: &Escalation) -> api::Escal
         agent: if let Subject::Agent(agent) = subject { Some(agent_name(state, *agent)) } else { None },
         project: if let Subject::Project(project) = subject { Some(shown(project)) } else { None },
         resource: if let Subject::Resource(resource) = subject { Some(shown(resource)) } else { None },
+        conflict: if let Subject::Conflict(conflict) = subject { Some(shown(conflict)) } else { None },
         detail: shown(&escalation.detail),
         raised_at: time(escalation.at),
         due: time(escalation.due),

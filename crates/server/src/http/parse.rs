@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use kapell_api as api;
 use kapell_api::Problem;
 use kapell_core::{
-    AgentSpec, Change, Closed, Command, EdgeSource, NewPolicy, ProjectSpec, Require, TaskEdit, TaskRef,
-    TaskSpec,
+    AgentSpec, Change, Closed, Command, EdgeSource, NewDecision, NewPolicy, NewProposal, ProjectSpec,
+    Require, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Balancing, Claims, Cycles, DependencyKind, Handing, HealthWeights,
-    Inference, Mode, Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority,
-    Ratio, Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, StartedWork, Strategy, TaskState,
-    Text, Weights, limits,
+    Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Handing,
+    HealthWeights, Inference, Mode, Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy,
+    Position, Priority, Ratio, Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, StartedWork,
+    Strategy, TaskState, Text, Weights, limits,
 };
 
 use crate::past::Point;
@@ -177,6 +177,37 @@ pub(crate) fn agent(agent: &api::AgentRegistration) -> Parsed<AgentSpec> {
         capabilities: capabilities.collect::<Parsed<_>>()?,
         max_concurrent: agent.max_concurrent_tasks,
         lease: agent.lease_ms.map(Span),
+    })
+}
+
+/// Reads what is to be decided.
+pub(crate) fn decision(decision: &api::NewDecision, agent: Option<Name>) -> Parsed<NewDecision> {
+    let option = |(index, option): (usize, &String)| {
+        filled(&format!("options[{index}]"), option, limits::OPTION_BYTES_MAX)
+    };
+    let asked = |(index, agent): (usize, &String)| name(&format!("ask[{index}]"), agent);
+    let waits = |(index, waits): (usize, &String)| task(&format!("tasks[{index}]"), waits);
+    Ok(NewDecision {
+        title: filled("topic", &decision.topic, limits::TITLE_BYTES_MAX)?,
+        capability: name("capability", &decision.capability)?,
+        deadline: moment("deadline", decision.deadline.as_deref())?,
+        irreversible: decision.irreversible,
+        architectural: decision.architectural,
+        options: decision.options.iter().enumerate().map(option).collect::<Parsed<_>>()?,
+        asked: decision.ask.iter().enumerate().map(asked).collect::<Parsed<_>>()?,
+        tasks: decision.tasks.iter().enumerate().map(waits).collect::<Parsed<_>>()?,
+        agent,
+    })
+}
+
+/// Reads a proposal.
+pub(crate) fn proposal(conflict: ConflictId, proposal: &api::NewProposal) -> Parsed<NewProposal> {
+    Ok(NewProposal {
+        conflict,
+        agent: name("agent", &proposal.agent)?,
+        option: filled("option", &proposal.option, limits::OPTION_BYTES_MAX)?,
+        reasons: filled("reasons", &proposal.reasons, limits::NOTE_BYTES_MAX)?,
+        confidence: ratio("confidence", proposal.confidence)?,
     })
 }
 

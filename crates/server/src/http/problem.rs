@@ -144,6 +144,12 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         Rejection::AskedToRelease { .. } => {
             of(ErrorCode::WrongState).hint("release it, and ask for what you need anew, with `wait`")
         }
+        Rejection::DeadlinePassed { conflict, .. } => of(ErrorCode::WrongState)
+            .hint(format!("`kapell decision show {conflict}` shows how it was decided, or who is called")),
+        Rejection::MayNotRule { .. } | Rejection::NotOpener { .. } => of(ErrorCode::Forbidden),
+        Rejection::NeedsRuling { conflict, .. } => {
+            of(ErrorCode::WrongState).hint(format!("`kapell decision rule {conflict}` decides"))
+        }
         Rejection::ClaimsOff => of(ErrorCode::ClaimsOff),
         Rejection::Cycle { cycle, .. } => {
             Problem { cycle: Some(cycle.iter().map(ToString::to_string).collect()), ..of(ErrorCode::Cycle) }

@@ -3,12 +3,13 @@
 use kapell_api as api;
 use kapell_core::{
     AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, MoveLoads, Package, ProjectSpec, Record,
-    Share, Subject, TaskEdit, TaskSpec, WaitsFor,
+    Ruler, Share, Subject, TaskEdit, TaskSpec, WaitsFor,
 };
 use kapell_model::{AgentId, Considered, Name, Ratio, ReservationId, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
 
 use super::convert::{hours, needs, policy, time, weight};
+use super::disagreement::tally;
 
 /// The names of agents by id; an id that is missing is shown as a number.
 pub(crate) type Names = [Name];
@@ -85,7 +86,7 @@ pub(crate) fn about(event: &Event) -> About {
         Event::EscalationRaised { ref subject, .. } => match *subject {
             Subject::Task(task) => About { task: Some(task), ..none },
             Subject::Agent(agent) => About { agent: Some(agent), ..none },
-            Subject::Project(_) | Subject::Resource(_) | Subject::Fleet {} => none,
+            Subject::Project(_) | Subject::Resource(_) | Subject::Conflict(_) | Subject::Fleet {} => none,
         },
         Event::HandoffPackageDue { task, agent, .. }
         | Event::HandoffConfirmed { task, agent, .. }
@@ -100,7 +101,18 @@ pub(crate) fn about(event: &Event) -> About {
         Event::ReservationReleased { agent, .. } | Event::ReservationWithdrawn { agent, .. } => {
             About { agent: Some(agent), ..none }
         }
-        Event::ReservationRenewed { .. }
+        Event::ContentionOpened { ref tasks, ref parties, .. } => {
+            About { task: tasks.first().copied(), agent: parties.first().copied(), ..none }
+        }
+        Event::DecisionOpened { ref topic, .. } => {
+            About { task: topic.tasks.first().copied(), agent: topic.by, ..none }
+        }
+        Event::DecisionProposed { ref proposal, .. } => About { agent: Some(proposal.agent), ..none },
+        Event::ContentionResolved { .. }
+        | Event::DecisionEscalated { .. }
+        | Event::DecisionMade { .. }
+        | Event::DecisionWithdrawn { .. }
+        | Event::ReservationRenewed { .. }
         | Event::ReservationRing { .. }
         | Event::ReservationsExtended { .. }
         | Event::ProjectCreated { .. }
@@ -287,10 +299,11 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::TaskAnalysed { analysis, .. } => json!({ "inferred": inferred(analysis) }),
         Event::PolicySet { version, policy: set } => json!({ "policy": policy(set, *version) }),
         Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
-            let (project, resource) = match subject {
-                Subject::Project(project) => (Some(project), None),
-                Subject::Resource(resource) => (None, Some(resource)),
-                Subject::Task(_) | Subject::Agent(_) | Subject::Fleet {} => (None, None),
+            let (project, resource, conflict) = match subject {
+                Subject::Project(project) => (Some(project), None, None),
+                Subject::Resource(resource) => (None, Some(resource), None),
+                Subject::Conflict(conflict) => (None, None, Some(conflict.to_string())),
+                Subject::Task(_) | Subject::Agent(_) | Subject::Fleet {} => (None, None, None),
             };
             json!({
                 "escalation": escalation.to_string(),
@@ -299,6 +312,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
                 "detail": detail,
                 "project": project,
                 "resource": resource,
+                "conflict": conflict,
             })
         }
         Event::EscalationSettled { escalation, note } => {
@@ -337,6 +351,51 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             "until": time(*until),
         }),
         Event::ReservationsExtended { leases, waits } => json!({ "leases": leases, "waits": waits }),
+        Event::ContentionOpened { conflict, wait, parties, tasks } => json!({
+            "conflict": conflict.to_string(),
+            "wait": wait.to_string(),
+            "parties": parties.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>(),
+            "tasks": tasks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        Event::ContentionResolved { conflict, reservation, reason } => json!({
+            "conflict": conflict.to_string(),
+            "reservation": reservation.map(|reservation| reservation.to_string()),
+            "reason": reason,
+        }),
+        Event::DecisionOpened { conflict, topic } => json!({
+            "conflict": conflict.to_string(),
+            "topic": topic.title,
+            "capability": topic.capability,
+            "deadline": time(topic.deadline),
+            "irreversible": topic.irreversible,
+            "architectural": topic.architectural,
+            "options": topic.options,
+            "asked": topic.asked.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>(),
+            "tasks": topic.tasks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        Event::DecisionProposed { conflict, proposal } => json!({
+            "conflict": conflict.to_string(),
+            "option": proposal.option,
+            "reasons": proposal.reasons,
+            "confidence": proposal.confidence.as_decimal(),
+            "score": proposal.score.as_decimal(),
+        }),
+        Event::DecisionEscalated { conflict, tally: votes, because } => {
+            json!({ "conflict": conflict.to_string(), "tally": tally(votes), "because": because })
+        }
+        Event::DecisionMade { conflict, option, ruled, tally: votes, reason } => json!({
+            "conflict": conflict.to_string(),
+            "option": option,
+            "ruled_by": ruled.map(|ruler| match ruler {
+                Ruler::Manager => "manager".to_owned(),
+                Ruler::Agent(agent) => name(agent, names),
+            }),
+            "tally": tally(votes),
+            "reason": reason,
+        }),
+        Event::DecisionWithdrawn { conflict, reason } => {
+            json!({ "conflict": conflict.to_string(), "reason": reason })
+        }
         Event::CommandKeyed { .. } => json!({}),
     };
     match data {

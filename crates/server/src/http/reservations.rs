@@ -227,7 +227,7 @@ pub(super) fn released(
 }
 
 /// Returns whom the caller speaks for: the agent that it names, else its own; a manager may speak for nobody.
-fn speaker(door: &Door, agent: Option<&str>) -> Result<Option<Name>, Problem> {
+pub(super) fn speaker(door: &Door, agent: Option<&str>) -> Result<Option<Name>, Problem> {
     match agent {
         Some(agent) => {
             let agent = parse::name("agent", agent)?;
