@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
 import { fill } from "./fleet.js";
-import { live, openBrowser, openPage, Server, until } from "./house.js";
+import { live, openBrowser, openPage, Server, unfold, until } from "./house.js";
 import { VIEWS } from "./views.js";
 
 let browser;
@@ -33,7 +33,7 @@ for (const colorScheme of ["light", "dark"]) {
       await page.goto(`${server.base}/#/${view}`);
       await live(page);
       await page.locator("main .loading").waitFor({ state: "detached" });
-      for (const details of await page.locator("main details:not([open]) > summary").all()) await details.click();
+      await unfold(page);
       found.push(...(await judged(page, view)));
     }
     await page.goto(`${server.base}/#/task/apart`);

@@ -120,3 +120,6 @@ export async function until(look, what, ms = 20_000) {
 
 /// Tells a measured value: printed beside the tests, not judged by the clock.
 export const tell = (context, text) => context.diagnostic(text);
+
+/// Unfolds the table twin of every picture.
+export const unfold = (page) => page.evaluate(() => document.querySelectorAll("main details").forEach((details) => (details.open = true)));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { fill, HOSTILE } from "./fleet.js";
-import { live, openBrowser, openPage, Server, tell } from "./house.js";
+import { live, openBrowser, openPage, Server, tell, unfold } from "./house.js";
 import { VIEWS } from "./views.js";
 
 const WEIGHT_MAX = 250_000;
@@ -79,7 +79,7 @@ test("hostile text stays text, nothing outside is asked for, nothing complains, 
     await page.locator("main .loading").waitFor({ state: "detached" });
     shown += (await page.locator("main").textContent()).split(HOSTILE.slice(0, 20)).length - 1;
     assert.equal(await page.locator("main img, main script").count(), 0, view);
-    for (const details of await page.locator("main details:not([open]) > summary").all()) await details.click();
+    await unfold(page);
   }
   assert.ok(shown >= 4, `the text is seen as it is, ${shown} times`);
   assert.equal(await page.evaluate(() => globalThis.struck), undefined);

@@ -156,6 +156,9 @@ test("the timeline goes back to any moment of the log", async () => {
   const [step] = (await server.get("/v1/timeline?hours=1")).steps;
   assert.match(await page.locator("section[aria-labelledby=then] header .note").innerText(), /position/);
   assert.ok(step.position < (await server.get("/v1/health")).durable_position);
+  // What is ahead: how much is left, and the deadlines, the missed one among them.
+  await page.locator("section[aria-labelledby=ahead]").getByText(/tasks left/).waitFor();
+  assert.match(await page.locator("section[aria-labelledby=deadlines] tbody").innerText(), /ago.*Write down how it is used/s);
   await page.keyboard.press("End");
   await page.getByRole("heading", { name: "The fleet now" }).waitFor();
   await page.context().close();

@@ -185,7 +185,7 @@ export function useLive(load, on, { pause = 1000, concerns } = {}) {
         if (!gone) show((before) => ({ ...before, error }));
       }
     };
-    const pacing = paced(work, () => pause, concerns);
+    const pacing = paced(work, typeof pause === "function" ? pause : () => pause, concerns);
     again.current = pacing.soon;
     return () => {
       gone = true;

@@ -15,6 +15,9 @@ use super::{App, Refusal};
 /// What stands in the page where the nonce of the one inline script goes: the import map.
 const NONCE_MARK: &str = "{{nonce}}";
 
+/// What stands there where the modules are named, so that all of them are asked for at once.
+const PRELOAD_MARK: &str = "{{preload}}";
+
 struct Asset {
     path: &'static str,
     kind: &'static str,
@@ -42,6 +45,7 @@ static ASSETS: &[Asset] = assets![
     "style.css" as CSS,
     "views.css" as CSS,
     "js/api.js" as JS,
+    "js/burnup.js" as JS,
     "js/cards.js" as JS,
     "js/live.js" as JS,
     "js/main.js" as JS,
@@ -80,6 +84,14 @@ static ETAG: LazyLock<String> = LazyLock::new(|| {
     format!("\"{}\"", &hasher.finalize().to_hex()[..16])
 });
 
+/// The page but for its nonce.
+static FILLED: LazyLock<String> = LazyLock::new(|| {
+    let modules = ASSETS.iter().filter(|asset| asset.kind == JS);
+    let links =
+        modules.map(|asset| format!("<link rel=\"modulepreload\" href=\"/assets/{}\">\n", asset.path));
+    PAGE.replace(PRELOAD_MARK, &links.collect::<String>())
+});
+
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/", get(page)).route("/assets/{*path}", get(asset))
 }
@@ -101,7 +113,7 @@ async fn page() -> Result<Response, Refusal> {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
-    Ok((headers, PAGE.replace(NONCE_MARK, &nonce)).into_response())
+    Ok((headers, FILLED.replace(NONCE_MARK, &nonce)).into_response())
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {

@@ -2,9 +2,10 @@
 
 import { useState } from "preact/hooks";
 import { get, maySteer, pages, post } from "../api.js";
+import { Burnt } from "../burnup.js";
 import { useLive } from "../live.js";
 import { href, route, setQuery } from "../route.js";
-import { At, Card, Empty, html, Loading, say, Table, Trouble, Twin, useAction } from "../ui.js";
+import { At, Card, Empty, html, Loading, say, Table, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 export function Projects() {
@@ -37,67 +38,15 @@ function row(project) {
   };
 }
 
-/// Counts back from how it is now: at the beginning and at the end of each step, how many tasks there were and how many were completed.
-export function burnt(tasks, from, steps) {
-  let [scope, done] = [tasks.total, tasks.completed];
-  const points = [];
-  for (const step of [...steps].reverse()) {
-    points.push({ at: step.at, scope: Math.max(0, scope), done: Math.max(0, done) });
-    scope -= step.submitted;
-    done -= step.completed;
-  }
-  points.push({ at: from, scope: Math.max(0, scope), done: Math.max(0, done) });
-  return points.reverse();
-}
-
-/// How long what is left takes at the pace of the whole stretch, and at that of its last quarter; nothing without a pace.
-export function forecast(left, points) {
-  const pace = (from) => {
-    const [a, b] = [points[from], points.at(-1)];
-    const ms = Date.parse(b.at) - Date.parse(a.at);
-    return ms > 0 ? (b.done - a.done) / ms : 0;
-  };
-  if (points.length < 4) return null;
-  const paces = [pace(0), pace(Math.floor(points.length * 0.75))].filter((each) => each > 0);
-  return paces.length ? { soonest: left / Math.max(...paces), latest: left / Math.min(...paces), sure: paces.length === 2 } : null;
-}
-
 function BurnUp({ project }) {
   const hours = Number(route.value.query.get("hours")) || 24;
   const live = useLive(() => get(`/v1/timeline?hours=${hours}&project=${encodeURIComponent(project.name)}`), [hours, project.name], { pause: 5000 });
   const choose = html`<label class="inline"><span class="hidden">How far back</span><select value=${hours} onChange=${(event) => setQuery({ hours: event.target.value })}>
     ${[[1, "Last hour"], [24, "Last day"], [168, "Last week"], [720, "Last 30 days"]].map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>`;
   if (!live.data) return html`<${Card} id="burn-up" wide title="Burn-up" note=${choose}><${Loading} of=${live} /></${Card}>`;
-  const points = burnt(project.tasks, live.data.from, live.data.steps);
-  const { total, completed, failed, cancelled } = project.tasks;
-  const left = total - completed - failed - cancelled;
-  const ahead = left > 0 && forecast(left, points);
   return html`<${Card} id="burn-up" wide title="Burn-up" note=${choose}>
-    <p role="status">${left === 0 ? "Nothing is left." : `${words.plural(left, "task")} left. ${!ahead ? "Too little was completed in this time to tell when they are done."
-      : `At the pace of this time they are done in ${words.span(ahead.soonest)}${ahead.latest > ahead.soonest * 1.05 ? ` to ${words.span(ahead.latest)}` : ""}${ahead.sure ? "" : ", and nothing was completed lately"}.`}`}
-      ${project.deadline && ahead && html` <span class=${Date.now() + ahead.latest > Date.parse(project.deadline) ? "bad" : "good"}>${Date.now() + ahead.soonest > Date.parse(project.deadline) ? "That is after the deadline." : Date.now() + ahead.latest > Date.parse(project.deadline) ? "That may be after the deadline." : "That is before the deadline."}</span>`}</p>
-    ${points.length < 2 ? html`<${Empty}>Nothing has happened in this time.</${Empty}>` : html`<${Chart} points=${points} />`}
-    ${live.data.cut && html`<p class="note">The log goes back further than is read.</p>`}
+    <${Burnt} tasks=${project.tasks} lines=${live.data} deadline=${project.deadline} />
   </${Card}>`;
-}
-
-function Chart({ points }) {
-  const [wide, tall] = [960, 220];
-  const most = Math.max(1, ...points.map((point) => point.scope));
-  const [from, to] = [Date.parse(points[0].at), Date.parse(points.at(-1).at)];
-  const x = (at) => (((Date.parse(at) - from) / Math.max(1, to - from)) * wide).toFixed(1);
-  const y = (count) => (tall - (count / most) * (tall - 10)).toFixed(1);
-  const line = (of) => points.map((point, at) => `${at ? "L" : "M"}${x(point.at)} ${y(point[of])}`).join("");
-  const last = points.at(-1);
-  const rows = points.filter((_, at) => at % Math.ceil(points.length / 48) === 0 || at === points.length - 1);
-  return html`<svg class="flow burn" viewBox="0 0 ${wide} ${tall + 18}" role="img" aria-label=${`From ${points[0].done} of ${points[0].scope} to ${last.done} of ${last.scope} tasks completed`}>
-      <path class="area" d="${line("done")}L${wide} ${tall}L0 ${tall}Z" /><path class="scope" d=${line("scope")} /><path class="done" d=${line("done")} />
-      <line x1="0" x2=${wide} y1=${tall} y2=${tall} class="axis" />
-      ${[0, 1, 2, 3, 4].map((part) => html`<text x=${(wide * part) / 4} y=${tall + 14} text-anchor=${["start", "middle", "middle", "middle", "end"][part]}>${words.clock(from + ((to - from) * part) / 4)}</text>`)}
-    </svg>
-    <ul class="legend"><li><span class="f-submitted"></span>all tasks ${words.number(last.scope)}</li><li><span class="f-completed"></span>completed ${words.number(last.done)}</li></ul>
-    <${Twin}><${Table} caption="Burn-up over time" columns=${["When", ["All", "number"], ["Completed", "number"]]}
-      rows=${rows.map((point) => ({ key: point.at, cells: [html`<${At} at=${point.at} />`, words.number(point.scope), words.number(point.done)] }))} /></${Twin}>`;
 }
 
 function Make({ onDone }) {

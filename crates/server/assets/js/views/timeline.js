@@ -2,9 +2,11 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api.js";
+import { Burnt } from "../burnup.js";
+import { cards, isOpen, update } from "../cards.js";
 import { useLive } from "../live.js";
 import { route, setQuery } from "../route.js";
-import { At, Card, Empty, html, Loading, Table, TaskLink, Twin } from "../ui.js";
+import { At, Card, Empty, html, Loading, Pill, Table, TaskLink, Twin } from "../ui.js";
 import * as words from "../words.js";
 
 const [LANE, NAMES] = [22, 130];
@@ -12,7 +14,13 @@ const TONE = { completed: "good", failed: "bad", open: "accent", returned: "warn
 
 export function Timeline() {
   const hours = Number(route.value.query.get("hours")) || 24;
-  const live = useLive(() => get(`/v1/timeline?hours=${hours}`), [hours], { pause: 5000 });
+  // A long log takes long to read, so it is read less often.
+  const big = useRef(false);
+  const live = useLive(async () => {
+    const [lines, status] = await Promise.all([get(`/v1/timeline?hours=${hours}`), get("/v1/status"), update()]);
+    big.current = lines.cut || lines.bars.length > 5000;
+    return { ...lines, status };
+  }, [hours], { pause: () => (big.current ? 30_000 : 5000) });
   const [chosen, setChosen] = useState(null);
   const lines = live.data;
   return html`<div class="tools"><h1>Timeline</h1>
@@ -21,7 +29,19 @@ export function Timeline() {
       ${lines && html`<p class="note" role="status">${words.plural(lines.bars.length, "assignment")} of ${words.plural(lines.agents.length, "agent")}${lines.cut ? "; the log goes back further than is read" : ""}</p>`}</div>
     ${!lines ? html`<${Loading} of=${live} />` : lines.steps.length === 0 || lines.bars.length === 0 ? html`<${Empty}>Nobody had anything to do in this time.</${Empty}>`
       : html`<div class="grid"><${Card} id="lanes" wide title="Who did what" note="solid: begun and completed; the line is the chosen moment"><${Lanes} lines=${lines} chosen=${chosen} /></${Card}>
-        <${Then} lines=${lines} chosen=${chosen} choose=${setChosen} /></div>`}`;
+        <${Then} lines=${lines} chosen=${chosen} choose=${setChosen} />
+        <${Card} id="ahead" wide title="What is ahead"><${Burnt} tasks=${lines.status.tasks} lines=${lines} /></${Card}>
+        <${Deadlines} now=${Date.parse(lines.to)} /></div>`}`;
+}
+
+/// The open tasks with the nearest deadlines, missed ones first.
+function Deadlines({ now }) {
+  const due = [...cards.values()].filter((card) => card.deadline && isOpen(card)).sort((a, b) => (a.deadline < b.deadline ? -1 : 1));
+  return html`<${Card} id="deadlines" wide title="Deadlines" note=${words.plural(due.length, "open task")}>
+    ${due.length === 0 ? html`<${Empty}>No open task has a deadline.</${Empty}>` : html`<${Table} caption="The nearest deadlines" columns=${["Due", "Task", "Title", "State", "Agent"]}
+      rows=${due.slice(0, 50).map((card) => ({ key: card.id, cells: [html`<${At} at=${card.deadline} /> <span class=${Date.parse(card.deadline) < now ? "bad" : "note"}>${Date.parse(card.deadline) < now ? `${words.ago(card.deadline, now)} ago` : `in ${words.span(Date.parse(card.deadline) - now)}`}</span>`, html`<${TaskLink} id=${card.id} />`, card.title, html`<${Pill} state=${card.state} />`, card.agent || ""] }))} />`}
+    ${due.length > 50 && html`<p class="note">The nearest 50 are shown.</p>`}
+  </${Card}>`;
 }
 
 function Lanes({ lines, chosen }) {
