@@ -179,6 +179,9 @@ pub struct Escalation {
     /// The task that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// What that would wait for, where it is about a wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
     /// The agent that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,

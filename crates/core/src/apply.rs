@@ -11,7 +11,7 @@ mod handoffs;
 mod reservations;
 mod tasks;
 
-use kapell_model::{TaskId, limits};
+use kapell_model::{TaskId, TaskState, limits};
 
 use crate::conflict::Resolution;
 use crate::cycle::BrokenEdge;
@@ -137,6 +137,9 @@ impl State {
                 self.task_edited(*task, edit, estimate.map(|estimate| (estimate, *learned)));
             }
             Event::TaskReopened { task, .. } => self.task_reopened(*task),
+            Event::TaskEstimated { task, estimate, learned } => {
+                self.task_estimated(*task, *estimate, *learned);
+            }
             Event::DependencyAdded { task, on, kind, inferred } => {
                 self.dependency_added(*task, *on, *kind, *inferred);
             }
@@ -251,6 +254,9 @@ impl State {
         let task = &mut self.tasks[id];
         change(task);
         task.since(before, self.at);
+        if before != TaskState::Ready && task.state() == TaskState::Ready && task.spec.estimate.is_none() {
+            self.estimable.push(id);
+        }
         self.touch(id);
         self.enter(id);
     }
@@ -273,7 +279,9 @@ impl State {
             | Event::HandoffRedirected { task, .. }
             | Event::HandoffEnded { task, .. }
             | Event::DependencyWaived { task, .. }
-            | Event::EscalationRaised { subject: Subject::Task(task), .. } => Some(*task),
+            | Event::EscalationRaised { subject: Subject::Task(task) | Subject::Edge { task, .. }, .. } => {
+                Some(*task)
+            }
             Event::EscalationSettled { escalation, .. } => {
                 self.escalations.get((escalation.0 as usize).wrapping_sub(1)).and_then(Escalation::task)
             }

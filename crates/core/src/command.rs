@@ -274,6 +274,11 @@ pub enum Command {
     Tick,
     /// The clock: looks at the health of the fleet.
     LookAtHealth,
+    /// The clock: brings the estimates of waiting tasks up to date that nobody has declared.
+    RefreshEstimates {
+        /// Behind so many of the fleet's tasks, in the order of submission; a bounded number of them is looked at.
+        after: u32,
+    },
     /// The clock: looks at the running work whose time has come.
     CheckProgress,
     /// The clock: nobody served for a while, or the clock was set forward.

@@ -10,6 +10,7 @@ mod clock;
 mod cycles;
 pub(crate) mod decisions;
 mod edit;
+mod estimates;
 mod graph;
 pub(crate) mod handoffs;
 mod moves;
@@ -85,6 +86,7 @@ impl State {
             Command::ReturnUnfetched { assignments } => Ok(self.return_unfetched(assignments, out)),
             Command::Tick => Ok(self.tick(now, out)),
             Command::LookAtHealth => Ok(self.look_at_health(now, out)),
+            Command::RefreshEstimates { after } => Ok(self.refresh_estimates(*after, out)),
             Command::CheckProgress => Ok(self.check_progress(now, out)),
             Command::ResumeServing { away } => Ok(self.resume_serving(*away, out)),
             Command::AddDependency { task, on, kind, source } => {

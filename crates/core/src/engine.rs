@@ -1,24 +1,25 @@
 //! One step: judge a command, fold what follows, place what it has freed.
 
+mod calls;
 mod handoffs;
-
-use std::collections::BTreeMap;
+mod plans;
+mod relief;
 
 use kapell_model::{
-    AgentId, AssignmentId, Claims, Considered, EscalationId, Excerpt, Gate, HandoffId, Moment, Name,
-    NoticeId, OfferId, Placement, Placer, Plan, PlanItem, PlanKind, Position, Priority, Ratio,
-    SCORER_VERSION, Situation, StartedWork, Strategy, TaskId, TaskState, Text, Word, fit, limits, relieves,
+    AgentId, AssignmentId, Claims, Considered, EscalationId, HandoffId, Name, NoticeId, OfferId, Placement,
+    Placer, Position, Priority, SCORER_VERSION, Strategy, TaskId, TaskState, Text, fit, limits,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Request};
 use crate::decide::agents::own_text;
 use crate::escalation::{EscalationKind, Subject};
-use crate::event::{Cause, Decision, Dropped, Event, MoveCause, Record};
-use crate::handoff::HandoffCause;
+use crate::event::{Cause, Decision, Event, Record};
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::task::Task;
+use calls::BestInCapability;
+use relief::Relief;
 
 /// What an accepted command is answered with. Only the members that fit the command are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,13 +88,7 @@ pub struct Engine<P> {
     best: BestInCapability,
     /// Whether something has changed that the next optimal round should see.
     round_wanted: bool,
-}
-
-/// Who is best in each capability, as far as anybody has asked under the present roster.
-#[derive(Debug, Default)]
-struct BestInCapability {
-    roster_version: u64,
-    best: BTreeMap<Word, Option<(Ratio, AgentId)>>,
+    relief: Relief,
 }
 
 impl<P: Placer> Engine<P> {
@@ -108,6 +103,7 @@ impl<P: Placer> Engine<P> {
             ahead: Vec::new(),
             best: BestInCapability::default(),
             round_wanted: false,
+            relief: Relief::default(),
         }
     }
 
@@ -202,22 +198,10 @@ impl<P: Placer> Engine<P> {
         let state = &self.state;
         state.situation.is_unsettled()
             || !state.doomed.is_empty()
+            || self.relief.is_under_way()
             || !state.reservations.stirred.is_empty()
             || !state.handoffs.troubled.is_empty()
             || (state.policy.strategy == Strategy::Greedy && !state.critical_arrivals.is_empty())
-    }
-
-    /// Returns what the next optimal round has to look at, with the last event that is in it, where the policy wants such
-    /// rounds and something has changed since the last one was taken. What it plans comes back as [`Command::ApplyPlan`].
-    pub fn take_round(&mut self) -> Option<(Excerpt, Position)> {
-        let taken = std::mem::take(&mut self.round_wanted) && self.state.policy.strategy == Strategy::Optimal;
-        taken.then(|| (self.state.situation.excerpt(), self.state.position))
-    }
-
-    /// Tells whether a plan has anything to say: it places something, or a critical task waits to hear that it does not.
-    #[must_use]
-    pub fn is_worth_applying(&self, plan: &Plan) -> bool {
-        !plan.items.is_empty() || (plan.kind == PlanKind::Optimal && !self.state.critical_arrivals.is_empty())
     }
 
     fn emit(&mut self, step: &mut Step<'_>, event: Event) {
@@ -263,6 +247,9 @@ impl<P: Placer> Engine<P> {
             self.emit(step, reserved);
         }
         if let Some(agent) = contends {
+            self.break_rings(step, agent);
+        }
+        while let Some(agent) = self.state.reservations.turned.pop_first() {
             self.break_rings(step, agent);
         }
     }
@@ -321,56 +308,6 @@ impl<P: Placer> Engine<P> {
         event
     }
 
-    /// Carries out what of a plan still fits what is so, and records what fell away.
-    fn apply_plan(&mut self, step: &mut Step<'_>, plan: &Plan) {
-        let (mut applied, mut dropped) = (0, Vec::new());
-        for item in &plan.items {
-            let mut events = Vec::new();
-            let judged = self.state.judge_item(plan.kind, item, step.at, &mut events);
-            let judged = judged.and_then(|()| self.state.not_just_given_back(item, plan.seen));
-            let judged = judged.and_then(|()| self.score_anew(&mut events));
-            match judged {
-                Ok(()) => {
-                    applied += 1;
-                    events.into_iter().for_each(|event| self.emit(step, event));
-                }
-                Err(reason) => {
-                    dropped.push(Dropped {
-                        task: item.task(),
-                        agent: item.agent(),
-                        reason: own_text(&reason),
-                    });
-                }
-            }
-        }
-        self.emit(step, Event::PlanApplied { kind: plan.kind, seen: plan.seen, applied, dropped });
-        if plan.kind == PlanKind::Optimal {
-            // What it placed may have lifted a veto, what fell away may go elsewhere, and its size has a bound: only an empty
-            // round is the last, and only that says that there is nobody for a critical task.
-            if plan.items.is_empty() {
-                self.escalate(step, Some(plan.seen));
-            } else {
-                self.round_wanted = true;
-            }
-        }
-    }
-
-    /// Brings the score of a placement that was planned some time ago up to date; below the threshold it falls away.
-    fn score_anew(&mut self, placed: &mut [Event]) -> Result<(), String> {
-        let Some(Event::TaskAssigned { task, agent, considered, .. }) = placed.first_mut() else {
-            return Ok(());
-        };
-        let class = self.state.task(*task).class;
-        let now = self.placer.consider(&self.state.situation, class, *agent);
-        let (score, threshold) = (now.parts.total, self.state.situation.threshold());
-        if score <= threshold {
-            return Err(format!("its score is {score} by now, not above {threshold}"));
-        }
-        considered.retain(|other| other.agent != *agent);
-        considered.insert(0, now);
-        Ok(())
-    }
-
     /// Does what follows at once: cancels what waits for what will not come, and fills the free slots.
     fn settle(&mut self, step: &mut Step<'_>) {
         while let Some(task) = self.state.doomed.pop_first() {
@@ -381,6 +318,7 @@ impl<P: Placer> Engine<P> {
                 return;
             }
         }
+        self.freeze_estimates(step);
         self.hold_back(step);
         self.mediate(step);
         self.relieve(step);
@@ -418,6 +356,15 @@ impl<P: Placer> Engine<P> {
         }
     }
 
+    /// Fixes what tasks that have become ready are expected to take, by what is known now.
+    fn freeze_estimates(&mut self, step: &mut Step<'_>) {
+        for task in std::mem::take(&mut self.state.estimable) {
+            if let Some(estimated) = self.state.estimated_anew(task) {
+                self.emit(step, estimated);
+            }
+        }
+    }
+
     /// Serves those who wait for resources that have become free, in the order of their turns. Ready tasks whose turn came before
     /// theirs were placed in the round just over; gates kept the others back.
     fn serve_line(&mut self, step: &mut Step<'_>) {
@@ -436,126 +383,6 @@ impl<P: Placer> Engine<P> {
         self.state.reservations.stirred.extend(waits);
     }
 
-    /// Sets aside what has been handed out and taken back once too often, before it could be handed out again, and calls.
-    fn hold_back(&mut self, step: &mut Step<'_>) {
-        for task in std::mem::take(&mut self.state.churned) {
-            let Some(held) = self.state.held_event(task, step.at) else { continue };
-            self.emit(step, held);
-            let (kind, subject) = (EscalationKind::RedispatchLoop, Subject::Task(task));
-            let (task, mut raised) = (self.state.task(task), Vec::new());
-            let detail = self.state.churn_text(task);
-            self.state.raise(kind, subject, task.effective, &detail, &mut raised);
-            raised.into_iter().for_each(|event| self.emit(step, event));
-        }
-    }
-
-    /// Sees to stalled work whose owner has not answered: escalates what is new, and moves what somebody else can take.
-    /// What nobody could take is tried again with those alone who have gained room since, before they get new work.
-    fn relieve(&mut self, step: &mut Step<'_>) {
-        for task in std::mem::take(&mut self.state.unanswered) {
-            if self.state.stranded.contains(&task) {
-                let free = self.state.situation.free().to_vec();
-                let best = self.reliever(task, &free);
-                let (detail, mut raised) = (self.state.stranded_text(task, best.as_ref()), Vec::new());
-                let severity = self.state.task(task).effective;
-                self.state.raise(
-                    EscalationKind::Stalled,
-                    Subject::Task(task),
-                    severity,
-                    &detail,
-                    &mut raised,
-                );
-                raised.into_iter().for_each(|event| self.emit(step, event));
-                self.hand_on(step, task, best);
-            }
-        }
-        let situation = &self.state.situation;
-        if self.state.stranded.is_empty() || !situation.is_unsettled() {
-            return;
-        }
-        let gained = if situation.all_changed() { situation.free() } else { situation.freed() }.to_vec();
-        if gained.is_empty() {
-            return;
-        }
-        for task in self.state.stranded_by_urgency() {
-            if step.is_full() {
-                return;
-            }
-            let best = self.reliever(task, &gained);
-            self.hand_on(step, task, best);
-        }
-    }
-
-    /// Returns the best other agent for stalled work, among `agents` without those that are silent themselves.
-    fn reliever(&mut self, task: TaskId, agents: &[AgentId]) -> Option<Considered> {
-        let silent = self.state.silent_owners();
-        // What the task has reserved goes along, so it must not be in the way of what the other one works beside.
-        let state = &self.state;
-        // Whoever has had it before does not get it again by silence, so that it cannot go round for ever.
-        let past = &state.task(task).past;
-        let able = |agent: &AgentId| {
-            !silent.contains(agent)
-                && past.iter().all(|(_, had)| had != agent)
-                && state.obstacle_to_move(task, *agent).is_none()
-        };
-        let others: Vec<AgentId> = agents.iter().copied().filter(able).collect();
-        self.placer.best_of(&self.state.situation, self.state.task(task).class, &others)
-    }
-
-    fn hand_on(&mut self, step: &mut Step<'_>, task: TaskId, best: Option<Considered>) {
-        let Some(best) = best else { return };
-        let (why, mut moved) = (self.state.unanswered_text(task), Vec::new());
-        let (task, agent) = (self.state.task(task), best.agent);
-        self.state.move_task(task, agent, MoveCause::Stalled, Some(&why), vec![best], &mut moved);
-        moved.into_iter().for_each(|event| self.emit(step, event));
-    }
-
-    /// Raises an escalation for every critical task that has entered the queue and found nobody: in the round just over, or
-    /// in a plan that has seen it as it is. What is beyond the bound of a step waits for the next one, or the next plan.
-    fn escalate(&mut self, step: &mut Step<'_>, seen: Option<Position>) {
-        let mut arrivals = std::mem::take(&mut self.state.critical_arrivals);
-        let now = arrivals.len().min(limits::EVENTS_PER_COMMAND_MAX.saturating_sub(step.emitted).max(1));
-        self.state.critical_arrivals = arrivals.split_off(now);
-        self.round_wanted |= seen.is_some() && !self.state.critical_arrivals.is_empty();
-        for task in arrivals {
-            if self.state.lacks_an_agent(task) {
-                if seen.is_some_and(|seen| self.state.task(task).changed > seen) {
-                    self.state.critical_arrivals.push(task);
-                    self.round_wanted = true;
-                    continue;
-                }
-                let (kind, subject) = (EscalationKind::NoSuitableAgent, Subject::Task(task));
-                let (detail, mut raised) = (self.shortfall(task), Vec::new());
-                self.state.raise(kind, subject, Priority::Critical, &detail, &mut raised);
-                raised.into_iter().for_each(|event| self.emit(step, event));
-            }
-        }
-    }
-
-    /// Says per required capability what the fleet lacks for a task.
-    fn shortfall(&mut self, id: TaskId) -> String {
-        let state = &self.state;
-        let class = state.situation.class(state.task(id).class);
-        let mut text = format!(
-            "no agent scores above {} for critical task {id}; {} of {} agents online, {} with a free slot",
-            state.policy.threshold,
-            state.online,
-            state.agents.len(),
-            state.situation.free().len()
-        );
-        for requirement in &class.requires {
-            let name = state.word(requirement.capability);
-            match self.best.of(&state.situation, requirement.capability) {
-                Some((score, agent)) => {
-                    let agent = state.agent(agent);
-                    text += &format!("; {name}: best {score} by `{}` ({})", agent.spec.name, agent.state);
-                }
-                None => text += &format!("; {name}: nobody has it"),
-            }
-        }
-        text
-    }
-
     fn complete(&self, reply: &mut Reply) {
         let Some(task) = reply.task.map(|task| self.state.task(task)) else { return };
         reply.state = Some(task.state());
@@ -563,22 +390,6 @@ impl<P: Placer> Engine<P> {
             reply.assignment = Some(owner.assignment);
             reply.agent = Some(self.state.agent(owner.agent).spec.name.clone());
         }
-    }
-}
-
-impl BestInCapability {
-    fn of(&mut self, situation: &Situation, capability: Word) -> Option<(Ratio, AgentId)> {
-        if self.roster_version != situation.roster_version() {
-            self.best.clear();
-            self.roster_version = situation.roster_version();
-        }
-        let find = || {
-            let agents =
-                situation.agents().iter().zip(0..).map(|(view, id)| (view.score_in(capability), AgentId(id)));
-            let best = agents.max_by_key(|&(score, agent)| (score, std::cmp::Reverse(agent)));
-            best.filter(|&(score, _)| score > Ratio::ZERO)
-        };
-        *self.best.entry(capability).or_insert_with(find)
     }
 }
 
@@ -608,75 +419,6 @@ impl State {
         Some(self.assigned_event(task.id, agent.id, Decision::Placed, placement.considered))
     }
 
-    /// Refuses a placement with an agent that has had the task, and lost it, since the plan was made: the next round knows.
-    fn not_just_given_back(&self, item: &PlanItem, seen: Position) -> Result<(), String> {
-        let task = self.task(item.task());
-        let placed = matches!(item, PlanItem::Place(_));
-        if placed && task.failed_by == Some(item.agent()) && task.changed > seen {
-            return Err("it has just had the task and does not have it any more".to_owned());
-        }
-        Ok(())
-    }
-
-    /// Judges one item of a plan; puts what follows into `out`, or says why it falls away.
-    fn judge_item(
-        &self,
-        kind: PlanKind,
-        item: &PlanItem,
-        now: Moment,
-        out: &mut Vec<Event>,
-    ) -> Result<(), String> {
-        let task = self.tasks.get(item.task()).ok_or("there is no such task")?;
-        let agent = self.agents.get(item.agent().index()).ok_or("there is no such agent")?;
-        match item {
-            PlanItem::Place(_) if task.state() != TaskState::Ready => {
-                return Err(format!("the task is {}", task.state()));
-            }
-            PlanItem::Move { from, .. } if task.owner.as_ref().is_none_or(|owner| owner.agent != *from) => {
-                return Err(format!("the task is {} and not that agent's any more", task.state()));
-            }
-            _ => {}
-        }
-        let fits = fit(self.situation.class(task.class), agent.id, self.situation.agent(agent.id));
-        fits.map_err(|unfit| self.unfit_text(unfit))?;
-        let obstacle = match item {
-            PlanItem::Place(_) => self.obstacle_for(task.id, agent.id),
-            PlanItem::Move { .. } if self.reservations.holds_exclusively(task.id) => {
-                return Err("something is reserved exclusively for it".to_owned());
-            }
-            PlanItem::Move { .. } => self.obstacle_to_move(task.id, agent.id),
-        };
-        if let Some(obstacle) = obstacle {
-            return Err(self.resource_held(&obstacle, self.at).to_string());
-        }
-        if let (PlanKind::Balance, PlanItem::Move { from, to, .. }) = (kind, item) {
-            self.transferable(task, now)?;
-            let loads = self.move_loads(*from, *to);
-            if !relieves(loads.from, loads.to) {
-                return Err("it would not make the larger utilization smaller any more".to_owned());
-            }
-        }
-        match item {
-            PlanItem::Place(Placement { considered, .. }) => {
-                out.push(self.assigned_event(task.id, agent.id, Decision::Placed, considered.clone()));
-            }
-            PlanItem::Move { to, considered, .. } if self.is_handed_over(task) => {
-                let cause = HandoffCause::Balancing;
-                self.hand_over(now, task, *to, cause, None, considered.clone(), out);
-            }
-            PlanItem::Move { to, considered, .. } => {
-                self.move_task(task, *to, MoveCause::Balancing, None, considered.clone(), out);
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells whether balancing moves a task by a supervised handoff: it has been begun, and the policy wants that.
-    pub(crate) fn is_handed_over(&self, task: &Task) -> bool {
-        let begun = task.owner.as_ref().is_some_and(|owner| owner.started_at.is_some());
-        begun && self.policy.handoffs.started == StartedWork::Handoff
-    }
-
     pub(crate) fn assigned_event(
         &self,
         task: TaskId,
@@ -703,29 +445,20 @@ impl State {
         Some(Event::TaskCancelled { task: id, reason, after: Some(blocker) })
     }
 
-    /// Tells whether a critical task waits and nobody has been called for it yet.
-    fn lacks_an_agent(&self, id: TaskId) -> bool {
-        let task = self.task(id);
-        let waits = task.state() == TaskState::Ready && task.priority == Priority::Critical;
-        // What is held back by resources lacks no agent; it is looked at again when they are free.
-        let free = self.situation.gate(task.class) == Gate::Open;
-        let called = task.called || self.is_escalated(EscalationKind::NoSuitableAgent, &Subject::Task(id));
-        waits && free && !called
-    }
-
     /// Finds what a step that was cut off has left to do, from the facts alone: nothing that a fleet that went on would not do.
     pub(crate) fn resume(&mut self) {
         self.situation.unsettle();
         self.critical_arrivals.clear();
         self.reservations.stirred = self.reservations.waiting.keys().copied().collect();
-        let uncalled = |id: &&TaskId| {
-            self.task(**id).owner.as_ref().and_then(|it| it.stall()).is_some_and(|it| !it.called)
-        };
-        self.unanswered = self.stranded.iter().filter(uncalled).copied().collect();
+        let stranded = self.stranded.iter().map(|key| self.task(key.task));
+        let called = |task: &Task| task.owner.as_ref().and_then(|it| it.stall()).is_some_and(|it| it.called);
+        self.unanswered = stranded.filter(|task| !called(task)).map(|task| task.id).collect();
         self.churned.clear();
         let called = |task| self.is_escalated(EscalationKind::HandoffStuck, &Subject::Task(task));
         let troubled = self.handoffs.in_mediation().filter(|handoff| !called(handoff.task));
         self.handoffs.troubled = troubled.map(|handoff| handoff.id).collect();
+        self.estimable.clear();
+        self.reservations.turned.clear();
         for task in self.tasks.iter().filter(|task| task.state() == TaskState::Ready) {
             if task.is_hold_due() {
                 self.churned.push(task.id);

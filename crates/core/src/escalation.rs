@@ -51,6 +51,8 @@ impl EscalationKind {
     /// Tells whether `event`, which is about the same task, takes the cause away.
     fn is_settled_by(self, event: &Event) -> bool {
         match event {
+            Event::TaskEdited { .. } => self == Self::NoSuitableAgent,
+            Event::HoldReleased { .. } => self == Self::RedispatchLoop,
             Event::TaskCompleted { .. } | Event::TaskCancelled { .. } | Event::TaskReopened { .. } => true,
             Event::TaskAssigned { .. } => matches!(self, Self::NoSuitableAgent | Self::TaskFailed),
             Event::TaskProgressed { .. } => matches!(self, Self::Stalled | Self::RedispatchLoop),
@@ -86,6 +88,34 @@ impl EscalationKind {
     }
 }
 
+impl Event {
+    /// Returns the task about which somebody may have been called for something that is over with this event.
+    fn ends_a_matter_of(&self) -> Option<TaskId> {
+        match self {
+            Self::TaskAssigned { task, .. }
+            | Self::TaskMoved { task, .. }
+            | Self::TaskStarted { task, .. }
+            | Self::TaskProgressed { task, .. }
+            | Self::TaskReturned { task, .. }
+            | Self::AttemptFailed { task, .. }
+            | Self::TaskFailed { task, .. }
+            | Self::TaskCompleted { task, .. }
+            | Self::TaskCancelled { task, .. }
+            | Self::TaskReopened { task, .. }
+            | Self::HandoffRequested { task, .. }
+            | Self::HandoffTransferred { task, .. }
+            | Self::HandoffConfirmed { task, .. }
+            | Self::HandoffRedirected { task, .. }
+            | Self::HandoffEnded { task, .. }
+            | Self::HoldReleased { task } => Some(*task),
+            Self::TaskEdited { task, edit, .. } => {
+                edit.priority.filter(|&priority| priority != Priority::Critical).map(|_| *task)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What an escalation is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +130,13 @@ pub enum Subject {
     Resource(Text),
     /// A conflict.
     Conflict(ConflictId),
+    /// A wait of one task for another.
+    Edge {
+        /// The dependent.
+        task: TaskId,
+        /// What it would wait for.
+        on: TaskId,
+    },
     /// The fleet as a whole.
     Fleet {},
 }
@@ -137,7 +174,7 @@ impl Escalation {
     #[must_use]
     pub fn task(&self) -> Option<TaskId> {
         match self.subject {
-            Subject::Task(task) => Some(task),
+            Subject::Task(task) | Subject::Edge { task, .. } => Some(task),
             _ => None,
         }
     }
@@ -173,25 +210,31 @@ impl State {
             .map(|(matter, &id)| (matter.kind, id))
     }
 
-    /// Raises an escalation in `out`, unless one of the same cause is open or stands in `out` already.
+    /// Raises an escalation in `out`, unless one of the same cause is open or stands in `out` already. Only where it is raised is
+    /// its text made.
     pub(crate) fn raise(
         &self,
         kind: EscalationKind,
         subject: Subject,
         severity: Priority,
-        detail: &str,
+        detail: impl FnOnce() -> String,
         out: &mut Vec<Event>,
     ) {
-        let raised = |event: &Event| match event {
-            Event::EscalationRaised { kind, subject, .. } => Some((*kind, subject.clone())),
-            _ => None,
-        };
-        let others: Vec<_> = out.iter().filter_map(raised).collect();
-        if self.is_escalated(kind, &subject) || others.contains(&(kind, subject.clone())) {
+        if self.is_escalated(kind, &subject) {
             return;
         }
-        let escalation = self.escalation_after(others.len());
-        out.push(Event::EscalationRaised { escalation, kind, subject, severity, detail: own_text(detail) });
+        let mut others = 0;
+        for event in &*out {
+            if let Event::EscalationRaised { kind: other, subject: about, .. } = event {
+                if (*other, about) == (kind, &subject) {
+                    return;
+                }
+                others += 1;
+            }
+        }
+        let escalation = self.escalation_after(others);
+        let detail = own_text(&detail());
+        out.push(Event::EscalationRaised { escalation, kind, subject, severity, detail });
     }
 
     /// Returns the next escalation id where `raised` others come first in the same step.
@@ -206,13 +249,6 @@ impl State {
         if self.open_escalations.is_empty() {
             return Vec::new();
         }
-        if let Event::DependencyRestored { task, on } = event {
-            let kinds = self.escalated(*task).filter(|(kind, _)| *kind == EscalationKind::CircularDependency);
-            let note = own_text(&format!("{task} waits for {on} again"));
-            return kinds
-                .map(|(_, escalation)| Event::EscalationSettled { escalation, note: note.clone() })
-                .collect();
-        }
         if let Event::DecisionMade { conflict, reason: how, .. }
         | Event::DecisionWithdrawn { conflict, reason: how } = event
         {
@@ -222,41 +258,90 @@ impl State {
             let settled = |&escalation| Event::EscalationSettled { escalation, note: how.clone() };
             return open.map(settled).into_iter().collect();
         }
-        let name = |agent: &AgentId| &self.agent(*agent).spec.name;
-        let (task, note) = match event {
-            Event::TaskAssigned { task, agent, .. } => (task, format!("assigned to `{}`", name(agent))),
-            Event::TaskMoved { task, agent, .. } => (task, format!("went to `{}`", name(agent))),
-            Event::TaskStarted { task, agent, .. } => (task, format!("begun by `{}`", name(agent))),
-            Event::TaskProgressed { task, agent, .. } => (task, format!("`{}` has answered", name(agent))),
-            Event::TaskReturned { task, .. } | Event::AttemptFailed { task, .. } => {
-                (task, "back in the queue".to_owned())
+        let mut settled = self.edges_settled_by(event);
+        settled.extend(self.tasks_settled_by(event));
+        settled
+    }
+
+    /// Returns the settlings of calls about waits that `event` decides, or makes pointless.
+    fn edges_settled_by(&self, event: &Event) -> Vec<Event> {
+        let (edges, note) = match event {
+            Event::DependencyRestored { task, on } | Event::DependencyAdded { task, on, .. } => {
+                // Before there were calls about single edges, one was about all of a task.
+                let of_task =
+                    Matter { subject: Subject::Task(*task), kind: EscalationKind::CircularDependency };
+                let open = [self.edge_escalation(*task, *on), self.open_escalations.get(&of_task).copied()];
+                (open.into_iter().flatten().collect(), format!("{task} waits for {on} again"))
             }
-            Event::TaskFailed { task, .. } => (task, "given up".to_owned()),
-            Event::TaskCompleted { task, .. } => (task, "completed".to_owned()),
-            Event::TaskCancelled { task, .. } => (task, "cancelled".to_owned()),
-            Event::TaskReopened { task, .. } => (task, "reopened".to_owned()),
-            Event::HandoffRequested { task, handoff, .. } => (task, format!("{handoff} begins")),
-            Event::HandoffTransferred { task, agent, .. } => (task, format!("went to `{}`", name(agent))),
-            Event::HandoffConfirmed { task, agent, .. } => (task, format!("confirmed by `{}`", name(agent))),
-            Event::HandoffRedirected { task, to, .. } => (task, format!("goes to `{}`", name(to))),
-            Event::HandoffEnded { task, handoff, outcome, .. } => {
-                (task, format!("{handoff} is {}", outcome.as_str().replace('_', " ")))
-            }
-            Event::HealthRecovered { health } => {
-                let matter = Matter { subject: Subject::Fleet {}, kind: EscalationKind::HealthLow };
-                let note = own_text(&format!("the health is {} again", health.total));
-                let open = self.open_escalations.get(&matter);
-                return open
-                    .map(|&escalation| Event::EscalationSettled { escalation, note })
-                    .into_iter()
-                    .collect();
+            Event::TaskCompleted { task, .. }
+            | Event::TaskCancelled { task, .. }
+            | Event::TaskFailed { task, .. }
+                if !self.kept_out.is_empty() =>
+            {
+                let around = self.kept_out.range((*task, TaskId(0))..=(*task, TaskId(u32::MAX)));
+                let edges = around.flat_map(|&(task, other)| {
+                    self.edge_escalation(task, other).into_iter().chain(self.edge_escalation(other, task))
+                });
+                (edges.collect::<Vec<_>>(), format!("{task} has ended"))
             }
             _ => return Vec::new(),
         };
-        self.escalated(*task)
-            .filter(|(kind, _)| kind.is_settled_by(event))
-            .map(|(_, escalation)| Event::EscalationSettled { escalation, note: own_text(&note) })
-            .collect()
+        let settled = |escalation| Event::EscalationSettled { escalation, note: own_text(&note) };
+        edges.into_iter().map(settled).collect()
+    }
+
+    fn edge_escalation(&self, task: TaskId, on: TaskId) -> Option<EscalationId> {
+        let (subject, kind) = (Subject::Edge { task, on }, EscalationKind::CircularDependency);
+        self.open_escalations.get(&Matter { subject, kind }).copied()
+    }
+
+    /// Returns the settlings of calls about a task, or about the fleet, whose cause `event` takes away.
+    fn tasks_settled_by(&self, event: &Event) -> Vec<Event> {
+        if let Event::HealthRecovered { health } = event {
+            let matter = Matter { subject: Subject::Fleet {}, kind: EscalationKind::HealthLow };
+            let note = own_text(&format!("the health is {} again", health.total));
+            let open = self.open_escalations.get(&matter);
+            return open
+                .map(|&escalation| Event::EscalationSettled { escalation, note })
+                .into_iter()
+                .collect();
+        }
+        let Some(task) = event.ends_a_matter_of() else { return Vec::new() };
+        let mut settled = self.escalated(task).filter(|(kind, _)| kind.is_settled_by(event)).peekable();
+        if settled.peek().is_none() {
+            return Vec::new();
+        }
+        let note = own_text(&self.settling_note(event));
+        settled.map(|(_, escalation)| Event::EscalationSettled { escalation, note: note.clone() }).collect()
+    }
+
+    /// Says in words how an event takes away what somebody was called for.
+    fn settling_note(&self, event: &Event) -> String {
+        let name = |agent: &AgentId| &self.agent(*agent).spec.name;
+        match event {
+            Event::TaskAssigned { agent, .. } => format!("assigned to `{}`", name(agent)),
+            Event::TaskMoved { agent, .. } => format!("went to `{}`", name(agent)),
+            Event::TaskStarted { agent, .. } => format!("begun by `{}`", name(agent)),
+            Event::TaskProgressed { agent, .. } => format!("`{}` has answered", name(agent)),
+            Event::TaskReturned { .. } | Event::AttemptFailed { .. } => "back in the queue".to_owned(),
+            Event::TaskFailed { .. } => "given up".to_owned(),
+            Event::TaskCompleted { .. } => "completed".to_owned(),
+            Event::TaskCancelled { .. } => "cancelled".to_owned(),
+            Event::TaskReopened { .. } => "reopened".to_owned(),
+            Event::HandoffRequested { handoff, .. } => format!("{handoff} begins"),
+            Event::HandoffTransferred { agent, .. } => format!("went to `{}`", name(agent)),
+            Event::HandoffConfirmed { agent, .. } => format!("confirmed by `{}`", name(agent)),
+            Event::HandoffRedirected { to, .. } => format!("goes to `{}`", name(to)),
+            Event::HandoffEnded { handoff, outcome, .. } => {
+                format!("{handoff} is {}", outcome.as_str().replace('_', " "))
+            }
+            Event::TaskEdited { edit, .. } => {
+                let priority = edit.priority.map_or("another one", Priority::as_str);
+                format!("its priority is {priority} now")
+            }
+            Event::HoldReleased { .. } => "a manager has seen to it".to_owned(),
+            _ => String::new(),
+        }
     }
 
     pub(crate) fn escalation_raised(
@@ -280,8 +365,10 @@ impl State {
         self.open_escalations.insert(escalation.matter(), id);
         self.escalations.push(escalation);
         self.watch_escalation(id, true);
-        if let Subject::Task(task) = *subject {
-            self.note_called(task, kind);
+        match *subject {
+            Subject::Task(task) => self.note_called(task, kind),
+            Subject::Edge { task, on } => self.kept_out.extend([(task, on), (on, task)]),
+            _ => {}
         }
     }
 
@@ -291,8 +378,13 @@ impl State {
         let matter = escalation.matter();
         self.open_escalations.remove(&matter);
         self.watch_escalation(id, false);
-        if let Subject::Task(task) = matter.subject {
-            self.note_called(task, matter.kind);
+        match matter.subject {
+            Subject::Task(task) => self.note_called(task, matter.kind),
+            Subject::Edge { task, on } if self.edge_escalation(on, task).is_none() => {
+                self.kept_out.remove(&(task, on));
+                self.kept_out.remove(&(on, task));
+            }
+            _ => {}
         }
     }
 

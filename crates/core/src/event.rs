@@ -253,6 +253,13 @@ events! {
         threshold: Ratio,
         considered: Vec<Considered>,
     }
+    /// What a waiting task is expected to take is known better: nobody has declared it.
+    TaskEstimated = "task.estimated" {
+        task: TaskId,
+        estimate: Span,
+        #[serde(default, skip_serializing_if = "absent")]
+        learned: Option<Learned>,
+    }
     /// The owner began.
     TaskStarted = "task.started" { task: TaskId, agent: AgentId, assignment: AssignmentId }
     /// The owner told how far it is.

@@ -412,7 +412,7 @@ impl State {
 
     /// Changes a handoff and everything that is derived from it.
     pub(crate) fn change_handoff(&mut self, id: HandoffId, change: impl FnOnce(&mut Handoff)) {
-        let (at, position) = (self.at, self.position);
+        let at = self.at;
         let handoff = self.handoffs.all.get_mut(id.index()).expect("a handoff of this fleet");
         let (before, stage) = (Place::of(handoff), handoff.stage);
         change(handoff);
@@ -420,7 +420,7 @@ impl State {
             handoff.stage_since = at;
         }
         let (after, task, open) = (Place::of(handoff), handoff.task, handoff.is_open());
-        self.tasks[task].changed = position;
+        self.touch(task);
         self.leave_place(id, &before.beside(&after));
         self.take_place(id, &after.beside(&before));
         if !open {

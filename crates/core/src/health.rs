@@ -129,8 +129,8 @@ impl State {
         match self.turn(&health) {
             Some(Turn::Fell) => {
                 out.push(Event::HealthFell { health, below: self.policy.reporting.health_min });
-                let detail = self.alert(&health);
-                self.raise(EscalationKind::HealthLow, Subject::Fleet {}, Priority::High, &detail, out);
+                let detail = || self.alert(&health);
+                self.raise(EscalationKind::HealthLow, Subject::Fleet {}, Priority::High, detail, out);
             }
             Some(Turn::Recovered) => out.push(Event::HealthRecovered { health }),
             None => {}

@@ -6,11 +6,12 @@ mod conflicts;
 mod handoffs;
 mod reservations;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kapell_model::{AgentState, OnFailedDependency, TaskState};
 
 use crate::apply::graph::start_before;
+use crate::escalation::{Matter, Subject};
 use crate::state::{Counts, State};
 
 /// One promise about the state.
@@ -371,15 +372,20 @@ fn timers_are_deferred(state: &State) -> Result<(), String> {
 }
 
 fn clocks_are_owned(state: &State) -> Result<(), String> {
-    let (mut watched, mut stranded) = (BTreeSet::new(), BTreeSet::new());
+    let (mut watched, mut stranded, mut silent) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for task in state.tasks().iter() {
         let Some(owner) = &task.owner else { continue };
         match owner.stall() {
-            Some(stall) if stall.unanswered => stranded.insert(task.id),
-            _ => watched.insert((owner.clocks.check_at, task.id)),
-        };
+            Some(stall) if stall.unanswered => {
+                *silent.entry(owner.agent).or_default() += 1;
+                stranded.insert(task.queue_key());
+            }
+            _ => {
+                watched.insert((owner.clocks.check_at, task.id));
+            }
+        }
     }
-    if watched != state.checks || stranded != state.stranded {
+    if watched != state.checks || stranded != state.stranded || silent != state.silent {
         return Err(format!(
             "{} watches and {} without an answer are kept, {} and {} are so",
             state.checks.len(),
@@ -400,6 +406,14 @@ fn investigations_have_owners(state: &State) -> Result<(), String> {
         .collect();
     if stalled != state.stalled {
         return Err(format!("{:?} is kept, {stalled:?} is so", state.stalled));
+    }
+    let running = stalled.iter().filter(|&&id| state.task(id).state() == TaskState::InProgress);
+    if !running.clone().eq(&state.stalled_running) {
+        return Err(format!(
+            "{:?} are kept as begun, {:?} are",
+            state.stalled_running,
+            running.collect::<Vec<_>>()
+        ));
     }
     Ok(())
 }
@@ -428,6 +442,14 @@ fn one_escalation_per_cause(state: &State) -> Result<(), String> {
     }
     if count != state.open_escalations.len() {
         return Err(format!("{count} are open, {} causes are kept", state.open_escalations.len()));
+    }
+    let about = |matter: &Matter| match matter.subject {
+        Subject::Edge { task, on } => Some([(task, on), (on, task)]),
+        _ => None,
+    };
+    let edges: BTreeSet<_> = state.open_escalations.keys().filter_map(about).flatten().collect();
+    if edges != state.kept_out {
+        return Err(format!("{edges:?} are called about, {:?} is kept", state.kept_out));
     }
     Ok(())
 }
@@ -487,7 +509,7 @@ fn situation_agrees(state: &State) -> Result<(), String> {
 fn no_cycles(state: &State) -> Result<(), String> {
     let open = |id: &kapell_model::TaskId| state.task(*id).state() != TaskState::Completed;
     let tasks = || state.tasks().iter().filter(|task| open(&task.id));
-    let mut waits: std::collections::BTreeMap<_, _> =
+    let mut waits: BTreeMap<_, _> =
         tasks().map(|task| (task.id, task.gates().filter(open).count())).collect();
     let mut free: Vec<_> = tasks().map(|task| task.id).filter(|id| waits[id] == 0).collect();
     while let Some(id) = free.pop() {

@@ -18,6 +18,8 @@ pub struct Liveness {
     unfetched: BTreeMap<AssignmentId, Moment>,
     checked: Moment,
     health_seen: Moment,
+    /// When estimates were last looked at, and how many of the tasks have been gone through.
+    estimates_seen: (Moment, u32),
     /// Whether reservations have been given their full length after the start.
     begun: bool,
     /// How long nobody has served, as far as the log does not say so yet.
@@ -33,6 +35,7 @@ impl Liveness {
             unfetched: BTreeMap::new(),
             checked: now,
             health_seen: now,
+            estimates_seen: (now, 0),
             begun: false,
             away: Span(0),
         };
@@ -127,7 +130,20 @@ impl Liveness {
                 commands.push(Command::LookAtHealth);
             }
         }
+        commands.extend(self.stale_estimates(state, now));
         commands
+    }
+
+    /// Goes through the tasks of the fleet, so many a period, for waiting ones whose estimates are outdated.
+    fn stale_estimates(&mut self, state: &State, now: Moment) -> Option<Command> {
+        let (seen, after) = self.estimates_seen;
+        if now.since(seen) < limits::ESTIMATES_PERIOD && now >= seen {
+            return None;
+        }
+        let next = after as usize + limits::ESTIMATES_PER_LOOK_MAX;
+        let next = if next < state.tasks().len() { u32::try_from(next).unwrap_or(0) } else { 0 };
+        self.estimates_seen = (now, next);
+        state.has_stale_estimates(after).then_some(Command::RefreshEstimates { after })
     }
 
     fn lapse(&self, state: &State, id: AgentId, now: Moment) -> Option<Command> {

@@ -143,6 +143,8 @@ pub struct Reservations {
     pub(crate) classes_near: Overlaps<ClassId>,
     /// Waits whose turn may have come; looked at in the same step.
     pub(crate) stirred: BTreeSet<WaitId>,
+    /// Who waits in another turn than before, so that a ring of waits may have closed; looked at with the event that did it.
+    pub(crate) turned: BTreeSet<AgentId>,
 }
 
 /// The facts among them, as a snapshot holds them.

@@ -15,7 +15,7 @@ use crate::changes::Changes;
 use crate::conflict::Conflict;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
-use crate::escalation::Escalation;
+use crate::escalation::{Escalation, Subject};
 use crate::handoff::Handoff;
 use crate::history::History;
 use crate::keys::KeyLog;
@@ -181,6 +181,9 @@ impl State {
         state.open_offers = open.map(|offer| offer.id).collect();
         state.offers = facts.offers;
         for escalation in facts.escalations.iter().filter(|escalation| escalation.settled.is_none()) {
+            if let Subject::Edge { task, on } = escalation.subject {
+                state.kept_out.extend([(task, on), (on, task)]);
+            }
             state.open_escalations.insert(escalation.matter(), escalation.id);
         }
         state.escalations = facts.escalations;

@@ -11,7 +11,9 @@
 //!    +------- any report ----+--------------------------------------------------+
 //! ```
 
-use kapell_model::{AgentId, AgentKind, Moment, Span, TaskId, TaskState};
+use std::ops::Bound;
+
+use kapell_model::{AgentId, AgentKind, Moment, QueueKey, Span, TaskId};
 use serde::{Deserialize, Serialize};
 
 use crate::state::State;
@@ -116,6 +118,22 @@ impl State {
         self.stalled.len()
     }
 
+    /// Tells whether an agent has not answered about something.
+    pub(crate) fn is_silent(&self, agent: AgentId) -> bool {
+        self.silent.contains_key(&agent)
+    }
+
+    /// Tells whether the owner of a task has not answered about it.
+    pub(crate) fn is_stranded(&self, id: TaskId) -> bool {
+        self.tasks[id].owner.as_ref().and_then(|owner| owner.stall()).is_some_and(|stall| stall.unanswered)
+    }
+
+    /// Returns the most urgent task behind `last` whose owner has not answered about it.
+    pub(crate) fn stranded_after(&self, last: Option<QueueKey>) -> Option<QueueKey> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.stranded.range((from, Bound::Unbounded)).next().copied()
+    }
+
     /// Visits the stalled tasks by id.
     pub fn stalled_tasks(&self) -> impl Iterator<Item = &Task> + '_ {
         self.stalled.iter().map(|&id| &self.tasks[id])
@@ -123,7 +141,7 @@ impl State {
 
     /// Returns how many of the stalled tasks have been begun.
     pub(crate) fn stalled_running(&self) -> usize {
-        self.stalled_tasks().filter(|task| task.state() == TaskState::InProgress).count()
+        self.stalled_running.len()
     }
 
     /// Returns how long the clocks of an attempt may run. Everything that makes them slower belongs here.
@@ -272,7 +290,8 @@ impl State {
         let Some(owner) = &self.tasks[id].owner else { return };
         match &owner.clocks.stall {
             Some(stall) if stall.unanswered => {
-                self.stranded.insert(id);
+                self.stranded.insert(self.tasks[id].queue_key());
+                *self.silent.entry(owner.agent).or_default() += 1;
             }
             _ => {
                 self.checks.insert((owner.clocks.check_at, id));
@@ -280,6 +299,9 @@ impl State {
         }
         if owner.clocks.stall.is_some() {
             self.stalled.insert(id);
+            if owner.started_at.is_some() {
+                self.stalled_running.insert(id);
+            }
         }
     }
 
@@ -301,7 +323,17 @@ impl State {
         self.checks.remove(&(owner.clocks.check_at, id));
         if owner.clocks.stall.is_some() {
             self.stalled.remove(&id);
-            self.stranded.remove(&id);
+            self.stalled_running.remove(&id);
+            if self.stranded.remove(&self.tasks[id].queue_key()) {
+                let agent = owner.agent;
+                let left = self.silent.get_mut(&agent).expect("whoever owns stranded work is silent");
+                *left -= 1;
+                if *left == 0 {
+                    self.silent.remove(&agent);
+                    // It can take over what others do not answer about.
+                    self.situation.look_at(agent);
+                }
+            }
         }
     }
 }

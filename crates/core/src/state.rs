@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kapell_model::{
     AgentId, AssignmentId, ConflictId, EscalationId, Moment, Name, NoticeId, OfferId, Policy, Position,
-    Situation, Span, TaskId, TaskState, Text, WaitId, Word,
+    QueueKey, Situation, Span, TaskId, TaskState, Text, WaitId, Word,
 };
 use serde::{Deserialize, Serialize};
 
@@ -143,7 +143,11 @@ pub struct State {
     pub(crate) checks: BTreeSet<(Moment, TaskId)>,
     /// Owned tasks under investigation, and those of them that had no answer and are still their owner's.
     pub(crate) stalled: BTreeSet<TaskId>,
-    pub(crate) stranded: BTreeSet<TaskId>,
+    /// Those of the former that have begun.
+    pub(crate) stalled_running: BTreeSet<TaskId>,
+    pub(crate) stranded: BTreeSet<QueueKey>,
+    /// Of how many of the latter an agent is the owner.
+    pub(crate) silent: BTreeMap<AgentId, u32>,
     pub(crate) counts: Counts,
     pub(crate) online: usize,
     pub(crate) registered: usize,
@@ -155,11 +159,17 @@ pub struct State {
     pub(crate) open_conflicts: BTreeSet<ConflictId>,
     pub(crate) contended: BTreeMap<WaitId, ConflictId>,
     pub(crate) decisions_due: BTreeSet<(Moment, ConflictId)>,
+    /// Pairs of tasks, both ways, about a wait between which an escalation is open.
+    pub(crate) kept_out: BTreeSet<(TaskId, TaskId)>,
     pub(crate) situation: Situation,
     /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
     pub(crate) critical_arrivals: Vec<TaskId>,
+    /// Tasks without a declared estimate that have just become ready; it is frozen in the same step.
+    pub(crate) estimable: Vec<TaskId>,
     /// Tasks that have just been taken back once too often; held back in the same step.
     pub(crate) churned: Vec<TaskId>,
+    /// Whether a resource has been released that work might need whose owner does not answer; seen to in the same step.
+    pub(crate) way_cleared: bool,
     /// Tasks whose owners have just failed to answer; seen to in the same step.
     pub(crate) unanswered: Vec<TaskId>,
 }
@@ -209,7 +219,9 @@ impl State {
             timers: BTreeSet::new(),
             checks: BTreeSet::new(),
             stalled: BTreeSet::new(),
+            stalled_running: BTreeSet::new(),
             stranded: BTreeSet::new(),
+            silent: BTreeMap::new(),
             counts: Counts::default(),
             online: 0,
             registered: 0,
@@ -220,9 +232,12 @@ impl State {
             open_conflicts: BTreeSet::new(),
             contended: BTreeMap::new(),
             decisions_due: BTreeSet::new(),
+            kept_out: BTreeSet::new(),
             critical_arrivals: Vec::new(),
             unanswered: Vec::new(),
+            way_cleared: false,
             churned: Vec::new(),
+            estimable: Vec::new(),
         }
     }
 
@@ -423,8 +438,11 @@ impl State {
         self.situation.settle();
         self.critical_arrivals.clear();
         self.unanswered.clear();
+        self.way_cleared = false;
         self.churned.clear();
         self.handoffs.troubled.clear();
+        self.estimable.clear();
+        self.reservations.turned.clear();
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line

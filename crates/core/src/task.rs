@@ -234,6 +234,12 @@ impl Task {
         self.conflicts.as_ref().map_or(&[], |conflicts| &conflicts.awaits)
     }
 
+    /// Tells whether its priority is a level above what it was given, since it lost an owner.
+    #[must_use]
+    pub fn is_boosted(&self) -> bool {
+        self.boosted && self.priority != self.spec.priority
+    }
+
     /// Returns its place in the queue of its class.
     #[must_use]
     pub fn queue_key(&self) -> QueueKey {

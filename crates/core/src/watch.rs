@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kapell_model::{
-    AgentState, Class, ClassId, EscalationId, Moment, Priority, Span, TaskId, TaskState, Word,
+    AgentState, Class, ClassId, EscalationId, Mode, Moment, Priority, Span, TaskId, TaskState, Word,
 };
 
 use crate::due::Due;
@@ -107,6 +107,10 @@ impl State {
             hash.add(&agent.0.to_le_bytes());
         }
         hash.add(&[u8::from(class.pin.is_some()), u8::from(soft)]);
+        for need in &class.needs {
+            hash.add(need.resource.to_string().as_bytes());
+            hash.add(&[u8::from(need.mode == Mode::Shared)]);
+        }
         self.watch.class_keys.push(hash.0);
     }
 

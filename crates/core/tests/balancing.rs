@@ -93,6 +93,52 @@ fn a_plan_that_comes_too_late_is_judged_by_what_is_so() {
     assert_eq!(reason.as_deref(), Some("50 % are done, more than 10 %"));
 }
 
+/// Plans the moves of a fleet, lets something happen, and returns why the first of them falls away.
+fn dropped_after(fleet: &str, happens: &str) -> Option<String> {
+    let mut scenario = Scenario::play(fleet);
+    let view = scenario.engine.state().balance_view(scenario.engine.state().at()).expect("uneven");
+    let plan = kapell_plan::balance(&view);
+    assert!(!plan.items.is_empty());
+    scenario.also(happens);
+    scenario.execute(Command::ApplyPlan(Box::new(plan)), None).expect("a plan is never refused whole");
+    scenario.log.iter().find_map(|record| match &record.event {
+        Event::PlanApplied { dropped, .. } => Some(dropped.first()?.reason.to_string()),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_planned_move_falls_away_where_the_rules_of_balancing_do_not_ask_for_it_any_more() {
+    let fleet = "agent A rust=0.9 slots=4
+         agent B rust=0.9 slots=4
+         agent C go=0.9 slots=4
+         submit t1 needs=rust at=+1h
+         submit t2 needs=rust at=+1h
+         submit t3 needs=rust at=+1h
+         submit t4 needs=rust at=+1h
+         submit t5 at=+1h
+         submit t6 at=+1h
+         submit t7 at=+1h
+         submit t8 at=+1h
+         assign t1 A
+         assign t2 A
+         assign t3 A
+         assign t4 A";
+    assert_eq!(dropped_after(fleet, ""), None);
+    assert_eq!(
+        dropped_after(fleet, "assign t5 C\n assign t6 C\n assign t7 C\n assign t8 C").as_deref(),
+        Some("its owner is not overloaded by now: 1.00, 0.666667 on average")
+    );
+    assert_eq!(
+        dropped_after(fleet, "assign t5 B").as_deref(),
+        Some("that agent is not underloaded by now: 0.25, 0.416667 on average")
+    );
+    assert_eq!(
+        dropped_after(fleet, "policy match=0.9").as_deref(),
+        Some("its capability match is 0.90 by now, not above 0.90")
+    );
+}
+
 /// What a fleet is drawn from: slots and score of each agent, and who has which task, how far.
 type Drawn = (Vec<(u32, u32)>, Vec<(usize, u8, u8)>);
 

@@ -97,6 +97,26 @@ fn who_settles_the_escalation_lets_it_go() {
 }
 
 #[test]
+fn who_changes_what_a_task_asks_for_lets_it_go_too() {
+    let scenario = Scenario::play(
+        "policy turns=3
+         agent A
+         submit t1
+         release t1 A
+         release t1 A
+         release t1 A            -> deferred
+         edit t1 title=A_title   -> deferred
+         edit t1 estimate=2h     -> assigned A
+         release t1 A            -> assigned A
+         release t1 A            -> assigned A
+         release t1 A            -> deferred
+         restart                 -> as live",
+    );
+    assert_eq!((events(&scenario, "escalation.raised"), events(&scenario, "escalation.settled")), (2, 1));
+    assert_eq!(events(&scenario, "task.hold_released"), 1);
+}
+
+#[test]
 fn lost_and_silent_owners_are_turns_too() {
     let scenario = Scenario::play(
         "policy turns=3

@@ -156,6 +156,7 @@ impl Plain {
                     seen.priority = seen.priority.raised();
                 }
             }
+            Event::TaskEstimated { task, estimate, .. } => self.task(*task).estimate = *estimate,
             Event::TaskResumed { task } | Event::HoldReleased { task } => self.task(*task).deferred = false,
             Event::TaskHeld { task, .. } => self.task(*task).deferred = true,
             Event::TaskReopened { task, .. } => self.task(*task).ended = None,
@@ -426,7 +427,7 @@ fn low_health_calls_once_an_episode_and_the_call_ends_with_it() {
 #[test]
 fn the_expected_wait_is_the_median_of_the_class_and_fifteen_minutes_before() {
     let mut scenario = Scenario::play(
-        "submit t1 needs=rust\nsubmit t2 needs=rust\nsubmit t3 needs=rust\nsubmit t4 needs=go",
+        "submit t1 needs=rust\nsubmit t2 needs=rust\nsubmit t3 needs=rust\nsubmit t4 needs=go\nsubmit t5 needs=rust takes=env:one",
     );
     let expected = |scenario: &Scenario, task: u32| {
         let state = scenario.engine.state();
@@ -436,7 +437,7 @@ fn the_expected_wait_is_the_median_of_the_class_and_fifteen_minutes_before() {
     let state = scenario.engine.state();
     let start = scenario.now;
     assert_eq!(state.overdue_waits(Moment(start + 15 * 60_000)), 0);
-    assert_eq!(state.overdue_waits(Moment(start + 15 * 60_000 + 1)), 4);
+    assert_eq!(state.overdue_waits(Moment(start + 15 * 60_000 + 1)), 5);
     let spec = kapell_core::AgentSpec {
         name: name("A"),
         role: name("developer"),
@@ -449,4 +450,5 @@ fn the_expected_wait_is_the_median_of_the_class_and_fifteen_minutes_before() {
     scenario.execute(Command::RegisterAgent { spec, online: true }, None).expect("an agent");
     assert_eq!(expected(&scenario, 3), Span::minutes(1), "of the same class");
     assert_eq!(expected(&scenario, 4), Span::minutes(15), "of another");
+    assert_eq!(expected(&scenario, 5), Span::minutes(15), "what waits for a resource too is another class");
 }

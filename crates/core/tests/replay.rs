@@ -9,9 +9,9 @@ use kapell_core::{
     ReservationRef, SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, Mode, Moment, Need, OfferId,
-    OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority, Ratio,
-    ReservationId, Span, TaskId, TaskState, Text, WaitId,
+    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, Mode, Moment, MoveAverages,
+    Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority,
+    Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -137,6 +137,7 @@ fn commands() -> impl Strategy<Value = Command> {
             56 | 57 => Command::DeclineHandoff { task: task_ref, agent, reason: text() },
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
+            34 if flag => Command::RefreshEstimates { after: first },
             34 => Command::Tick,
             35 | 36 => Command::CheckProgress,
             38 if flag => Command::SettleEscalation { escalation: EscalationId(second + 1), note: text() },
@@ -184,7 +185,13 @@ fn plan(who: usize, first: u32, second: u32, flag: bool) -> Plan {
     let (from, to) = (id(who), id(who + 1 + usize::from(flag)));
     let placement = Placement { task: TaskId(first + 1), agent: to, considered: Vec::new() };
     let items = vec![
-        PlanItem::Move { task: TaskId(second + 1), from, to, considered: Vec::new() },
+        PlanItem::Move {
+            task: TaskId(second + 1),
+            from,
+            to,
+            considered: Vec::new(),
+            averages: MoveAverages::default(),
+        },
         PlanItem::Place(placement),
     ];
     Plan { kind: PlanKind::Balance, seen: Position(0), items }
@@ -241,6 +248,9 @@ fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
     }
     if token.is_multiple_of(7) {
         spec.not_before = Some(Moment(1_000_000 + i64::try_from(token).unwrap_or(0) * 10));
+    }
+    if token.is_multiple_of(2) {
+        spec.estimate = Some(Span::hours(2));
     }
     if token.is_multiple_of(5) {
         spec.deadline = Some(Moment(9_000_000));

@@ -259,6 +259,33 @@ fn a_ring_of_waits_is_broken_at_its_weakest_holder() {
 }
 
 #[test]
+fn a_ring_that_only_a_change_of_priority_or_deadline_closes_is_found_too() {
+    for change in ["priority=critical", "deadline=+2h"] {
+        Scenario::play(&format!(
+            "agent A
+             agent B
+             agent C
+             submit a agent=A                     -> assigned A
+             submit b agent=B deadline=+9h        -> assigned B
+             submit x after=b priority=medium deadline=+1h
+             edit a deadline=+3h
+             reserve A env:x ttl=10m              -> R-1
+             reserve C env:y                      -> R-2
+             reserve A env:y task=a wait          -> waits as W-1
+             reserve B env:x,env:y task=b wait    -> waits as W-2
+             renew A R-1                          -> R-1
+             edit b {change}                      -> assigned B
+             renew A R-1                          -> refused: reservation R-1 cannot be renewed: others wait for it in a ring; it ends in 10m 0s
+             free C R-2
+             held                                 -> R-1 A env:x, W-1 A env:y, W-2 B env:x env:y
+             tick +10m
+             held                                 -> R-3 B env:x env:y, W-1 A env:y
+             restart                              -> as live"
+        ));
+    }
+}
+
+#[test]
 fn a_ring_that_a_grant_closes_is_found_too() {
     Scenario::play(
         "agent A slots=2

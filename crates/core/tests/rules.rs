@@ -4,8 +4,8 @@ mod scenario;
 
 use kapell_core::{Command, Event, Rejection, State, TaskEdit, TaskRef};
 use kapell_model::{
-    AgentId, ClassId, Considered, Placement, Placer, Plan, PlanItem, PlanKind, Position, Situation, TaskId,
-    Text,
+    AgentId, ClassId, Considered, Moment, MoveAverages, Placement, Placer, Plan, PlanItem, PlanKind,
+    Position, Situation, TaskId, Text,
 };
 use scenario::{Scenario, name, reference};
 
@@ -546,6 +546,102 @@ fn what_is_not_declared_is_learned_from_what_was_completed() {
 }
 
 #[test]
+fn what_is_learned_is_frozen_when_a_task_becomes_ready_and_refreshed_while_it_waits() {
+    let mut scenario = Scenario::play(
+        "agent A
+         submit t1 effort=learned
+         submit t2 effort=learned after=t1
+         submit t3 effort=learned needs=go
+         submit t4 after=t1 needs=go
+         submit t5 effort=learned at=+2h
+         start t1 A
+         tick +1h
+         done t1 A
+         show t2                  -> assigned medium A",
+    );
+    let hours = |scenario: &Scenario, key: &str| {
+        let task =
+            scenario.engine.state().task(scenario.engine.state().task_id(&reference(key)).expect("a task"));
+        (task.estimate.0 / 36_000, task.learned.map(|learned| learned.from))
+    };
+    assert_eq!(hours(&scenario, "t2"), (325, Some(1)), "it became ready when t1 was known");
+    assert_eq!(hours(&scenario, "t3"), (400, None), "it has been ready before");
+    assert_eq!(hours(&scenario, "t4"), (100, None), "declared");
+    scenario.also("refresh\n refresh");
+    assert_eq!(hours(&scenario, "t3"), (325, Some(1)));
+    assert_eq!(hours(&scenario, "t5"), (400, None), "it does not wait in the queue yet");
+    scenario.also(
+        "start t2 A
+         tick +3h
+         done t2 A",
+    );
+    assert_eq!(hours(&scenario, "t5"), (325, Some(1)), "when it came back one was known");
+    // (3 * 4 h + 2 * 1 h) / 5 is 2.8 h: more than a tenth away.
+    scenario.also("refresh\n restart -> as live");
+    assert_eq!(hours(&scenario, "t3"), (280, Some(2)));
+    assert_eq!(events(&scenario, "task.estimated"), 4);
+    assert_eq!(hours(&scenario, "t5"), (325, Some(1)), "somebody owns it");
+}
+
+#[test]
+fn the_clock_looks_at_estimates_once_a_minute_and_only_where_one_is_outdated() {
+    let scenario = Scenario::play(
+        "agent A
+         submit t1 effort=learned
+         submit t2 effort=learned needs=go
+         start t1 A
+         tick +1h
+         done t1 A",
+    );
+    let (state, start) = (scenario.engine.state(), scenario.now);
+    let mut liveness = kapell_core::Liveness::new(state, Moment(start));
+    let mut looked = Vec::new();
+    for second in 0..=130 {
+        let commands = liveness.lapsed(state, Moment(start + second * 1_000));
+        looked.extend(
+            commands.iter().filter(|it| matches!(it, Command::RefreshEstimates { after: 0 })).map(|_| second),
+        );
+    }
+    assert_eq!(looked, [60, 120]);
+    let fresh = Scenario::play("agent A\n submit t1 effort=learned needs=go");
+    let mut liveness = kapell_core::Liveness::new(fresh.engine.state(), Moment(fresh.now));
+    assert!(liveness.lapsed(fresh.engine.state(), Moment(fresh.now + 60_000)).is_empty());
+}
+
+#[test]
+fn a_manager_takes_a_boost_away_and_no_second_one_follows() {
+    let scenario = Scenario::play(
+        "agent A
+         submit t1                -> assigned A
+         unreachable A
+         offline A
+         show t1                  -> ready high
+         edit t1 priority=medium  -> ready
+         edit t1 priority=medium  -> ready     # that changes nothing
+         show t1                  -> ready medium
+         back A
+         show t1                  -> assigned medium A
+         unreachable A
+         offline A
+         show t1                  -> ready medium",
+    );
+    assert_eq!(events(&scenario, "task.edited"), 1);
+}
+
+#[test]
+fn who_makes_a_critical_task_less_urgent_has_answered_the_call_for_it() {
+    let scenario = Scenario::play(
+        "submit t1 priority=critical needs=go   -> ready
+         edit t1 title=Another_title
+         edit t1 priority=high                  -> ready
+         restart                                -> as live
+         edit t1 priority=critical              -> ready
+         restart                                -> as live",
+    );
+    assert_eq!((events(&scenario, "escalation.raised"), events(&scenario, "escalation.settled")), (2, 1));
+}
+
+#[test]
 fn owned_work_goes_to_another_agent_in_one_step_of_the_fence() {
     let scenario = Scenario::play(
         "agent A rust=0.9
@@ -597,6 +693,7 @@ fn a_plan_is_judged_item_by_item() {
         from: AgentId(from),
         to: AgentId(to),
         considered: Vec::new(),
+        averages: MoveAverages::default(),
     };
     let items =
         vec![place(2, 1), place(3, 1), place(1, 0), place(9, 0), shift(1, 1, 0), shift(2, 1, 0), place(4, 1)];

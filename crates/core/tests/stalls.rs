@@ -2,8 +2,12 @@
 
 mod scenario;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use kapell_core::{Command, Event, Liveness};
-use kapell_model::{Moment, Span, limits};
+use kapell_model::{AgentId, ClassId, Considered, Moment, Placement, Placer, Situation, Span, limits};
+use kapell_plan::Greedy;
 use scenario::Scenario;
 
 fn events(scenario: &Scenario, kind: &str) -> usize {
@@ -267,4 +271,68 @@ fn a_start_and_a_jump_of_the_clock_are_noticed_and_a_quiet_fleet_is_left_alone()
         at += step;
     }
     assert!(matches!(commands(&mut liveness, at)[..], [Command::CheckProgress]));
+}
+
+/// A placer that counts for how many stalled tasks somebody is looked for.
+struct Counting(Greedy, Arc<AtomicUsize>);
+
+impl Placer for Counting {
+    fn begin(&mut self, situation: &Situation) {
+        self.0.begin(situation);
+    }
+
+    fn next(&mut self, situation: &Situation) -> Option<Placement> {
+        self.0.next(situation)
+    }
+
+    fn consider(&mut self, situation: &Situation, class: ClassId, agent: AgentId) -> Considered {
+        self.0.consider(situation, class, agent)
+    }
+
+    fn better_idle(
+        &mut self,
+        situation: &Situation,
+        class: ClassId,
+        than: &Considered,
+    ) -> Option<Considered> {
+        self.0.better_idle(situation, class, than)
+    }
+
+    fn best_of(&mut self, situation: &Situation, class: ClassId, agents: &[AgentId]) -> Option<Considered> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.best_of(situation, class, agents)
+    }
+}
+
+#[test]
+fn a_step_tries_a_bounded_number_of_stalled_tasks_and_the_next_ones_go_on() {
+    const STALLED: usize = 600;
+    let tried = Arc::new(AtomicUsize::new(0));
+    let take = || tried.swap(0, Ordering::Relaxed);
+    let mut scenario =
+        Scenario::play_with(Counting(Greedy::default(), Arc::clone(&tried)), "agent A rust=0.9 slots=1000");
+    let mut lines = "checks off\n".to_owned();
+    for task in 1..=STALLED {
+        lines += &format!("submit t{task} needs=rust at=+90h\n assign t{task} A\n");
+    }
+    // The least urgent one is the only one that B can take.
+    lines += "submit last priority=low at=+90h\n assign last A\n";
+    lines += "check +24h\n check +24h\n show last -> assigned low A unanswered";
+    scenario.also(&lines);
+    take();
+
+    let steps = |scenario: &mut Scenario<Counting>, joins: &str| {
+        scenario.also(joins);
+        let mut steps = vec![take()];
+        while scenario.engine.is_unsettled() {
+            scenario.also("tick +0s");
+            steps.push(take());
+        }
+        steps
+    };
+    assert_eq!(steps(&mut scenario, "agent B"), [256, 256, STALLED + 1 - 512], "each is tried once");
+    scenario.also("show last -> assigned low B");
+    assert_eq!(steps(&mut scenario, "agent C slots=2"), [256, 256, STALLED - 512]);
+    assert_eq!(steps(&mut scenario, "tick +1s"), [0], "nobody is looked for before somebody gains room");
+    scenario.also("checks on\n tick +1s");
 }

@@ -27,7 +27,9 @@ pub mod limits;
 pub mod mention;
 pub mod prose;
 
-pub use balancing::{Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, relieves};
+pub use balancing::{
+    Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, MoveAverages, relieves,
+};
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};

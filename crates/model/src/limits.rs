@@ -88,6 +88,10 @@ pub const RING_AGENTS_MAX: usize = 1_000;
 pub const CALLED_AT_ONCE_MAX: usize = 100;
 /// Events that one command may emit; what is left continues in a following one.
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
+/// How often estimates of waiting tasks are looked at that nobody has declared.
+pub const ESTIMATES_PERIOD: Span = Span::minutes(1);
+/// Tasks of the fleet, waiting or not, that are gone through in one such look.
+pub const ESTIMATES_PER_LOOK_MAX: usize = 1_000;
 /// Items of one plan: a command's worth of events, two an item.
 pub const PLAN_ITEMS_MAX: usize = EVENTS_PER_COMMAND_MAX / 2;
 /// Tasks that one planned round looks at: what can be copied out of the queues in a few milliseconds.

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::balancing::MoveAverages;
 use crate::id::{AgentId, Position, TaskId};
 use crate::situation::{Considered, Placement};
 
@@ -42,6 +43,8 @@ pub enum PlanItem {
         to: AgentId,
         /// The score of that.
         considered: Vec<Considered>,
+        /// By which averages one had too much and the other too little.
+        averages: MoveAverages,
     },
 }
 

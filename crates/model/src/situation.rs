@@ -673,6 +673,11 @@ impl Situation {
         }
     }
 
+    /// Marks an agent as having gained room, where it has any: something else has kept it from getting more.
+    pub fn look_at(&mut self, id: AgentId) {
+        self.refresh(id, true);
+    }
+
     /// Takes a change of whether an agent can be reached.
     pub fn set_agent_state(&mut self, id: AgentId, state: AgentState) {
         self.agents[id.index()].state = state;

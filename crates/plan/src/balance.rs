@@ -14,8 +14,8 @@
 use std::collections::BTreeMap;
 
 use kapell_model::{
-    Average, BalanceAgent, BalanceTask, BalanceView, Class, ClassId, Plan, PlanItem, PlanKind, Ratio, able,
-    limits, relieves,
+    Average, BalanceAgent, BalanceTask, BalanceView, Class, ClassId, MoveAverages, Plan, PlanItem, PlanKind,
+    Ratio, able, limits, relieves,
 };
 
 use crate::score;
@@ -30,6 +30,7 @@ pub fn balance(view: &BalanceView) -> Plan {
         from: view.agents[item.from].agent,
         to: view.agents[item.to].agent,
         considered: Vec::new(),
+        averages: MoveAverages { first: view.average, from: item.averages.0, to: item.averages.1 },
     });
     Plan { kind: PlanKind::Balance, seen: view.seen, items: items.collect() }
 }
@@ -39,6 +40,8 @@ struct Move {
     task: kapell_model::TaskId,
     from: usize,
     to: usize,
+    /// When it left, and when it arrived.
+    averages: (Average, Average),
 }
 
 /// The fleet as it becomes.
@@ -98,7 +101,7 @@ impl<'a> Table<'a> {
                 && self.items.len() < limits::PLAN_ITEMS_MAX;
             match if wants { self.recipient(donor, task.class, average) } else { None } {
                 Some(recipient) => {
-                    self.give(task, donor, recipient);
+                    self.give(task, donor, recipient, average);
                     moved = true;
                 }
                 None => kept.push(task),
@@ -108,20 +111,22 @@ impl<'a> Table<'a> {
         moved
     }
 
-    fn give(&mut self, task: BalanceTask, from: usize, to: usize) {
+    fn give(&mut self, task: BalanceTask, from: usize, to: usize, average: Average) {
         self.sum -= u64::from(self.utilization(from).as_micros() + self.utilization(to).as_micros());
         self.loads[from].0 -= 1;
         self.loads[to].0 += 1;
         self.sum += u64::from(self.utilization(from).as_micros() + self.utilization(to).as_micros());
         if let Some(&item) = self.planned.get(&task.task) {
             self.items[item].to = to;
+            self.items[item].averages.1 = average;
         } else {
             self.leaving[from] += u32::from(task.packed);
             self.planned.insert(task.task, self.items.len());
-            self.items.push(Move { task: task.task, from, to });
+            self.items.push(Move { task: task.task, from, to, averages: (average, average) });
         }
         if task.moves_left > 1 {
-            self.tasks[to].push(task);
+            // What has only just come goes before what was there: it has not left its owner yet.
+            self.tasks[to].insert(0, task);
         }
     }
 

@@ -203,10 +203,14 @@ impl State {
         let task = &mut self.tasks[id];
         let waiting = task.state() == TaskState::Ready;
         let (class, old, late) = (task.class, task.queue_key(), task.late_after());
+        let stranded = self.stranded.remove(&old);
         task.effective = effective;
         task.latest_start = latest_start;
         let (new, veto) = (task.queue_key(), task.failed_by);
         let late = (late, task.late_after());
+        if stranded {
+            self.stranded.insert(new);
+        }
         self.touch(id);
         self.watch_lateness(id, late);
         if waiting {

@@ -12,7 +12,7 @@ impl State {
     pub(super) fn handoff_requested(&mut self, handoff: Handoff) {
         let (id, task) = (handoff.id, handoff.task);
         self.handoffs.all.push(handoff);
-        self.tasks[task].changed = self.position;
+        self.touch(task);
         self.index_handoff(id);
     }
 

@@ -25,6 +25,7 @@ impl State {
         let needs = self.reservations.remove(id).needs;
         self.reservations.stir(&needs);
         self.look_at_gates(&needs);
+        self.way_cleared |= !self.stranded.is_empty();
     }
 
     pub(super) fn reservation_requested(&mut self, wait: Wait) {
@@ -93,10 +94,12 @@ impl State {
     }
 
     /// Takes note that the turn of what waits for a task's sake has moved: others may come first now, or it itself.
-    pub(super) fn turn_moved(&mut self, task: TaskId) {
+    pub(crate) fn turn_moved(&mut self, task: TaskId) {
         let Some(share) = self.reservations.by_task.get(&task) else { return };
-        let waits = share.waits.iter().map(|wait| Arc::clone(&self.reservations.waiting[wait].needs));
-        for needs in waits.collect::<Vec<_>>() {
+        let waits = share.waits.iter().map(|wait| &self.reservations.waiting[wait]);
+        let waits: Vec<_> = waits.map(|wait| (wait.agent, Arc::clone(&wait.needs))).collect();
+        for (agent, needs) in waits {
+            self.reservations.turned.insert(agent);
             self.reservations.stir(&needs);
             self.look_at_gates(&needs);
         }

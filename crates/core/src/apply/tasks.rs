@@ -375,6 +375,17 @@ impl State {
                 task.learned = learned;
             }
         });
+        if self.tasks[id].priority != Priority::Critical {
+            self.tasks[id].called = false;
+        }
+        self.recompute_urgency(id);
+        if edit.deadline.is_some() {
+            self.turn_moved(id);
+        }
+    }
+
+    pub(super) fn task_estimated(&mut self, id: TaskId, estimate: Span, learned: Option<Learned>) {
+        self.change(id, |task| (task.estimate, task.learned) = (estimate, learned));
         self.recompute_urgency(id);
     }
 

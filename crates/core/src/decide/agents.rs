@@ -117,7 +117,7 @@ impl State {
     pub(super) fn give_up(&self, task: TaskId, reason: &str, out: &mut Vec<Event>) {
         out.push(Event::TaskFailed { task, reason: own_text(reason) });
         let severity = self.task(task).effective;
-        self.raise(EscalationKind::TaskFailed, Subject::Task(task), severity, reason, out);
+        self.raise(EscalationKind::TaskFailed, Subject::Task(task), severity, || reason.to_owned(), out);
     }
 
     pub(super) fn create_project(

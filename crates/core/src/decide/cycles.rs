@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use kapell_model::{AgentId, Cycles, Position, Priority, TaskId, limits};
+use kapell_model::{AgentId, Cycles, DependencyKind, Position, Priority, TaskId, limits};
 
 use super::graph::WAITING;
 use super::{invalid, require_state};
@@ -54,7 +54,10 @@ impl State {
             };
             if link == new {
                 gone.truncate(before);
-                self.break_cycle(link, cycle, (task.id, on), because, out);
+                // What is said once more and went before has its record, and whoever had to be called was.
+                if !task.edges.iter().any(|edge| edge.on == on && edge.broken) {
+                    self.break_cycle(link, cycle, (task.id, on), because, out);
+                }
                 return false;
             }
             gone.push((link.task, link.on));
@@ -64,13 +67,17 @@ impl State {
         for (link, cycle, because) in broken {
             self.break_cycle(link, cycle, (task.id, on), because, out);
         }
-        out.push(Event::DependencyAdded {
-            task: task.id,
-            on,
-            kind: kapell_model::DependencyKind::Blocks,
-            inferred,
-        });
+        out.push(Self::let_in(task, on, inferred));
         true
+    }
+
+    /// Returns the event of a gating edge that comes in: one that was taken out before, and is trusted no less, is put back.
+    pub(super) fn let_in(task: &Task, on: TaskId, inferred: bool) -> Event {
+        let task_id = task.id;
+        if task.edges.iter().any(|edge| edge.on == on && edge.broken && (!edge.inferred || inferred)) {
+            return Event::DependencyRestored { task: task_id, on };
+        }
+        Event::DependencyAdded { task: task_id, on, kind: DependencyKind::Blocks, inferred }
     }
 
     /// Keeps what need not go, since what goes for a later cycle breaks its own too.
@@ -145,12 +152,14 @@ impl State {
             self.notify(agent, NoticeKind::CycleBroken, Some(task), &text, None, out);
         }
         if because == BreakCause::KeptOut {
-            let detail = format!(
-                "{shown}: {task} does not wait for {on} until somebody decides; put it back with an edge of the cycle that is to \
+            let detail = || {
+                format!(
+                    "{shown}: {task} does not wait for {on} until somebody decides; put it back with an edge of the cycle that is to \
                  go instead, or settle this"
-            );
-            let (kind, subject) = (EscalationKind::CircularDependency, Subject::Task(task));
-            self.raise(kind, subject, Priority::High, &detail, out);
+                )
+            };
+            let (kind, subject) = (EscalationKind::CircularDependency, Subject::Edge { task, on });
+            self.raise(kind, subject, Priority::High, detail, out);
         }
         out.push(Event::CycleBroken { task, on, inferred, cycle, closed_by, because });
     }

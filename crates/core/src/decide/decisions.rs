@@ -157,7 +157,7 @@ impl State {
                 let detail = format!("{id}: {}: {}; {}", topic.title, why.text(), tally.text());
                 out.push(Event::DecisionEscalated { conflict: id, tally, because: own_text(&why.text()) });
                 let (kind, subject) = (EscalationKind::DecisionNeeded, Subject::Conflict(id));
-                self.raise(kind, subject, severity.unwrap_or(Priority::Medium), &detail, out);
+                self.raise(kind, subject, severity.unwrap_or(Priority::Medium), || detail, out);
             }
             Err(_) => {}
         }

@@ -24,7 +24,10 @@ impl State {
     ) -> Result<Reply, Rejection> {
         let task = self.find_task(reference)?;
         let id = task.id;
-        let edit = edit.effective(&task.spec);
+        let mut wanted = edit.effective(&task.spec);
+        // The priority that it was given takes a boost away too.
+        wanted.priority = edit.priority.filter(|&to| to != task.spec.priority || to != task.priority);
+        let edit = wanted;
         let spec = edit.of(&task.spec);
         check_task(&spec)?;
         for name in spec.agent.iter().filter(|_| edit.agent.is_some()) {
@@ -50,10 +53,15 @@ impl State {
             }
             false => (None, None),
         };
+        // Whoever changes who may do it, or how long it takes, has seen to why it went round.
+        let forgets = edit.touches_placing() && task.churn.is_some();
         let reads = edit.touches_text() && task.owner.is_none();
         out.push(Event::TaskEdited { task: id, edit: Box::new(edit), estimate, learned });
         if reads {
             out.extend(self.read_again(id, &spec));
+        }
+        if forgets {
+            out.push(Event::HoldReleased { task: id });
         }
         Ok(Reply::about(id))
     }

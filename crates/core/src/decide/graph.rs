@@ -51,6 +51,8 @@ impl State {
             if let Some(cycle) = self.cycle_without(task.id, on, &[]) {
                 return Err(Rejection::Cycle { task: task.id, on, cycle });
             }
+            out.push(Self::let_in(task, on, false));
+            return Ok(Reply::about(task.id));
         }
         let inferred = source == EdgeSource::Inferred;
         out.push(Event::DependencyAdded { task: task.id, on, kind, inferred });

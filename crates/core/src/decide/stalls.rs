@@ -1,8 +1,6 @@
 //! Silence about running work: looked at when its time comes, asked about, and in the end escalated.
 
-use std::collections::BTreeSet;
-
-use kapell_model::{AgentId, Considered, Moment, Span, TaskId, limits};
+use kapell_model::{Considered, Moment, Span, TaskId, limits};
 
 use crate::engine::Reply;
 use crate::event::Event;
@@ -47,18 +45,6 @@ impl State {
             out.push(Event::ServingResumed { away });
         }
         Reply::default()
-    }
-
-    /// Returns the stalled work that had no answer and found nobody, the most urgent first.
-    pub(crate) fn stranded_by_urgency(&self) -> Vec<TaskId> {
-        let mut stranded: Vec<TaskId> = self.stranded.iter().copied().collect();
-        stranded.sort_unstable_by_key(|&id| self.task(id).queue_key());
-        stranded
-    }
-
-    /// Returns the agents that have not answered about something.
-    pub(crate) fn silent_owners(&self) -> BTreeSet<AgentId> {
-        self.stranded.iter().filter_map(|&id| Some(self.task(id).owner.as_ref()?.agent)).collect()
     }
 
     /// Says in words what has become of stalled work whose owner did not answer.

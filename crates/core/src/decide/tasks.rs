@@ -58,7 +58,7 @@ impl State {
     }
 
     /// Returns the effort that a task is taken to need: declared, else learned, else by complexity.
-    pub(super) fn estimate(&self, spec: &TaskSpec) -> (Span, Option<Learned>) {
+    pub(crate) fn estimate(&self, spec: &TaskSpec) -> (Span, Option<Learned>) {
         if let Some(declared) = spec.estimate {
             return (declared, None);
         }

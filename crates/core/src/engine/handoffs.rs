@@ -153,7 +153,7 @@ impl<P: Placer> Engine<P> {
             EscalationKind::HandoffStuck,
             Subject::Task(task.id),
             task.effective,
-            &detail,
+            || detail,
             &mut raised,
         );
         raised.into_iter().for_each(|event| self.emit(step, event));
@@ -171,11 +171,10 @@ impl<P: Placer> Engine<P> {
     }
 
     fn best_recipient(&mut self, task: kapell_model::TaskId, out: &[AgentId]) -> Option<Considered> {
-        let silent = self.state.silent_owners();
         let state = &self.state;
         let may = |agent: &AgentId| {
             !out.contains(agent)
-                && !silent.contains(agent)
+                && !state.is_silent(*agent)
                 && state.obstacle_to_hand_over(task, *agent).is_none()
         };
         let others: Vec<AgentId> = state.situation.free().iter().copied().filter(may).collect();

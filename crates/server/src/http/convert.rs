@@ -321,8 +321,11 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
     if let Some(at) = task.moved_at.filter(|_| task.owner.is_some()) {
         facts.push(format!("was moved {} times, last {} ago", task.moves, view.now.since(at)));
     }
-    if task.boosted && task.is_open() {
-        facts.push(format!("boosted to {} after it lost an owner", task.priority));
+    if task.is_boosted() && task.is_open() {
+        let (now, given) = (task.priority, task.spec.priority);
+        facts.push(format!(
+            "boosted to {now} after it lost an owner; `task edit --priority {given}` takes that back"
+        ));
     }
     facts
 }
@@ -528,6 +531,7 @@ pub(crate) fn escalation(view: &View<'_>, escalation: &Escalation) -> api::Escal
         role: escalation.kind.role().to_owned(),
         severity: shown(escalation.severity),
         task: escalation.task().map(shown),
+        on: if let Subject::Edge { on, .. } = subject { Some(shown(*on)) } else { None },
         agent: if let Subject::Agent(agent) = subject { Some(agent_name(state, *agent)) } else { None },
         project: if let Subject::Project(project) = subject { Some(shown(project)) } else { None },
         resource: if let Subject::Resource(resource) = subject { Some(shown(resource)) } else { None },

@@ -71,6 +71,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::TaskCancelled { task, .. }
         | Event::TaskReopened { task, .. }
         | Event::TaskEdited { task, .. }
+        | Event::TaskEstimated { task, .. }
         | Event::TaskAnalysed { task, .. }
         | Event::DependencyAdded { task, .. }
         | Event::DependencyWaived { task, .. }
@@ -84,7 +85,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::OfferAccepted { task, .. }
         | Event::OfferDeclined { task, .. } => About { task: Some(task), ..none },
         Event::EscalationRaised { ref subject, .. } => match *subject {
-            Subject::Task(task) => About { task: Some(task), ..none },
+            Subject::Task(task) | Subject::Edge { task, .. } => About { task: Some(task), ..none },
             Subject::Agent(agent) => About { agent: Some(agent), ..none },
             Subject::Project(_) | Subject::Resource(_) | Subject::Conflict(_) | Subject::Fleet {} => none,
         },
@@ -296,15 +297,21 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         }
         Event::CapabilityRemoved { name } => json!({ "name": name }),
         Event::TaskEdited { edit, estimate, learned, .. } => edited(edit, *estimate, *learned),
+        Event::TaskEstimated { estimate, learned, .. } => json!({
+            "estimate_hours": hours(*estimate),
+            "estimate_learned_from": learned.map(|learned| learned.from),
+        }),
         Event::TaskAnalysed { analysis, .. } => json!({ "inferred": inferred(analysis) }),
         Event::PolicySet { version, policy: set } => json!({ "policy": policy(set, *version) }),
         Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
-            let (project, resource, conflict) = match subject {
+            let (project, resource, about) = match subject {
                 Subject::Project(project) => (Some(project), None, None),
                 Subject::Resource(resource) => (None, Some(resource), None),
-                Subject::Conflict(conflict) => (None, None, Some(conflict.to_string())),
+                Subject::Conflict(conflict) => (None, None, Some(("conflict", conflict.to_string()))),
+                Subject::Edge { on, .. } => (None, None, Some(("on", on.to_string()))),
                 Subject::Task(_) | Subject::Agent(_) | Subject::Fleet {} => (None, None, None),
             };
+            let about = |what| about.as_ref().filter(|(field, _)| *field == what).map(|(_, id)| id);
             json!({
                 "escalation": escalation.to_string(),
                 "kind": kind.as_str(),
@@ -312,7 +319,8 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
                 "detail": detail,
                 "project": project,
                 "resource": resource,
-                "conflict": conflict,
+                "conflict": about("conflict"),
+                "on": about("on"),
             })
         }
         Event::EscalationSettled { escalation, note } => {
