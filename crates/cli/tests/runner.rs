@@ -515,3 +515,69 @@ fn what_is_missing_is_named_before_anything_starts() {
     check("another runner works with this file");
     runner.stop();
 }
+
+/// An agent of the Agent Client Protocol: takes the prompt, asks for permission, and goes on running when its turn is over.
+const ACP_AGENT: &str = r#"
+while read -r line; do
+    id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+    case "$line" in
+    *'"initialize"'*)
+        echo "a launcher says hello"
+        echo '{"jsonrpc":"2.0","id":'$id',"result":{"protocolVersion":1,"agentCapabilities":{}}}' ;;
+    *'"session/new"'*)
+        echo '{"jsonrpc":"2.0","id":'$id',"result":{"sessionId":"s-1"}}' ;;
+    *'"session/prompt"'*)
+        prompt=$id
+        printf '%s\n' "$line" > "$PLACE/asked"
+        echo '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s-1","update":{"sessionUpdate":"plan","entries":[{"content":"look","status":"completed"},{"content":"write","status":"in_progress"}]}}}'
+        echo '{"jsonrpc":"2.0","id":77,"method":"session/request_permission","params":{"sessionId":"s-1","toolCall":{"title":"write rooms.txt"},"options":[{"optionId":"no","kind":"reject_once","name":"No"},{"optionId":"yes","kind":"allow_once","name":"Yes"}]}}' ;;
+    *'"id":77'*)
+        printf '%s\n' "$line" > "$PLACE/answer"
+        case "$line" in *'"optionId":"yes"'*) echo "free: 3" > rooms.txt ;; esac
+        until [ -e "$PLACE/go" ]; do sleep 0.05; done
+        echo '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s-1","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"Three rooms, and '$SHOP_API_KEY'."}}}}'
+        echo '{"jsonrpc":"2.0","id":'$prompt',"result":{"stopReason":"end_turn","usage":{"inputTokens":70,"outputTokens":7}}}' ;;
+    esac
+done
+sleep 600
+"#;
+
+#[test]
+fn an_agent_of_the_agent_client_protocol_works_a_task_with_permission() {
+    let place = Place::new(ACP_AGENT).serve();
+    place.configure("env = [\"SHOP_API_KEY\"]", "output = \"acp\"\npermissions = \"allow\"");
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    place.until("progress", || place.task(&task).progress_percent.filter(|percent| *percent == 50));
+    assert!(place.until_written("answer").contains(r#""optionId":"yes""#));
+    let asked = place.until_written("asked");
+    assert!(
+        asked.contains(r#""sessionId":"s-1""#) && asked.contains("Show which rooms are free."),
+        "{asked}"
+    );
+    fs::write(place.path("go"), "").expect("a file");
+    let done = place.until_state(&task, "completed");
+    let result = done.result.expect("a result");
+    assert!(result.starts_with("Three rooms, and [redacted].\n"), "{result}");
+    assert!(
+        result.contains("its turn ended after ") && result.contains("70 tokens in (0 cached), 7 out"),
+        "{result}"
+    );
+    assert_eq!(place.git(&["show", "kapell/T-1-serve-the-list:rooms.txt"]), "free: 3");
+    place.until_nobody_is_left();
+    runner.stop();
+}
+
+#[test]
+fn an_agent_of_the_agent_client_protocol_is_refused_what_it_may_not() {
+    let place = Place::new(ACP_AGENT).serve();
+    fs::write(place.path("go"), "").expect("a file");
+    place.configure("", "output = \"acp\"");
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    let done = place.until_state(&task, "completed");
+    assert!(place.until_written("answer").contains(r#""optionId":"no""#));
+    assert!(done.result.expect("a result").contains("no commits"), "nothing was written");
+    place.until_nobody_is_left();
+    runner.stop();
+}

@@ -11,12 +11,13 @@ use kapell_api::{
     Ack, ClientError, DoneReport, ErrorCode, FailReport, ProgressReport, ReleaseReport, StartReport,
 };
 
+use crate::acp::Conversation;
 use crate::config::{Input, WorktreePolicy};
 use crate::crew::Crew;
-use crate::dialect::{Said, Usage};
+use crate::dialect::{Dialect, Said, Usage};
 use crate::environment::{self, Environment, MARKER};
 use crate::ledger::{Run, Stage};
-use crate::log::{Log, each_line};
+use crate::log::{LINE_BYTES_MAX, Log, MESSAGE_BYTES_MAX, each_line};
 use crate::outcome::{Evidence, Outcome, Stopped, Word, cut, span};
 use crate::redact::Redactor;
 use crate::runner::Shared;
@@ -145,6 +146,7 @@ struct Attempt<'a> {
     launch: Launch,
     environment: Environment,
     result_file: std::path::PathBuf,
+    prompt: String,
 }
 
 impl<'a> Attempt<'a> {
@@ -200,9 +202,10 @@ impl<'a> Attempt<'a> {
             return Err(Trouble::PromptTooLong);
         }
         let input = (crew.agent.input == Input::Prompt).then(|| prompt_file.clone());
-        let launch = Launch { program, arguments, directory: run.worktree.clone(), input };
+        let talks = crew.agent.output == Dialect::Acp;
+        let launch = Launch { program, arguments, directory: run.worktree.clone(), input, talks };
         let environment = environment::of(&crew.agent, shared.environment(), fill, &[&shared.token]);
-        Ok(Self { crew, run, signals, launch, environment, result_file })
+        Ok(Self { crew, run, signals, launch, environment, result_file, prompt })
     }
 
     /// Starts the agent and stays with it until its last process has gone.
@@ -245,6 +248,7 @@ impl<'a> Attempt<'a> {
             && word.result.is_some();
         let stopped = stopped.filter(|_| !done);
         let well = ended == Some(supervise::Ended::Code(0)) && stopped.is_none() && word.failed.is_none();
+        let well = well || (word.finished && word.failed.is_none());
         let evidence = Evidence {
             ended,
             stopped,
@@ -282,42 +286,58 @@ impl<'a> Attempt<'a> {
     /// Listens until both outputs have ended. Returns what stopped the agent, if anything did.
     fn listen(&self, child: &mut Child, ear: &mut Ear<'_>, begun: Instant) -> Option<Stopped> {
         let (say, hear) = sync_channel(LINES_MAX);
-        let mut orders = child.stdin.take();
+        let mut orders = Orders(child.stdin.take());
+        if let Some(conversation) = &mut ear.conversation {
+            orders.say(&conversation.begin());
+        }
         for (reader, error) in [
             (child.stdout.take().map(|it| Box::new(it) as Box<dyn Read + Send>), false),
             (child.stderr.take().map(|it| Box::new(it) as Box<dyn Read + Send>), true),
         ] {
             if let Some(reader) = reader {
-                read(reader, error, say.clone());
+                let most = if error || self.crew.agent.output == Dialect::Lines {
+                    LINE_BYTES_MAX
+                } else {
+                    MESSAGE_BYTES_MAX
+                };
+                read(reader, error, most, say.clone());
             }
         }
         drop(say);
         let mut stopped = None;
         let mut hurried = false;
+        let mut dismissed = false;
         let mut gone: Option<Instant> = None;
         loop {
             match hear.recv_timeout(TICK) {
                 Ok(line) => {
-                    ear.hear(&line);
+                    ear.hear(&line, &mut orders);
                     // What is there already is taken at once, a tick's worth at most.
                     for line in hear.try_iter().take(LINES_MAX) {
-                        ear.hear(&line);
+                        ear.hear(&line, &mut orders);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return stopped,
             }
             ear.report();
-            if stopped.is_none() {
+            if stopped.is_none() && !dismissed {
                 let late = begun.elapsed() >= self.crew.agent.time_limit;
                 stopped = self.signals.stopped().or(late.then_some(Stopped::TimeLimit));
                 if stopped.is_some() {
-                    order(&mut orders, self.crew.shared.config.stop_grace);
+                    if let Some(cancel) = ear.conversation.as_ref().and_then(Conversation::cancel) {
+                        orders.say(&cancel);
+                    }
+                    orders.stop(self.crew.shared.config.stop_grace);
                 }
+            }
+            if ear.word.finished && !dismissed {
+                dismissed = true;
+                orders.stop(self.crew.shared.config.stop_grace);
             }
             if self.crew.shared.stop.at_once() && !hurried {
                 hurried = true;
-                order(&mut orders, Duration::ZERO);
+                orders.stop(Duration::ZERO);
             }
             // The supervisor was killed: whoever is left holds the outputs open.
             match gone {
@@ -340,10 +360,22 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn order(orders: &mut Option<ChildStdin>, grace: Duration) {
-    if let Some(pipe) = orders {
-        // Where the supervisor has gone there is nobody to stop.
-        let _ = pipe.write_all(supervise::stop_order(grace).as_bytes());
+/// The pipe to the supervisor. Where that has gone there is nobody to tell.
+struct Orders(Option<ChildStdin>);
+
+impl Orders {
+    fn stop(&mut self, grace: Duration) {
+        self.write(&supervise::stop_order(grace));
+    }
+
+    fn say(&mut self, line: &str) {
+        self.write(&supervise::say_order(line));
+    }
+
+    fn write(&mut self, order: &str) {
+        if let Some(pipe) = &mut self.0 {
+            let _ = pipe.write_all(order.as_bytes());
+        }
     }
 }
 
@@ -352,9 +384,9 @@ struct Line {
     text: String,
 }
 
-fn read(reader: Box<dyn Read + Send>, error: bool, say: SyncSender<Line>) {
+fn read(reader: Box<dyn Read + Send>, error: bool, most: usize, say: SyncSender<Line>) {
     std::thread::spawn(move || {
-        each_line(BufReader::new(reader), |text| {
+        each_line(BufReader::new(reader), most, |text| {
             let _ = say.send(Line { error, text: text.to_owned() });
         });
     });
@@ -366,6 +398,7 @@ struct Ear<'a> {
     redactor: Redactor,
     error_redactor: Redactor,
     log: Option<Log>,
+    conversation: Option<Conversation>,
     word: Word,
     /// What is to be reported as soon as it is time.
     progress: Option<(Option<u8>, Option<String>)>,
@@ -387,6 +420,10 @@ impl<'a> Ear<'a> {
             redactor: attempt.environment.redactor.clone(),
             error_redactor: attempt.environment.redactor.clone(),
             log: log.ok(),
+            conversation: (attempt.crew.agent.output == Dialect::Acp).then(|| {
+                let directory = attempt.run.worktree.display().to_string();
+                Conversation::new(&directory, &attempt.prompt, attempt.crew.agent.permissions)
+            }),
             word: Word::default(),
             progress: None,
             last_line: None,
@@ -395,20 +432,30 @@ impl<'a> Ear<'a> {
         }
     }
 
-    fn hear(&mut self, line: &Line) {
+    fn hear(&mut self, line: &Line, orders: &mut Orders) {
         let redactor = if line.error { &mut self.error_redactor } else { &mut self.redactor };
         let clean = redactor.line(&line.text);
         if let Some(log) = &mut self.log {
             log.line(&clean);
         }
         if !clean.trim().is_empty() {
-            self.last_line = Some(clean.trim().to_owned());
+            self.last_line = Some(cut(clean.trim(), NOTE_BYTES_MAX));
         }
         if line.error {
             return;
         }
-        for said in self.attempt.crew.agent.output.hear(&clean) {
-            self.take(said);
+        // Read as it came, and then cleaned text by text: what stands for a secret could break a message.
+        let said = match &mut self.conversation {
+            Some(conversation) => {
+                let turn = conversation.hear(&line.text);
+                turn.answers.iter().for_each(|answer| orders.say(answer));
+                turn.said
+            }
+            None => self.attempt.crew.agent.output.hear(&line.text),
+        };
+        for said in said {
+            let clean = said.with_texts(|text| self.redactor.text(text));
+            self.take(clean);
         }
     }
 
@@ -424,6 +471,7 @@ impl<'a> Ear<'a> {
             Said::UsedInAll(usage) => self.word.usage = Some(usage),
             Said::UsedMore(more) => self.word.usage.get_or_insert_with(Usage::default).add(more),
             Said::Text(text) => self.word.text = Some(text),
+            Said::Finished => self.word.finished = true,
         }
     }
 

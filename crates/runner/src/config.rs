@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::acp::Permissions;
 use crate::dialect::Dialect;
 use crate::template::{self, Template};
 
@@ -135,6 +136,8 @@ struct Member {
     #[serde(default)]
     output: Dialect,
     #[serde(default)]
+    permissions: Permissions,
+    #[serde(default)]
     env: Vec<String>,
     #[serde(default)]
     set: BTreeMap<String, Spanned<String>>,
@@ -195,6 +198,8 @@ pub struct AgentSettings {
     pub(crate) command: Vec<Template>,
     pub(crate) input: Input,
     pub(crate) output: Dialect,
+    /// What an agent of the Agent Client Protocol is answered that asks.
+    pub(crate) permissions: Permissions,
     /// Variables that are handed on.
     pub(crate) env: BTreeSet<String>,
     /// Variables that are set.
@@ -352,6 +357,7 @@ impl Place<'_> {
             at_once,
             input: member.input,
             output: member.output,
+            permissions: member.permissions,
             env: env.iter().chain(&member.env).cloned().collect(),
             secrets: member.secrets.into_iter().collect(),
             time_limit,

@@ -23,6 +23,8 @@ pub(crate) enum Dialect {
     Gemini,
     /// `opencode run --format json`.
     OpenCode,
+    /// The Agent Client Protocol on standard input and output.
+    Acp,
 }
 
 /// One thing that an agent said.
@@ -42,6 +44,24 @@ pub(crate) enum Said {
     UsedMore(Usage),
     /// A text to whoever reads; the last one is its result where it names none.
     Text(String),
+    /// Its turn is over: nothing more comes of it, though it goes on running.
+    Finished,
+}
+
+impl Said {
+    /// Changes every text in it.
+    pub(crate) fn with_texts(self, change: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Progress { percent, note } => {
+                Self::Progress { percent, note: note.map(|note| change(&note)) }
+            }
+            Self::Result(text) => Self::Result(change(&text)),
+            Self::Failed { reason, retry } => Self::Failed { reason: change(&reason), retry },
+            Self::GivenBack(text) => Self::GivenBack(change(&text)),
+            Self::Text(text) => Self::Text(change(&text)),
+            other => other,
+        }
+    }
 }
 
 /// What an agent has used, as it says itself.
@@ -80,14 +100,14 @@ impl fmt::Display for Usage {
 }
 
 impl Dialect {
-    /// Reads a line of standard output. What is in no known form says nothing.
+    /// Reads a line of standard output. What is in no known form says nothing. A conversation is read by its own reader.
     pub(crate) fn hear(self, line: &str) -> Vec<Said> {
         if self == Self::Lines {
             return spoken(line).into_iter().collect();
         }
         let Ok(value) = serde_json::from_str::<Value>(line) else { return Vec::new() };
         match self {
-            Self::Lines => Vec::new(),
+            Self::Lines | Self::Acp => Vec::new(),
             Self::Claude => claude(&value),
             Self::Codex => codex(&value),
             Self::Gemini => gemini(&value),
@@ -136,7 +156,7 @@ fn usage(text: &str) -> Option<Usage> {
 }
 
 /// Returns dollars as millionths of one.
-fn millionths(dollars: f64) -> Option<u64> {
+pub(crate) fn millionths(dollars: f64) -> Option<u64> {
     let millionths = (dollars * 1e6).round();
     #[expect(
         clippy::cast_possible_truncation,
@@ -147,7 +167,7 @@ fn millionths(dollars: f64) -> Option<u64> {
 }
 
 /// A text of a known agent: its lines of the protocol, and itself.
-fn text(text: &str) -> Vec<Said> {
+pub(crate) fn text(text: &str) -> Vec<Said> {
     let mut said: Vec<_> = text.lines().filter_map(spoken).collect();
     if !text.trim().is_empty() {
         said.push(Said::Text(text.to_owned()));

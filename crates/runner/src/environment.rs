@@ -51,6 +51,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::acp::Permissions;
     use crate::config::Input;
     use crate::dialect::Dialect;
     use crate::template::Template;
@@ -65,6 +66,7 @@ mod tests {
             command: Vec::new(),
             input: Input::None,
             output: Dialect::Lines,
+            permissions: Permissions::Refuse,
             env: BTreeSet::from(["API_KEY".to_owned()]),
             set: BTreeMap::from([("WHERE".to_owned(), Template::parse("{task}!").expect("a word"))]),
             secrets: BTreeSet::from(["WHERE".to_owned()]),

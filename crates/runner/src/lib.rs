@@ -10,6 +10,7 @@
 //! features tell.
 #![cfg(target_os = "linux")]
 
+mod acp;
 mod attempt;
 mod config;
 mod crew;

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{self, BufRead, Write as _};
 use std::path::Path;
 
-/// A longer line is cut into pieces, at a blank where there is one.
-const LINE_BYTES_MAX: usize = 64 * 1024;
+/// A longer line of text is cut into pieces, at a blank where there is one.
+pub(crate) const LINE_BYTES_MAX: usize = 64 * 1024;
+/// A longer message in JSON is.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The end of what was printed that reports show.
 const TAIL_LINES_MAX: usize = 20;
 const TAIL_BYTES_MAX: usize = 2 * 1024;
@@ -84,8 +86,8 @@ impl Log {
     }
 }
 
-/// Reads lines up to the end, each at most [`LINE_BYTES_MAX`] bytes.
-pub(crate) fn each_line(mut reader: impl BufRead, mut take: impl FnMut(&str)) {
+/// Reads lines up to the end, each at most `most` bytes.
+pub(crate) fn each_line(mut reader: impl BufRead, most: usize, mut take: impl FnMut(&str)) {
     let mut line = Vec::new();
     loop {
         let (used, ended) = match reader.fill_buf() {
@@ -104,8 +106,8 @@ pub(crate) fn each_line(mut reader: impl BufRead, mut take: impl FnMut(&str)) {
             Err(_) => break,
         };
         reader.consume(used);
-        while line.len() > LINE_BYTES_MAX {
-            let piece = &line[..LINE_BYTES_MAX];
+        while line.len() > most {
+            let piece = &line[..most];
             let blank =
                 piece.iter().rposition(|byte| b" \t\",".contains(byte)).map_or(piece.len(), |at| at + 1);
             let rest = line.split_off(blank);
@@ -145,7 +147,7 @@ mod tests {
     fn long_lines_come_in_pieces() {
         let text = format!("{} {}\r\nnext\nrest", "a".repeat(LINE_BYTES_MAX - 10), "b".repeat(100));
         let mut pieces = Vec::new();
-        each_line(text.as_bytes(), |piece| pieces.push(piece.to_owned()));
+        each_line(text.as_bytes(), LINE_BYTES_MAX, |piece| pieces.push(piece.to_owned()));
         let sizes: Vec<_> = pieces.iter().map(String::len).collect();
         assert_eq!(sizes, [LINE_BYTES_MAX - 9, 100, 4, 4]);
         assert_eq!(pieces[2], "next");

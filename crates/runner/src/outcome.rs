@@ -46,6 +46,8 @@ pub(crate) struct Word {
     pub(crate) text: Option<String>,
     pub(crate) failed: Option<(String, bool)>,
     pub(crate) given_back: Option<String>,
+    /// Its turn was over before it was ended.
+    pub(crate) finished: bool,
     pub(crate) usage: Option<Usage>,
 }
 
@@ -86,14 +88,17 @@ impl Evidence<'_> {
             return Outcome::Failed { reason: self.told(reason), retry: *retry };
         }
         match self.ended {
-            Some(Ended::Code(0)) => {
-                let said = self.word.result.as_ref().or(self.word.text.as_ref());
-                let result = said.map_or("", |text| text.trim());
-                let result = cut(result, RESULT_BYTES_MAX);
-                Outcome::Done { result: format!("{result}\n\n{}\n{how}", self.work()).trim().to_owned() }
-            }
+            _ if self.word.finished => Outcome::Done { result: self.result(&how) },
+            Some(Ended::Code(0)) => Outcome::Done { result: self.result(&how) },
             _ => Outcome::Failed { reason: self.told(&how), retry: true },
         }
+    }
+
+    /// The agent's own result with what stands on the branch.
+    fn result(&self, how: &str) -> String {
+        let said = self.word.result.as_ref().or(self.word.text.as_ref());
+        let result = cut(said.map_or("", |text| text.trim()), RESULT_BYTES_MAX);
+        format!("{result}\n\n{}\n{how}", self.work()).trim().to_owned()
     }
 
     /// A word with what stands on the branch and the end of the output, within the server's bound.
@@ -111,6 +116,7 @@ impl Evidence<'_> {
     fn how(&self) -> String {
         let took = span(self.took);
         let mut how = match &self.ended {
+            _ if self.word.finished && self.stopped.is_none() => format!("its turn ended after {took}"),
             Some(Ended::Code(code)) => format!("exit code {code} after {took}"),
             Some(Ended::Signal(signal)) => format!("ended by signal {signal} after {took}"),
             Some(Ended::NotStarted(why)) => format!("it could not be started: {why}"),

@@ -11,10 +11,10 @@
 //! can still read it.
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ pub(crate) struct Launch {
     pub(crate) directory: PathBuf,
     /// What the agent reads; nothing where absent.
     pub(crate) input: Option<PathBuf>,
+    /// Whether it reads what the runner says, line by line, instead.
+    pub(crate) talks: bool,
 }
 
 /// How an agent ended; it stands in a file of the run.
@@ -114,6 +116,11 @@ pub(crate) fn stop_order(grace: Duration) -> String {
     format!("stop {}\n", grace.as_millis())
 }
 
+/// Returns the order to hand a line on to the agent.
+pub(crate) fn say_order(line: &str) -> String {
+    format!("say {line}\n")
+}
+
 /// Returns how a run's agent ended, where its supervisor came to write it.
 pub(crate) fn ended(run: &Path) -> Option<Ended> {
     serde_json::from_slice(&fs::read(run.join(ENDED_FILE)).ok()?).ok()
@@ -131,11 +138,11 @@ fn supervise(run: &Path) -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
     let launch: Launch = serde_json::from_slice(&fs::read(run.join(LAUNCH_FILE))?)?;
     let (say, hear) = channel();
-    listen(say.clone());
-    let leader = match start(run, &launch) {
-        Ok(leader) => leader,
+    let (leader, input) = match start(run, &launch) {
+        Ok(started) => started,
         Err(error) => return write_ended(run, &Ended::NotStarted(error.to_string())),
     };
+    listen(say.clone(), input);
     watch(leader, say);
     until_ended(leader, &hear);
     end_rest(leader);
@@ -152,17 +159,22 @@ fn supervise(run: &Path) -> io::Result<()> {
 }
 
 /// Starts what will be the agent, by a process of this program that can set what only a process itself can set.
-fn start(run: &Path, launch: &Launch) -> io::Result<Pid> {
+fn start(run: &Path, launch: &Launch) -> io::Result<(Pid, Option<ChildStdin>)> {
     let input = launch.input.as_ref().map(fs::File::open).transpose()?;
-    let child = Command::new(SELF)
+    let mut child = Command::new(SELF)
         .arg0("kapell")
         .args([CHILD_VERB, "become-agent"])
         .arg(run)
         .arg(getpid().as_raw_nonzero().to_string())
-        .stdin(input.map_or_else(Stdio::null, Stdio::from))
+        .stdin(match input {
+            Some(file) => Stdio::from(file),
+            None if launch.talks => Stdio::piped(),
+            None => Stdio::null(),
+        })
         .spawn()?;
     let number = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    number.ok_or_else(|| io::Error::other("the system gave a number that is none"))
+    let leader = number.ok_or_else(|| io::Error::other("the system gave a number that is none"))?;
+    Ok((leader, child.stdin.take()))
 }
 
 /// Turns this process into the agent. Returns why it could not.
@@ -183,10 +195,27 @@ fn become_agent(run: &Path, supervisor: i32) -> io::Error {
     Command::new(&launch.program).args(&launch.arguments).current_dir(&launch.directory).exec()
 }
 
-/// Reads orders until the pipe ends, which is an order too.
-fn listen(say: Sender<Heard>) {
+/// Reads orders until the pipe ends, which is an order too. What is for the agent is written by another thread: an agent that
+/// does not read must not keep this one from hearing that it is to stop.
+fn listen(say: Sender<Heard>, input: Option<ChildStdin>) {
+    let hand_on = input.map(|mut input| {
+        let (give, take) = channel::<String>();
+        std::thread::spawn(move || {
+            while let Ok(line) = take.recv() {
+                if writeln!(input, "{line}").and_then(|()| input.flush()).is_err() {
+                    return;
+                }
+            }
+        });
+        give
+    });
     std::thread::spawn(move || {
         for line in BufReader::new(io::stdin()).lines().map_while(Result::ok) {
+            if let Some(line) = line.strip_prefix("say ") {
+                // Where the agent has gone there is nobody to tell.
+                let _ = hand_on.as_ref().map(|give| give.send(line.to_owned()));
+                continue;
+            }
             let grace = line.strip_prefix("stop ").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
             if let Some(grace) = grace {
                 let _ = say.send(Heard::Stop(grace));

@@ -1,0 +1,353 @@
+//! The client's side of the Agent Client Protocol, version 1: JSON-RPC in lines, as values in and lines out.
+//!
+//! It asks for one session in the worktree, sends the prompt as one turn, and answers what the agent asks for. It offers
+//! neither files nor terminals: an agent has its own. What an agent may do is decided by the policy for permissions, by
+//! the kind of the options that it offers, never by their place.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::dialect::{Said, Usage, millionths};
+
+/// The version of the protocol.
+const VERSION: u64 = 1;
+/// Texts of the agent are put together up to here; of a longer one the end is kept.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// What an agent is answered that asks for permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Permissions {
+    /// No, this time.
+    #[default]
+    Refuse,
+    /// Yes, this time.
+    Allow,
+}
+
+/// What the last request was that the agent has not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Hello,
+    Session,
+    Turn,
+    Nothing,
+}
+
+/// A conversation with one agent.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    directory: String,
+    prompt: String,
+    permissions: Permissions,
+    waiting: Waiting,
+    number: u64,
+    session: Option<String>,
+    /// What the agent has said since it last did something else.
+    text: String,
+    usage: Usage,
+}
+
+/// What a line of the agent leads to.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Turn {
+    /// What it says.
+    pub(crate) said: Vec<Said>,
+    /// Lines that it is sent.
+    pub(crate) answers: Vec<String>,
+}
+
+impl Conversation {
+    pub(crate) fn new(directory: &str, prompt: &str, permissions: Permissions) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            prompt: prompt.to_owned(),
+            permissions,
+            waiting: Waiting::Nothing,
+            number: 0,
+            session: None,
+            text: String::new(),
+            usage: Usage::default(),
+        }
+    }
+
+    /// Returns the line that begins the conversation.
+    pub(crate) fn begin(&mut self) -> String {
+        let capabilities = json!({"fs": {"readTextFile": false, "writeTextFile": false}, "terminal": false});
+        let me = json!({"name": "kapell", "version": env!("CARGO_PKG_VERSION")});
+        let hello = json!({"protocolVersion": VERSION, "clientCapabilities": capabilities, "clientInfo": me});
+        self.request("initialize", hello, Waiting::Hello)
+    }
+
+    /// Returns the line that asks the agent to end its turn, where it has one.
+    pub(crate) fn cancel(&self) -> Option<String> {
+        let session = self.session.as_ref().filter(|_| self.waiting == Waiting::Turn)?;
+        let params = json!({"sessionId": session});
+        Some(json!({"jsonrpc": "2.0", "method": "session/cancel", "params": params}).to_string())
+    }
+
+    /// Reads a line of the agent. What is no message is passed over: launchers print there, too.
+    pub(crate) fn hear(&mut self, line: &str) -> Turn {
+        let Ok(message) = serde_json::from_str::<Value>(line) else { return Turn::default() };
+        match (message["method"].as_str(), message.get("id").filter(|id| !id.is_null())) {
+            (Some(method), Some(id)) => self.asked(method, id, &message["params"]),
+            (Some("session/update"), None) => {
+                Turn { said: self.update(&message["params"]["update"]), answers: Vec::new() }
+            }
+            (Some(_), None) => Turn::default(),
+            (None, Some(id)) if *id == json!(self.number) => self.answered(&message),
+            (None, _) => Turn::default(),
+        }
+    }
+
+    fn request(&mut self, method: &str, params: Value, waiting: Waiting) -> String {
+        self.number += 1;
+        self.waiting = waiting;
+        json!({"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}).to_string()
+    }
+
+    fn answered(&mut self, message: &Value) -> Turn {
+        let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
+        if let Some(error) = message.get("error") {
+            let what = match waiting {
+                Waiting::Hello => "initialize",
+                Waiting::Session => "session/new",
+                Waiting::Turn | Waiting::Nothing => "session/prompt",
+            };
+            let told = error["message"].as_str().unwrap_or("no reason");
+            return failed(format!("the agent refused {what}: {told}"));
+        }
+        let result = &message["result"];
+        match waiting {
+            Waiting::Nothing => Turn::default(),
+            Waiting::Hello if result["protocolVersion"] != json!(VERSION) => failed(format!(
+                "the agent speaks version {} of its protocol; allowed is {VERSION}",
+                result["protocolVersion"]
+            )),
+            Waiting::Hello => {
+                let params = json!({"cwd": self.directory, "mcpServers": []});
+                let line = self.request("session/new", params, Waiting::Session);
+                Turn { said: Vec::new(), answers: vec![line] }
+            }
+            Waiting::Session => {
+                let Some(session) = result["sessionId"].as_str() else {
+                    return failed("the agent opened no session".to_owned());
+                };
+                self.session = Some(session.to_owned());
+                let text = json!([{"type": "text", "text": self.prompt}]);
+                let params = json!({"sessionId": session, "prompt": text});
+                let line = self.request("session/prompt", params, Waiting::Turn);
+                Turn { said: Vec::new(), answers: vec![line] }
+            }
+            Waiting::Turn => Turn { said: self.turn_ended(result), answers: Vec::new() },
+        }
+    }
+
+    fn turn_ended(&mut self, result: &Value) -> Vec<Said> {
+        let mut said = self.spoken();
+        let used = &result["usage"];
+        if used.is_object() {
+            let number = |name: &str| used[name].as_u64().unwrap_or(0);
+            self.usage.cached = number("cachedReadTokens");
+            self.usage.input = number("inputTokens") + number("cachedWriteTokens") + self.usage.cached;
+            self.usage.output = number("outputTokens");
+        }
+        if self.usage != Usage::default() {
+            said.push(Said::UsedInAll(self.usage));
+        }
+        match result["stopReason"].as_str() {
+            Some("end_turn") => {}
+            Some("refusal") => {
+                let reason = "the agent refuses to do it".to_owned();
+                said.push(Said::Failed { reason, retry: false });
+            }
+            other => {
+                let reason = format!("the turn ended by {}", other.unwrap_or("nothing known"));
+                said.push(Said::Failed { reason, retry: true });
+            }
+        }
+        said.push(Said::Finished);
+        said
+    }
+
+    fn update(&mut self, update: &Value) -> Vec<Said> {
+        match update["sessionUpdate"].as_str() {
+            Some("agent_message_chunk") => {
+                self.text += update["content"]["text"].as_str().unwrap_or_default();
+                if self.text.len() > TEXT_BYTES_MAX {
+                    let start = self.text.len() - TEXT_BYTES_MAX / 2;
+                    let start = (start..).find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+                    self.text.drain(..start);
+                }
+                Vec::new()
+            }
+            Some("tool_call") => {
+                let mut said = self.spoken();
+                let note = update["title"].as_str().filter(|title| !title.trim().is_empty());
+                said.extend(note.map(|note| Said::Progress { percent: None, note: Some(note.to_owned()) }));
+                said
+            }
+            Some("plan") => plan(&update["entries"]).into_iter().collect(),
+            Some("usage_update") => {
+                let cost = &update["cost"];
+                if cost["currency"].as_str().is_none_or(|currency| currency == "USD") {
+                    self.usage.cost = cost["amount"].as_f64().and_then(millionths).or(self.usage.cost);
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes what the agent has said up to now.
+    fn spoken(&mut self) -> Vec<Said> {
+        crate::dialect::text(&std::mem::take(&mut self.text))
+    }
+
+    fn asked(&mut self, method: &str, id: &Value, params: &Value) -> Turn {
+        if method != "session/request_permission" {
+            let error = json!({"code": -32601, "message": format!("there is no {method} here")});
+            let answer = json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string();
+            return Turn { said: Vec::new(), answers: vec![answer] };
+        }
+        let wanted: &[&str] = match self.permissions {
+            Permissions::Allow => &["allow_once", "allow_always"],
+            Permissions::Refuse => &["reject_once", "reject_always"],
+        };
+        let options = params["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let chosen = wanted.iter().find_map(|kind| options.iter().find(|option| option["kind"] == **kind));
+        let outcome = match chosen {
+            Some(option) => json!({"outcome": "selected", "optionId": option["optionId"]}),
+            None => json!({"outcome": "cancelled"}),
+        };
+        let answer = json!({"jsonrpc": "2.0", "id": id, "result": {"outcome": outcome}}).to_string();
+        let title = params["toolCall"]["title"].as_str().unwrap_or("something");
+        let word =
+            if chosen.is_some() && self.permissions == Permissions::Allow { "allowed" } else { "refused" };
+        let note = Some(format!("{word}: {title}"));
+        Turn { said: vec![Said::Progress { percent: None, note }], answers: vec![answer] }
+    }
+}
+
+fn failed(reason: String) -> Turn {
+    Turn { said: vec![Said::Failed { reason, retry: true }, Said::Finished], answers: Vec::new() }
+}
+
+/// Reads how far an agent is by its own plan.
+fn plan(entries: &Value) -> Option<Said> {
+    let entries = entries.as_array().filter(|entries| !entries.is_empty())?;
+    let of = |status: &'static str| entries.iter().filter(move |entry| entry["status"] == status);
+    let percent = u8::try_from(of("completed").count() * 100 / entries.len()).ok();
+    let note = of("in_progress").next().and_then(|entry| entry["content"].as_str()).map(str::to_owned);
+    Some(Said::Progress { percent, note })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(permissions: Permissions) -> Conversation {
+        let mut it = Conversation::new("/w", "Do it.", permissions);
+        let hello: Value = serde_json::from_str(&it.begin()).expect("JSON");
+        assert_eq!(
+            (&hello["method"], &hello["params"]["protocolVersion"]),
+            (&json!("initialize"), &json!(1))
+        );
+        let turn = it.hear(r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}"#);
+        assert!(
+            turn.answers[0].contains(r#""method":"session/new""#)
+                && turn.answers[0].contains(r#""cwd":"/w""#)
+        );
+        // Updates may come before the session is named.
+        it.hear(r#"{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"available_commands_update"}}}"#);
+        let turn = it.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"sessionId":"s"}}"#);
+        assert!(turn.answers[0].contains(r#""text":"Do it.""#), "{turn:?}");
+        it
+    }
+
+    fn update(it: &mut Conversation, update: Value) -> Vec<Said> {
+        it.hear(&json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": update}}).to_string()).said
+    }
+
+    #[test]
+    fn a_turn_is_heard_to_its_end() {
+        let mut it = begun(Permissions::Allow);
+        for part in ["Look", "ing."] {
+            let said = update(
+                &mut it,
+                json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": part}}),
+            );
+            assert_eq!(said, []);
+        }
+        let note = |note: &str| Said::Progress { percent: None, note: Some(note.to_owned()) };
+        let called = update(&mut it, json!({"sessionUpdate": "tool_call", "title": "Read a.txt"}));
+        assert_eq!(called, [Said::Text("Looking.".to_owned()), note("Read a.txt")]);
+        let entries = json!([
+            {"content": "read", "status": "completed"},
+            {"content": "write", "status": "in_progress"},
+            {"content": "test", "status": "pending"},
+        ]);
+        let planned = update(&mut it, json!({"sessionUpdate": "plan", "entries": entries}));
+        assert_eq!(planned, [Said::Progress { percent: Some(33), note: Some("write".to_owned()) }]);
+        update(
+            &mut it,
+            json!({"sessionUpdate": "usage_update", "used": 9, "size": 10, "cost": {"amount": 0.5, "currency": "USD"}}),
+        );
+        update(
+            &mut it,
+            json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "Done."}}),
+        );
+        assert!(it.cancel().is_some());
+        let ended = it.hear(r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn","usage":{"inputTokens":7,"outputTokens":2}}}"#);
+        let used = Usage { input: 7, cached: 0, output: 2, cost: Some(500_000) };
+        assert_eq!(ended.said, [Said::Text("Done.".to_owned()), Said::UsedInAll(used), Said::Finished]);
+        assert_eq!(it.cancel(), None);
+    }
+
+    #[test]
+    fn permissions_are_chosen_by_kind() {
+        let ask = |kinds: &[&str], permissions| {
+            let mut it = begun(permissions);
+            let options: Vec<_> =
+                kinds.iter().map(|kind| json!({"optionId": format!("id-{kind}"), "kind": kind})).collect();
+            let params = json!({"sessionId": "s", "toolCall": {"title": "rm"}, "options": options});
+            let request = json!({"jsonrpc": "2.0", "id": "x", "method": "session/request_permission", "params": params});
+            let turn = it.hear(&request.to_string());
+            let answer: Value = serde_json::from_str(&turn.answers[0]).expect("JSON");
+            assert_eq!(answer["id"], "x");
+            let outcome = &answer["result"]["outcome"];
+            let Said::Progress { note: Some(note), .. } = &turn.said[0] else { panic!("{turn:?}") };
+            (outcome["optionId"].as_str().unwrap_or("cancelled").to_owned(), note.clone())
+        };
+        let all = ["reject_always", "allow_always", "reject_once", "allow_once"];
+        for (kinds, permissions, chosen, note) in [
+            (&all[..], Permissions::Allow, "id-allow_once", "allowed: rm"),
+            (&all, Permissions::Refuse, "id-reject_once", "refused: rm"),
+            (&all[..2], Permissions::Allow, "id-allow_always", "allowed: rm"),
+            (&["reject_once"], Permissions::Allow, "cancelled", "refused: rm"),
+            (&["allow_once"], Permissions::Refuse, "cancelled", "refused: rm"),
+        ] {
+            assert_eq!(ask(kinds, permissions), (chosen.to_owned(), note.to_owned()), "{kinds:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_offered_is_refused_and_errors_end_it() {
+        let mut it = begun(Permissions::Allow);
+        let turn = it.hear(r#"{"jsonrpc":"2.0","id":7,"method":"fs/read_text_file","params":{}}"#);
+        assert!(turn.answers[0].contains("-32601"), "{turn:?}");
+        assert_eq!(it.hear("npm notice: a new version"), Turn::default());
+        let turn = it
+            .hear(r#"{"jsonrpc":"2.0","id":3,"error":{"code":-32000,"message":"Authentication required"}}"#);
+        let Said::Failed { reason, retry: true } = &turn.said[0] else { panic!("{turn:?}") };
+        assert_eq!(reason, "the agent refused session/prompt: Authentication required");
+        let mut old = Conversation::new("/w", "x", Permissions::Allow);
+        old.begin();
+        let turn = old.hear(r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":2}}"#);
+        assert_eq!(turn.said.last(), Some(&Said::Finished));
+        let mut stopped = begun(Permissions::Allow);
+        let turn = stopped.hear(r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"max_tokens"}}"#);
+        let reason = "the turn ended by max_tokens".to_owned();
+        assert_eq!(turn.said, [Said::Failed { reason, retry: true }, Said::Finished]);
+    }
+}
