@@ -593,6 +593,8 @@ impl Client {
         let builder = ureq::http::Request::builder()
             .method(method)
             .uri(&url)
+            // The Model Context Protocol wants both named; everything else answers JSON to anybody.
+            .header("accept", "application/json, text/event-stream")
             .header("authorization", &self.authorization);
         let answer = match body {
             Some((bytes, kind)) => {

@@ -7,8 +7,10 @@ pub mod doctor;
 mod events;
 mod export;
 pub mod import;
+mod join;
 mod mcp;
 mod policy;
+mod prime;
 mod report;
 mod reserve;
 #[cfg(target_os = "linux")]
@@ -114,6 +116,10 @@ enum Verb {
     Policy(policy::PolicyVerb),
     /// Serve the Model Context Protocol on standard input and output, for an agent that starts it
     Mcp(mcp::Mcp),
+    /// Print what to paste into the configuration of an agent so that it joins, and check that it connects
+    Join(join::Join),
+    /// Print what a fresh session of an agent must know, in a bounded number of tokens
+    Prime(prime::Prime),
     /// Start agents on this machine for the assignments that they get
     #[cfg(target_os = "linux")]
     Run(run::Run),
@@ -181,6 +187,8 @@ impl Cli {
             Verb::Export(it) => it.run(context),
             Verb::Policy(it) => it.run(context),
             Verb::Mcp(it) => it.run(context),
+            Verb::Join(it) => it.run(context),
+            Verb::Prime(it) => it.run(context),
             #[cfg(target_os = "linux")]
             Verb::Run(it) => it.run(context),
             Verb::Token(it) => it.run(context),

@@ -62,6 +62,14 @@ impl Context {
         Ok(std::fs::read_to_string(&file).map(|token| token.trim().to_owned()).unwrap_or_default())
     }
 
+    /// Returns the flags by which another process finds the same server. A token is never among them: everybody on the machine
+    /// can read a command line.
+    pub fn named(&self) -> Vec<String> {
+        let server = self.server.iter().flat_map(|server| ["--server".to_owned(), server.clone()]);
+        let data = self.data.iter().map(|data| std::path::absolute(data).unwrap_or_else(|_| data.clone()));
+        server.chain(data.flat_map(|data| ["--data".to_owned(), data.display().to_string()])).collect()
+    }
+
     /// Returns a client.
     pub fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(&self.server()?, &self.token()?))
