@@ -7,6 +7,8 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use crate::message::Message;
+
 /// An agent to be registered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +164,18 @@ pub struct Assignments {
     /// What it has not read yet, oldest first. It says so by `/v1/agents/{agent}/notices/read`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
+    /// The most urgent messages that it has to read or acknowledge, at most 10. It says so by
+    /// `/v1/agents/{agent}/messages/read`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
+    /// How many there are in all.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub messages_unread: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A word to an agent.

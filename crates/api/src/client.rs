@@ -10,12 +10,14 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BrokenEdge, BulkAnswer,
-    BulkLine, Capability, CapabilityDefinition, Conflict, Decision, DoneReport, EdgeName, Escalation, Event,
-    Events, FailReport, Health, MadeToken, MoveTo, NewDecision, NewDependency, NewProject, NewProposal,
-    NewReservation, NewRuling, NewToken, NextRequest, Notice, NoticesRead, Offer, Page, Policy, Problem,
-    ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report,
-    Reservation, Restoration, RotateToken, SavedReport, StartReport, Status, Task, TaskEdit, TaskSubmission,
-    Token, Tree, Why, WhyNot, Withdrawal,
+    BulkLine, Capability, CapabilityDefinition, Channel, ChannelMember, Conflict, Decision, DoneReport,
+    EdgeName, Escalation, Event, Events, FailReport, Handoff, HandoffCancellation, HandoffConfirmation,
+    HandoffPackage, HandoffRefusal, HandoffRequest, Health, MadeToken, Message, MessageAck, MessagesRead,
+    MoveTo, NewChannel, NewDecision, NewDependency, NewMessage, NewProject, NewProposal, NewReservation,
+    NewRuling, NewToken, NextRequest, Notice, NoticesRead, Offer, Page, Policy, Problem, ProgressReport,
+    Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report, Reservation, Restoration,
+    RotateToken, SavedReport, StartReport, Status, Task, TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot,
+    Withdrawal,
 };
 
 /// Why a request has no answer.
@@ -328,6 +330,92 @@ impl Client {
     /// Takes a decision back that nobody has made.
     pub fn withdraw(&self, conflict: &str, body: &Withdrawal) -> Result<Ack> {
         self.post(&format!("/v1/conflicts/{}/withdraw", escaped(conflict)), body)
+    }
+
+    /// Sends a message.
+    pub fn send_message(&self, message: &NewMessage) -> Result<Ack> {
+        self.post("/v1/messages", message)
+    }
+
+    /// Returns a message that is still known.
+    pub fn message(&self, message: &str) -> Result<Message> {
+        self.get(&format!("/v1/messages/{}", escaped(message)))
+    }
+
+    /// Returns the newest messages that `query` asks for, such as `[("channel", "web")]`.
+    pub fn messages(&self, query: &[(&str, &str)]) -> Result<Vec<Message>> {
+        self.get::<Page<Message>>(&format!("/v1/messages?limit=1000{}", queried(query)))
+            .map(|page| page.items)
+    }
+
+    /// Acknowledges a message.
+    pub fn acknowledge(&self, message: &str, agent: &str) -> Result<Ack> {
+        let path = format!("/v1/messages/{}/ack", escaped(message));
+        self.post(&path, &MessageAck { agent: agent.to_owned() })
+    }
+
+    /// Returns what an agent has to read or acknowledge, oldest first.
+    pub fn inbox(&self, agent: &str) -> Result<Vec<Message>> {
+        let path = format!("/v1/agents/{}/messages", escaped(agent));
+        self.get::<Page<Message>>(&path).map(|page| page.items)
+    }
+
+    /// Tells that an agent has read its messages up to one.
+    pub fn read_messages(&self, agent: &str, up_to: &str) -> Result<Ack> {
+        let path = format!("/v1/agents/{}/messages/read", escaped(agent));
+        self.post(&path, &MessagesRead { up_to: up_to.to_owned() })
+    }
+
+    /// Returns the channels.
+    pub fn channels(&self) -> Result<Vec<Channel>> {
+        self.get::<Page<Channel>>("/v1/channels").map(|page| page.items)
+    }
+
+    /// Makes a channel.
+    pub fn open_channel(&self, channel: &NewChannel) -> Result<Ack> {
+        self.post("/v1/channels", channel)
+    }
+
+    /// Brings an agent into a channel, or takes it out.
+    pub fn channel_member(&self, channel: &str, agent: &str, joins: bool) -> Result<Ack> {
+        let verb = if joins { "join" } else { "leave" };
+        let path = format!("/v1/channels/{}/{verb}", escaped(channel));
+        self.post(&path, &ChannelMember { agent: agent.to_owned() })
+    }
+
+    /// Begins a handoff.
+    pub fn request_handoff(&self, task: &str, request: &HandoffRequest) -> Result<Ack> {
+        self.post(&task_path(task, "/handoff"), request)
+    }
+
+    /// Sends the package of a handoff.
+    pub fn send_package(&self, task: &str, package: &HandoffPackage) -> Result<Ack> {
+        self.post(&task_path(task, "/handoff/package"), package)
+    }
+
+    /// Confirms that the recipient of a handoff has what it needs.
+    pub fn confirm_handoff(&self, task: &str, agent: &str) -> Result<Ack> {
+        self.post(&task_path(task, "/handoff/confirm"), &HandoffConfirmation { agent: agent.to_owned() })
+    }
+
+    /// Declines for the recipient of a handoff.
+    pub fn decline_handoff(&self, task: &str, refusal: &HandoffRefusal) -> Result<Ack> {
+        self.post(&task_path(task, "/handoff/decline"), refusal)
+    }
+
+    /// Calls a handoff off.
+    pub fn cancel_handoff(&self, task: &str, cancellation: &HandoffCancellation) -> Result<Ack> {
+        self.post(&task_path(task, "/handoff/cancel"), cancellation)
+    }
+
+    /// Returns the handoffs that `query` asks for, such as `[("state", "open")]`; all pages.
+    pub fn handoffs(&self, query: &[(&str, &str)]) -> Result<Vec<Handoff>> {
+        self.all(&format!("/v1/handoffs?limit=1000{}", queried(query)))
+    }
+
+    /// Returns a handoff with its package.
+    pub fn handoff(&self, handoff: &str) -> Result<Handoff> {
+        self.get(&format!("/v1/handoffs/{}", escaped(handoff)))
     }
 
     /// Returns why a task is where it is.

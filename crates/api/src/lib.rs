@@ -12,6 +12,8 @@ mod conflict;
 mod cycle;
 mod event;
 mod fleet;
+mod handoff;
+mod message;
 mod orchestration;
 mod overview;
 mod policy;
@@ -34,6 +36,10 @@ pub use event::{Event, Events};
 pub use fleet::{
     AgentTotals, Decision, Escalation, Health, Monitor, NewProject, Offer, Page, Project, Status, TaskTotals,
 };
+pub use handoff::{
+    Handoff, HandoffCancellation, HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Packed,
+};
+pub use message::{Channel, ChannelMember, Message, MessageAck, MessagesRead, NewChannel, NewMessage};
 pub use orchestration::{
     AgentLine, Bottleneck, HealthPart, KindTimes, Performance, Rates, Recommendation, Report, SavedReport,
     SystemHealth, TaskMetrics,
@@ -43,7 +49,8 @@ pub use overview::{
     Session, Step, Timeline, WorkItem,
 };
 pub use policy::{
-    AckTimes, Balancing, Handing, HealthWeights, Policy, Redispatch, Reporting, Reserving, Stalls, Weights,
+    AckTimes, Balancing, Handing, HealthWeights, Messaging, Policy, Redispatch, Reporting, Reserving, Stalls,
+    Weights,
 };
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};

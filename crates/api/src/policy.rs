@@ -212,6 +212,24 @@ pub struct Policy {
     /// How supervised handoffs are run.
     #[serde(default)]
     pub handoffs: Handing,
+    /// How agents send each other messages.
+    #[serde(default)]
+    pub messages: Messaging,
+}
+
+/// How agents send each other messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Messaging {
+    /// Messages that an agent may have to read before the oldest unimportant ones are folded into a digest.
+    #[schema(minimum = 2, maximum = 10000)]
+    pub inbox_max: u32,
+}
+
+impl Default for Messaging {
+    fn default() -> Self {
+        Self { inbox_max: 200 }
+    }
 }
 
 /// How supervised handoffs are run.

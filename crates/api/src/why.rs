@@ -44,7 +44,7 @@ pub struct NotCandidate {
 /// How the present or last owner was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Placement {
-    /// `placed` (by score), `claimed`, `by_hand`, or `moved` from another agent.
+    /// `placed` (by score), `claimed`, `by_hand`, `moved` from another agent, or `handed_over` by one.
     pub decision: String,
     /// From whom it was moved, and how both stood, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]

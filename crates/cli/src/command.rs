@@ -6,9 +6,11 @@ mod conflict;
 pub mod doctor;
 mod events;
 mod export;
+mod handoff;
 pub mod import;
 mod join;
 mod mcp;
+mod message;
 mod policy;
 mod prime;
 mod report;
@@ -86,6 +88,15 @@ enum Verb {
     Fail(work::Fail),
     /// Give a task back
     Release(work::Release),
+    /// Hand owned work over to another agent: request, package, confirm, decline, cancel, list, show
+    #[command(subcommand)]
+    Handoff(handoff::HandoffVerb),
+    /// Send messages between agents; show an inbox, acknowledge
+    #[command(subcommand)]
+    Message(message::MessageVerb),
+    /// Make channels, list them, join and leave
+    #[command(subcommand)]
+    Channel(message::ChannelVerb),
     /// Reserve paths, environments, branches and devices; list, renew and release
     #[command(subcommand)]
     Reserve(reserve::ReserveVerb),
@@ -174,6 +185,9 @@ impl Cli {
             Verb::Done(it) => it.run(context),
             Verb::Fail(it) => it.run(context),
             Verb::Release(it) => it.run(context),
+            Verb::Handoff(it) => it.run(context),
+            Verb::Message(it) => it.run(context),
+            Verb::Channel(it) => it.run(context),
             Verb::Reserve(it) => it.run(context),
             Verb::Conflict(it) => it.run(context),
             Verb::Decision(it) => it.run(context),

@@ -82,6 +82,7 @@ impl State {
             Event::ServingResumed { away } => {
                 self.serving_resumed(*away);
                 self.handoffs_resumed(*away);
+                self.messages_resumed(*away);
             }
             Event::PlanApplied { .. } => {}
             Event::HandoffRequested { handoff, task, agent, to, cause, note, .. } => {
@@ -126,6 +127,15 @@ impl State {
             Event::HandoffEnded { handoff, outcome, reason, .. } => {
                 self.handoff_ended(*handoff, *outcome, reason);
             }
+            Event::MessageSent { message, to } => self.message_sent(message.clone(), to),
+            Event::MessagesRead { agent, up_to } => self.messages_read(*agent, *up_to),
+            Event::MessageAcknowledged { agent, message } => self.message_acknowledged(*agent, *message),
+            Event::MessageResent { message, agent, due } => self.message_resent(*agent, *message, *due),
+            Event::MessageEscalated { message, agent } => self.message_escalated(*agent, *message),
+            Event::MessagesFolded { agent, digest } => self.messages_folded(*agent, digest.clone()),
+            Event::ChannelOpened { channel, members } => self.channel_opened(channel, members),
+            Event::ChannelJoined { channel, agent } => self.channel_member(channel, *agent, true),
+            Event::ChannelLeft { channel, agent } => self.channel_member(channel, *agent, false),
             Event::NoticeSent { notice, agent, kind, task, text, due } => {
                 let (id, kind, task, due, text) = (*notice, *kind, *task, *due, text.clone());
                 self.notice_sent(*agent, Notice { id, kind, task, text, at: record.at, due });

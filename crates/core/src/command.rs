@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EscalationId, Moment, Name, Need,
-    NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text,
-    WaitId,
+    AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EscalationId, MessageId, Moment, Name,
+    Need, NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, TaskState,
+    Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,34 @@ pub enum ReservationRef {
     Held(ReservationId),
     /// `W-3`.
     Waiting(WaitId),
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// To one agent.
+    Agent(Name),
+    /// To the other members of a channel.
+    Channel(Name),
+}
+
+/// A message to be sent.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// The sender; nothing where a manager sends it.
+    pub from: Option<Name>,
+    /// Where it goes.
+    pub to: Address,
+    /// What it says.
+    pub text: Text,
+    /// How urgent it is: its ack time follows from it.
+    pub priority: Priority,
+    /// The task that it is about.
+    pub task: Option<TaskRef>,
+    /// The message that it answers: it goes into its thread.
+    pub reply_to: Option<MessageId>,
+    /// Whether reading it is not enough.
+    pub ack: bool,
 }
 
 /// What becomes of a request for what is held.
@@ -193,6 +221,38 @@ pub enum Command {
         agent: Option<Name>,
         /// Why.
         reason: Text,
+    },
+    /// An agent, or a manager: sends a message.
+    SendMessage(Box<NewMessage>),
+    /// An agent has read its messages.
+    ReadMessages {
+        /// Whose.
+        agent: Name,
+        /// The last one that it has read.
+        up_to: MessageId,
+    },
+    /// An agent acknowledges a message.
+    AcknowledgeMessage {
+        /// Whose.
+        agent: Name,
+        /// Which.
+        message: MessageId,
+    },
+    /// An agent for itself, or a manager: makes a channel.
+    OpenChannel {
+        /// Its name.
+        channel: Name,
+        /// Who is in it.
+        members: Vec<Name>,
+    },
+    /// An agent for itself, or a manager: brings somebody into a channel, or out of it.
+    ChannelMember {
+        /// Which.
+        channel: Name,
+        /// Who.
+        agent: Name,
+        /// Whether it comes or goes.
+        joins: bool,
     },
     /// An agent has read its notices.
     ReadNotices {

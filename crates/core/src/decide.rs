@@ -13,6 +13,7 @@ mod edit;
 mod estimates;
 mod graph;
 pub(crate) mod handoffs;
+mod messages;
 mod moves;
 mod offers;
 mod reports;
@@ -67,6 +68,13 @@ impl State {
             Command::DeclineHandoff { task, agent, reason } => self.decline_handoff(task, agent, reason, out),
             Command::CancelHandoff { task, agent, reason } => {
                 self.cancel_handoff(task, agent.as_ref(), reason, out)
+            }
+            Command::SendMessage(new) => self.send_message(now, new, out),
+            Command::ReadMessages { agent, up_to } => self.read_messages(agent, *up_to, out),
+            Command::AcknowledgeMessage { agent, message } => self.acknowledge_message(agent, *message, out),
+            Command::OpenChannel { channel, members } => self.open_channel(channel, members, out),
+            Command::ChannelMember { channel, agent, joins } => {
+                self.channel_membership(channel, agent, *joins, out)
             }
             Command::ReadNotices { agent, up_to } => self.read_notices(agent, *up_to, out),
             Command::Claim { task, agent } => self.claim(now, task, agent, out),

@@ -6,8 +6,8 @@ mod plans;
 mod relief;
 
 use kapell_model::{
-    AgentId, AssignmentId, Claims, Considered, EscalationId, HandoffId, Name, NoticeId, OfferId, Placement,
-    Placer, Position, Priority, SCORER_VERSION, Strategy, TaskId, TaskState, Text, fit, limits,
+    AgentId, AssignmentId, Claims, Considered, EscalationId, HandoffId, MessageId, Name, NoticeId, OfferId,
+    Placement, Placer, Position, Priority, SCORER_VERSION, Strategy, TaskId, TaskState, Text, fit, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,9 @@ pub struct Reply {
     /// The handoff that it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handoff: Option<HandoffId>,
+    /// The message that it sent or acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
     /// What keeps the package that it brought from being whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Text>,

@@ -30,6 +30,8 @@ pub enum EscalationKind {
     HandoffStuck,
     /// A decision that the tally may not make.
     DecisionNeeded,
+    /// An agent that does not read what is sent to it.
+    MessageUnanswered,
 }
 
 impl EscalationKind {
@@ -45,6 +47,7 @@ impl EscalationKind {
             Self::CircularDependency => "circular_dependency",
             Self::HandoffStuck => "handoff_stuck",
             Self::DecisionNeeded => "decision_needed",
+            Self::MessageUnanswered => "message_unanswered",
         }
     }
 
@@ -82,7 +85,8 @@ impl EscalationKind {
             | Self::Stalled
             | Self::RedispatchLoop
             | Self::CircularDependency
-            | Self::HandoffStuck => "agent_manager",
+            | Self::HandoffStuck
+            | Self::MessageUnanswered => "agent_manager",
             Self::DecisionNeeded => ARCHITECT,
         }
     }
@@ -248,6 +252,9 @@ impl State {
     pub(crate) fn settled_by(&self, event: &Event) -> Vec<Event> {
         if self.open_escalations.is_empty() {
             return Vec::new();
+        }
+        if let Some(settled) = self.unread_settled_by(event) {
+            return vec![settled];
         }
         if let Event::DecisionMade { conflict, reason: how, .. }
         | Event::DecisionWithdrawn { conflict, reason: how } = event

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use kapell_model::{
     AgentId, AssignmentId, CommandId, ConflictId, Considered, DependencyKind, EscalationId, HandoffId,
-    Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span,
-    TaskId, Text, WaitId,
+    MessageId, Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio,
+    ReservationId, Span, TaskId, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,7 @@ use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
 use crate::handoff::{HandoffCause, Outcome, Package, Trouble};
 use crate::health::Health;
 use crate::load::MoveLoads;
+use crate::message::Message;
 use crate::notice::NoticeKind;
 use crate::stall::StallCause;
 
@@ -411,6 +412,24 @@ events! {
     }
     /// A handoff has ended without reaching its aim.
     HandoffEnded = "handoff.ended" { handoff: HandoffId, task: TaskId, outcome: Outcome, reason: Text }
+    /// A message was sent; `to` holds those who are to read it.
+    MessageSent = "message.sent" { message: Message, to: Vec<AgentId> }
+    /// An agent has read its messages, up to this.
+    MessagesRead = "message.read" { agent: AgentId, up_to: MessageId }
+    /// An agent has acknowledged a message.
+    MessageAcknowledged = "message.acknowledged" { agent: AgentId, message: MessageId }
+    /// A message that was not read in time was sent again.
+    MessageResent = "message.resent" { message: MessageId, agent: AgentId, due: Moment }
+    /// Nor was it then: somebody is called.
+    MessageEscalated = "message.escalated" { message: MessageId, agent: AgentId }
+    /// An inbox is full: messages of low priority were folded into a digest that takes their place.
+    MessagesFolded = "message.folded" { agent: AgentId, digest: Message }
+    /// A channel was made.
+    ChannelOpened = "channel.opened" { channel: Name, members: Vec<AgentId> }
+    /// An agent came into a channel.
+    ChannelJoined = "channel.joined" { channel: Name, agent: AgentId }
+    /// An agent left a channel.
+    ChannelLeft = "channel.left" { channel: Name, agent: AgentId }
     /// An agent is told something.
     NoticeSent = "notice.sent" {
         notice: NoticeId,

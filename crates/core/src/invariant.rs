@@ -4,6 +4,7 @@
 
 mod conflicts;
 mod handoffs;
+mod messages;
 mod reservations;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,6 +181,16 @@ pub const ALL: &[Invariant] = &[
         id: "handoff-tokens-grow",
         says: "each move of a handoff gave out a larger token than the one before",
         check: handoffs::tokens_go_up,
+    },
+    Invariant {
+        id: "messages-are-kept",
+        says: "whatever an agent has to read is there, and due or escalated",
+        check: messages::unread_is_kept,
+    },
+    Invariant {
+        id: "message-ids-grow",
+        says: "no message has a number above the last one",
+        check: messages::message_ids_grow,
     },
     Invariant {
         id: "no-cycles",

@@ -30,6 +30,7 @@ mod keys;
 mod liveness;
 mod load;
 mod map;
+mod message;
 mod metrics;
 mod monitor;
 mod notice;
@@ -53,8 +54,8 @@ pub use analysis::{
 };
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{
-    AgentSpec, Closed, Command, EdgeSource, InLine, NewDecision, NewPolicy, NewProposal, ProjectSpec,
-    Request, Require, ReservationRef, TaskRef, TaskSpec,
+    Address, AgentSpec, Closed, Command, EdgeSource, InLine, NewDecision, NewMessage, NewPolicy, NewProposal,
+    ProjectSpec, Request, Require, ReservationRef, TaskRef, TaskSpec,
 };
 pub use conflict::{
     Conflict, ConflictKind, ConflictMatter, ConflictState, Deliberation, Resolution, Ruler, TaskConflicts,
@@ -71,6 +72,7 @@ pub use handoff::{Handoff, HandoffCause, Handoffs, Outcome, Package, Stage, Trou
 pub use health::{Health, Share};
 pub use liveness::Liveness;
 pub use load::{Load, MoveLoads};
+pub use message::{Channel, Delivery, Message, Messages, Traffic};
 pub use metrics::{Completions, Metrics, Tally};
 pub use monitor::WorkloadMonitor;
 pub use notice::{Inbox, Notice, NoticeKind};

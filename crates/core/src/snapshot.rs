@@ -19,6 +19,7 @@ use crate::escalation::{Escalation, Subject};
 use crate::handoff::Handoff;
 use crate::history::History;
 use crate::keys::KeyLog;
+use crate::message::Messages;
 use crate::metrics::Metrics;
 use crate::reservations::ReservationFacts;
 use crate::segments::Segments;
@@ -26,7 +27,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 7;
+pub const SNAPSHOT_FORMAT: u32 = 8;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,8 @@ pub struct Facts {
     handoffs: Segments<Handoff>,
     #[serde(default)]
     conflicts: Segments<Conflict>,
+    #[serde(default)]
+    messages: Messages,
 }
 
 impl Facts {
@@ -122,6 +125,7 @@ impl State {
             doomed: self.doomed.clone(),
             handoffs: self.handoffs.all.clone(),
             conflicts: self.conflicts.clone(),
+            messages: self.messages.clone(),
         }
     }
 
@@ -197,6 +201,8 @@ impl State {
         state.broken = facts.broken;
         state.doomed = facts.doomed;
         state.restore_handoffs(facts.handoffs);
+        state.messages = facts.messages;
+        state.messages.restore();
         Ok(state)
     }
 

@@ -106,10 +106,10 @@ impl State {
         self.checks.first().map(|&(at, _)| at.after(self.absent))
     }
 
-    /// Tells whether any running work is watched, or any handoff.
+    /// Tells whether any running work is watched, any handoff or any message.
     #[must_use]
     pub fn is_watching(&self) -> bool {
-        !self.checks.is_empty() || self.handoffs.open() > 0
+        !self.checks.is_empty() || self.handoffs.open() > 0 || !self.messages.timers.is_empty()
     }
 
     /// Returns how many tasks are stalled: their owners have been asked for a status and have not answered.

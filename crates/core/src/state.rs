@@ -22,6 +22,7 @@ use crate::history::History;
 use crate::index::{Classes, Words};
 use crate::keys::Keys;
 use crate::map::Map;
+use crate::message::Messages;
 use crate::metrics::Metrics;
 use crate::reservations::Reservations;
 use crate::segments::Segments;
@@ -130,6 +131,7 @@ pub struct State {
     pub(crate) doomed: BTreeSet<TaskId>,
     pub(crate) handoffs: Handoffs,
     pub(crate) conflicts: Segments<Conflict>,
+    pub(crate) messages: Messages,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -211,6 +213,7 @@ impl State {
             doomed: BTreeSet::new(),
             handoffs: Handoffs::default(),
             conflicts: Segments::default(),
+            messages: Messages::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -451,7 +454,8 @@ impl State {
     pub fn next_timer(&self) -> Option<Moment> {
         let task = self.timers.first().map(|&(at, _)| at);
         let handoff = self.handoffs.next_timer();
-        let decision = self.next_decision_due();
-        task.into_iter().chain(self.reservations.next_lapse()).chain(handoff).chain(decision).min()
+        let (decision, message) = (self.next_decision_due(), self.messages.next_timer());
+        let own = task.into_iter().chain(self.reservations.next_lapse());
+        own.chain(handoff).chain(decision).chain(message).min()
     }
 }

@@ -5,13 +5,13 @@ mod scenario;
 use std::sync::Arc;
 
 use kapell_core::{
-    Change, Command, EdgeSource, Engine, Event, InLine, NewDecision, NewPolicy, NewProposal, Record,
-    ReservationRef, SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
+    Address, Change, Command, EdgeSource, Engine, Event, InLine, NewDecision, NewMessage, NewPolicy,
+    NewProposal, Record, ReservationRef, SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, Mode, Moment, MoveAverages,
-    Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority,
-    Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
+    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, MessageId, Mode, Moment,
+    MoveAverages, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position,
+    Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..66_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..73_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -135,6 +135,22 @@ fn commands() -> impl Strategy<Value = Command> {
             }
             54 | 55 => Command::ConfirmHandoff { task: task_ref, agent },
             56 | 57 => Command::DeclineHandoff { task: task_ref, agent, reason: text() },
+            66..=68 => Command::SendMessage(Box::new(NewMessage {
+                from: flag.then_some(agent),
+                to: match token % 4 {
+                    0 => Address::Channel(name("web")),
+                    _ => Address::Agent(self::agent(who + 1)),
+                },
+                text: text(),
+                priority: Priority::ALL[first as usize % 4],
+                task: token.is_multiple_of(3).then_some(task_ref),
+                reply_to: None,
+                ack: token.is_multiple_of(5),
+            })),
+            69 => Command::ReadMessages { agent, up_to: MessageId(first + 1) },
+            70 => Command::AcknowledgeMessage { agent, message: MessageId(first + 1) },
+            71 => Command::OpenChannel { channel: name("web"), members: vec![agent, self::agent(who + 1)] },
+            72 => Command::ChannelMember { channel: name("web"), agent, joins: flag },
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 if flag => Command::RefreshEstimates { after: first },

@@ -1,4 +1,4 @@
-//! How supervised handoffs are run: the part of the policy that moves work which has been begun (SEMANTICS 10).
+//! How agents pass work and words to each other: the part of the policy for handoffs (SEMANTICS 10) and messages.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,5 +47,18 @@ pub struct Handing {
 impl Default for Handing {
     fn default() -> Self {
         Self { package: Span::seconds(3_600), started: StartedWork::Handoff }
+    }
+}
+
+/// The constants of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Messaging {
+    /// Messages that an agent may have to read before the oldest unimportant ones are folded, 2..=10000. Default 200.
+    pub inbox_max: u32,
+}
+
+impl Default for Messaging {
+    fn default() -> Self {
+        Self { inbox_max: 200 }
     }
 }

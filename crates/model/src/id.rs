@@ -105,6 +105,12 @@ shown_id!(
     HandoffId, u32, "H"
 );
 
+shown_id!(
+    /// A message between agents: `M-3`.
+    #[derive(Default)]
+    MessageId, u32, "M"
+);
+
 impl HandoffId {
     /// Returns the place of this id in a vector of handoffs (`H-1` is at 0).
     #[must_use]

@@ -33,11 +33,11 @@ pub use balancing::{
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};
-pub use handing::{Handing, StartedWork};
+pub use handing::{Handing, Messaging, StartedWork};
 pub use holders::Want;
 pub use id::{
-    AgentId, AssignmentId, ClassId, CommandId, ConflictId, EscalationId, HandoffId, NoticeId, OfferId,
-    ParseIdError, Position, ReservationId, TaskId, WaitId, Word,
+    AgentId, AssignmentId, ClassId, CommandId, ConflictId, EscalationId, HandoffId, MessageId, NoticeId,
+    OfferId, ParseIdError, Position, ReservationId, TaskId, WaitId, Word,
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};

@@ -106,6 +106,18 @@ pub const PACKAGE_FILES_MAX: usize = 500;
 pub const PACKAGE_FILE_BYTES_MAX: usize = 512;
 /// Recipients that one handoff tries before somebody is called.
 pub const HANDOFF_TRIES_MAX: usize = 16;
+/// Messages that a policy may let an agent have to read; more are read by nobody.
+pub const INBOX_MAX: u32 = 10_000;
+/// Messages that everybody has read and that are still known; the log has all of them.
+pub const MESSAGES_KEPT_MAX: usize = 10_000;
+/// Channels of a fleet.
+pub const CHANNELS_MAX: usize = 10_000;
+/// Members of a channel: a message to it is as many deliveries.
+pub const CHANNEL_MEMBERS_MAX: usize = 1_000;
+/// Pairs of agents whose messages are counted.
+pub const TRAFFIC_PAIRS_MAX: usize = 100_000;
+/// Tasks that a pair's messages were about and that are told apart.
+pub const TRAFFIC_TASKS_MAX: usize = 100;
 /// Agents with much that one balancing looks at, most first; the others come next time.
 pub const BALANCE_DONORS_MAX: usize = 1_000;
 /// Agents with little that one balancing looks at, least first.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
-use crate::handing::Handing;
+use crate::handing::{Handing, Messaging};
 use crate::limits;
 use crate::moment::Span;
 use crate::patience::{Redispatch, Stalls};
@@ -254,6 +254,9 @@ pub struct Policy {
     /// How supervised handoffs are run.
     #[serde(default, skip_serializing_if = "is_default")]
     pub handoffs: Handing,
+    /// How agents send each other messages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub messages: Messaging,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -296,6 +299,7 @@ impl Default for Policy {
             stalls: Stalls::default(),
             redispatch: Redispatch::default(),
             handoffs: Handing::default(),
+            messages: Messaging::default(),
             cycles: Cycles::Break,
             balancing: Balancing::default(),
         }
@@ -346,6 +350,11 @@ impl Policy {
             let given = format!("{} ms", ttl.0);
             let allowed = "reservations.ttl_min_ms to reservations.ttl_max_ms";
             return Err(PolicyError { field: "reservations.ttl_ms", given, allowed });
+        }
+        let inbox_max = self.messages.inbox_max;
+        if !(2..=limits::INBOX_MAX).contains(&inbox_max) {
+            let given = inbox_max.to_string();
+            return Err(PolicyError { field: "messages.inbox_max", given, allowed: "2 to 10000" });
         }
         self.balancing.check()?;
         self.reporting.check()

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crossbeam_channel::TrySendError;
-use kapell_core::{Command, Notice, Record, Rejection, Reply, State, TaskSpec};
+use kapell_core::{Command, Delivery, Message as Sent, Notice, Record, Rejection, Reply, State, TaskSpec};
 use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, Priority, TaskId, Text};
 use kapell_store::RowBatch;
 use tokio::sync::{broadcast, oneshot};
@@ -96,6 +96,8 @@ pub struct Handout {
     pub assignments: Vec<Handed>,
     /// What it has been told and has not read yet, oldest first.
     pub notices: Vec<Notice>,
+    /// The most urgent messages that it has to read, and how many there are in all.
+    pub messages: (Vec<(Sent, Delivery)>, u32),
 }
 
 /// Why there is no answer.

@@ -12,8 +12,10 @@ mod door;
 mod events;
 mod fleet;
 mod graph;
+mod handoffs;
 mod layers;
 mod mcp;
+mod messages;
 mod orchestration;
 mod origin;
 mod overview;
@@ -135,6 +137,21 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(tasks::offers))
         .routes(routes!(tasks::tree, tasks::add_dependency))
         .routes(routes!(tasks::waive_dependency))
+        .routes(routes!(messages::list, messages::send))
+        .routes(routes!(messages::show))
+        .routes(routes!(messages::acknowledge))
+        .routes(routes!(messages::inbox))
+        .routes(routes!(messages::read))
+        .routes(routes!(messages::channels, messages::open))
+        .routes(routes!(messages::join))
+        .routes(routes!(messages::leave))
+        .routes(routes!(handoffs::list))
+        .routes(routes!(handoffs::show))
+        .routes(routes!(handoffs::request))
+        .routes(routes!(handoffs::package))
+        .routes(routes!(handoffs::confirm))
+        .routes(routes!(handoffs::decline))
+        .routes(routes!(handoffs::cancel))
         .routes(routes!(reservations::list, reservations::reserve))
         .routes(routes!(reservations::show))
         .routes(routes!(reservations::renew))

@@ -21,7 +21,8 @@ use kapell_core::{
     WorkloadMonitor,
 };
 use kapell_model::{
-    AgentId, AgentState, CommandId, Moment, Name, NoticeId, Plan, PlanKind, Policy, Position, Span, TaskState,
+    AgentId, AgentState, CommandId, MessageId, Moment, Name, NoticeId, Plan, PlanKind, Policy, Position,
+    Span, TaskState,
 };
 use kapell_plan::Greedy;
 use kapell_store::RowBatch;
@@ -49,6 +50,11 @@ const TICK_MAX: Span = Span::seconds(1);
 /// And the shortest.
 const TICK_MIN: Span = Span(5);
 
+/// Messages that an agent is shown with its next assignment; the others stand in its inbox.
+const MESSAGES_SHOWN_MAX: usize = 10;
+/// What an agent was shown that was shown nothing yet.
+const NOTHING_SHOWN: (NoticeId, MessageId) = (NoticeId(0), MessageId(0));
+
 struct Waiter {
     agent: AgentId,
     max: usize,
@@ -75,8 +81,9 @@ pub(crate) struct Writer {
     handed: u64,
     progress: Arc<Progress>,
     waiters: Vec<Vec<Waiter>>,
-    /// The last notice that each agent was shown: one that has not been read ends a wait once, not every time.
-    shown: Vec<NoticeId>,
+    /// The last notice and the last message that each agent was shown: one that has not been read ends a wait once, not every
+    /// time.
+    shown: Vec<(NoticeId, MessageId)>,
     ticked: Moment,
     snapshot_at: u64,
     registered: bool,
@@ -260,6 +267,18 @@ impl Writer {
                 // Whether its new owner has it is asked by the handoff itself.
                 Event::HandoffTransferred { agent, .. } => self.wake(agent),
                 Event::NoticeSent { agent, .. } => self.wake(agent),
+                Event::MessageResent { agent, message, .. } => {
+                    // Sent again, it ends a wait again.
+                    if let Some((_, shown)) = self.shown.get_mut(agent.index()) {
+                        *shown = (*shown).min(MessageId(message.0 - 1));
+                    }
+                    self.wake(agent);
+                }
+                Event::MessageSent { ref to, .. } => {
+                    for agent in to.clone() {
+                        self.wake(agent);
+                    }
+                }
                 Event::TaskStarted { assignment, .. }
                 | Event::TaskCompleted { assignment, .. }
                 | Event::TaskReturned { assignment, .. } => self.liveness.fetched(assignment),
@@ -307,9 +326,11 @@ impl Writer {
     fn has_something(&self, id: AgentId) -> bool {
         let state = self.engine.state();
         let agent = state.agent(id);
-        let shown = self.shown.get(id.index()).copied().unwrap_or(NoticeId(0));
+        let (notice, message) = self.shown.get(id.index()).copied().unwrap_or(NOTHING_SHOWN);
         let waits = |id: &kapell_model::TaskId| state.task(*id).state() == TaskState::Assigned;
-        agent.tasks.iter().any(waits) || agent.inbox.unread().last().is_some_and(|last| last.id > shown)
+        agent.tasks.iter().any(waits)
+            || agent.inbox.unread().last().is_some_and(|last| last.id > notice)
+            || state.messages().last_for(id).is_some_and(|last| last > message)
     }
 
     fn unread(&self, agent: AgentId) -> u32 {
@@ -321,9 +342,10 @@ impl Writer {
         let durable = self.fleet.durable();
         let state = self.engine.state();
         let decided = |handed: &Handed| state.task(handed.task).decided.unwrap_or_default();
-        let Handout { assignments, notices } = &handout;
+        let Handout { assignments, notices, messages } = &handout;
         if !assignments.is_empty()
             && notices.is_empty()
+            && messages.0.is_empty()
             && assignments.iter().all(|handed| decided(handed) <= durable)
         {
             let _ = answer.send(Ok(handout));
@@ -356,13 +378,20 @@ impl Writer {
         for handed in &assignments {
             self.liveness.fetched(handed.assignment);
         }
-        if let Some(last) = notices.last() {
+        let mut messages: Vec<_> = state.messages().inbox(id).map(|(sent, it)| (sent.clone(), *it)).collect();
+        let unread = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        messages.sort_by_key(|(sent, _)| (sent.priority, sent.id));
+        messages.truncate(MESSAGES_SHOWN_MAX);
+        let last = state.messages().last_for(id);
+        if !notices.is_empty() || last.is_some() {
             if self.shown.len() <= id.index() {
-                self.shown.resize(id.index() + 1, NoticeId(0));
+                self.shown.resize(id.index() + 1, NOTHING_SHOWN);
             }
-            self.shown[id.index()] = last.id;
+            let (notice, message) = &mut self.shown[id.index()];
+            *notice = notices.last().map_or(*notice, |last| last.id);
+            *message = last.unwrap_or(*message);
         }
-        Handout { assignments, notices }
+        Handout { assignments, notices, messages: (messages, unread) }
     }
 
     /// Sends an answer with the batch whose state it saw: at once where all of that is durable.

@@ -86,6 +86,7 @@ pub fn explained(why: &kapell_api::Why) -> String {
             "placed" => "placed by score with",
             "claimed" => "claimed by",
             "moved" => "moved to",
+            "handed_over" => "handed over to",
             _ => "assigned by hand to",
         };
         let how = match &decision.moved {

@@ -120,7 +120,7 @@ impl Next {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let wait = Duration::from_millis(u64::try_from(self.wait).unwrap_or(0));
         let next = context.client()?.next(&self.agent, self.max, wait)?;
-        let Assignments { assignments, notices } = &next;
+        let Assignments { assignments, notices, messages, messages_unread } = &next;
         match context.format() {
             Format::Json => output::json(&next)?,
             Format::Human => {
@@ -138,6 +138,13 @@ impl Next {
                 }
                 for it in notices {
                     eprintln!("{} {}: {}", it.id, it.kind, output::plain(&it.text));
+                }
+                for it in messages {
+                    let from = it.from.as_deref().unwrap_or("a manager");
+                    eprintln!("{} from {from} ({}): {}", it.id, it.priority, output::plain(&it.text));
+                }
+                if *messages_unread as usize > messages.len() {
+                    eprintln!("{messages_unread} messages in all; `kapell message inbox` shows them");
                 }
                 if assignments.is_empty() {
                     eprintln!("nothing for {} now", self.agent);

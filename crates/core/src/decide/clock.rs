@@ -16,6 +16,7 @@ impl State {
         self.lapse_reservations(now, out);
         self.lapse_handoffs(now, out);
         self.close_decisions(now, out);
+        self.lapse_messages(now, out);
         Reply::default()
     }
 

@@ -19,6 +19,9 @@
 //! handoff t1 to=B by=A               -> in progress A; without `by` by a manager, without `to` to the best other
 //! package t1 A [without=state] [names=R-1]   -> in progress B, or what is missing
 //! confirm t1 B | refuse t1 B | calloff t1 [A]
+//! send A B words high ack re=M-1 task=t1 | send A @web words -> M-2
+//! inbox B                            -> M-1 high ack read resent escalated
+//! readmail B M-1 | ack B M-1 | channel web A,B | join web C | leave web C
 //! handoffs                           -> H-1 T-1 A>B transferred
 //! held                               -> R-1 A env:one, W-1 B env:one
 //! check +31m | away 2h               time passes and running work is looked at; nobody served for a while
@@ -32,8 +35,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewDecision, NewPolicy,
-    NewProposal, Package, Record, Request, Require, ReservationRef, State, TaskEdit, TaskRef, TaskSpec,
+    Address, AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewDecision,
+    NewMessage, NewPolicy, NewProposal, Package, Record, Request, Require, ReservationRef, State, TaskEdit,
+    TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
@@ -114,6 +118,9 @@ impl<P: Placer> Scenario<P> {
         if verb == "notices" {
             return self.notices(rest[0]);
         }
+        if verb == "inbox" {
+            return self.inbox(rest[0]);
+        }
         if verb == "handoffs" {
             return self.handoffs();
         }
@@ -159,6 +166,9 @@ impl<P: Placer> Scenario<P> {
                     text = id.to_string();
                 } else if let Some(id) = reply.wait {
                     text = format!("waits as {id}");
+                }
+                if let Some(message) = reply.message {
+                    text = message.to_string();
                 }
                 if !reply.missing.is_empty() {
                     let missing: Vec<&str> = reply.missing.iter().map(|text| text.as_str()).collect();
@@ -239,6 +249,20 @@ impl<P: Placer> Scenario<P> {
         let shown = inbox.unread().map(|notice| {
             let task = notice.task.map(|task| format!(" {task}")).unwrap_or_default();
             format!("{}{task}", notice.kind.as_str())
+        });
+        let shown: Vec<String> = shown.collect();
+        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    }
+
+    /// Lists what an agent has to read.
+    fn inbox(&self, agent: &str) -> String {
+        let state = self.engine.state();
+        let shown = state.messages().inbox(state.agent_id(agent).expect("an agent")).map(|(message, it)| {
+            let flags =
+                [(message.ack, "ack"), (it.read, "read"), (it.resent, "resent"), (it.escalated, "escalated")];
+            let flags: String =
+                flags.iter().filter(|(is, _)| *is).map(|(_, flag)| format!(" {flag}")).collect();
+            format!("{} {}{flags}", message.id, message.priority)
         });
         let shown: Vec<String> = shown.collect();
         if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
@@ -405,6 +429,21 @@ impl<P: Placer> Scenario<P> {
             },
             "confirm" => Command::ConfirmHandoff { task: task(), agent: agent() },
             "refuse" => Command::DeclineHandoff { task: task(), agent: agent(), reason: reason() },
+            "send" => send(rest),
+            "readmail" => {
+                Command::ReadMessages { agent: name(rest[0]), up_to: rest[1].parse().expect("a message") }
+            }
+            "ack" => {
+                let message = rest[1].parse().expect("a message");
+                Command::AcknowledgeMessage { agent: name(rest[0]), message }
+            }
+            "channel" => Command::OpenChannel {
+                channel: name(rest[0]),
+                members: rest[1].split(',').map(name).collect(),
+            },
+            "join" | "leave" => {
+                Command::ChannelMember { channel: name(rest[0]), agent: agent(), joins: verb == "join" }
+            }
             "calloff" => {
                 let agent = rest.get(1).map(|agent| name(agent));
                 Command::CancelHandoff { task: task(), agent, reason: reason() }
@@ -670,6 +709,32 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
     (spec, edges)
 }
 
+/// Reads `A B words high ack re=M-1 task=t1`, with `@web` for a channel.
+fn send(words: &[&str]) -> Command {
+    let to = match words[1].strip_prefix('@') {
+        Some(channel) => Address::Channel(name(channel)),
+        None => Address::Agent(name(words[1])),
+    };
+    let mut new = NewMessage {
+        from: Some(name(words[0])),
+        to,
+        text: text(words[2]),
+        priority: Priority::Medium,
+        task: None,
+        reply_to: None,
+        ack: false,
+    };
+    for word in &words[3..] {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("ack", _) => new.ack = true,
+            ("re", id) => new.reply_to = Some(id.parse().expect("a message")),
+            ("task", key) => new.task = Some(reference(key)),
+            (priority, _) => new.priority = Priority::parse(priority).expect("a priority"),
+        }
+    }
+    Command::SendMessage(Box::new(new))
+}
+
 pub fn package(words: &[&str]) -> Package {
     let mut package = Package {
         completed: Text::from("half of it"),
@@ -734,6 +799,9 @@ fn policy(word: &str) -> Policy {
         "aside=5m" => policy.stalls.aside_min = Some(Span::minutes(5)),
         "quiet=5m" => policy.stalls.quiet_min = Span::minutes(5),
         "turns=2" => policy.redispatch.turns_max = 2,
+        "inbox=2" => policy.messages.inbox_max = 2,
+        "inbox=3" => policy.messages.inbox_max = 3,
+        "inbox=4" => policy.messages.inbox_max = 4,
         "started=move" => policy.handoffs.started = StartedWork::Move,
         "turns=3" => policy.redispatch.turns_max = 3,
         other => panic!("{other}"),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{acknowledged, agent_path, anything, task_path};
+use crate::gate::escaped;
 use crate::handle;
 use crate::tool::Effect::{Adds, Ends, Reads};
 use crate::tool::{Entry, Tier, Visit};
@@ -48,6 +49,7 @@ pub(crate) fn core() -> Vec<Entry> {
             json!({"type": "object", "properties": {
                 "assignments": assignments(),
                 "notices": {"type": "array", "items": {"type": "object"}},
+                "messages": {"type": "array", "items": {"type": "object"}},
                 "hint": {"type": "string"},
             }, "required": ["assignments", "hint"]}),
             next,
@@ -102,6 +104,17 @@ pub(crate) fn core() -> Vec<Entry> {
                 "expires_at": {"type": "string"},
             }}),
             reserve,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            (
+                "message",
+                "Send a message",
+                "Send a message to another agent or a channel (ask, answer, tell), or acknowledge one that wants it.",
+            ),
+            json!({"type": "object", "properties": {"message": {"type": "string"}}}),
+            message,
         ),
         Entry::new(
             tier,
@@ -218,6 +231,9 @@ struct Next {
     /// The last notice that you have read, such as N-3
     #[serde(default)]
     notices_read: Option<String>,
+    /// The last message that you have read, such as M-3
+    #[serde(default)]
+    messages_read: Option<String>,
 }
 
 async fn next(visit: Visit, it: Next) -> Result<Value, Problem> {
@@ -228,6 +244,9 @@ async fn next(visit: Visit, it: Next) -> Result<Value, Problem> {
     }
     if let Some(up_to) = it.notices_read {
         visit.post(agent_path(&agent, "/notices/read"), json!({"up_to": up_to})).await?;
+    }
+    if let Some(up_to) = it.messages_read {
+        visit.post(agent_path(&agent, "/messages/read"), json!({"up_to": up_to})).await?;
     }
     let body = json!({"wait_ms": wait_seconds * 1000, "max": 1});
     let mut answer = visit.post(agent_path(&agent, "/next"), body).await?;
@@ -336,6 +355,45 @@ async fn reserve(visit: Visit, it: Reserve) -> Result<Value, Problem> {
         body["task"] = json!(task);
     }
     visit.post("/v1/reservations".to_owned(), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    /// From join
+    handle: String,
+    /// The agent that is to read it, or channel
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    channel: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
+    /// critical, high, medium or low: how soon it is to be read
+    #[serde(default)]
+    priority: Option<String>,
+    /// The message that you answer, such as M-3
+    #[serde(default)]
+    reply_to: Option<String>,
+    /// Instead of sending: the message that you acknowledge
+    #[serde(default)]
+    ack: Option<String>,
+}
+
+async fn message(visit: Visit, it: Message) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    if let Some(id) = it.ack {
+        return visit.post(format!("/v1/messages/{}/ack", escaped(&id)), json!({"agent": agent})).await;
+    }
+    let mut body = json!({"from": agent, "text": it.text.unwrap_or_default()});
+    for (name, value) in
+        [("to", it.to), ("channel", it.channel), ("priority", it.priority), ("reply_to", it.reply_to)]
+    {
+        if let Some(value) = value {
+            body[name] = json!(value);
+        }
+    }
+    visit.post("/v1/messages".to_owned(), body).await
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -63,13 +63,31 @@ pub(crate) fn standard() -> Vec<Entry> {
         Entry::new(
             tier,
             Ends,
-            (
-                "give_back",
-                "Give a task back",
-                "Give a task back to the queue without blame (release, hand off).",
-            ),
+            ("give_back", "Give a task back", "Give a task back to the queue without blame (release)."),
             acknowledged(),
             give_back,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            (
+                "handoff",
+                "Hand a task over",
+                "Hand a task that you have begun over to another agent, or confirm or decline one that comes to you.",
+            ),
+            acknowledged(),
+            handoff,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            (
+                "handoff_package",
+                "Send a handoff's package",
+                "Send what the next owner must know; the task is its own then. Work on it until that.",
+            ),
+            acknowledged(),
+            handoff_package,
         ),
         Entry::new(
             tier,
@@ -210,6 +228,85 @@ async fn give_back(visit: Visit, it: GiveBack) -> Result<Value, Problem> {
     let agent = visit.agent(&it.handle)?;
     let body = json!({"agent": agent, "assignment": it.assignment, "note": it.note});
     visit.post(task_path(&it.task, "/release"), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Handoff {
+    /// From join
+    handle: String,
+    /// Such as T-12
+    task: String,
+    /// request, confirm or decline
+    action: String,
+    /// With request: from next, such as A-34
+    #[serde(default)]
+    assignment: Option<String>,
+    /// With request: to whom; the best other agent by default
+    #[serde(default)]
+    to: Option<String>,
+    /// Why; with decline
+    #[serde(default)]
+    note: Option<String>,
+}
+
+async fn handoff(visit: Visit, it: Handoff) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let (path, body) = match it.action.as_str() {
+        "request" => {
+            let mut body = json!({"agent": agent, "assignment": it.assignment, "to": it.to});
+            if let Some(note) = it.note {
+                body["note"] = json!(note);
+            }
+            ("/handoff", body)
+        }
+        "confirm" => ("/handoff/confirm", json!({"agent": agent})),
+        "decline" => ("/handoff/decline", json!({"agent": agent, "reason": it.note.unwrap_or_default()})),
+        other => {
+            let given = format!("`{}`", other.escape_default().take(100).collect::<String>());
+            return Err(Problem::field("action", given, "request, confirm, decline"));
+        }
+    };
+    visit.post(task_path(&it.task, path), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HandoffPackage {
+    /// From join
+    handle: String,
+    /// Such as T-12
+    task: String,
+    /// From next, such as A-34
+    assignment: String,
+    /// What is done
+    completed: String,
+    /// How things stand now
+    state: String,
+    /// What is left to do
+    remaining: String,
+    /// What else is to be known
+    context: String,
+    /// Files that belong to it, or none
+    files: Vec<String>,
+    /// All that is reserved for the task, such as R-7
+    #[serde(default)]
+    reservations: Vec<String>,
+}
+
+async fn handoff_package(visit: Visit, it: HandoffPackage) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let body = json!({
+        "agent": agent,
+        "assignment": it.assignment,
+        "completed": it.completed,
+        "state": it.state,
+        "remaining": it.remaining,
+        "context": it.context,
+        "files": it.files,
+        "reservations": it.reservations,
+    });
+    visit.post(task_path(&it.task, "/handoff/package"), body).await
 }
 
 #[derive(Deserialize, JsonSchema)]

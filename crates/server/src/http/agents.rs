@@ -174,7 +174,15 @@ pub(super) async fn next(
     }
     let handout = door.app.fleet.next(name, max, Duration::from_millis(wait_ms)).await?;
     let notices = handout.notices.iter().map(|notice| convert::notice(notice, false)).collect();
-    Ok(Json(Assignments { assignments: shown(&handout.assignments, &agent), notices }))
+    let (messages, messages_unread) = handout.messages;
+    let names = door.app.fleet.names();
+    let messages = messages.iter().map(|(sent, it)| convert::message_named(&names, sent, Some(it))).collect();
+    Ok(Json(Assignments {
+        assignments: shown(&handout.assignments, &agent),
+        notices,
+        messages,
+        messages_unread,
+    }))
 }
 
 /// Shows what was handed to `agent`.
@@ -194,7 +202,7 @@ pub(super) async fn assignments(door: Door, Path(agent): Path<String>) -> Result
         Some(tasks.filter_map(Handed::of).collect::<Vec<_>>())
     });
     let handed = found.await?.ok_or_else(|| unknown(&agent))?;
-    Ok(Json(Assignments { assignments: shown(&handed, &agent), notices: Vec::new() }))
+    Ok(Json(Assignments { assignments: shown(&handed, &agent), ..Assignments::default() }))
 }
 
 /// Lists what an agent was told, oldest first: the last 100 notices.

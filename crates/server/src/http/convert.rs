@@ -5,11 +5,11 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use kapell_api as api;
 use kapell_core::{
-    Agent, Counts, Escalation, Notice, Offer, OfferState, Project, Reply, Reservation, ReservationRef, State,
-    Subject, Task,
+    Agent, Channel, Counts, Delivery, Escalation, Handoff, Message, Notice, Offer, OfferState, Project,
+    Reply, Reservation, ReservationRef, Stage, State, Subject, Task,
 };
 use kapell_core::{BrokenEdge, Evidence, InferredRequire, Unresolved};
-use kapell_model::{AgentId, Gate, Inference, Moment, Need, Policy, Ratio, Reporting, Span, TaskState};
+use kapell_model::{AgentId, Gate, Inference, Moment, Name, Need, Policy, Ratio, Reporting, Span, TaskState};
 
 use crate::fleet::{Handed, View};
 
@@ -46,6 +46,9 @@ pub(crate) fn ack(reply: &Reply) -> api::Ack {
         wait: reply.wait.map(shown),
         expires_at: reply.expires_at.map(time),
         conflict: reply.conflict.map(shown),
+        handoff: reply.handoff.map(shown),
+        message: reply.message.map(shown),
+        missing: reply.missing.iter().map(shown).collect(),
         policy_version: reply.policy_version,
         notices: reply.notices,
     }
@@ -306,6 +309,9 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
         TaskState::Assigned | TaskState::InProgress => owned_by(view, task),
         TaskState::Completed | TaskState::Failed | TaskState::Cancelled => ended(state, task),
     };
+    if let Some(handoff) = state.handoffs().of(task.id) {
+        facts.extend(handed_over(view, handoff));
+    }
     if task.effective < task.priority && task.is_open() {
         let source = task.dependents.iter().map(|&id| state.task(id));
         let source = source
@@ -505,6 +511,118 @@ fn held(view: &View<'_>, held: &Reservation) -> api::Reservation {
     }
 }
 
+/// Shows a message, and how it stands with whose inbox it is in.
+pub(crate) fn message(state: &State, message: &Message, delivery: Option<&Delivery>) -> api::Message {
+    sent(message.from.map(|from| agent_name(state, from)), message, delivery)
+}
+
+/// Shows a message beside the writer, which knows the state.
+pub(crate) fn message_named(names: &[Name], message: &Message, delivery: Option<&Delivery>) -> api::Message {
+    let name = |agent: AgentId| names.get(agent.index()).map_or_else(|| format!("#{}", agent.0), shown);
+    sent(message.from.map(name), message, delivery)
+}
+
+fn sent(from: Option<String>, message: &Message, delivery: Option<&Delivery>) -> api::Message {
+    api::Message {
+        id: shown(message.id),
+        from,
+        channel: message.channel.as_ref().map(shown),
+        thread: message.thread.map(shown),
+        task: message.task.map(shown),
+        priority: shown(message.priority),
+        text: shown(&message.text),
+        ack: message.ack,
+        digest: message.digest.iter().map(shown).collect(),
+        at: time(message.at),
+        due: delivery.map(|delivery| time(delivery.due)),
+        resent: delivery.is_some_and(|delivery| delivery.resent),
+        escalated: delivery.is_some_and(|delivery| delivery.escalated),
+        unread_by: Vec::new(),
+    }
+}
+
+/// Shows a channel.
+pub(crate) fn channel(state: &State, name: &Name, channel: &Channel) -> api::Channel {
+    api::Channel {
+        name: shown(name),
+        members: channel.members.iter().map(|&agent| agent_name(state, agent)).collect(),
+        sent: channel.sent,
+        since: time(channel.at),
+    }
+}
+
+/// Shows a handoff.
+pub(crate) fn handoff(view: &View<'_>, handoff: &Handoff) -> api::Handoff {
+    let state = view.state;
+    let waits = matches!(handoff.stage, Stage::PackageDue | Stage::Transferred);
+    api::Handoff {
+        id: shown(handoff.id),
+        task: shown(handoff.task),
+        from: agent_name(state, handoff.from),
+        to: handoff.to.map(|to| agent_name(state, to)),
+        cause: handoff.cause.as_str().to_owned(),
+        note: handoff.note.as_ref().map(shown),
+        stage: handoff.stage.as_str().to_owned(),
+        because: handed_over(view, handoff),
+        since: time(handoff.since),
+        stage_since: time(handoff.stage_since),
+        due: handoff.due.filter(|_| waits).map(time),
+        package: handoff.package.as_ref().map(|package| api::Packed {
+            completed: shown(&package.completed),
+            state: shown(&package.state),
+            remaining: shown(&package.remaining),
+            context: shown(&package.context),
+            files: package.files.iter().map(shown).collect(),
+            reservations: package.reservations.iter().map(shown).collect(),
+        }),
+        missing: handoff.missing.iter().map(shown).collect(),
+        trouble: handoff.trouble.map(|trouble| trouble.as_str().to_owned()),
+        mediations: handoff.mediations,
+        tried: handoff.tried.iter().map(|&agent| agent_name(state, agent)).collect(),
+        tokens: handoff.tokens.iter().map(shown).collect(),
+        outcome: handoff.outcome.as_ref().map(|(outcome, _)| outcome.as_str().to_owned()),
+        reason: handoff.outcome.as_ref().map(|(_, reason)| shown(reason)),
+    }
+}
+
+/// Says in words what makes a handoff stand where it does.
+fn handed_over(view: &View<'_>, handoff: &Handoff) -> Vec<String> {
+    let name = |agent| agent_name(view.state, agent);
+    let (id, from) = (handoff.id, name(handoff.from));
+    let to = handoff.to.map_or_else(|| "nobody now".to_owned(), name);
+    let due = handoff.due.map(time).unwrap_or_default();
+    let mut facts = vec![match handoff.stage {
+        Stage::Requested => format!("{id}: {from} is to hand it over to {to}"),
+        Stage::PackageDue => {
+            format!(
+                "{id}: {from} is to hand it over to {to}, who keeps a slot free; the package is due by {due}"
+            )
+        }
+        Stage::PackageReceived => format!("{id}: {from} has sent a package for {to}"),
+        Stage::Validated => format!("{id}: {from} has sent a whole package for {to}"),
+        Stage::Transferred => format!("{id}: {from} has handed it over to {to}, who is to confirm by {due}"),
+        Stage::Confirmed => format!("{id}: {to} has confirmed it"),
+        Stage::Released => format!("{id}: {to} has confirmed it, and {from} was released"),
+        Stage::Mediation => {
+            let trouble = handoff.trouble.map_or("trouble", |trouble| trouble.as_str()).replace('_', " ");
+            format!("{id} from {from} to {to} is stuck: {trouble}; somebody is called")
+        }
+        Stage::Ended => match &handoff.outcome {
+            Some((outcome, reason)) => format!("{id} is {}: {reason}", outcome.as_str().replace('_', " ")),
+            None => format!("{id} has ended"),
+        },
+    }];
+    if handoff.reminded && handoff.is_open() && !handoff.is_transferred() {
+        facts.push(format!("{from} was reminded of the package"));
+    }
+    facts.extend(handoff.missing.iter().map(|missing| format!("missing: {missing}")));
+    if !handoff.tried.is_empty() {
+        let tried: Vec<String> = handoff.tried.iter().map(|&agent| name(agent)).collect();
+        facts.push(format!("out of the question: {}", tried.join(", ")));
+    }
+    facts
+}
+
 /// Shows an edge that was taken out of a cycle.
 pub(crate) fn broken_edge(broken: &BrokenEdge) -> api::BrokenEdge {
     api::BrokenEdge {
@@ -612,6 +730,7 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             package_ms: policy.handoffs.package.0,
             started: policy.handoffs.started.as_str().to_owned(),
         },
+        messages: api::Messaging { inbox_max: policy.messages.inbox_max },
     }
 }
 

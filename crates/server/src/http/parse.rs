@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use kapell_api as api;
 use kapell_api::Problem;
 use kapell_core::{
-    AgentSpec, Change, Closed, Command, EdgeSource, NewDecision, NewPolicy, NewProposal, ProjectSpec,
-    Require, TaskEdit, TaskRef, TaskSpec,
+    AgentSpec, Change, Closed, Command, EdgeSource, NewDecision, NewPolicy, NewProposal, Package,
+    ProjectSpec, Require, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Handing,
-    HealthWeights, Inference, Mode, Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy,
-    Position, Priority, Ratio, Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, StartedWork,
-    Strategy, TaskState, Text, Weights, limits,
+    HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name, NameError, Need, NoticeId,
+    OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting, Reserving, ResourceError,
+    Span, Stalls, StartedWork, Strategy, TaskState, Text, Weights, limits,
 };
 
 use crate::past::Point;
@@ -108,6 +108,14 @@ pub(crate) fn notice(field: &str, text: &str) -> Parsed<NoticeId> {
     })
 }
 
+/// Reads a message's id.
+pub(crate) fn message(field: &str, text: &str) -> Parsed<MessageId> {
+    text.parse().map_err(|_| {
+        let given = format!("`{}`", text.escape_default().take(100).collect::<String>());
+        Problem::field(field, given, "an id such as M-3")
+    })
+}
+
 /// Reads a fencing token.
 pub(crate) fn assignment(text: &str) -> Parsed<AssignmentId> {
     text.parse().map_err(|_| {
@@ -162,6 +170,32 @@ fn hours(field: &str, hours: f64) -> Parsed<Span> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "checked to be within bounds")]
     Ok(Span((millis.round() as i64).max(1)))
+}
+
+/// Reads a package. Parts that say nothing pass here: what is missing is told by the rules.
+pub(crate) fn package(package: &api::HandoffPackage) -> Parsed<Package> {
+    if package.files.len() > limits::PACKAGE_FILES_MAX {
+        let given = format!("{} files", package.files.len());
+        return Err(Problem::field("files", given, format!("at most {}", limits::PACKAGE_FILES_MAX)));
+    }
+    let part = |field: &str, given: &str| text(field, given, limits::PACKAGE_TEXT_BYTES_MAX);
+    let file = |(index, file): (usize, &String)| {
+        text(&format!("files[{index}]"), file, limits::PACKAGE_FILE_BYTES_MAX)
+    };
+    let reservation = |(index, id): (usize, &String)| {
+        id.parse().map_err(|_| {
+            let given = format!("`{}`", id.escape_default().take(100).collect::<String>());
+            Problem::field(format!("reservations[{index}]"), given, "an id such as R-7")
+        })
+    };
+    Ok(Package {
+        completed: part("completed", &package.completed)?,
+        state: part("state", &package.state)?,
+        remaining: part("remaining", &package.remaining)?,
+        context: part("context", &package.context)?,
+        files: package.files.iter().enumerate().map(file).collect::<Parsed<_>>()?,
+        reservations: package.reservations.iter().enumerate().map(reservation).collect::<Parsed<_>>()?,
+    })
 }
 
 /// Reads an agent.
@@ -478,6 +512,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         cycles,
         balancing: balancing(&policy.balancing)?,
         handoffs: handing(&policy.handoffs)?,
+        messages: Messaging { inbox_max: policy.messages.inbox_max },
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }

@@ -2,8 +2,8 @@
 
 use kapell_api as api;
 use kapell_core::{
-    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, MoveLoads, Package, ProjectSpec, Record,
-    Ruler, Share, Subject, TaskEdit, TaskSpec, WaitsFor,
+    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, Message, MoveLoads, Package, ProjectSpec,
+    Record, Ruler, Share, Subject, TaskEdit, TaskSpec, WaitsFor,
 };
 use kapell_model::{AgentId, Considered, Name, Ratio, ReservationId, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
@@ -94,6 +94,15 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::HandoffReleased { task, agent, .. } => {
             About { task: Some(task), agent: Some(agent), ..none }
         }
+        Event::MessageSent { ref message, .. } => About { task: message.task, agent: message.from, ..none },
+        Event::MessagesRead { agent, .. }
+        | Event::MessageAcknowledged { agent, .. }
+        | Event::MessageResent { agent, .. }
+        | Event::MessageEscalated { agent, .. }
+        | Event::MessagesFolded { agent, .. }
+        | Event::ChannelJoined { agent, .. }
+        | Event::ChannelLeft { agent, .. } => About { agent: Some(agent), ..none },
+        Event::ChannelOpened { .. } => none,
         Event::NoticeSent { agent, task, .. } => About { task, agent: Some(agent), ..none },
         Event::NoticesRead { agent, .. } => About { agent: Some(agent), ..none },
         Event::ReservationGranted { agent, task, .. } | Event::ReservationRequested { agent, task, .. } => {
@@ -268,6 +277,31 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::HandoffEnded { handoff, outcome, reason, .. } => {
             json!({ "handoff": handoff.to_string(), "outcome": outcome.as_str(), "reason": reason })
         }
+        Event::MessageSent { message: sent, to } => {
+            let mut shown = message(sent);
+            shown["to"] = json!(to.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>());
+            shown
+        }
+        Event::MessagesRead { up_to, .. } => json!({ "up_to": up_to.to_string() }),
+        Event::MessageAcknowledged { message, .. } | Event::MessageEscalated { message, .. } => {
+            json!({ "message": message.to_string() })
+        }
+        Event::MessageResent { message, due, .. } => {
+            json!({ "message": message.to_string(), "due": time(*due) })
+        }
+        Event::MessagesFolded { digest, .. } => {
+            let folded: Vec<String> = digest.digest.iter().map(ToString::to_string).collect();
+            let mut shown = message(digest);
+            shown["folded"] = json!(folded);
+            shown
+        }
+        Event::ChannelOpened { channel, members } => json!({
+            "channel": channel,
+            "members": members.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>(),
+        }),
+        Event::ChannelJoined { channel, .. } | Event::ChannelLeft { channel, .. } => {
+            json!({ "channel": channel })
+        }
         Event::NoticeSent { notice, kind, text, due, .. } => {
             json!({ "notice": notice.to_string(), "kind": kind.as_str(), "text": text, "due": due.map(time) })
         }
@@ -410,6 +444,18 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => Map::new(),
     }
+}
+
+/// Shows a message; who sent it stands beside.
+fn message(message: &Message) -> Value {
+    json!({
+        "message": message.id.to_string(),
+        "channel": message.channel,
+        "thread": message.thread.map(|thread| thread.to_string()),
+        "priority": message.priority.as_str(),
+        "text": message.text,
+        "ack": message.ack,
+    })
 }
 
 /// Shows what a donor has packed.

@@ -102,7 +102,7 @@ fn the_tiers_grow_and_keep_their_order() {
         tools.iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
     };
     let (core, standard, all) = (names("/mcp"), names("/mcp?tools=standard"), names("/mcp?tools=all"));
-    assert_eq!(core, ["join", "next", "progress", "done", "fail", "reserve", "why"]);
+    assert_eq!(core, ["join", "next", "progress", "done", "fail", "reserve", "message", "why"]);
     assert_eq!(standard[..core.len()], core);
     assert_eq!(all[..standard.len()], standard);
     assert_eq!(names("/mcp"), core);

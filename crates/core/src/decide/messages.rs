@@ -1,0 +1,273 @@
+//! Messages: sent, read, acknowledged; sent again, and what comes of silence. And the channels that they go to.
+
+use std::collections::BTreeSet;
+
+use kapell_model::{AgentId, AgentState, MessageId, Moment, Name, Priority, TaskId, limits};
+
+use super::agents::own_text;
+use super::invalid;
+use crate::command::{Address, NewMessage};
+use crate::engine::Reply;
+use crate::escalation::{EscalationKind, Subject};
+use crate::event::Event;
+use crate::message::{Channel, Message};
+use crate::rejection::Rejection;
+use crate::state::State;
+
+/// Deadlines of messages that one tick looks at.
+const DUE_MAX: usize = limits::EVENTS_PER_COMMAND_MAX / 8;
+
+impl State {
+    /// Sends a message. Where an inbox is full, its oldest messages of low priority are folded first.
+    pub(super) fn send_message(
+        &self,
+        now: Moment,
+        new: &NewMessage,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let from = new.from.as_ref().map(|name| self.find_agent(name)).transpose()?.map(|agent| agent.id);
+        let (to, channel) = self.addressed(from, &new.to)?;
+        let task = new.task.as_ref().map(|task| self.find_task(task)).transpose()?.map(|task| task.id);
+        let thread = new.reply_to.map(|id| self.known(id)).transpose()?;
+        let thread = thread.map(|message| message.thread.unwrap_or(message.id));
+        let mut lost = Vec::new();
+        for &agent in &to {
+            if !self.make_room(agent, now, out) {
+                if channel.is_none() {
+                    let what = "unread messages that cannot be folded, in the recipient's inbox,";
+                    out.clear();
+                    return Err(Rejection::LimitExceeded {
+                        what,
+                        limit: self.policy.messages.inbox_max as usize,
+                    });
+                }
+                lost.push(agent);
+            }
+        }
+        let message = self.message_after(out);
+        let to = to.into_iter().filter(|agent| !lost.contains(agent)).collect();
+        let channel = channel.cloned();
+        out.push(Event::MessageSent {
+            to,
+            message: Message {
+                id: message,
+                from,
+                channel: channel.clone(),
+                thread,
+                task,
+                priority: new.priority,
+                text: new.text.clone(),
+                ack: new.ack,
+                digest: Vec::new(),
+                at: now,
+            },
+        });
+        for agent in lost {
+            let text = format!("the inbox of `{}` is full: {message} did not reach it", self.name_of(agent));
+            self.raise(EscalationKind::MessageUnanswered, Subject::Agent(agent), new.priority, || text, out);
+        }
+        Ok(Reply { message: Some(message), task, ..Reply::default() })
+    }
+
+    /// Returns who gets a message, and through which channel.
+    fn addressed<'a>(
+        &self,
+        from: Option<AgentId>,
+        to: &'a Address,
+    ) -> Result<(Vec<AgentId>, Option<&'a Name>), Rejection> {
+        match to {
+            Address::Agent(name) => {
+                let agent = self.find_agent(name)?.id;
+                if from == Some(agent) {
+                    return Err(invalid("to", format!("`{name}`, the sender"), "another agent"));
+                }
+                Ok((vec![agent], None))
+            }
+            Address::Channel(name) => {
+                let channel = self.channel(name)?;
+                if let Some(from) = from.filter(|from| !channel.members.contains(from)) {
+                    let given = format!("`{name}`, of which `{}` is no member", self.name_of(from));
+                    return Err(invalid("channel", given, "a channel that the sender is a member of"));
+                }
+                let present = |agent: &AgentId| self.agent(*agent).state != AgentState::Removed;
+                let others = channel.members.iter().copied().filter(|agent| from != Some(*agent));
+                let others: Vec<AgentId> = others.filter(present).collect();
+                if others.is_empty() {
+                    return Err(invalid(
+                        "channel",
+                        format!("`{name}`, with nobody else in it"),
+                        "a channel with others",
+                    ));
+                }
+                Ok((others, Some(name)))
+            }
+        }
+    }
+
+    fn channel(&self, name: &Name) -> Result<&Channel, Rejection> {
+        let unknown = || Rejection::NotFound { what: "channel", given: name.to_string() };
+        self.messages.channels.get(name).ok_or_else(unknown)
+    }
+
+    fn known(&self, id: MessageId) -> Result<&Message, Rejection> {
+        self.messages.get(id).ok_or_else(|| Rejection::NotFound { what: "message", given: id.to_string() })
+    }
+
+    fn message_after(&self, out: &[Event]) -> MessageId {
+        let before = out.iter().filter(|event| matches!(event, Event::MessagesFolded { .. })).count();
+        MessageId(self.messages.last.0 + u32::try_from(before).expect("a command's events are bounded") + 1)
+    }
+
+    /// Makes room in an inbox for one message more, by folding where it is full; tells whether there is.
+    fn make_room(&self, agent: AgentId, now: Moment, out: &mut Vec<Event>) -> bool {
+        let limit = self.policy.messages.inbox_max as usize;
+        if self.messages.waiting(agent) < limit {
+            return true;
+        }
+        let inbox = self.messages.inbox(agent);
+        let foldable = inbox.filter(|(message, _)| message.priority == Priority::Low && !message.ack);
+        let folded: Vec<&Message> =
+            foldable.map(|(message, _)| message).take(limit.div_ceil(2).max(2)).collect();
+        if folded.len() < 2 {
+            return false;
+        }
+        let lines: Vec<String> = folded.iter().map(|message| self.digested(message)).collect();
+        let text = own_text(&format!("digest of {} messages:\n{}", folded.len(), lines.join("\n")));
+        let digest = Message {
+            id: self.message_after(out),
+            from: None,
+            channel: None,
+            thread: None,
+            task: None,
+            priority: Priority::Low,
+            text,
+            ack: false,
+            digest: folded.iter().map(|message| message.id).collect(),
+            at: now,
+        };
+        out.push(Event::MessagesFolded { agent, digest });
+        true
+    }
+
+    fn digested(&self, message: &Message) -> String {
+        let from =
+            message.from.map_or_else(|| "a manager".to_owned(), |from| format!("`{}`", self.name_of(from)));
+        let first = message.text.as_str().lines().next().unwrap_or_default();
+        let first: String = first.chars().take(60).collect();
+        format!("{} {from}: {first}", message.id)
+    }
+
+    /// An agent has read its inbox up to a message.
+    pub(super) fn read_messages(
+        &self,
+        name: &Name,
+        up_to: MessageId,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let agent = self.find_agent(name)?;
+        if up_to > self.messages.last || up_to.0 == 0 {
+            return Err(Rejection::NotFound { what: "message", given: up_to.to_string() });
+        }
+        if self.messages.inbox(agent.id).any(|(message, delivery)| message.id <= up_to && !delivery.read) {
+            out.push(Event::MessagesRead { agent: agent.id, up_to });
+        }
+        Ok(Reply { agent: Some(name.clone()), ..Reply::default() })
+    }
+
+    /// An agent acknowledges a message. The same word twice is answered as the first time.
+    pub(super) fn acknowledge_message(
+        &self,
+        name: &Name,
+        id: MessageId,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let agent = self.find_agent(name)?;
+        self.known(id)?;
+        if self.messages.inbox(agent.id).any(|(message, _)| message.id == id) {
+            out.push(Event::MessageAcknowledged { agent: agent.id, message: id });
+        }
+        Ok(Reply { agent: Some(name.clone()), message: Some(id), ..Reply::default() })
+    }
+
+    pub(super) fn open_channel(
+        &self,
+        name: &Name,
+        members: &[Name],
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        if self.messages.channels.contains_key(name) {
+            return Err(Rejection::Duplicate { what: "a channel", given: name.to_string(), existing: None });
+        }
+        let members: BTreeSet<AgentId> =
+            members.iter().map(|name| Ok(self.find_agent(name)?.id)).collect::<Result<_, Rejection>>()?;
+        if members.len() > limits::CHANNEL_MEMBERS_MAX {
+            let limit = limits::CHANNEL_MEMBERS_MAX;
+            return Err(Rejection::LimitExceeded { what: "members of a channel", limit });
+        }
+        if self.messages.channels.len() >= limits::CHANNELS_MAX {
+            return Err(Rejection::LimitExceeded {
+                what: "channels of a fleet",
+                limit: limits::CHANNELS_MAX,
+            });
+        }
+        out.push(Event::ChannelOpened { channel: name.clone(), members: members.into_iter().collect() });
+        Ok(Reply::default())
+    }
+
+    /// An agent comes into a channel or leaves it.
+    pub(super) fn channel_membership(
+        &self,
+        name: &Name,
+        agent: &Name,
+        joins: bool,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let channel = self.channel(name)?;
+        let agent_id = self.find_agent(agent)?.id;
+        let reply = Reply { agent: Some(agent.clone()), ..Reply::default() };
+        if channel.members.contains(&agent_id) == joins {
+            return Ok(reply);
+        }
+        if joins && channel.members.len() >= limits::CHANNEL_MEMBERS_MAX {
+            let limit = limits::CHANNEL_MEMBERS_MAX;
+            return Err(Rejection::LimitExceeded { what: "members of a channel", limit });
+        }
+        let channel = name.clone();
+        out.push(if joins {
+            Event::ChannelJoined { channel, agent: agent_id }
+        } else {
+            Event::ChannelLeft { channel, agent: agent_id }
+        });
+        Ok(reply)
+    }
+
+    /// Puts into `out` what comes of messages that were not read, or not acknowledged, by `now`: once they are sent again, then
+    /// somebody is called.
+    pub(super) fn lapse_messages(&self, now: Moment, out: &mut Vec<Event>) {
+        let due = self.messages.timers.iter().take_while(|&&(at, ..)| at <= now).take(DUE_MAX);
+        for &(_, agent, message) in due {
+            let Some((found, delivery)) = self.messages.inbox(agent).find(|(it, _)| it.id == message) else {
+                continue;
+            };
+            if !delivery.resent && self.agent(agent).state != AgentState::Removed {
+                let due = now.after(self.policy.ack.of(found.priority));
+                out.push(Event::MessageResent { message, agent, due });
+                continue;
+            }
+            out.push(Event::MessageEscalated { message, agent });
+            let (name, sent) = (self.name_of(agent), now.since(found.at));
+            let verb = if delivery.read { "acknowledged" } else { "read" };
+            let text = format!(
+                "`{name}` has not {verb} {}, sent {sent} ago and once more since",
+                self.digested(found)
+            );
+            let (kind, subject) = (EscalationKind::MessageUnanswered, Subject::Agent(agent));
+            self.raise(kind, subject, found.priority, || text, out);
+        }
+    }
+
+    /// Returns the messages about a task that are still known, newest first.
+    pub fn messages_about(&self, task: TaskId) -> impl Iterator<Item = &Message> + '_ {
+        self.messages.newest().filter(move |message| message.task == Some(task))
+    }
+}

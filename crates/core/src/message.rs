@@ -1,0 +1,341 @@
+//! Messages between agents, directly and in channels, in threads.
+//!
+//! ```text
+//! sent --read (and acknowledged, where that is wanted)--> closed
+//!   | due: the ack time of its priority
+//!   +--> resent, once --due again--> escalated; it stays in the inbox until it is read
+//! ```
+//!
+//! Inboxes are bounded: where one is full, its oldest messages of low priority are folded into a digest, and where there are none
+//! of these the sender is refused. So every message is read, stands in a digest that is, or somebody is called.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use kapell_model::{AgentId, MessageId, Moment, Name, Priority, Span, TaskId, Text, limits};
+use serde::{Deserialize, Serialize};
+
+use crate::escalation::{EscalationKind, Matter, Subject};
+use crate::event::Event;
+use crate::state::State;
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id; later ones are larger.
+    pub id: MessageId,
+    /// Who sent it; nothing where a manager did, or where it is a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<AgentId>,
+    /// The channel that it was sent to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Name>,
+    /// The first message of its thread, where it is a reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<MessageId>,
+    /// The task that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// What it says.
+    pub text: Text,
+    /// Whether reading it is not enough.
+    pub ack: bool,
+    /// What was folded into it, where it is a digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digest: Vec<MessageId>,
+    /// When it was sent.
+    pub at: Moment,
+}
+
+/// How a message stands with one who should read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Until when it is to be read, and acknowledged where that is wanted.
+    pub due: Moment,
+    /// Whether it was read; then an acknowledgement is wanted still.
+    pub read: bool,
+    /// Whether it was sent again.
+    pub resent: bool,
+    /// Whether somebody was called.
+    pub escalated: bool,
+}
+
+/// A channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Who gets what is sent to it.
+    pub members: BTreeSet<AgentId>,
+    /// When it was made.
+    pub at: Moment,
+    /// How many messages were sent to it.
+    pub sent: u64,
+}
+
+/// What two agents have sent each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Messages, either way.
+    pub messages: u32,
+    /// Tasks that they were about; at most [`limits::TRAFFIC_TASKS_MAX`] are told apart.
+    pub tasks: BTreeSet<TaskId>,
+}
+
+/// The facts about messages, as a snapshot holds them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Messages {
+    pub(crate) all: BTreeMap<MessageId, Arc<Message>>,
+    /// Those that nobody has to read any more, in the order in which that came about; the oldest are forgotten.
+    pub(crate) closed: VecDeque<MessageId>,
+    pub(crate) last: MessageId,
+    pub(crate) inboxes: BTreeMap<AgentId, BTreeMap<MessageId, Delivery>>,
+    pub(crate) channels: BTreeMap<Name, Channel>,
+    pub(crate) traffic: BTreeMap<(AgentId, AgentId), Traffic>,
+    // Derived.
+    #[serde(skip)]
+    pub(crate) timers: BTreeSet<(Moment, AgentId, MessageId)>,
+    /// How many have to read each message still.
+    #[serde(skip)]
+    pub(crate) open: BTreeMap<MessageId, u32>,
+}
+
+impl Messages {
+    /// Returns a message that is still known.
+    #[must_use]
+    pub fn get(&self, id: MessageId) -> Option<&Message> {
+        self.all.get(&id).map(Arc::as_ref)
+    }
+
+    /// Visits the messages that are still known, newest first.
+    pub fn newest(&self) -> impl Iterator<Item = &Message> + '_ {
+        self.all.values().rev().map(Arc::as_ref)
+    }
+
+    /// Visits what an agent has to read or acknowledge, oldest first.
+    pub fn inbox(&self, agent: AgentId) -> impl DoubleEndedIterator<Item = (&Message, &Delivery)> + '_ {
+        let inbox = self.inboxes.get(&agent).into_iter().flatten();
+        inbox.filter_map(|(id, delivery)| Some((self.get(*id)?, delivery)))
+    }
+
+    /// Returns how many messages an agent has to read or acknowledge.
+    #[must_use]
+    pub fn waiting(&self, agent: AgentId) -> usize {
+        self.inboxes.get(&agent).map_or(0, BTreeMap::len)
+    }
+
+    /// Returns the newest message that an agent has to read.
+    #[must_use]
+    pub fn last_for(&self, agent: AgentId) -> Option<MessageId> {
+        self.inboxes.get(&agent)?.keys().next_back().copied()
+    }
+
+    /// Visits the channels by name.
+    pub fn channels(&self) -> impl Iterator<Item = (&Name, &Channel)> + '_ {
+        self.channels.iter()
+    }
+
+    /// Visits the pairs of agents that have sent each other messages.
+    pub fn traffic(&self) -> impl Iterator<Item = (&(AgentId, AgentId), &Traffic)> + '_ {
+        self.traffic.iter()
+    }
+
+    /// Visits those who have to read a message still.
+    pub fn unread_by(&self, id: MessageId) -> impl Iterator<Item = (AgentId, &Delivery)> + '_ {
+        self.inboxes.iter().filter_map(move |(&agent, inbox)| Some((agent, inbox.get(&id)?)))
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<Moment> {
+        self.timers.first().map(|&(at, ..)| at)
+    }
+
+    /// Makes what is derived again.
+    pub(crate) fn restore(&mut self) {
+        for (&agent, inbox) in &self.inboxes {
+            for (&id, delivery) in inbox {
+                *self.open.entry(id).or_default() += 1;
+                if !delivery.escalated {
+                    self.timers.insert((delivery.due, agent, id));
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, id: MessageId, agent: AgentId, due: Moment) {
+        let delivery = Delivery { due, read: false, resent: false, escalated: false };
+        self.inboxes.entry(agent).or_default().insert(id, delivery);
+        self.timers.insert((due, agent, id));
+        *self.open.entry(id).or_default() += 1;
+    }
+
+    fn change(&mut self, id: MessageId, agent: AgentId, change: impl FnOnce(&mut Delivery)) {
+        let Some(delivery) = self.inboxes.get_mut(&agent).and_then(|inbox| inbox.get_mut(&id)) else {
+            return;
+        };
+        self.timers.remove(&(delivery.due, agent, id));
+        change(delivery);
+        if !delivery.escalated {
+            self.timers.insert((delivery.due, agent, id));
+        }
+    }
+
+    /// Takes a message out of an inbox; one that nobody has to read any more is kept for a while.
+    fn close(&mut self, id: MessageId, agent: AgentId) {
+        let Some(inbox) = self.inboxes.get_mut(&agent) else { return };
+        let Some(delivery) = inbox.remove(&id) else { return };
+        if inbox.is_empty() {
+            self.inboxes.remove(&agent);
+        }
+        self.timers.remove(&(delivery.due, agent, id));
+        let left = self.open.get_mut(&id).map(|left| {
+            *left -= 1;
+            *left
+        });
+        if left == Some(0) {
+            self.open.remove(&id);
+            self.keep_closed(id);
+        }
+    }
+
+    fn keep_closed(&mut self, id: MessageId) {
+        self.closed.push_back(id);
+        if self.closed.len() > limits::MESSAGES_KEPT_MAX
+            && let Some(oldest) = self.closed.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
+    }
+}
+
+impl State {
+    /// Returns the messages.
+    #[must_use]
+    pub fn messages(&self) -> &Messages {
+        &self.messages
+    }
+
+    pub(crate) fn message_sent(&mut self, message: Message, to: &[AgentId]) {
+        let (id, at, from, task) = (message.id, self.at, message.from, message.task);
+        let due = at.after(self.policy.ack.of(message.priority));
+        if let Some(channel) = message.channel.as_ref().and_then(|name| self.messages.channels.get_mut(name))
+        {
+            channel.sent += 1;
+        }
+        let direct = message.channel.is_none();
+        self.messages.last = id;
+        self.messages.all.insert(id, Arc::new(message));
+        for &agent in to {
+            self.messages.deliver(id, agent, due);
+            if let Some(from) = from.filter(|_| direct) {
+                self.count_traffic(from, agent, task);
+            }
+        }
+        if to.is_empty() {
+            self.messages.keep_closed(id);
+        }
+    }
+
+    fn count_traffic(&mut self, from: AgentId, to: AgentId, task: Option<TaskId>) {
+        let pair = (from.min(to), from.max(to));
+        if self.messages.traffic.len() >= limits::TRAFFIC_PAIRS_MAX
+            && !self.messages.traffic.contains_key(&pair)
+        {
+            return;
+        }
+        let traffic = self.messages.traffic.entry(pair).or_default();
+        traffic.messages = traffic.messages.saturating_add(1);
+        if traffic.tasks.len() < limits::TRAFFIC_TASKS_MAX {
+            traffic.tasks.extend(task);
+        }
+    }
+
+    /// An agent has read its inbox up to a message: what wants no acknowledgement leaves it.
+    pub(crate) fn messages_read(&mut self, agent: AgentId, up_to: MessageId) {
+        let ids: Vec<MessageId> = self
+            .messages
+            .inboxes
+            .get(&agent)
+            .into_iter()
+            .flat_map(|it| it.range(..=up_to))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in ids {
+            if self.messages.get(id).is_some_and(|message| message.ack) {
+                self.messages.change(id, agent, |delivery| delivery.read = true);
+            } else {
+                self.messages.close(id, agent);
+            }
+        }
+    }
+
+    pub(crate) fn message_acknowledged(&mut self, agent: AgentId, id: MessageId) {
+        self.messages.close(id, agent);
+    }
+
+    pub(crate) fn message_resent(&mut self, agent: AgentId, id: MessageId, due: Moment) {
+        self.messages.change(id, agent, |delivery| {
+            delivery.due = due;
+            delivery.resent = true;
+        });
+    }
+
+    pub(crate) fn message_escalated(&mut self, agent: AgentId, id: MessageId) {
+        self.messages.change(id, agent, |delivery| delivery.escalated = true);
+    }
+
+    /// Folds messages of one inbox into a digest that takes their place.
+    pub(crate) fn messages_folded(&mut self, agent: AgentId, digest: Message) {
+        let (id, due) = (digest.id, self.at.after(self.policy.ack.of(digest.priority)));
+        let folded = digest.digest.clone();
+        self.messages.last = id;
+        self.messages.all.insert(id, Arc::new(digest));
+        self.messages.deliver(id, agent, due);
+        for message in folded {
+            self.messages.close(message, agent);
+        }
+    }
+
+    pub(crate) fn channel_opened(&mut self, name: &Name, members: &[AgentId]) {
+        let channel = Channel { members: members.iter().copied().collect(), at: self.at, sent: 0 };
+        self.messages.channels.insert(name.clone(), channel);
+    }
+
+    pub(crate) fn channel_member(&mut self, name: &Name, agent: AgentId, joins: bool) {
+        if let Some(channel) = self.messages.channels.get_mut(name) {
+            if joins {
+                channel.members.insert(agent);
+            } else {
+                channel.members.remove(&agent);
+            }
+        }
+    }
+
+    /// Takes the deadlines of messages over a time in which nobody served.
+    pub(crate) fn messages_resumed(&mut self, away: Span) {
+        for (_, agent, id) in std::mem::take(&mut self.messages.timers) {
+            self.messages.change(id, agent, |delivery| delivery.due = delivery.due.after(away));
+        }
+    }
+
+    /// Returns the settling of the escalation about an agent's unread messages, where `event` lets none of those be left.
+    pub(crate) fn unread_settled_by(&self, event: &Event) -> Option<Event> {
+        let agent = match event {
+            Event::MessagesRead { agent, .. }
+            | Event::MessageAcknowledged { agent, .. }
+            | Event::MessagesFolded { agent, .. } => *agent,
+            _ => return None,
+        };
+        let goes = |message: &Message| match event {
+            Event::MessagesRead { up_to, .. } => message.id <= *up_to && !message.ack,
+            Event::MessageAcknowledged { message: id, .. } => message.id == *id,
+            Event::MessagesFolded { digest, .. } => digest.digest.contains(&message.id),
+            _ => false,
+        };
+        let matter = Matter { subject: Subject::Agent(agent), kind: EscalationKind::MessageUnanswered };
+        let escalation = *self.open_escalations.get(&matter)?;
+        let left = |(message, delivery): (&Message, &Delivery)| delivery.escalated && !goes(message);
+        let name = &self.agent(agent).spec.name;
+        let note = crate::decide::agents::own_text(&format!("`{name}` has read what was sent to it"));
+        (!self.messages.inbox(agent).any(left)).then_some(Event::EscalationSettled { escalation, note })
+    }
+}
