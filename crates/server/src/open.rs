@@ -19,7 +19,7 @@ use crate::writer::{BATCHES_MAX, Writer};
 /// Rows that are decoded at once while the rows before are folded.
 const REPLAY_ROWS: usize = 8_192;
 /// Batches that a slow reader of live events may be behind before it has to read them from the log.
-const PUBLISHED_MAX: usize = 1_024;
+const PUBLISHED_MAX: usize = 64;
 
 /// A fleet could not be taken up.
 #[derive(Debug, thiserror::Error)]

@@ -28,6 +28,9 @@ use crate::open::record_of;
 
 /// Rows that are looked at for one page.
 const EXAMINED_MAX: usize = 20_000;
+/// Rows that a stream reads at once. It holds them until they are sent, and a reader may take its time: a thousand readers that
+/// have stopped reading hold a thousand pages.
+const STREAM_PAGE: usize = 256;
 /// Events on their way to one slow reader.
 const STREAM_BUFFER: usize = 256;
 /// Pause between two signs of life on a quiet stream.
@@ -71,7 +74,7 @@ pub(super) async fn list(door: Door, Asked(query): Asked<EventQuery>) -> Result<
     let after = query.after.unwrap_or(0);
     let (filter, names) = filter(&door, &query).await?;
     let durable = door.app.fleet.durable();
-    let (records, read) = door.app.log.after(after, EXAMINED_MAX).await?;
+    let (records, read) = door.app.log.after(after, STREAM_PAGE).await?;
     let mut passing = records.iter().filter(|record| filter.passes(record));
     let events: Vec<Event> = passing.by_ref().take(limit).map(|record| event(record, &names)).collect();
     let more = passing.next().is_some();
