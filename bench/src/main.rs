@@ -10,6 +10,7 @@ mod gastown;
 mod http;
 mod machine;
 mod optimal;
+mod overload;
 mod placing;
 mod replay;
 mod routing;
@@ -39,6 +40,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("bulks", http::measure_bulks),
     ("idle", http::measure_idle),
     ("layers", http::measure_layers),
+    ("overload", overload::measure),
     ("optimal", optimal::measure),
     ("gastown", gastown::measure),
     ("replay", replay::measure),
@@ -68,7 +70,13 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let options = parse(std::env::args().skip(1))?;
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == overload::SERVE).is_some() {
+        let data =
+            arguments.next().ok_or_else(|| anyhow::anyhow!("{} wants a directory", overload::SERVE))?;
+        return overload::serve(data.as_ref());
+    }
+    let options = parse(arguments)?;
     let mut table = Table::default();
     for (name, measure) in MEASUREMENTS {
         if options.names.is_empty() || options.names.iter().any(|wanted| wanted == name) {

@@ -22,13 +22,13 @@ pub fn measure(options: &Options, table: &mut Table) -> anyhow::Result<()> {
     for index in 0..agents {
         fleet.execute(Command::RegisterAgent { spec: agent(index), online: false });
     }
-    let (before, mut text) = (resident()?, 0);
+    let (before, mut text) = (resident("self")?, 0);
     for index in 0..tasks {
         let (spec, edges) = task(index);
         text += spec.title.as_str().len() + spec.description.as_str().len();
         fleet.execute(Command::Submit { spec, edges });
     }
-    let bytes = (resident()? - before - text as f64) / tasks as f64;
+    let bytes = (resident("self")? - before - text as f64) / tasks as f64;
     table.add("memory of an open task without its text", format!("{bytes:.0} bytes"), "1,536", &format!(
         "{on}; resident size; each with its own key and names, two requirements, a quarter of them behind another one"
     ));
@@ -106,9 +106,9 @@ fn snapshot(mut fleet: Fleet, table: &mut Table, on: &str) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Returns the bytes of this process that are in memory.
-fn resident() -> anyhow::Result<f64> {
-    let pages = std::fs::read_to_string("/proc/self/statm")?;
+/// Returns the bytes of a process that are in memory; its id, or `self`.
+pub fn resident(process: &str) -> anyhow::Result<f64> {
+    let pages = std::fs::read_to_string(format!("/proc/{process}/statm"))?;
     let pages: f64 = pages.split(' ').nth(1).unwrap_or("0").parse()?;
     Ok(pages * rustix::param::page_size() as f64)
 }
