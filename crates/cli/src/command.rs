@@ -56,7 +56,7 @@ enum Verb {
     /// Define the words by which capabilities are known in texts, list and remove them
     #[command(subcommand)]
     Capability(capability::CapabilityVerb),
-    /// Define the capabilities of a TOML file, and register every agent
+    /// Register every agent of a TOML file, or of a folder with a Markdown file for each
     Team(import::Team),
     /// Add, list, show, cancel and reopen tasks
     #[command(subcommand)]
@@ -118,7 +118,7 @@ enum Verb {
     Report(report::Report),
     /// List escalations, and settle one
     Escalations(settle::Escalations),
-    /// Bring a backlog in: beads, Task Master, or Kapell's own JSON Lines
+    /// Bring a backlog in: beads, Task Master, GitHub issues, or Kapell's own JSON Lines
     Import(import::Import),
     /// Write the backlog out: beads, Task Master, or Kapell's own JSON Lines
     Export(export::Export),

@@ -46,6 +46,9 @@ pub fn write(format: Format, mut all: Vec<Task>, project: Option<&str>) -> anyho
         Format::Beads => beads::write(&all, &tasks, &mut report)?,
         Format::Taskmaster => taskmaster::write(&all, &tasks, &mut report)?,
         Format::Kapell => own::write(&all, &tasks, &mut report)?,
+        Format::Github => {
+            anyhow::bail!("there is no export to GitHub; allowed are beads, taskmaster and kapell")
+        }
     };
     if !tasks.is_empty() {
         let again = import::read_bytes("the export", &bytes, Some(format), true)?;
@@ -81,6 +84,7 @@ fn mark(format: Format) -> &'static str {
     match format {
         Format::Beads => import::beads::NAME,
         Format::Taskmaster => import::taskmaster::NAME,
+        Format::Github => import::github::NAME,
         Format::Kapell => "kapell",
     }
 }

@@ -1,7 +1,8 @@
-//! Brings a backlog in: beads, Task Master, or Kapell's own JSON Lines. Nothing of a file is lost in silence: what was
+//! Brings a backlog in: beads, Task Master, GitHub issues, or Kapell's own JSON Lines. Nothing of a file is lost in silence: what was
 //! mapped, inferred and left out stands in the report, and every field that has no place is kept with the task.
 
 pub mod beads;
+pub mod github;
 mod lines;
 mod link;
 pub mod order;
@@ -29,6 +30,8 @@ pub enum Format {
     Beads,
     /// Task Master, `tasks.json`.
     Taskmaster,
+    /// GitHub issues, as `gh issue list --json` writes them.
+    Github,
     /// Kapell's own: one task submission a line.
     Kapell,
 }
@@ -38,6 +41,7 @@ impl std::fmt::Display for Format {
         f.write_str(match self {
             Self::Beads => "beads",
             Self::Taskmaster => "Task Master",
+            Self::Github => "GitHub",
             Self::Kapell => "Kapell",
         })
     }
@@ -71,16 +75,19 @@ pub fn read_bytes(
     let format = match format {
         Some(format) => format,
         None => detect(bytes).with_context(|| {
-            format!("{name} is neither beads JSON Lines nor a Task Master file nor Kapell's own; name it with --format")
+            format!("{name} is neither beads JSON Lines nor a Task Master file nor GitHub issues nor Kapell's own; name it with --format")
         })?,
     };
     let mut report = ImportReport::new(name, format);
     let (tasks, later) = match format {
         Format::Kapell => relations_apart(own(bytes, &mut report)),
         Format::Beads => linked(beads::read(bytes, &mut report), &mut report),
-        Format::Taskmaster => {
+        Format::Taskmaster | Format::Github => {
             let text = std::str::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
-            let drafts = taskmaster::read(text, &mut report);
+            let drafts = match format {
+                Format::Github => github::read(text, &mut report),
+                _ => taskmaster::read(text, &mut report),
+            };
             let drafts =
                 drafts.map_err(|refusal| anyhow::anyhow!("{name}:{}: {}", refusal.line, refusal.reason))?;
             linked(drafts, &mut report)
@@ -96,8 +103,10 @@ pub fn read_bytes(
 
 /// Tells a format by the members of its first object.
 fn detect(bytes: &[u8]) -> Option<Format> {
-    if serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| looks_like_taskmaster(&value)) {
-        return Some(Format::Taskmaster);
+    match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Ok(value) if looks_like_taskmaster(&value) => return Some(Format::Taskmaster),
+        Ok(value) if github::looks_like(&value) => return Some(Format::Github),
+        _ => {}
     }
     let first = lines::of(bytes).find_map(|(line, bytes)| lines::object(line, bytes).ok())?;
     match (first.contains_key("id"), first.contains_key("title")) {

@@ -1,5 +1,7 @@
 //! Reads a team from TOML: one `[[agent]]` table an agent, one `[[capability]]` table a definition.
 
+pub mod folder;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! `kapell import` and `team`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kapell_api::{BulkAnswer, BulkLine, Client, TaskSubmission};
 
@@ -87,14 +87,29 @@ pub fn submit(
 
 #[derive(Debug, clap::Args)]
 pub struct Team {
-    /// The TOML file
+    /// The TOML file, with definitions of capabilities too; or a folder of Markdown files, such as .claude/agents
     file: PathBuf,
 }
 
 impl Team {
+    /// Reads a folder, and tells what was inferred from what.
+    fn folder(folder: &Path, client: &Client) -> anyhow::Result<team::Team> {
+        let known: Vec<String> =
+            client.capabilities()?.into_iter().map(|capability| capability.name).collect();
+        let read = team::folder::read(folder, &known)?;
+        for line in &read.inferred {
+            eprintln!("inferred: {}", output::plain(line));
+        }
+        for file in &read.passed_over {
+            eprintln!("no agent: {}", output::plain(file));
+        }
+        Ok(read.team)
+    }
+
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
-        let team = team::read(&self.file)?;
+        let team =
+            if self.file.is_dir() { Self::folder(&self.file, &client)? } else { team::read(&self.file)? };
         for (name, definition) in &team.capabilities {
             client.define_capability(name, definition)?;
             output::line(format!("defined {name}"));
