@@ -395,7 +395,7 @@ fn command(state: &State, (kind, who, task, flag, _): (u8, usize, u32, bool, i64
     match kind {
         0..=5 => Command::RequestHandoff {
             task: reference,
-            owner: flag.then(|| (owned_by, token)),
+            owner: flag.then_some((owned_by, token)),
             to: (kind > 1).then_some(agent),
             note: None,
         },

@@ -169,8 +169,8 @@ fn commands() -> impl Strategy<Value = Command> {
 
 /// Draws a policy by what the rules of failed dependencies, cycles, loops and silence look at.
 fn policy(token: u64, flag: bool) -> Policy {
-    let mut policy = Policy::default();
-    policy.cycles = if flag { Cycles::Break } else { Cycles::Escalate };
+    let cycles = if flag { Cycles::Break } else { Cycles::Escalate };
+    let mut policy = Policy { cycles, ..Policy::default() };
     if !token.is_multiple_of(3) {
         policy.on_failed_dependency = OnFailedDependency::Cancel;
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent_view::AgentView;
+use crate::class::Class;
 use crate::id::{AgentId, ClassId, Position, TaskId};
 use crate::moment::Span;
 use crate::policy::PolicyError;
 use crate::ratio::Ratio;
-use crate::situation::{AgentView, Class};
 
 /// The constants of balancing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

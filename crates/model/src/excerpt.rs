@@ -1,7 +1,8 @@
 //! What a planner takes along, so that it can think while the fleet goes on.
 
 use crate::id::{AgentId, ClassId};
-use crate::situation::{QueueKey, Situation};
+use crate::queues::QueueKey;
+use crate::situation::Situation;
 
 /// A task that waits, as planning sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +17,13 @@ pub struct Waiting {
 
 /// The agents and classes of one moment, with those waiting tasks that a round could place.
 ///
-/// Making one costs time in the agents, the classes and what is taken, not in what waits
-/// ([`Situation::excerpt`]). It shares what is large and seldom changes with the situation that it was made of.
+/// Making one costs time in what is taken and, for a copy of what is one word of each, in the agents; not in the classes or in
+/// what waits ([`Situation::excerpt`]). It shares what is large and seldom changes with the situation that it was made of.
 #[derive(Clone, Debug)]
 pub struct Excerpt {
-    /// The situation, with empty queues.
+    /// The situation, with empty queues of the classes that have tasks here, and no others.
     pub situation: Situation,
-    /// The tasks, class by class, each class in the order of its queue.
+    /// The tasks, in the order of all queues together.
     pub waiting: Vec<Waiting>,
 }
 

@@ -1,9 +1,10 @@
 //! Who is a candidate for a class at all (SEMANTICS 3.1, "Candidates"). The plan room asks before it scores,
 //! the core asks again before it believes a plan, a claim or a hand.
 
+use crate::agent_view::AgentView;
+use crate::class::Class;
 use crate::id::{AgentId, Word};
 use crate::ratio::Ratio;
-use crate::situation::{AgentView, Class};
 use crate::vocabulary::AgentState;
 
 /// Why an agent is no candidate for a class. The checks run in this order; the first that fails is told.

@@ -3,7 +3,9 @@
 //! Every other room speaks with these. There are no rules here, and no clock: a [`Moment`] is a
 //! number that somebody else read.
 
+mod agent_view;
 mod balancing;
+mod class;
 mod excerpt;
 mod fit;
 mod glob;
@@ -13,28 +15,34 @@ mod id;
 mod moment;
 mod name;
 mod patience;
+mod placer;
 mod plan;
 mod policy;
+mod queues;
 mod ratio;
 mod reporting;
 mod resource;
+mod roster;
+mod score;
 mod situation;
 mod standing;
 mod track;
 mod vocabulary;
+mod wants;
 
 pub mod limits;
 pub mod mention;
 pub mod prose;
 
+pub use agent_view::AgentView;
 pub use balancing::{
     Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, MoveAverages, relieves,
 };
+pub use class::{Class, Gate, Requirement};
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use glob::{Glob, GlobError};
 pub use handing::{Handing, Messaging, StartedWork};
-pub use holders::Want;
 pub use id::{
     AgentId, AssignmentId, ClassId, CommandId, ConflictId, EscalationId, HandoffId, MessageId, NoticeId,
     OfferId, ParseIdError, Position, ReservationId, TaskId, WaitId, Word,
@@ -42,16 +50,17 @@ pub use id::{
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};
 pub use patience::{Redispatch, Stalls};
+pub use placer::{Placement, Placer};
 pub use plan::{Plan, PlanItem, PlanKind};
 pub use policy::{
     Ack, Claims, Cycles, Inference, OnFailedDependency, Policy, PolicyError, Reserving, Strategy, Weights,
 };
+pub use queues::QueueKey;
 pub use ratio::{Ratio, RatioError};
 pub use reporting::{HealthWeights, Reporting};
 pub use resource::{Mode, Need, Resource, ResourceError};
-pub use situation::{
-    AgentView, Class, Considered, Gate, Parts, Placement, Placer, QueueKey, Requirement, SCORER_VERSION,
-    Situation,
-};
+pub use score::{Considered, Parts, SCORER_VERSION};
+pub use situation::Situation;
 pub use standing::Standing;
 pub use vocabulary::{AgentKind, AgentState, DependencyKind, Priority, TaskState};
+pub use wants::Want;

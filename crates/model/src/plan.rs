@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancing::MoveAverages;
 use crate::id::{AgentId, Position, TaskId};
-use crate::situation::{Considered, Placement};
+use crate::placer::Placement;
+use crate::score::Considered;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -205,7 +205,7 @@ mod tests {
                         active,
                         max,
                         role: Word(0),
-                        capabilities: Box::new([(Word(1), Ratio::micros(score))]),
+                        capabilities: [(Word(1), Ratio::micros(score))].into(),
                         idle_since: Position(0),
                     },
                     remaining: Span(0),

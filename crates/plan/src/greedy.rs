@@ -27,9 +27,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use kapell_model::{
-    AgentId, AgentView, ClassId, Considered, Gate, Placement, Placer, QueueKey, Ratio, Situation, Want,
-};
+use kapell_model::{AgentId, ClassId, Considered, Gate, Placement, Placer, QueueKey, Ratio, Situation, Want};
 
 use crate::column::Columns;
 use crate::podium::Podium;
@@ -258,7 +256,7 @@ impl Greedy {
             if matches!(gate, Gate::Only(other) if other != agent) {
                 continue;
             }
-            if !situation.agents().get(agent.index()).is_some_and(AgentView::is_free) {
+            if !situation.agents().get(agent.index()).is_some_and(|agent| agent.is_free()) {
                 continue;
             }
             let others = self.columns.entry(situation, id, agent)
@@ -292,14 +290,14 @@ impl Greedy {
         for &class in situation.undemanding() {
             self.round.list(situation, class, Against::Freed);
         }
-        for &(word, score) in &agent.capabilities {
+        for &(word, score) in agent.capabilities.iter() {
             for want in situation.wants(word) {
                 self.shares[want.class.index()] += u64::from(want.share) * u64::from(score.as_micros());
             }
         }
         // The shares are rounded up, and a mean is rounded half up.
         let from = least.saturating_sub(1) * u64::from(Want::WHOLE);
-        for &(word, _) in &agent.capabilities {
+        for &(word, _) in agent.capabilities.iter() {
             let wants = situation.wants(word);
             self.looks -= 2 * wants.len() as i64;
             for want in wants {

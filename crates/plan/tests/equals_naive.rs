@@ -25,7 +25,7 @@ enum Step {
     State(Index, AgentState),
     Register(AgentView),
     Amend(Index, AgentView),
-    Policy(Policy),
+    Policy(Box<Policy>),
     Round,
 }
 
@@ -94,7 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<Index>(), state).prop_map(|(agent, state)| Step::State(agent, state)),
         1 => view().prop_map(Step::Register),
         1 => (any::<Index>(), view()).prop_map(|(agent, view)| Step::Amend(agent, view)),
-        1 => policy().prop_map(Step::Policy),
+        1 => policy().prop_map(|policy| Step::Policy(Box::new(policy))),
         6 => Just(Step::Round),
     ]
 }

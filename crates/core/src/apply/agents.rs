@@ -53,7 +53,7 @@ impl State {
             active: u32::try_from(agent.tasks.len() + self.handoffs.reserved(id)).expect("slots are bounded"),
             max: agent.spec.max_concurrent,
             role,
-            capabilities: capabilities.into_boxed_slice(),
+            capabilities: capabilities.into(),
             idle_since: agent.idle_since,
         };
         self.situation.put_agent(id, view);

@@ -159,7 +159,7 @@ pub fn agent(active: u32, max: u32) -> AgentView {
         active,
         max,
         role: Word(0),
-        capabilities: Box::default(),
+        capabilities: [].into(),
         idle_since: Position(0),
     }
 }
