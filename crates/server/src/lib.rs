@@ -2,6 +2,7 @@
 
 mod appender;
 mod fleet;
+mod hearing;
 mod http;
 mod open;
 mod past;

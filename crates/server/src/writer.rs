@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 
 use crate::appender::{Batch, Progress, StoredSnapshot};
 use crate::fleet::{Answer, Ask, Deferred, Fleet, Handed, Handout, Line, Message, Refused, View};
+use crate::hearing::Hearing;
 use crate::planner::Job;
 
 /// Events after which no further message is taken into a batch: bounds the time of one append.
@@ -85,6 +86,7 @@ pub(crate) struct Writer {
     /// time.
     shown: Vec<(NoticeId, MessageId)>,
     ticked: Moment,
+    hearing: Hearing,
     snapshot_at: u64,
     registered: bool,
     clock_actor: Arc<str>,
@@ -132,6 +134,7 @@ impl Writer {
             waiters: Vec::new(),
             shown: Vec::new(),
             ticked: start,
+            hearing: Hearing::default(),
             snapshot_at,
             registered: true,
             clock_actor: Arc::from("clock"),
@@ -181,6 +184,7 @@ impl Writer {
     }
 
     fn take(&mut self, message: Message) -> bool {
+        self.hearing.taken();
         match message {
             Message::Lines { lines, answer } => self.lines(lines, answer),
             Message::Next { agent, max, wait, answer } => self.next(&agent, max, wait, answer),
@@ -461,11 +465,12 @@ impl Writer {
         if self.engine.is_unsettled() {
             self.command(Command::Tick);
         }
-        if at >= self.ticked && passed < i64::try_from(period.as_millis()).unwrap_or(i64::MAX) {
-            return;
+        if at < self.ticked || passed >= i64::try_from(period.as_millis()).unwrap_or(i64::MAX) {
+            self.ticked = at;
+            self.look_at_workload(at);
+            self.hearing.ask(at, self.queue.len());
         }
-        self.ticked = at;
-        self.look_at_workload(at);
+        let Some(at) = self.hearing.complete() else { return };
         for waiters in &self.waiters {
             if let Some(waiter) = waiters.iter().find(|waiter| !waiter.answer.is_closed()) {
                 self.liveness.renew(waiter.agent, at);
