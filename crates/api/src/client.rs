@@ -759,11 +759,9 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Returns a key that nobody used before: 128 random bits.
+/// Returns a key that nobody used before, with the moment in it: a UUID of version 7.
 fn fresh_key() -> String {
-    let mut random = [0_u8; 16];
-    getrandom::fill(&mut random).expect("the system gives random numbers");
-    random.iter().map(|byte| format!("{byte:02x}")).collect()
+    uuid::Uuid::now_v7().to_string()
 }
 
 struct EventStream<R> {

@@ -72,6 +72,8 @@ codes! {
     ClaimsOff = "claims_off", 409, "claims are off";
     /// The idempotency key came before with another body.
     IdempotencyMismatch = "idempotency_mismatch", 409, "the key was used with another body";
+    /// The idempotency key is so old that it may have been forgotten, or it is of the future.
+    IdempotencyExpired = "idempotency_expired", 409, "the key is out of its time";
     /// A bound of the fleet was reached.
     LimitExceeded = "limit_exceeded", 409, "a limit was reached";
     /// The body is over its bound.

@@ -8,6 +8,7 @@ use kapell_model::{AgentId, Moment, Redispatch, Span, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Cause, Event};
+use crate::mutation::mutated;
 use crate::state::State;
 use crate::task::Task;
 
@@ -125,6 +126,9 @@ impl Task {
 impl State {
     /// Notes that a task was taken back from an agent.
     pub(crate) fn note_turn(&mut self, id: TaskId, agent: AgentId, cause: TurnCause) {
+        if mutated!(TurnsNotCounted) {
+            return;
+        }
         let turn = Turn { at: self.at, agent, cause };
         let churn = self.tasks[id].churn.get_or_insert_default();
         churn.turn(turn, &self.policy.redispatch);

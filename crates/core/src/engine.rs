@@ -15,6 +15,7 @@ use crate::command::{Command, Request};
 use crate::decide::agents::own_text;
 use crate::escalation::{EscalationKind, Subject};
 use crate::event::{Cause, Decision, Event, Record};
+use crate::mutation::mutated;
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::task::Task;
@@ -132,16 +133,16 @@ impl<P: Placer> Engine<P> {
     /// # Errors
     /// The reason why nothing happened; `out` is then as it was.
     pub fn execute(&mut self, request: &Request, out: &mut Vec<Record>) -> Result<Reply, Rejection> {
-        if let Some(fingerprint) = request.fingerprint
-            && let Some(known) = self.state.keys.get(request.id)
-        {
-            return if known.fingerprint == fingerprint {
-                Ok(known.reply.clone())
-            } else {
-                Err(Rejection::KeyReused)
-            };
-        }
         let now = request.at.max(self.state.at);
+        if let Some(fingerprint) = request.fingerprint {
+            if let Some(known) = self.state.keys.get(request.id) {
+                let same = known.fingerprint == fingerprint || mutated!(KeyOfAnyBody);
+                return if same { Ok(known.reply.clone()) } else { Err(Rejection::KeyReused) };
+            }
+            if !mutated!(KeyOutlived) {
+                self.state.keys.in_time(request.id, now)?;
+            }
+        }
         let mut events = std::mem::take(&mut self.scratch);
         let aimed = self.with_recipient(&request.command);
         let command = aimed.as_ref().unwrap_or(&request.command);
@@ -374,6 +375,10 @@ impl<P: Placer> Engine<P> {
         if self.state.reservations.stirred.is_empty() {
             return;
         }
+        if mutated!(LineNotServed) {
+            self.state.reservations.stirred.clear();
+            return;
+        }
         let mut waits = self.state.take_stirred().into_iter();
         for wait in waits.by_ref() {
             if let Some(granted) = self.state.granted_in_line(wait, step.at) {
@@ -432,7 +437,7 @@ impl State {
         Event::TaskAssigned {
             task,
             agent,
-            assignment: AssignmentId(self.last_assignment.0 + 1),
+            assignment: AssignmentId(self.last_assignment.0 + u64::from(!mutated!(TokenUsedTwice))),
             decision,
             policy: self.policy_version,
             scorer: SCORER_VERSION,

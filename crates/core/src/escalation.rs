@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::decide::agents::own_text;
 use crate::decide::decisions::ARCHITECT;
 use crate::event::Event;
+use crate::mutation::mutated;
 use crate::state::State;
 
 /// What sort of matter it is.
@@ -224,7 +225,7 @@ impl State {
         detail: impl FnOnce() -> String,
         out: &mut Vec<Event>,
     ) {
-        if self.is_escalated(kind, &subject) {
+        if self.is_escalated(kind, &subject) && !mutated!(EscalatedTwice) {
             return;
         }
         let mut others = 0;
@@ -250,7 +251,7 @@ impl State {
 
     /// Returns the settlings of open escalations whose cause `event` takes away.
     pub(crate) fn settled_by(&self, event: &Event) -> Vec<Event> {
-        if self.open_escalations.is_empty() {
+        if self.open_escalations.is_empty() || mutated!(EscalationKept) {
             return Vec::new();
         }
         if let Some(settled) = self.unread_settled_by(event) {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use kapell_model::{AgentId, AssignmentId, HandoffId, Moment, ReservationId, Span, TaskId, Text};
 use serde::{Deserialize, Serialize};
 
+use crate::mutation::mutated;
 use crate::segments::Segments;
 use crate::state::State;
 use crate::task::Task;
@@ -433,7 +434,9 @@ impl State {
         self.handoffs.timers.extend(place.timer.map(|at| (at, id)));
         if let Some(agent) = place.reserved {
             self.handoffs.reserved.entry(agent).or_default().insert(id);
-            self.situation.take_slot(agent);
+            if !mutated!(HandoffSlotNotKept) {
+                self.situation.take_slot(agent);
+            }
         }
         if let Some(agent) = place.leaving {
             self.handoffs.leaving.entry(agent).or_default().insert(id);

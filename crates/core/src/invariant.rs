@@ -87,6 +87,11 @@ pub const ALL: &[Invariant] = &[
         check: clocks_are_owned,
     },
     Invariant {
+        id: "clocks-run-true",
+        says: "running work is looked at when the first of its clocks runs out",
+        check: clocks_run_true,
+    },
+    Invariant {
         id: "investigations-have-owners",
         says: "what is under investigation is owned, and kept as stalled exactly then",
         check: investigations_have_owners,
@@ -404,6 +409,17 @@ fn clocks_are_owned(state: &State) -> Result<(), String> {
             watched.len(),
             stranded.len()
         ));
+    }
+    Ok(())
+}
+
+fn clocks_run_true(state: &State) -> Result<(), String> {
+    for task in state.tasks().iter() {
+        let Some(owner) = &task.owner else { continue };
+        let (kept, so) = (owner.clocks.check_at, state.looked_at(task, owner));
+        if kept != so && owner.stall().is_none_or(|stall| !stall.unanswered) {
+            return Err(format!("{} is looked at at {kept:?}, its clocks run out at {so:?}", task.id));
+        }
     }
     Ok(())
 }

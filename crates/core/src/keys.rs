@@ -1,4 +1,7 @@
-//! Idempotency keys: the same key again gives the same answer and changes nothing.
+//! Idempotency keys: the same key again gives the same answer and changes nothing, however late it comes.
+//!
+//! What is remembered has bounds, in time and in number. So every key says when it was made, and a key that may be one of those
+//! forgotten is refused: a copy of a request that was held up for days is not executed a second time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,6 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::engine::Reply;
 use crate::map::Map;
+use crate::mutation::mutated;
+use crate::rejection::Rejection;
 
 /// Keys that lie together.
 const SEGMENT: usize = 1_024;
@@ -87,6 +92,8 @@ pub(crate) struct Keys {
     places: Map<CommandId, u64>,
     /// The count of the first key of the first segment.
     first: u64,
+    /// When the last of those that are forgotten was used.
+    forgotten: Option<Moment>,
 }
 
 impl Keys {
@@ -95,7 +102,22 @@ impl Keys {
         self.log.segments.get(place / SEGMENT)?.get(place % SEGMENT)
     }
 
+    /// Refuses a key that may be one of those forgotten. A key was made at most [`limits::KEY_SKEW_MAX`] after it was first
+    /// used, by the clock here, so what was made later than that after the last one forgotten is none of them.
+    pub(crate) fn in_time(&self, command: CommandId, now: Moment) -> Result<(), Rejection> {
+        let made = command.made_at();
+        let after = self.forgotten.map_or(Moment(-1), |at| at.after(limits::KEY_SKEW_MAX));
+        let until = now.after(limits::KEY_SKEW_MAX);
+        if made > after && made <= until {
+            return Ok(());
+        }
+        Err(Rejection::KeyOutOfTime { made: made.0, after: after.0, until: until.0 })
+    }
+
     pub(crate) fn remember(&mut self, keyed: Keyed) {
+        if mutated!(KeyForgotten) && keyed.command.0.is_multiple_of(8) {
+            return;
+        }
         let oldest = keyed.at.before(limits::KEY_AGE_MAX);
         self.places.insert(keyed.command, self.first + (self.log.forgotten + self.log.len) as u64);
         self.log.push(keyed);
@@ -104,6 +126,7 @@ impl Keys {
                 break;
             }
             self.places.remove(&first.command);
+            self.forgotten = self.forgotten.max(Some(first.at));
             self.log.forget_first();
             if self.log.forgotten == 0 {
                 self.first += SEGMENT as u64;
@@ -115,15 +138,19 @@ impl Keys {
     pub(crate) fn log(&self) -> &KeyLog {
         &self.log
     }
-}
 
-impl From<KeyLog> for Keys {
-    fn from(log: KeyLog) -> Self {
+    /// Returns when the last of those that are forgotten was used.
+    pub(crate) fn forgotten(&self) -> Option<Moment> {
+        self.forgotten
+    }
+
+    /// Takes what a snapshot holds.
+    pub(crate) fn restore(log: KeyLog, forgotten: Option<Moment>) -> Self {
         let mut places = Map::default();
         for (keyed, place) in log.iter().zip(log.forgotten as u64..) {
             places.insert(keyed.command, place);
         }
-        Self { log, places, first: 0 }
+        Self { log, places, first: 0, forgotten }
     }
 }
 
@@ -150,10 +177,28 @@ mod tests {
             assert!(oldest == 0 || known(oldest - 1).is_none(), "{number}");
         }
         let bytes = rmp_serde::to_vec(keys.log()).expect("it can be written");
-        let back = Keys::from(rmp_serde::from_slice::<KeyLog>(&bytes).expect("it can be read"));
+        let log = rmp_serde::from_slice::<KeyLog>(&bytes).expect("it can be read");
+        let back = Keys::restore(log, keys.forgotten());
         for number in 0..count {
             let command = CommandId(number as u128);
             assert_eq!(back.get(command), keys.get(command), "{number}");
         }
+    }
+
+    #[test]
+    fn a_key_that_may_have_been_forgotten_is_refused() {
+        let (day, skew) = (limits::KEY_AGE_MAX.0, limits::KEY_SKEW_MAX.0);
+        let made = |at: i64| CommandId((at.unsigned_abs() as u128) << 80 | 7);
+        let first = day;
+        let mut keys = Keys::default();
+        assert_eq!(keys.in_time(made(0), Moment(first)), Ok(()), "nothing is forgotten yet");
+        assert!(keys.in_time(made(first + skew + 1), Moment(first)).is_err(), "it comes from the future");
+        // Its maker's clock is ahead by all that is allowed.
+        keys.remember(Keyed { command: made(first + skew), ..keyed(0, first) });
+        let later = first + day + 1;
+        keys.remember(Keyed { command: made(later), ..keyed(1, later) });
+        assert!(keys.get(made(first + skew)).is_none(), "it is forgotten");
+        assert!(keys.in_time(made(first + skew), Moment(later)).is_err(), "and not executed again");
+        assert_eq!(keys.in_time(made(first + skew + 1), Moment(later)), Ok(()), "none of those forgotten");
     }
 }

@@ -33,6 +33,8 @@ mod map;
 mod message;
 mod metrics;
 mod monitor;
+#[cfg(not(feature = "mutations"))]
+mod mutation;
 mod notice;
 mod overlaps;
 mod rejection;
@@ -47,6 +49,8 @@ mod tasks;
 mod watch;
 
 pub mod invariant;
+#[cfg(feature = "mutations")]
+pub mod mutation;
 
 pub use agent::{Agent, Project};
 pub use analysis::{

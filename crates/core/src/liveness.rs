@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use kapell_model::{AgentId, AgentState, AssignmentId, Moment, Span, TaskState, limits};
 
 use crate::command::Command;
+use crate::mutation::mutated;
 use crate::state::State;
 
 /// The leases of one fleet.
@@ -84,7 +85,7 @@ impl Liveness {
     /// Returns the commands that follow from what was not heard by `now`.
     pub fn lapsed(&mut self, state: &State, now: Moment) -> Vec<Command> {
         let passed = Span(now.0.saturating_sub(self.checked.0));
-        if passed > limits::CLOCK_JUMP || passed.0 < 0 {
+        if (passed > limits::CLOCK_JUMP || passed.0 < 0) && !mutated!(JumpNotForgiven) {
             self.begin_again(state, now);
             self.begun = false;
             self.away = Span(self.away.0.saturating_add(passed.0.max(0)));
@@ -153,7 +154,7 @@ impl Liveness {
         let lease = agent.lease(state.policy());
         let name = || agent.spec.name.clone();
         match agent.state {
-            AgentState::Online if silent > lease => {
+            AgentState::Online if silent > lease && !mutated!(LeaseNeverLapses) => {
                 Some(Command::AgentUnreachable { agent: name(), last_seen })
             }
             AgentState::Unreachable if silent > Span(lease.0 + state.policy().lease_grace.0) => {

@@ -8,6 +8,7 @@ use kapell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::mutation::mutated;
 use crate::state::State;
 use crate::task::Task;
 
@@ -95,7 +96,11 @@ impl State {
         if self.reservations.holds_exclusively(task.id) {
             return Err("something is reserved exclusively for it".to_owned());
         }
-        match task.moved_at.map(|at| at.after(policy.cooling)).filter(|&until| until > now) {
+        match task
+            .moved_at
+            .map(|at| at.after(policy.cooling))
+            .filter(|&until| until > now && !mutated!(BalancingNeverRests))
+        {
             Some(_) => Err(format!("it was moved less than {} ago", policy.cooling)),
             None => Ok(()),
         }

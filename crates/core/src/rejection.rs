@@ -256,6 +256,18 @@ pub enum Rejection {
     /// The idempotency key came before with another body.
     #[error("this idempotency key was used before with another body")]
     KeyReused,
+    /// What was done under keys of that time is forgotten already, or the key comes from the future.
+    #[error(
+        "the idempotency key was made at {made} ms; keys are taken that were made after {after} and up to {until}"
+    )]
+    KeyOutOfTime {
+        /// When the key was made, in milliseconds since 1970, as are the others.
+        made: i64,
+        /// Keys made up to then may have been forgotten.
+        after: i64,
+        /// The latest that is taken.
+        until: i64,
+    },
 }
 
 /// Says who has what is wanted, and for how long.

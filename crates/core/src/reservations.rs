@@ -9,6 +9,7 @@ use std::sync::Arc;
 use kapell_model::{AgentId, ClassId, Mode, Moment, Need, Priority, ReservationId, Span, TaskId, WaitId};
 use serde::{Deserialize, Serialize};
 
+use crate::mutation::mutated;
 use crate::overlaps::Overlaps;
 
 /// A lease on resources.
@@ -259,7 +260,7 @@ impl Reservations {
     /// Moves the end of a reservation.
     pub(crate) fn set_expiry(&mut self, id: ReservationId, at: Moment) -> &mut Reservation {
         let reservation = self.held.get_mut(&id).expect("what is renewed is held");
-        if let Some(before) = reservation.expires_at.replace(at) {
+        if let Some(before) = reservation.expires_at.replace(at).filter(|_| !mutated!(RenewalKeepsTimer)) {
             self.lapses.remove(&(before, Lapse::Held(id)));
         }
         self.lapses.insert((at, Lapse::Held(id)));

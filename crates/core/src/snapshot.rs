@@ -18,16 +18,17 @@ use crate::effort::Learning;
 use crate::escalation::{Escalation, Subject};
 use crate::handoff::Handoff;
 use crate::history::History;
-use crate::keys::KeyLog;
+use crate::keys::{KeyLog, Keys};
 use crate::message::Messages;
 use crate::metrics::Metrics;
+use crate::mutation::mutated;
 use crate::reservations::ReservationFacts;
 use crate::segments::Segments;
 use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 8;
+pub const SNAPSHOT_FORMAT: u32 = 9;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,7 @@ pub struct Facts {
     #[serde(default)]
     absent: Span,
     keys: KeyLog,
+    keys_forgotten: Option<Moment>,
     history: History,
     learning: Learning,
     #[serde(default)]
@@ -113,9 +115,10 @@ impl State {
             escalations: self.escalations.clone(),
             broken: self.broken.clone(),
             last_assignment: self.last_assignment,
-            last_notice: self.last_notice,
+            last_notice: if mutated!(SnapshotLacksNotices) { NoticeId(0) } else { self.last_notice },
             absent: self.absent,
             keys: self.keys.log().clone(),
+            keys_forgotten: self.keys.forgotten(),
             history: self.history.clone(),
             learning: self.learning.clone(),
             capabilities: self.capabilities.clone(),
@@ -152,8 +155,10 @@ impl State {
         state.projects = facts.projects;
         state.last_assignment = facts.last_assignment;
         state.last_notice = facts.last_notice;
-        state.keys = facts.keys.into();
-        state.absent = facts.absent;
+        if !mutated!(SnapshotLacksKeys) {
+            state.keys = Keys::restore(facts.keys, facts.keys_forgotten);
+        }
+        state.absent = if mutated!(SnapshotLacksAbsence) { Span(0) } else { facts.absent };
         state.capabilities = facts.capabilities;
         for name in state.capabilities.keys() {
             state.vocabulary.defined(name, state.capabilities.get(name));

@@ -16,6 +16,7 @@ use std::ops::Bound;
 use kapell_model::{AgentId, AgentKind, Moment, QueueKey, Span, TaskId};
 use serde::{Deserialize, Serialize};
 
+use crate::mutation::mutated;
 use crate::state::State;
 use crate::task::{Owner, Task};
 
@@ -173,6 +174,14 @@ impl State {
         [quiet, overdue].into_iter().chain(aside).min_by_key(|&(at, ..)| at).unwrap_or(quiet)
     }
 
+    /// Returns when a watch is to be looked at next, in served time.
+    pub(crate) fn looked_at(&self, task: &Task, owner: &Owner) -> Moment {
+        match &owner.clocks.stall {
+            Some(stall) => self.served(stall.due),
+            None => self.runs_out(task, owner).0,
+        }
+    }
+
     /// Returns the investigation that begins for a task whose watch has run out at `now`.
     pub(crate) fn stall_at(&self, task: &Task, owner: &Owner, now: Moment) -> Stall {
         let served = self.served(now);
@@ -213,7 +222,9 @@ impl State {
             if clocks.stall.take().is_some() {
                 clocks.began = served;
             }
-            clocks.heard = served;
+            if !mutated!(StallClockKept) {
+                clocks.heard = served;
+            }
             clocks.aside = false;
         });
     }
@@ -263,17 +274,14 @@ impl State {
     }
 
     /// Changes a watch, and when its task is looked at next.
-    fn reset_clocks(&mut self, id: TaskId, change: impl FnOnce(&mut Clocks)) {
+    pub(crate) fn reset_clocks(&mut self, id: TaskId, change: impl FnOnce(&mut Clocks)) {
         self.stop_clocks(id);
         let task = &mut self.tasks[id];
         let Some(owner) = task.owner.as_mut() else { return };
         change(&mut owner.clocks);
         let task = &self.tasks[id];
         let owner = task.owner.as_ref().expect("a watched task has an owner");
-        let check_at = match &owner.clocks.stall {
-            Some(stall) => self.served(stall.due),
-            None => self.runs_out(task, owner).0,
-        };
+        let check_at = self.looked_at(task, owner);
         self.tasks[id].owner.as_mut().expect("a watched task has an owner").clocks.check_at = check_at;
         self.index_clocks(id);
     }

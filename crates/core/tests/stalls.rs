@@ -38,6 +38,20 @@ fn a_quiet_owner_is_asked_and_its_answer_begins_the_clock_again() {
 }
 
 #[test]
+fn what_has_not_begun_is_asked_about_sooner_once_something_urgent_waits_for_it() {
+    Scenario::play(
+        "agent A
+         submit t1 priority=low     # a day to fetch it
+         check +10m
+         submit t2 priority=critical after=t1
+         check +19m
+         show t1                    -> assigned critical A
+         check +1m
+         show t1                    -> assigned critical A stalled",
+    );
+}
+
+#[test]
 fn a_quarter_of_the_estimate_is_borne_where_that_is_longer() {
     Scenario::play(
         "agent A slots=2

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::moment::Moment;
+
 /// What was given where an id was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not an id of the form {prefix}-<number>")]
@@ -71,6 +73,7 @@ shown_id!(
 );
 shown_id!(
     /// One agent's ownership of one task for one attempt: `A-34`. It is the fencing token: it only grows.
+    #[derive(Default)]
     AssignmentId, u64, "A"
 );
 shown_id!(
@@ -171,6 +174,15 @@ impl fmt::Display for Position {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CommandId(pub u128);
+
+impl CommandId {
+    /// Returns the moment that its first 48 bits say, as in every UUID of version 7: of a keyed command the one at which
+    /// its key was made.
+    #[must_use]
+    pub fn made_at(self) -> Moment {
+        Moment(i64::try_from(self.0 >> 80).unwrap_or(i64::MAX))
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -146,6 +146,8 @@ pub const TASKS_PER_DECISION_MAX: usize = 100;
 pub const KEYS_MAX: usize = 1_000_000;
 /// How long an idempotency key is remembered.
 pub const KEY_AGE_MAX: Span = Span::hours(24);
+/// How far the clock of whoever makes an idempotency key may be ahead of ours.
+pub const KEY_SKEW_MAX: Span = Span::hours(1);
 /// Shortest duration in a policy, so that a demo or a test needs no fake clock.
 pub const DURATION_MIN: Span = Span(10);
 /// Longest duration in a policy: a year.

@@ -27,6 +27,10 @@ mod error;
 mod faulty;
 pub mod limits;
 mod memory;
+#[cfg(not(feature = "mutations"))]
+mod mutation;
+#[cfg(feature = "mutations")]
+pub mod mutation;
 mod poison;
 mod report;
 mod sqlite;

@@ -6,6 +6,7 @@ use kapell_model::{AgentId, AgentState, AgentView, Name, OfferId, Text};
 
 use crate::agent::{Agent, Project};
 use crate::command::{AgentSpec, ProjectSpec};
+use crate::mutation::mutated;
 use crate::notice::Inbox;
 use crate::state::{Counts, OfferState, State};
 
@@ -89,6 +90,9 @@ impl State {
 
     pub(super) fn agent_draining(&mut self, id: AgentId, draining: bool) {
         self.agents[id.index()].draining = draining;
+        if mutated!(DrainedStillFree) {
+            return;
+        }
         self.view_agent(id);
     }
 

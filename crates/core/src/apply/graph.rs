@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use kapell_model::{DependencyKind, Moment, OnFailedDependency, Priority, Span, TaskId, TaskState, limits};
 
 use crate::command::TaskSpec;
+use crate::mutation::mutated;
 use crate::state::State;
 use crate::task::Edge;
 
@@ -25,7 +26,7 @@ impl State {
     fn gate(&mut self, id: TaskId, on: TaskId) {
         self.tasks[on].dependents.push(id);
         let blocker = self.tasks[on].state();
-        if blocker != TaskState::Completed {
+        if blocker != TaskState::Completed && !mutated!(GateNotCounted) {
             self.tasks[id].open_blockers += 1;
         }
         if matches!(blocker, TaskState::Failed | TaskState::Cancelled) {
@@ -80,7 +81,8 @@ impl State {
     /// Unblocks what waited for a completed task; costs time in the number of its dependents.
     pub(super) fn release_dependents(&mut self, id: TaskId) {
         let dependents = std::mem::take(&mut self.tasks[id].dependents);
-        for &dependent in &dependents {
+        let told = dependents.len() - usize::from(mutated!(BlockerNotCounted) && !dependents.is_empty());
+        for &dependent in &dependents[..told] {
             self.change(dependent, |task| task.open_blockers -= 1);
             self.spare(dependent);
         }
@@ -136,7 +138,7 @@ impl State {
 
     /// Pushes the urgency of an open task to everything that it transitively waits for.
     pub(super) fn raise_blockers(&mut self, id: TaskId) {
-        if !self.tasks[id].is_open() || self.tasks[id].open_blockers == 0 {
+        if !self.tasks[id].is_open() || self.tasks[id].open_blockers == 0 || mutated!(UrgencyNotRaised) {
             return;
         }
         // First in, first out: a task that can be reached on many ways is not gone through once for each of them.
@@ -213,12 +215,16 @@ impl State {
         }
         self.touch(id);
         self.watch_lateness(id, late);
-        if waiting {
+        if waiting && !mutated!(QueueKeyStale) {
             self.situation.dequeue(class, &old);
             self.situation.enqueue(class, new, veto);
             self.look_at_gate(class);
         }
         self.turn_moved(id);
+        if self.tasks[id].owner.as_ref().is_some_and(|owner| owner.started_at.is_none()) {
+            // Until it is begun its clock runs for the ack time of its urgency.
+            self.reset_clocks(id, |_| {});
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kapell_model::{ClassId, Gate, Moment, Need, Priority, ReservationId, Span, TaskId, WaitId, limits};
 
+use crate::mutation::mutated;
 use crate::reservations::{Reservation, ReservationFacts, Wait};
 use crate::state::State;
 
@@ -82,7 +83,7 @@ impl State {
 
     /// Looks anew at the gate of a class: somebody has taken or released what it needs, or its first task is another one.
     pub(crate) fn look_at_gate(&mut self, class: ClassId) {
-        if self.situation.class(class).needs.is_empty() {
+        if self.situation.class(class).needs.is_empty() || mutated!(GateNotLookedAt) {
             return;
         }
         let gate = self.gate_of(class);

@@ -15,6 +15,7 @@ use crate::edit::TaskEdit;
 use crate::effort::Learned;
 use crate::event::{Cause, MoveCause};
 use crate::history::History;
+use crate::mutation::mutated;
 use crate::stall::Clocks;
 use crate::state::State;
 use crate::task::{Edge, Ending, Owner, Task};
@@ -207,7 +208,7 @@ impl State {
         let agent = self.owner_of(id);
         self.agents[agent.index()].failed += 1;
         self.disown(id, |task| {
-            task.failures += 1;
+            task.failures += u32::from(!mutated!(RetryNotCounted));
             task.failed_by = Some(agent);
             task.note = Some(reason.clone());
             task.deferred_until = retry_at;
@@ -285,7 +286,9 @@ impl State {
             task.ending = Some(Box::new(Ending { state, at, by: None, result: None, reason }));
         });
         self.doom_dependents(id);
-        self.lower_blockers(id);
+        if !mutated!(UrgencyNotLowered) {
+            self.lower_blockers(id);
+        }
         self.watch_dead_ends_around(id);
     }
 
@@ -411,9 +414,13 @@ impl State {
             let (agent, assignment) = (owner.agent, owner.assignment);
             let position = self.position;
             let holder = &mut self.agents[agent.index()];
-            holder.tasks.retain(|&task| task != id);
+            if !mutated!(OwnerListKept) {
+                holder.tasks.retain(|&task| task != id);
+            }
             holder.idle_since = position;
-            self.situation.give_slot(agent, position);
+            if !mutated!(SlotNotGivenBack) {
+                self.situation.give_slot(agent, position);
+            }
             self.assigned.remove(&assignment);
             self.stop_clocks(id);
         }
@@ -436,7 +443,9 @@ impl State {
         self.unwatch(id);
         let task = &self.tasks[id];
         let state = task.state();
-        self.counts.sub(state);
+        if !(mutated!(CountNotUpdated) && state == TaskState::Deferred) {
+            self.counts.sub(state);
+        }
         if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {
             project.counts.sub(state);
         }
@@ -479,7 +488,9 @@ impl State {
                 self.look_at_gate(class);
             }
             TaskState::Deferred => {
-                self.timers.insert((task.deferred_until.expect("a deferred task has its time"), id));
+                if !mutated!(TimerNotSet) {
+                    self.timers.insert((task.deferred_until.expect("a deferred task has its time"), id));
+                }
             }
             _ => {}
         }

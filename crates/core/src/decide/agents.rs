@@ -8,6 +8,7 @@ use crate::command::{AgentSpec, NewPolicy, ProjectSpec};
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, Subject};
 use crate::event::{Cause, Event};
+use crate::mutation::mutated;
 use crate::rejection::Rejection;
 use crate::state::State;
 
@@ -104,7 +105,8 @@ impl State {
     pub(crate) fn return_task(&self, id: TaskId, cause: Cause, out: &mut Vec<Event>) {
         let (task, lost) = (self.task(id), cause == Cause::OwnerOffline);
         let owner = task.owner.as_ref().expect("an agent's task has an owner");
-        let (agent, assignment, boosted) = (owner.agent, owner.assignment, lost && !task.boosted);
+        let (agent, assignment, boosted) =
+            (owner.agent, owner.assignment, lost && (!task.boosted || mutated!(BoostedTwice)));
         out.push(Event::TaskReturned { task: id, agent, assignment, cause, boosted, note: None });
         if lost && task.losses + 1 >= self.policy.losses_max {
             let name = self.name_of(agent);

@@ -14,6 +14,7 @@ use crate::deliberation::{Proposal, Topic, Votes};
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
+use crate::mutation::mutated;
 use crate::notice::NoticeKind;
 use crate::rejection::Rejection;
 use crate::state::State;
@@ -124,6 +125,7 @@ impl State {
     /// Closes what is due: decided by the tally, or escalated.
     pub(super) fn close_decisions(&self, now: Moment, out: &mut Vec<Event>) {
         let due = self.decisions_due.iter().take_while(|&&(at, _)| at <= now).take(DUE_AT_ONCE_MAX);
+        let due = due.filter(|_| !mutated!(DecisionNeverDue));
         for conflict in due.filter_map(|&(_, id)| self.conflict(id)) {
             if let Some(deliberation) = conflict.deliberation() {
                 self.tally(conflict.id, deliberation, &conflict.parties, true, out);
@@ -284,7 +286,7 @@ fn may_rule(agent: &Agent) -> bool {
 }
 
 fn require_open(conflict: &Conflict) -> Result<(), Rejection> {
-    if conflict.state.is_open() {
+    if conflict.state.is_open() || mutated!(DecisionTwice) {
         return Ok(());
     }
     Err(Rejection::Settled { what: conflict.id.to_string(), state: conflict.state.as_str() })

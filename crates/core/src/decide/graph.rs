@@ -6,6 +6,7 @@ use super::{invalid, require_state};
 use crate::command::{EdgeSource, TaskRef};
 use crate::engine::Reply;
 use crate::event::Event;
+use crate::mutation::mutated;
 use crate::rejection::Rejection;
 use crate::state::State;
 
@@ -84,6 +85,9 @@ impl State {
         on: TaskId,
         gone: &[(TaskId, TaskId)],
     ) -> Option<Vec<TaskId>> {
+        if mutated!(CycleUnseen) {
+            return None;
+        }
         let mut path = vec![task, on];
         let mut branches = vec![self.open_gates(on, gone)];
         let mut seen = std::collections::BTreeSet::from([on]);

@@ -13,6 +13,7 @@ use crate::command::TaskRef;
 use crate::engine::Reply;
 use crate::event::{Event, ReleaseCause};
 use crate::handoff::{Handoff, HandoffCause, Outcome, Package, Stage, Trouble};
+use crate::mutation::mutated;
 use crate::notice::NoticeKind;
 use crate::rejection::Rejection;
 use crate::reservations::{Obstacle, Party};
@@ -254,6 +255,7 @@ impl State {
     /// Puts into `out` what comes of the deadlines that have passed by `now`.
     pub(super) fn lapse_handoffs(&self, now: Moment, out: &mut Vec<Event>) {
         let due = self.handoffs.timers.iter().take_while(|&&(at, _)| at <= now).take(DUE_MAX);
+        let due = due.filter(|_| !mutated!(HandoffNeverDue));
         out.extend(due.filter_map(|&(_, id)| self.handoffs.get(id)).map(|handoff| {
             let late = handoff.stage == Stage::PackageDue;
             self.trouble(handoff, if late { Trouble::PackageLate } else { Trouble::NotConfirmed })
@@ -278,8 +280,13 @@ impl State {
             last = last.next();
             (held.id, last)
         });
-        let reservations: Vec<(ReservationId, ReservationId)> = moved.collect();
-        let assignment = AssignmentId(self.last_assignment.0 + 1);
+        let reservations: Vec<(ReservationId, ReservationId)> =
+            moved.filter(|_| !mutated!(HandoffLeavesReservations)).collect();
+        let assignment = if mutated!(HandoffKeepsToken) {
+            owner.assignment
+        } else {
+            AssignmentId(self.last_assignment.0 + 1)
+        };
         let note = own_text(&self.handed_over_text(handoff, task));
         out.push(Event::HandoffTransferred {
             handoff: handoff.id,

@@ -6,6 +6,7 @@ use super::require_state;
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
+use crate::mutation::mutated;
 use crate::rejection::Rejection;
 use crate::state::{Offer, OfferState, State};
 
@@ -43,7 +44,7 @@ impl State {
     fn open_offer(&self, id: OfferId) -> Result<&Offer, Rejection> {
         let offer =
             self.offer(id).ok_or_else(|| Rejection::NotFound { what: "offer", given: id.to_string() })?;
-        if offer.state != OfferState::Open {
+        if offer.state != OfferState::Open && !mutated!(OfferTwice) {
             return Err(Rejection::Settled { what: id.to_string(), state: offer.state.as_str() });
         }
         Ok(offer)

@@ -7,6 +7,7 @@ use crate::agent::Agent;
 use crate::command::TaskRef;
 use crate::engine::Reply;
 use crate::event::{Cause, Event};
+use crate::mutation::mutated;
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::task::Task;
@@ -114,7 +115,8 @@ impl State {
         let (task, agent) = self.owned(reference, name, assignment)?;
         let attempts_max = task.spec.attempts_max.unwrap_or(self.policy.attempts_max);
         let again = retry && task.failures + 1 < attempts_max;
-        let retry_at = again.then(|| now.after(self.backoff(task)));
+        let pause = if mutated!(BackoffIgnored) { Span(0) } else { self.backoff(task) };
+        let retry_at = again.then(|| now.after(pause));
         out.push(Event::AttemptFailed {
             task: task.id,
             agent: agent.id,
@@ -133,7 +135,8 @@ impl State {
     /// Returns the pause before the next attempt: doubled with every failure, bounded, and moved by up to a
     /// fifth either way by a number made from the task and the attempt, so that replay needs no chance.
     fn backoff(&self, task: &Task) -> Span {
-        let base = i128::from(self.policy.retry_backoff.0) << task.failures.min(40);
+        let doubled = if mutated!(BackoffNotDoubled) { 0 } else { task.failures.min(40) };
+        let base = i128::from(self.policy.retry_backoff.0) << doubled;
         let base = base.min(i128::from(self.policy.retry_backoff_max.0));
         let seed = u64::from(task.id.0) << 32 | u64::from(task.attempts);
         let fifths = i128::from(mixed(seed) % 401) - 200;
@@ -172,7 +175,10 @@ impl State {
         let agent = self.find_agent(name)?;
         let current = task.owner.as_ref();
         match current {
-            Some(owner) if owner.assignment == assignment && owner.agent == agent.id => {
+            Some(owner)
+                if (owner.assignment == assignment || mutated!(FenceUnchecked))
+                    && owner.agent == agent.id =>
+            {
                 require_state(task, "a report", OWNED)?;
                 Ok((task, agent))
             }

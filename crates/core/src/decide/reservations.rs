@@ -8,6 +8,7 @@ use super::{OWNED, invalid, require_state};
 use crate::command::{InLine, ReservationRef, TaskRef};
 use crate::engine::Reply;
 use crate::event::{Event, ReleaseCause};
+use crate::mutation::mutated;
 use crate::notice::NoticeKind;
 use crate::rejection::Rejection;
 use crate::reservations::{Lapse, Obstacle, Party, Reservation, Share, Taken, Wait};
@@ -41,7 +42,8 @@ impl State {
         self.room_for(party)?;
         let (agent, task, needs) = (party.agent, party.task, Arc::clone(asked.needs));
         let reply = Reply { agent: Some(asked.agent.clone()), task, ..Reply::default() };
-        let Some(obstacle) = self.obstacle(party, &needs, self.turn_for(task, now), None) else {
+        let obstacle = self.obstacle(party, &needs, self.turn_for(task, now), None);
+        let Some(obstacle) = obstacle.filter(|_| !mutated!(ExclusiveShared)) else {
             let (reservation, expires_at) = (self.next_reservation(), now.after(ttl));
             out.push(Event::ReservationGranted {
                 reservation,
@@ -217,6 +219,7 @@ impl State {
     /// Ends what has lapsed by `now`; more than a bound's worth waits for the next tick.
     pub(super) fn lapse_reservations(&self, now: Moment, out: &mut Vec<Event>) {
         let due = self.reservations.lapses.iter().take_while(|&&(at, _)| at <= now);
+        let due = due.filter(|_| !mutated!(ReservationNeverLapses));
         let cause = ReleaseCause::Expired;
         out.extend(due.take(limits::EVENTS_PER_COMMAND_MAX / 4).map(|&(_, lapse)| match lapse {
             Lapse::Held(reservation) => self.released(reservation, cause),
@@ -239,6 +242,7 @@ impl State {
             return;
         }
         let (share, cause) = match event {
+            Event::TaskCompleted { .. } if mutated!(ReservationOutlivesTask) => return,
             Event::TaskCompleted { task, .. }
             | Event::AttemptFailed { task, .. }
             | Event::TaskFailed { task, .. }

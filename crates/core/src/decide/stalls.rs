@@ -4,6 +4,7 @@ use kapell_model::{Considered, Moment, Span, TaskId, limits};
 
 use crate::engine::Reply;
 use crate::event::Event;
+use crate::mutation::mutated;
 use crate::notice::NoticeKind;
 use crate::stall::{Stall, StallCause};
 use crate::state::State;
@@ -16,7 +17,7 @@ impl State {
     /// Looks at the running work whose time has come: who has been silent for too long is asked, who has not answered in
     /// time is escalated by the engine, which knows the placer.
     pub(super) fn check_progress(&self, now: Moment, out: &mut Vec<Event>) -> Reply {
-        for id in self.due_checks(now).take(CHECKS_MAX) {
+        for id in self.due_checks(now).take(CHECKS_MAX).filter(|_| !mutated!(StallNotAsked)) {
             let task = self.task(id);
             let owner = task.owner.as_ref().expect("only owned tasks are watched");
             match &owner.clocks.stall {

@@ -11,6 +11,7 @@ use crate::command::{ProjectSpec, TaskRef, TaskSpec};
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::event::{Decision, Event};
+use crate::mutation::mutated;
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::task::Task;
@@ -103,7 +104,9 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let task = self.find_task(reference)?;
-        require_state(task, "cancelling", OPEN)?;
+        if !(mutated!(CompletedCancelled) && task.state() == TaskState::Completed) {
+            require_state(task, "cancelling", OPEN)?;
+        }
         out.push(Event::TaskCancelled { task: task.id, reason: reason.clone(), after: None });
         Ok(Reply::about(task.id))
     }
@@ -115,7 +118,9 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let task = self.find_task(reference)?;
-        require_state(task, "reopening", &[TaskState::Failed, TaskState::Cancelled])?;
+        if !(mutated!(CompletedReopened) && task.state() == TaskState::Completed) {
+            require_state(task, "reopening", &[TaskState::Failed, TaskState::Cancelled])?;
+        }
         out.push(Event::TaskReopened { task: task.id, reason: reason.clone() });
         Ok(Reply::about(task.id))
     }
@@ -167,10 +172,14 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let class = self.situation.class(task.class);
-        fit(class, agent.id, self.situation.agent(agent.id)).map_err(|unfit| Rejection::NotCandidate {
-            task: task.id,
-            agent: agent.spec.name.clone(),
-            reason: self.unfit_text(unfit),
+        let fits = fit(class, agent.id, self.situation.agent(agent.id));
+        let over = mutated!(LimitOverByOne) && matches!(fits, Err(Unfit::AtLimit { .. }));
+        fits.or_else(|unfit| if over { Ok(()) } else { Err(unfit) }).map_err(|unfit| {
+            Rejection::NotCandidate {
+                task: task.id,
+                agent: agent.spec.name.clone(),
+                reason: self.unfit_text(unfit),
+            }
         })?;
         if let Some(obstacle) = self.obstacle_for(task.id, agent.id) {
             return Err(self.resource_held(&obstacle, now));

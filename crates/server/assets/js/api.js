@@ -20,10 +20,16 @@ export class Refused extends Error {
   }
 }
 
+/// Returns a key that nobody used before, with the moment in it: a UUID of version 7.
+function freshKey() {
+  const time = Date.now().toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`;
+}
+
 export async function request(method, path, body, accept) {
   const headers = { authorization: `Bearer ${token()}` };
   if (accept) headers.accept = accept;
-  if (method !== "GET") headers["idempotency-key"] = crypto.randomUUID();
+  if (method !== "GET") headers["idempotency-key"] = freshKey();
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;
   try {

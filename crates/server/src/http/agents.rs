@@ -80,7 +80,7 @@ pub(super) async fn list(door: Door, Asked(query): Asked<AgentQuery>) -> Result<
 
 /// Registers an agent. It counts as offline until it is first heard of.
 #[utoipa::path(post, path = "/v1/agents", request_body = AgentRegistration, tag = "agents",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused")),
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn register(
     door: Door,

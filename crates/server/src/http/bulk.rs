@@ -45,7 +45,7 @@ enum Slot {
 /// `Idempotency-Key` each line is remembered under the key and its number.
 #[utoipa::path(post, path = "/v1/bulk", tag = "bulk",
     request_body(content = BulkLine, content_type = "application/x-ndjson"),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused")),
     responses((status = 200, body = BulkAnswer, content_type = "application/x-ndjson"), Refusals))]
 pub(super) async fn bulk(door: Door, request: Request) -> Result<Response, Refusal> {
     let kind = content_type(request.headers());

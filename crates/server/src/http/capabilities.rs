@@ -44,7 +44,7 @@ fn shown(name: &Name, agents: u32, spec: Option<&CapabilitySpec>) -> Capability 
 #[utoipa::path(put, path = "/v1/capabilities/{capability}", request_body = CapabilityDefinition, tag = "capabilities",
     params(
         ("capability" = String, Path, description = "its name"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
     ),
     responses((status = 200, body = Ack), Refusals))]
 pub(super) async fn define(

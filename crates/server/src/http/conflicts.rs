@@ -123,7 +123,7 @@ pub(super) async fn show(door: Door, Path(conflict): Path<String>) -> Result<Jso
 
 /// Opens a decision. It is made by the tally as soon as that may decide, else by the architect or a person.
 #[utoipa::path(post, path = "/v1/decisions", request_body = NewDecision, tag = "conflicts",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused")),
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn open(door: Door, body: Body<NewDecision>) -> Result<(StatusCode, Json<Ack>), Refusal> {
     let agent = speaker(&door, body.value.agent.as_deref())?;

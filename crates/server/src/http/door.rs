@@ -23,12 +23,16 @@ use crate::writer::{fresh_id, now};
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of an idempotency key.
 const KEY_BYTES_MAX: usize = 128;
+/// Bytes of a UUID as text.
+const UUID_BYTES: usize = 36;
+/// What an idempotency key is.
+pub(crate) const KEY_ALLOWED: &str = "a UUID of version 7 made for this command, at its end whatever the sender likes; 36 to 128 visible ASCII characters";
 
 /// A caller that has shown a valid token.
 pub(crate) struct Door {
     pub(crate) app: App,
     pub(crate) caller: Arc<Caller>,
-    key: Option<String>,
+    key: Option<Key>,
     /// The id of the request; line `n` of a bulk without a key has this one plus `n`.
     id: CommandId,
 }
@@ -52,16 +56,25 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// An idempotency key, and when it was made: so that one that may have been forgotten can be told from a new one.
+struct Key {
+    text: String,
+    /// The first six bytes of its UUID, milliseconds since 1970.
+    made: [u8; 6],
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<Key>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    match value.to_str() {
-        Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
-        _ => Err(Problem::field(
-            "Idempotency-Key",
-            format!("{} bytes", value.len()),
-            "1 to 128 visible ASCII characters",
-        )),
-    }
+    let key = value.to_str().ok().filter(|key| key.len() <= KEY_BYTES_MAX).and_then(|text| {
+        let uuid = uuid::Uuid::try_parse(text.get(..UUID_BYTES)?).ok()?;
+        let made = uuid.as_bytes().first_chunk().filter(|_| uuid.get_version_num() == 7)?;
+        Some(Key { text: text.to_owned(), made: *made })
+    });
+    let given = || match value.to_str() {
+        Ok(text) if text.len() <= KEY_BYTES_MAX => format!("`{text}`"),
+        _ => format!("{} bytes", value.len()),
+    };
+    key.map(Some).ok_or_else(|| Problem::field("Idempotency-Key", given(), KEY_ALLOWED))
 }
 
 impl Door {
@@ -167,17 +180,18 @@ pub(crate) fn accepted(reply: &Reply) -> Result<Ack, Problem> {
     Err(Problem { offer: ack.offer, ..problem })
 }
 
-/// Makes the id of a keyed command from its scope: a UUID of version 8.
-fn keyed_id(actor: &str, key: &str, line: usize) -> CommandId {
+/// Makes the id of a keyed command from its scope: a UUID of version 8 that begins with the moment at which the key was made.
+fn keyed_id(actor: &str, key: &Key, line: usize) -> CommandId {
     let mut hasher = blake3::Hasher::new();
     hasher
         .update(actor.as_bytes())
         .update(&[0])
-        .update(key.as_bytes())
+        .update(key.text.as_bytes())
         .update(&[0])
         .update(&line.to_le_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    bytes[..6].copy_from_slice(&key.made);
     CommandId(uuid::Builder::from_custom_bytes(bytes).into_uuid().as_u128())
 }
 

@@ -148,7 +148,7 @@ pub(super) async fn projects(
 
 /// Makes a project.
 #[utoipa::path(post, path = "/v1/projects", request_body = NewProject, tag = "fleet",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused")),
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn create_project(
     door: Door,

@@ -125,7 +125,7 @@ pub(super) async fn show(
 #[utoipa::path(post, path = "/v1/tasks/{task}/handoff", request_body = HandoffRequest, tag = "handoffs",
     params(
         ("task" = String, Path, description = "T-12 or its key"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
     ),
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn request(
@@ -172,7 +172,7 @@ pub(super) async fn request(
 #[utoipa::path(post, path = "/v1/tasks/{task}/handoff/package", request_body = HandoffPackage, tag = "handoffs",
     params(
         ("task" = String, Path, description = "T-12 or its key"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
     ),
     responses((status = 200, body = Ack), Refusals))]
 pub(super) async fn package(
@@ -195,7 +195,7 @@ pub(super) async fn package(
 #[utoipa::path(post, path = "/v1/tasks/{task}/handoff/confirm", request_body = HandoffConfirmation, tag = "handoffs",
     params(
         ("task" = String, Path, description = "T-12 or its key"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
     ),
     responses((status = 200, body = Ack), Refusals))]
 pub(super) async fn confirm(
@@ -213,7 +213,7 @@ pub(super) async fn confirm(
 #[utoipa::path(post, path = "/v1/tasks/{task}/handoff/decline", request_body = HandoffRefusal, tag = "handoffs",
     params(
         ("task" = String, Path, description = "T-12 or its key"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
     ),
     responses((status = 200, body = Ack), Refusals))]
 pub(super) async fn decline(
@@ -232,7 +232,7 @@ pub(super) async fn decline(
 #[utoipa::path(post, path = "/v1/tasks/{task}/handoff/cancel", request_body = HandoffCancellation, tag = "handoffs",
     params(
         ("task" = String, Path, description = "T-12 or its key"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
     ),
     responses((status = 200, body = Ack), Refusals))]
 pub(super) async fn cancel(

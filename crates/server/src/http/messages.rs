@@ -59,7 +59,7 @@ pub(super) async fn list(
 /// Sends a message to an agent, or to the other members of a channel. It is to be read within the ack time of its priority: else it
 /// is sent once more, and then somebody is called.
 #[utoipa::path(post, path = "/v1/messages", request_body = NewMessage, tag = "messages",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused")),
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn send(door: Door, body: Body<NewMessage>) -> Result<(StatusCode, Json<Ack>), Refusal> {
     let asked = &body.value;
@@ -171,7 +171,7 @@ pub(super) async fn channels(door: Door) -> Result<Json<Page<Channel>>, Refusal>
 
 /// Makes a channel. An agent may make one that it is a member of itself.
 #[utoipa::path(post, path = "/v1/channels", request_body = NewChannel, tag = "messages",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused")),
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn open(door: Door, body: Body<NewChannel>) -> Result<(StatusCode, Json<Ack>), Refusal> {
     let channel = parse::name("name", &body.value.name)?;

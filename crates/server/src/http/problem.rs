@@ -156,6 +156,11 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         }
         Rejection::LimitExceeded { .. } => of(ErrorCode::LimitExceeded),
         Rejection::KeyReused => of(ErrorCode::IdempotencyMismatch).hint("make a fresh key for every command"),
+        Rejection::KeyOutOfTime { .. } => {
+            let problem =
+                Problem { field: Some("Idempotency-Key".to_owned()), ..of(ErrorCode::IdempotencyExpired) };
+            problem.hint("look whether the command was executed; if it was not, send it with a fresh key")
+        }
     }
 }
 

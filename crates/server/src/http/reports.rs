@@ -110,7 +110,7 @@ macro_rules! routes {
         #[utoipa::path(post, path = $path, request_body = $report, tag = "reports",
             params(
                 ("task" = String, Path, description = "T-12 or its key"),
-                ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+                ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
             ),
             responses((status = 200, body = Ack), Refusals))]
         pub(super) async fn $name(

@@ -142,7 +142,7 @@ pub(super) async fn show(door: Door, Path(reservation): Path<String>) -> Result<
 /// Reserves resources, all of them or none. Where something is held the answer is `resource_held` with the holder, or with
 /// `wait` a place in line.
 #[utoipa::path(post, path = "/v1/reservations", request_body = NewReservation, tag = "reservations",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused")),
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn reserve(
     door: Door,

@@ -107,7 +107,7 @@ pub(super) async fn list(door: Door, Asked(query): Asked<TaskQuery>) -> Result<J
 
 /// Submits a task. It may have an owner by the time of the answer.
 #[utoipa::path(post, path = "/v1/tasks", request_body = TaskSubmission, tag = "tasks",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused")),
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn submit(
     door: Door,
@@ -140,7 +140,7 @@ pub(super) async fn show(
 #[utoipa::path(patch, path = "/v1/tasks/{task}", request_body = TaskEdit, tag = "tasks",
     params(
         ("task" = String, Path, description = "T-12 or its key"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
     ),
     responses((status = 200, body = Ack), Refusals))]
 pub(super) async fn edit(
@@ -173,7 +173,7 @@ macro_rules! by_hand {
         #[utoipa::path(post, path = $path, request_body = $body, tag = "tasks",
             params(
                 ("task" = String, Path, description = "T-12 or its key"),
-                ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+                ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
             ),
             responses((status = 200, body = Ack), Refusals))]
         pub(super) async fn $name(
@@ -260,7 +260,7 @@ pub(super) async fn waive_dependency(
     params(
         ("task" = String, Path, description = "the one that waits, T-12 or its key"),
         ("on" = String, Path, description = "the one that it waits for"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a UUID of version 7 made for this command; within 23 hours the same key again is answered as the first time, later it is refused"),
     ),
     responses((status = 200, body = Ack), Refusals))]
 pub(super) async fn restore_dependency(

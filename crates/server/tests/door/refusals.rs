@@ -484,6 +484,22 @@ fn bodies_have_bounds_and_types() {
     let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
     let answer = served.send("POST", "/v1/tasks", &served.admin, &headers, b"{\"title\":\"t\"}");
     refused(&served, answer, "bad_request", &["Idempotency-Key", "128"], "a long key");
+    for key in ["submit-1", "5f0c1b4e-0d43-4a6e-9c7d-1a2b3c4d5e6f"] {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        let answer = served.send("POST", "/v1/tasks", &served.admin, &headers, b"{\"title\":\"t\"}");
+        refused(
+            &served,
+            answer,
+            "bad_request",
+            &["Idempotency-Key", key, "version 7"],
+            "a key without a time",
+        );
+    }
+    // A day that has not come yet: what is done under such a key could be forgotten and done again.
+    let key = "0fffffff-ffff-774b-bcce-b302099a8057";
+    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+    let answer = served.send("POST", "/v1/tasks", &served.admin, &headers, b"{\"title\":\"t\"}");
+    refused(&served, answer, "idempotency_expired", &["Idempotency-Key"], "a key of the future");
     assert_eq!(served.get("/v1/status")["tasks"]["ready"], 0);
 }
 

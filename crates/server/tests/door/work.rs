@@ -80,7 +80,10 @@ fn a_late_result_is_kept_as_an_offer_and_can_be_accepted() {
 #[test]
 fn a_key_answers_the_same_and_does_nothing_twice() {
     let served = Served::start();
-    let headers = [("content-type", "application/json"), ("idempotency-key", "submit-1")];
+    let headers = [
+        ("content-type", "application/json"),
+        ("idempotency-key", "01890a5d-ac96-774b-bcce-b302099a8057-submit-1"),
+    ];
     let send = |body: &[u8]| served.send("POST", "/v1/tasks", &served.admin, &headers, body);
     let first = send(br#"{"title":"once"}"#);
     assert_eq!(first.0, 201, "{}", first.1);

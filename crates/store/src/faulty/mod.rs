@@ -125,6 +125,9 @@ impl Reader for Faulty {
 impl Store for Faulty {
     fn open_fleet(&mut self, fleet: &str) -> Result<FleetHead, StoreError> {
         self.life.check()?;
+        if self.faults.is_full() {
+            return Err(self.stop("take up"));
+        }
         self.inner.open_fleet(fleet)
     }
 

@@ -68,6 +68,10 @@ pub struct FaultPlan {
     snapshots: BTreeMap<u64, Fault>,
     rates: FaultRates,
     chance: Chance,
+    /// What becomes of the next write.
+    next: Option<Fault>,
+    /// Whether there is no room for anything.
+    full: bool,
 }
 
 impl FaultPlan {
@@ -78,7 +82,7 @@ impl FaultPlan {
 
     /// Returns the plan in which appends and snapshots break at the given rates.
     pub fn random(chance: Chance, rates: FaultRates) -> Self {
-        Self { appends: BTreeMap::new(), snapshots: BTreeMap::new(), rates, chance }
+        Self { appends: BTreeMap::new(), snapshots: BTreeMap::new(), rates, chance, next: None, full: false }
     }
 
     /// Adds a fault at an append; the first append has the number 1.
@@ -150,6 +154,20 @@ impl Faults {
         self.lock().1
     }
 
+    /// Says what becomes of the next write; nothing is as the plan has it.
+    pub fn break_next(&self, fault: Option<Fault>) {
+        self.lock().0.next = fault;
+    }
+
+    /// Says whether the disk is full: then nothing is written, and no fleet is taken up.
+    pub fn set_full(&self, full: bool) {
+        self.lock().0.full = full;
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().0.full
+    }
+
     /// Ends the faults: from now on nothing breaks.
     pub fn heal(&self) {
         self.lock().0 = FaultPlan::none();
@@ -159,14 +177,16 @@ impl Faults {
         let (plan, counts) = &mut *self.lock();
         counts.appends += 1;
         let drawn = plan.draw();
-        count(counts, plan.appends.get(&counts.appends).copied().or(drawn))
+        let named = plan.appends.get(&counts.appends).copied().or(plan.next.take());
+        count(counts, plan.full.then_some(Fault::FailBefore).or(named).or(drawn))
     }
 
     pub(super) fn next_snapshot(&self) -> Option<Fault> {
         let (plan, counts) = &mut *self.lock();
         counts.snapshots += 1;
         let drawn = plan.draw();
-        count(counts, plan.snapshots.get(&counts.snapshots).copied().or(drawn))
+        let named = plan.snapshots.get(&counts.snapshots).copied().or(plan.next.take());
+        count(counts, plan.full.then_some(Fault::FailBefore).or(named).or(drawn))
     }
 
     fn lock(&self) -> MutexGuard<'_, (FaultPlan, FaultCounts)> {
