@@ -1,55 +1,23 @@
-//! Scripted callers: agents of several characters, and managers who submit, cancel, tie and settle.
+//! Scripted callers: agents of several characters, and managers. What they send is in `work` and `manage`; here is how
+//! they send it: one request at a time, again with the same key where no answer comes.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
-use kapell_core::{
-    Command, EdgeSource, InLine, OfferState, Require, ReservationRef, State, TaskRef, TaskSpec,
-};
-use kapell_model::{
-    AssignmentId, CommandId, DependencyKind, Mode, Moment, Name, Need, OfferId, Priority, Ratio,
-    ReservationId, Span, TaskId, TaskState, Text, WaitId,
-};
+use kapell_core::{Command, Rejection, State};
+use kapell_model::{AssignmentId, CommandId, Moment, Name, TaskId};
 use kapell_store::Chance;
 
 use crate::node::Answer;
-
-/// How an agent behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Character {
-    /// Does its work.
-    Honest,
-    /// Takes long, and reports progress.
-    Slow,
-    /// Fails most first attempts.
-    Failing,
-    /// Falls silent in the middle for a long time, then goes on as if nothing had happened.
-    Late,
-    /// Falls silent and forgets what it had.
-    Vanishing,
-    /// Sends every result twice.
-    Duplicating,
-    /// Gives work back.
-    Releasing,
-    /// Says nothing about its work for a long time, and can be reached all the while.
-    Quiet,
-}
-
-const CHARACTERS: [Character; 8] = [
-    Character::Honest,
-    Character::Slow,
-    Character::Failing,
-    Character::Late,
-    Character::Vanishing,
-    Character::Duplicating,
-    Character::Releasing,
-    Character::Quiet,
-];
+use crate::scenario::{Character, Knob, Scenario, below, pick};
 
 /// What a caller wants.
 #[derive(Clone, Debug)]
 pub enum Wish {
-    /// Fetch assignments.
-    Next,
+    /// Fetch assignments; with `resume` those that it has begun too, as an agent asks that has forgotten what it was doing.
+    Next {
+        /// Also what it has begun.
+        resume: bool,
+    },
     /// Execute a command; with a key it may be sent again.
     Command {
         /// The id, made from the key where there is one.
@@ -61,313 +29,242 @@ pub enum Wish {
     },
 }
 
+/// A request on its way.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The caller.
+    pub who: usize,
+    /// Its number among the caller's requests.
+    pub number: u64,
+    /// What is wanted.
+    pub wish: Rc<Wish>,
+}
+
+/// What an agent is working on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    pub(crate) task: TaskId,
+    pub(crate) assignment: AssignmentId,
+    /// Steps done.
+    pub(crate) done: u8,
+}
+
+/// A request without an answer.
+#[derive(Clone, Debug)]
+struct Pending {
+    number: u64,
+    wish: Rc<Wish>,
+    until: Moment,
+}
+
 /// A scripted caller.
 #[derive(Clone, Debug)]
 pub struct Actor {
+    who: usize,
     /// The agent's name; nothing for a manager.
     pub name: Option<Name>,
-    character: Character,
-    work: Option<(TaskId, AssignmentId, u8)>,
+    pub(crate) character: Character,
+    pub(crate) work: Option<Work>,
+    /// The last work that ended, to come back to.
+    pub(crate) past: Option<Work>,
+    /// The last keyed command.
+    pub(crate) last: Option<Rc<Wish>>,
     silent_until: Moment,
-    /// The request that has no answer yet.
-    pub sent: Option<(u64, Wish)>,
-    repeat: Option<Wish>,
-    keys: u128,
+    pending: Option<Pending>,
+    again: Option<Rc<Wish>>,
+    /// Whether it does not know what it has.
+    lost: bool,
+    keys: u64,
     number: u64,
-    /// Whether it reserves things while it works.
-    reserves: bool,
+    /// How far its clock is ahead, in milliseconds.
+    skew: i64,
 }
 
 impl Actor {
     /// Returns agent `index`.
-    pub fn agent(index: usize, chance: &mut Chance) -> Self {
-        let name = Name::new(&format!("agent-{index}")).expect("a name");
-        let character = CHARACTERS[pick(chance, CHARACTERS.len())];
-        Self::new(Some(name), character, index)
+    #[must_use]
+    pub fn agent(index: usize, character: Character, chance: &mut Chance) -> Self {
+        let mut agent = Self::new(index, Some(agent_name(index)), character);
+        // Up to half an hour either way is nothing to speak of; the others are turned away or come too late.
+        let far = [1_200_000, 1_800_000, 7_200_000, 90_000_000][pick(chance, 4)];
+        if character == Character::Skewed {
+            agent.skew = if pick(chance, 2) == 0 { far } else { -far };
+        }
+        agent
     }
 
     /// Returns a manager.
-    pub fn manager(index: usize) -> Self {
-        Self::new(None, Character::Honest, 1_000 + index)
+    #[must_use]
+    pub fn manager(who: usize) -> Self {
+        Self::new(who, None, Character::Honest)
     }
 
-    fn new(name: Option<Name>, character: Character, index: usize) -> Self {
-        let keys = (index as u128 + 1) << 96;
+    fn new(who: usize, name: Option<Name>, character: Character) -> Self {
         Self {
+            who,
             name,
             character,
             work: None,
+            past: None,
+            last: None,
             silent_until: Moment(0),
-            sent: None,
-            repeat: None,
-            keys,
+            pending: None,
+            again: None,
+            lost: false,
+            keys: 0,
             number: 0,
-            reserves: true,
+            skew: 0,
         }
     }
 
     /// Becomes honest, for the end of the play.
     pub fn reform(&mut self) {
         self.character = Character::Honest;
-        self.reserves = false;
         self.silent_until = Moment(0);
+        self.skew = 0;
+        self.lost = true;
     }
 
-    /// Takes note that the server has died: what had no answer is sent again.
+    /// Takes note that the server has died: the connection breaks.
     pub fn server_died(&mut self) {
-        if let Some((_, wish)) = self.sent.take() {
-            self.repeat = Some(wish);
+        if let Some(pending) = &mut self.pending {
+            pending.until = Moment(0);
         }
     }
 
     /// Tells whether its runner renews its lease now, whatever it says itself.
+    #[must_use]
     pub fn is_alive(&self, now: Moment) -> bool {
-        self.character == Character::Quiet || !self.is_silent(now)
+        self.character == Character::Quiet || now >= self.silent_until
     }
 
-    /// Tells whether it says nothing now.
-    pub fn is_silent(&self, now: Moment) -> bool {
-        now < self.silent_until
+    /// Falls silent.
+    pub(crate) fn fall_silent(&mut self, until: Moment) {
+        self.silent_until = until;
     }
 
-    /// Returns what it wants now, and notes that it was sent.
+    /// Forgets what it was doing.
+    pub(crate) fn forget(&mut self) {
+        self.work = None;
+        self.lost = true;
+    }
+
+    /// Returns the request that it sends now.
     pub fn act(
         &mut self,
         state: &State,
+        scenario: &Scenario,
         chance: &mut Chance,
         now: Moment,
         healing: bool,
-    ) -> Option<(u64, Wish)> {
-        if self.sent.is_some() || self.is_silent(now) {
+    ) -> Option<Call> {
+        if now < self.silent_until {
             return None;
         }
-        let wish = match self.repeat.take() {
+        if let Some(pending) = &self.pending {
+            if now < pending.until {
+                return None;
+            }
+            let pending = self.pending.take()?;
+            match &*pending.wish {
+                Wish::Command { keyed: true, .. } => self.again = Some(pending.wish),
+                // Whether it happened is not known: an agent asks what it has.
+                _ => self.lost = true,
+            }
+        }
+        let wish = match self.again.take() {
             Some(wish) => wish,
-            None if self.name.is_some() => self.work_on(chance, now)?,
-            None => self.manage(state, chance, healing)?,
+            None if self.name.is_some() && (self.work.is_none() || self.lost) => {
+                let resume = std::mem::take(&mut self.lost);
+                Rc::new(Wish::Next { resume: resume || pick(chance, 16) == 0 })
+            }
+            None if self.name.is_some() => self.work_on(state, scenario, chance, now)?,
+            None => self.manage(state, scenario, chance, now, healing)?,
         };
+        if let Wish::Command { keyed: true, .. } = &*wish {
+            self.last = Some(Rc::clone(&wish));
+        }
         self.number += 1;
-        self.sent = Some((self.number, wish));
-        self.sent.clone()
+        let until = now.after(kapell_model::Span(30_000 + i64::from(below(chance, 60_000))));
+        self.pending = Some(Pending { number: self.number, wish: Rc::clone(&wish), until });
+        Some(Call { who: self.who, number: self.number, wish })
     }
 
-    /// Takes an answer.
-    pub fn answered(&mut self, number: u64, answer: &Answer, chance: &mut Chance) {
-        let Some((_, wish)) = self.sent.take_if(|(sent, _)| *sent == number) else { return };
-        if let Answer::Handed(handed) = answer
-            && self.work.is_none()
-        {
-            self.work = handed.first().map(|&(task, assignment)| (task, assignment, 0));
+    /// Takes an answer; one that it does not wait for any more goes nowhere.
+    pub fn answered(&mut self, number: u64, answer: &Answer, scenario: &Scenario, chance: &mut Chance) {
+        let Some(pending) = self.pending.take_if(|pending| pending.number == number) else { return };
+        match answer {
+            Answer::Handed(handed) => {
+                let known = self.work.filter(|work| {
+                    handed
+                        .iter()
+                        .any(|&(task, assignment)| (task, assignment) == (work.task, work.assignment))
+                });
+                self.work = known.or_else(|| {
+                    let &(task, assignment) = handed.first()?;
+                    Some(Work { task, assignment, done: 0 })
+                });
+            }
+            Answer::Told(told) => self.heard(&pending.wish, told),
         }
-        let finished = matches!(wish, Wish::Command { command: Command::Finish { .. }, .. });
-        let again = match wish {
-            // A line that delivers twice: what has a key may come again.
-            Wish::Command { keyed: true, .. } => pick(chance, 8) == 0,
-            _ => false,
-        };
-        if again || (finished && self.character == Character::Duplicating && pick(chance, 2) == 0) {
-            self.repeat = Some(wish);
+        if let Wish::Command { keyed: true, command, .. } = &*pending.wish {
+            let result = matches!(command, Command::Finish { .. });
+            let twice = result && self.character == Character::Duplicating && pick(chance, 2) == 0;
+            // A caller that has lost its notes sends what it has had an answer to.
+            if twice || (scenario.get(Knob::Duplicate) > 0 && pick(chance, 12) == 0) {
+                self.again = Some(pending.wish);
+            }
         }
     }
 
-    /// What an agent does next: fetch, begin, go on, finish, or what its character makes of it.
-    fn work_on(&mut self, chance: &mut Chance, now: Moment) -> Option<Wish> {
-        let Some((task, assignment, done)) = self.work else { return Some(Wish::Next) };
-        let (agent, task_ref) = (self.name.clone()?, TaskRef::Id(task));
-        let text = || Text::from("so it went");
-        let keyed = pick(chance, 2) == 0;
-        if done == 1 && self.misbehaves(chance, now) {
-            return None;
-        }
-        if self.reserves && done > 0 && pick(chance, 3) == 0 {
-            return Some(self.command(reservation(agent, task_ref, chance), keyed));
-        }
-        self.work = Some((task, assignment, done + 1));
-        let last = if self.character == Character::Slow { 6 } else { 2 };
-        let command = match done {
-            0 => Command::Start { task: task_ref, agent, assignment },
-            1 if self.character == Character::Failing && pick(chance, 3) > 0 => {
-                self.work = None;
-                Command::Fail { task: task_ref, agent, assignment, reason: text(), retry: true }
-            }
-            1 if self.character == Character::Releasing && pick(chance, 4) == 0 => {
-                self.work = None;
-                Command::Release { task: task_ref, agent, assignment, note: Some(text()) }
-            }
-            step if step < last => {
-                Command::Progress { task: task_ref, agent, assignment, percent: Some(step * 10), note: None }
-            }
-            _ => {
-                self.work = None;
-                Command::Finish { task: task_ref, agent, assignment, result: Some(text()) }
-            }
+    fn heard(&mut self, wish: &Wish, told: &Result<kapell_core::Reply, Rejection>) {
+        let Wish::Command { command, .. } = wish else { return };
+        let ended = matches!(
+            command,
+            Command::Finish { .. }
+                | Command::Fail { .. }
+                | Command::Release { .. }
+                | Command::ReturnUnfetched { .. }
+        );
+        let refused = match told {
+            Ok(reply) => reply.stale,
+            Err(
+                Rejection::StaleAssignment { .. } | Rejection::NotOwner { .. } | Rejection::WrongState { .. },
+            ) => true,
+            Err(_) => false,
         };
-        Some(self.command(command, keyed))
+        let about = match command {
+            Command::Start { assignment, .. }
+            | Command::Progress { assignment, .. }
+            | Command::Finish { assignment, .. }
+            | Command::Fail { assignment, .. }
+            | Command::Release { assignment, .. } => Some(*assignment),
+            _ => None,
+        };
+        if self.work.is_some_and(|work| Some(work.assignment) == about) {
+            // Who is late does not listen.
+            let stubborn = self.character == Character::Late && !ended;
+            if (ended && told.is_ok()) || (refused && !stubborn) {
+                self.past = self.work.take();
+            }
+        }
+        if let Err(Rejection::KeyOutOfTime { .. }) = told {
+            // Whether an earlier copy happened it cannot know.
+            self.lost = true;
+        }
     }
 
-    /// Falls silent, where that is its character and chance has it so.
-    fn misbehaves(&mut self, chance: &mut Chance, now: Moment) -> bool {
-        let away = match self.character {
-            Character::Quiet if pick(chance, 2) == 0 => 1_500_000,
-            Character::Late if pick(chance, 3) == 0 => 400_000,
-            Character::Vanishing if pick(chance, 3) == 0 => {
-                self.work = None;
-                600_000
-            }
-            _ => return false,
-        };
-        self.silent_until = Moment(now.0 + away);
-        if let Some(work) = &mut self.work {
-            // It goes on where it was, and does not fall silent over the same task again.
-            work.2 = 2;
-        }
-        true
-    }
-
-    /// What a manager does: mostly submit; now and then cancel, tie, waive, settle. In the end only what helps.
-    fn manage(&mut self, state: &State, chance: &mut Chance, healing: bool) -> Option<Wish> {
-        let keyed = pick(chance, 2) == 0;
-        let count = state.tasks().len();
-        if healing {
-            return helpful(state).map(|command| self.command(command, keyed));
-        }
-        let drawn = |chance: &mut Chance| {
-            TaskRef::Id(TaskId(u32::try_from(pick(chance, count.max(1)) + 1).unwrap_or(1)))
-        };
-        let text = || Text::from("so it went");
-        let command = match pick(chance, 20) {
-            0..=8 if count < TASKS_MAX => submission(self.keys + 1, keyed, count, chance),
-            9 => Command::Cancel { task: drawn(chance), reason: text() },
-            10 => Command::Reopen { task: drawn(chance), reason: text() },
-            11 | 12 => Command::AddDependency {
-                task: drawn(chance),
-                on: drawn(chance),
-                kind: DependencyKind::Blocks,
-                source: [EdgeSource::Declared, EdgeSource::Imported, EdgeSource::Inferred][pick(chance, 3)],
-            },
-            19 => {
-                let broken = state.broken_edges().nth(pick(chance, state.broken_edges().len().max(1)))?;
-                let instead = state.broken_edges().last().map(|it| (it.cycle[1], it.cycle[2]));
-                let instead = instead.filter(|_| pick(chance, 2) == 0);
-                Command::RestoreDependency {
-                    task: TaskRef::Id(broken.task),
-                    on: TaskRef::Id(broken.on),
-                    instead: instead.map(|(task, on)| (TaskRef::Id(task), TaskRef::Id(on))),
-                }
-            }
-            13 => Command::WaiveDependency { task: drawn(chance), on: drawn(chance) },
-            14 => {
-                let open = state.offers().iter().find(|offer| offer.state == OfferState::Open)?;
-                if pick(chance, 2) == 0 {
-                    Command::AcceptOffer { offer: open.id }
-                } else {
-                    Command::DeclineOffer { offer: open.id, reason: text() }
-                }
-            }
-            15 => Command::AcceptOffer { offer: OfferId(u32::try_from(pick(chance, 5)).unwrap_or(0)) },
-            what @ (16 | 17) => {
-                let agents = state.agents();
-                let agent = agents.get(pick(chance, agents.len().max(1)))?.spec.name.clone();
-                match what {
-                    16 => Command::Assign { task: drawn(chance), agent },
-                    _ => Command::DrainAgent { agent, draining: pick(chance, 3) == 0 },
-                }
-            }
-            18 => Command::ReleaseReservation {
-                reservation: ReservationRef::Held(state.reservations().held().next()?.id),
-                agent: None,
-                reason: Some(text()),
-            },
-            _ => return None,
-        };
-        Some(self.command(command, keyed))
-    }
-
-    fn command(&mut self, command: Command, keyed: bool) -> Wish {
+    /// Makes a wish of a command. A key carries the moment at which it was made, by the caller's own clock.
+    pub(crate) fn command(&mut self, command: Command, keyed: bool, now: Moment) -> Rc<Wish> {
         self.keys += 1;
-        Wish::Command { id: CommandId(self.keys), keyed, command }
+        let time = u128::from((now.0 + self.skew).max(0).unsigned_abs()) << 80;
+        let id = CommandId(time | (self.who as u128 + 1) << 64 | u128::from(self.keys));
+        Rc::new(Wish::Command { id, keyed, command })
     }
 }
 
-/// How the title of a keyed submission begins.
-pub const KEYED: &str = "work of key ";
-
-/// Tasks that one play submits.
-const TASKS_MAX: usize = 36;
-
-/// Draws a number below `below`.
-pub fn pick(chance: &mut Chance, below: usize) -> usize {
-    usize::try_from(chance.draw() % below.max(1) as u64).unwrap_or(0)
-}
-
-/// Returns a submission; the title of a keyed one carries its key, so that a second task of one key is seen.
-fn submission(key: u128, keyed: bool, count: usize, chance: &mut Chance) -> Command {
-    let title = if keyed { format!("{KEYED}{key:x}") } else { "work to be done".to_owned() };
-    let mut spec = TaskSpec::titled(Text::new(&title, 200).expect("a title"));
-    spec.priority = Priority::ALL[pick(chance, 4)];
-    spec.project = (pick(chance, 2) == 0).then(|| Name::new("web").expect("a name"));
-    if pick(chance, 2) == 0 {
-        let capability = Name::new("rust").expect("a name");
-        spec.requires = vec![Require { capability, weight: Ratio::UNIT, minimum: Ratio::ZERO }];
-    }
-    if pick(chance, 4) == 0 {
-        spec.resources = needs(chance);
-    }
-    let edges = (0..pick(chance, 3))
-        .map(|_| TaskRef::Id(TaskId(u32::try_from(pick(chance, count.max(1)) + 1).unwrap_or(1))))
-        .map(|on| (on, DependencyKind::Blocks))
-        .collect();
-    Command::Submit { spec: Arc::new(spec), edges }
-}
-
-/// What agents and tasks contend for.
-const RESOURCES: [&str; 6] =
-    ["path:src/**", "path:src/a.rs", "path:**/a.*", "path:docs/*", "env:staging", "device:gpu-0"];
-
-fn needs(chance: &mut Chance) -> Vec<Need> {
-    let first = pick(chance, RESOURCES.len());
-    let second = pick(chance, RESOURCES.len());
-    let mut all = vec![first];
-    all.extend(Some(second).filter(|&second| second != first && second > 3));
-    let mode = if pick(chance, 3) == 0 { Mode::Shared } else { Mode::Exclusive };
-    let need = |index: usize| Need { resource: RESOURCES[index].parse().expect("a resource"), mode };
-    all.into_iter().map(need).collect()
-}
-
-/// Returns what an agent does about resources while it works: it mostly reserves, for its task or for itself, and renews or
-/// releases what may or may not be its own.
-fn reservation(agent: Name, task: TaskRef, chance: &mut Chance) -> Command {
-    let reservation = ReservationId(pick(chance, 24) as u64);
-    match pick(chance, 6) {
-        0 => Command::RenewReservation { reservation, agent: Some(agent), ttl: None },
-        1 => Command::ReleaseReservation {
-            reservation: match pick(chance, 3) {
-                0 => ReservationRef::Waiting(WaitId(pick(chance, 12) as u64)),
-                _ => ReservationRef::Held(reservation),
-            },
-            agent: Some(agent),
-            reason: None,
-        },
-        _ => Command::Reserve {
-            agent,
-            task: (pick(chance, 2) == 0).then_some(task),
-            needs: needs(chance).into(),
-            ttl: Some(Span::minutes(1)),
-            line: match pick(chance, 3) {
-                0 => InLine::Refused,
-                _ => InLine::For(Some(Span::minutes(2))),
-            },
-        },
-    }
-}
-
-/// Finds what keeps a task from its end and can be put right: a wait for something that will not come.
-fn helpful(state: &State) -> Option<Command> {
-    if let Some(agent) = state.agents().iter().find(|agent| agent.draining) {
-        return Some(Command::DrainAgent { agent: agent.spec.name.clone(), draining: false });
-    }
-    let gone = |on: &TaskId| matches!(state.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
-    let blocked = state.tasks().iter().filter(|task| task.state() == TaskState::Blocked);
-    let (task, on) = blocked.filter_map(|task| Some((task.id, task.gates().find(gone)?))).next()?;
-    Some(Command::WaiveDependency { task: TaskRef::Id(task), on: TaskRef::Id(on) })
+/// Returns the name of agent `index`.
+#[must_use]
+pub fn agent_name(index: usize) -> Name {
+    Name::new(&format!("agent-{index}")).expect("a name")
 }

@@ -1,38 +1,50 @@
-//! A deterministic simulation of Kapell: the real core, placing and log format, scripted agents, a storage that breaks, and
-//! an oracle that remembers what callers were told.
+//! A deterministic simulation of Kapell: the real core, placing and log format, scripted callers, a network and a storage that
+//! break, and an oracle that remembers what callers were told.
 //!
-//! One seed gives everything, and the same seed twice gives the same digest. Time is virtual. After every event every
-//! invariant of the core is checked on a state that only folds; after every crash the log is folded anew, with
-//! and without its snapshot, and what was acknowledged must still be so. At the end the faults stop, and every task
-//! that can end must end.
+//! One seed gives everything, and the same seed twice gives the same digest. Time is virtual. The ledger judges every event;
+//! every invariant of the core is checked after every event in every second seed, and in the others after every few commands
+//! that changed something, at every start and at the end. After every death the log is read again, and what was acknowledged
+//! must still be so. At the end the faults stop, and every task that can end must end. What fails is cut down to a
+//! small scenario that can be played again.
 
 mod actor;
+mod bug;
+mod leases;
+mod ledger;
+mod manage;
+mod mutations;
+mod network;
 mod node;
 mod oracle;
+mod scenario;
+mod shrink;
+mod watcher;
+mod work;
 mod world;
 
+pub use bug::{Bug, ServerBug};
+pub use mutations::{Found, Hunt, hunt};
+pub use node::Seen;
+pub use scenario::{Character, Knob, Scenario};
+pub use shrink::{Shrunk, shrink};
 pub use world::{Report, simulate};
 
-/// A bug put in on purpose, to show that the simulation can fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {
-    /// Replies leave before their events are durable.
-    AckBeforeDurable,
-    /// Some appends are acknowledged and never written.
-    LostAppend,
-    /// Idempotency keys are ignored.
-    KeysIgnored,
-    /// The door puts the current token into every report.
-    FenceRewritten,
+/// A promise that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Its id: of an invariant of the core, or of what the simulation promises itself.
+    pub id: String,
+    /// Where and how.
+    pub what: String,
 }
 
-impl Bug {
-    /// Every bug.
-    pub const ALL: &'static [Self] =
-        &[Self::AckBeforeDurable, Self::LostAppend, Self::KeysIgnored, Self::FenceRewritten];
+impl Broken {
+    fn log(what: String) -> Self {
+        Self { id: "log-reads-back".to_owned(), what }
+    }
 }
 
-/// What a seed has shown to be broken.
+/// What a play has shown to be broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The seed.
@@ -40,11 +52,11 @@ pub struct Violation {
     /// At which step.
     pub step: u64,
     /// What.
-    pub what: String,
+    pub broken: Broken,
 }
 
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "seed {} step {}: {}", self.seed, self.step, self.what)
+        write!(f, "seed {} step {}: {} is broken: {}", self.seed, self.step, self.broken.id, self.broken.what)
     }
 }

@@ -1,123 +1,132 @@
-//! One play: callers, server, storage and time, all from one seed.
+//! One play: callers, network, server, storage and time, all from one scenario.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use kapell_core::{AgentSpec, Command, NewPolicy, Request};
-use kapell_model::{Ack, AgentKind, CommandId, Moment, Name, Policy, Ratio, Span, Strategy};
-use kapell_store::{Chance, FaultPlan, FaultRates, Faults, Faulty, MemoryDisk};
+use kapell_core::{Command, NewPolicy};
+use kapell_model::Moment;
+use kapell_store::{Chance, Fault, FaultPlan, Faults, Faulty, MemoryDisk};
 
-use crate::actor::{Actor, Wish, pick};
-use crate::node::{Answer, Node, Waiting};
+use crate::actor::{Actor, Call};
+use crate::bug::Bug;
+use crate::manage::{agent, policy};
+use crate::network::{Message, Network};
+use crate::node::{Appended, Node, Seen, Waiting};
 use crate::oracle::Oracle;
-use crate::{Bug, Violation};
+use crate::scenario::{Knob, Scenario, below, chance_of, pick};
+use crate::watcher::Durable;
+use crate::{Broken, Violation};
 
-/// Agents of one play.
-const AGENTS: usize = 5;
 /// Steps after the faults have stopped within which everything must end.
-const HEALING_STEPS: u64 = 30_000;
+const HEALING_STEPS: u32 = 60_000;
 
-/// What one seed has shown.
+/// What one play has shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Steps of callers, clock and storage.
+    /// Steps of callers, network, clock and storage.
     pub steps: u64,
-    /// Events folded and checked.
-    pub events: u64,
     /// Deaths of the server.
     pub crashes: u64,
     /// Acknowledgements that the oracle has noted.
     pub acknowledged: u64,
-    /// Owners that were asked for a status.
-    pub stalls: u64,
-    /// Tasks that went to somebody else for want of an answer.
-    pub relieved: u64,
-    /// Tasks that were held back for going round in a loop.
-    pub held: u64,
-    /// Tasks that were moved to even the load.
-    pub balanced: u64,
-    /// Optimal rounds that placed something.
-    pub rounds: u64,
-    /// Edges that were taken out of cycles.
-    pub broken: u64,
-    /// A digest of everything that was said: the same seed gives the same.
+    /// What has happened in the server.
+    pub seen: Seen,
+    /// A digest of everything that was said: the same scenario gives the same.
     pub digest: u64,
 }
 
-struct World {
-    chance: Chance,
+impl Report {
+    /// Adds what another play has shown.
+    pub fn add(&mut self, other: &Self) {
+        self.steps += other.steps;
+        self.crashes += other.crashes;
+        self.acknowledged += other.acknowledged;
+        self.seen.add(&other.seen);
+    }
+}
+
+struct World<'a> {
+    scenario: &'a Scenario,
+    step: u32,
     now: i64,
     disk: MemoryDisk,
     faults: Faults,
+    full_until: i64,
+    busy_until: i64,
     node: Option<Node>,
+    /// Where the log may end after the last death.
+    ends: [u64; 2],
+    /// A process that was thought dead.
+    zombie: Option<Node>,
+    network: Network,
     actors: Vec<Actor>,
     oracle: Oracle,
+    durable: Durable,
     report: Report,
-    bug: Option<Bug>,
     healing: bool,
-    /// Every third seed plays with optimal rounds.
-    strategy: Strategy,
 }
 
-/// Plays a seed for `steps` steps, then lets everything heal and end.
+/// Plays a scenario, then lets everything heal and end.
 ///
 /// # Errors
-/// What the seed has shown to be broken; a panic is that too.
-pub fn simulate(seed: u64, steps: u64, bug: Option<Bug>) -> Result<Report, Violation> {
-    let mut world = World::new(seed, bug);
-    let played = catch_unwind(AssertUnwindSafe(|| world.play(steps)));
+/// What it has shown to be broken; a panic is that too.
+pub fn simulate(scenario: &Scenario) -> Result<Report, Violation> {
+    let mut world = World::new(scenario);
+    Bug::switch(scenario.bug);
+    let played = catch_unwind(AssertUnwindSafe(|| world.play()));
+    Bug::switch(None);
     let played = played.unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<String>().map(String::as_str);
         let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!("a panic: {}", words.unwrap_or("without words")))
+        let what = words.unwrap_or("without words").to_owned();
+        Err(Broken { id: "panic".to_owned(), what })
     });
-    played.map_err(|what| Violation { seed, step: world.report.steps, what })?;
+    played.map_err(|broken| Violation { seed: scenario.seed, step: world.report.steps, broken })?;
     Ok(world.report)
 }
 
-impl World {
-    fn new(seed: u64, bug: Option<Bug>) -> Self {
-        let mut chance = Chance::new(seed);
-        // Every seed draws its own mix of faults.
-        let mut rate = |most: usize| u16::try_from(pick(&mut chance, most)).unwrap_or(0);
-        let rates = FaultRates {
-            fail_before_per_1000: rate(12),
-            fail_after_per_1000: rate(12),
-            crash_before_per_1000: rate(25),
-            crash_after_per_1000: rate(25),
-            torn_per_1000: rate(12),
-            slow_per_1000: 0,
-        };
-        let faults = Faults::new(FaultPlan::random(Chance::new(seed ^ 0x5eed), rates));
-        let mut actors: Vec<Actor> = (0..AGENTS).map(|index| Actor::agent(index, &mut chance)).collect();
-        actors.extend((0..2).map(Actor::manager));
+impl<'a> World<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        let mut chance = Chance::new(scenario.seed ^ 0xac70);
+        let agents = scenario.agents.iter().enumerate();
+        let mut actors: Vec<Actor> =
+            agents.map(|(index, &character)| Actor::agent(index, character, &mut chance)).collect();
+        let first = actors.len();
+        actors.extend((0..scenario.managers as usize).map(|index| Actor::manager(first + index)));
         Self {
-            chance,
-            now: 1_000_000,
+            scenario,
+            step: 0,
+            // A day after the beginning of time, so that no clock is before it.
+            now: 100_000_000,
             disk: MemoryDisk::new(),
-            faults,
+            faults: Faults::new(FaultPlan::none()),
+            full_until: 0,
+            busy_until: 0,
             node: None,
+            ends: [0; 2],
+            zombie: None,
+            network: Network::default(),
             actors,
             oracle: Oracle::default(),
+            durable: Durable::default(),
             report: Report::default(),
-            bug,
             healing: false,
-            strategy: if seed.is_multiple_of(3) { Strategy::Optimal } else { Strategy::Greedy },
         }
     }
 
-    fn play(&mut self, steps: u64) -> Result<(), String> {
-        for _ in 0..steps {
-            self.step()?;
+    fn play(&mut self) -> Result<(), Broken> {
+        for step in 0..self.scenario.steps {
+            if !self.scenario.skips(step) {
+                self.step = step;
+                self.step()?;
+            }
         }
         self.healing = true;
-        self.faults.heal();
-        for actor in &mut self.actors {
-            actor.reform();
-        }
-        for _ in 0..HEALING_STEPS {
+        self.faults.set_full(false);
+        self.actors.iter_mut().for_each(Actor::reform);
+        for step in 0..HEALING_STEPS {
+            self.step = self.scenario.steps + step;
             self.step()?;
-            if self.report.steps.is_multiple_of(64) && self.is_over() {
+            if step % 64 == 0 && self.is_over() {
                 return self.end();
             }
         }
@@ -126,7 +135,8 @@ impl World {
             let open = state.tasks().iter().filter(|task| task.is_open());
             open.map(|task| format!("{} {}", task.id, task.state())).collect::<Vec<_>>().join(", ")
         });
-        Err(format!("not everything ended when the faults had stopped: {}", left.unwrap_or_default()))
+        let what = format!("not everything ended when the faults had stopped: {}", left.unwrap_or_default());
+        Err(Broken { id: "liveness".to_owned(), what })
     }
 
     fn is_over(&self) -> bool {
@@ -134,54 +144,52 @@ impl World {
         self.node.as_ref().is_some_and(over)
     }
 
-    /// One last death and one last start: what was promised must still be so.
-    fn end(&mut self) -> Result<(), String> {
+    /// One last death and one last start: what was promised must still be so, by a fold over the whole log too.
+    fn end(&mut self) -> Result<(), Broken> {
         for _ in 0..4 {
-            self.append()?;
+            self.append(None)?;
         }
-        if let Some(node) = &self.node {
-            node.compare()?;
+        if let Some(node) = &mut self.node {
+            node.look()?;
+            let _ = node.snapshot(&self.durable)?;
         }
-        self.die();
+        self.die(false)?;
         self.start()?;
-        let bytes = self.node.as_ref().map(|node| node.state().to_snapshot()).unwrap_or_default();
+        if let Some(node) = &mut self.node {
+            self.durable.compare_log(&node.rows(0)?)?;
+        }
+        let bytes = self.durable.state().to_snapshot();
         self.mix(&bytes);
+        self.die(false)?;
         self.report.acknowledged = self.oracle.noted;
         Ok(())
     }
 
-    fn step(&mut self) -> Result<(), String> {
+    fn happens(&self, chance: &mut Chance, knob: Knob, of: u32) -> bool {
+        below(chance, of) < self.scenario.get(knob) && !self.healing
+    }
+
+    fn step(&mut self) -> Result<(), Broken> {
         self.report.steps += 1;
-        self.now += i64::try_from(pick(&mut self.chance, 400)).unwrap_or(0);
+        let chance = &mut chance_of(self.scenario.seed, self.step);
+        self.now += i64::try_from(pick(chance, 400)).unwrap_or(0);
+        self.mishap(chance)?;
         if self.node.is_none() {
+            self.now += 2_000;
             return self.start();
         }
-        let now = Moment(self.now);
-        match pick(&mut self.chance, 100) {
-            0..=59 => {
-                let who = pick(&mut self.chance, self.actors.len());
-                self.act(who)
+        match pick(chance, 100) {
+            0..=29 => self.act(chance),
+            30..=69 => match self.network.deliver(self.now) {
+                Some(message) => self.deliver(message, chance),
+                None => self.act(chance),
+            },
+            70..=90 => {
+                let fault = self.fault(chance);
+                self.append(fault)
             }
-            60..=89 => self.append(),
-            90..=95 => {
-                self.beat()?;
-                self.node.as_mut().map_or(Ok(()), |node| node.tick(now))
-            }
-            96 if !self.healing && pick(&mut self.chance, 8) == 0 => {
-                // The clock jumps: nobody may be disowned for it.
-                self.now += 3_600_000;
-                Ok(())
-            }
-            97 if !self.healing && pick(&mut self.chance, 4) == 0 => {
-                self.die();
-                Ok(())
-            }
-            98 => {
-                if self.node.as_mut().is_some_and(|node| !node.snapshot()) {
-                    self.die();
-                }
-                Ok(())
-            }
+            91..=94 => self.tick(),
+            95 => self.snapshot(chance),
             _ => {
                 // Time passes by itself, so that leases can lapse.
                 self.now += 20_000;
@@ -190,114 +198,196 @@ impl World {
         }
     }
 
-    /// Lets every agent that is not silent heartbeat.
-    fn beat(&mut self) -> Result<(), String> {
-        let now = Moment(self.now);
-        let Some(node) = &mut self.node else { return Ok(()) };
-        for name in
-            self.actors.iter().filter(|actor| actor.is_alive(now)).filter_map(|actor| actor.name.as_ref())
-        {
-            node.heartbeat(name, now)?;
+    /// What goes wrong around the server.
+    fn mishap(&mut self, chance: &mut Chance) -> Result<(), Broken> {
+        if self.happens(chance, Knob::Jump, 10_000) {
+            self.now += 3_600_000;
+        }
+        if self.happens(chance, Knob::Back, 10_000) {
+            self.now -= i64::from(below(chance, 600_000));
+        }
+        if self.happens(chance, Knob::Sleep, 10_000) {
+            self.now += 25 * 3_600_000;
+        }
+        if self.happens(chance, Knob::Partition, 10_000) {
+            let who = pick(chance, self.actors.len());
+            self.network.cut(who, self.now + i64::from(below(chance, 300_000)));
+        }
+        if self.happens(chance, Knob::Full, 10_000) {
+            self.full_until = self.now + i64::from(below(chance, 200_000));
+            self.faults.set_full(true);
+        } else if self.now >= self.full_until {
+            self.faults.set_full(false);
+        }
+        if self.happens(chance, Knob::Kill, 10_000) {
+            let zombie = self.happens(chance, Knob::Zombie, 100);
+            self.die(zombie)?;
         }
         Ok(())
     }
 
-    fn act(&mut self, who: usize) -> Result<(), String> {
-        let now = Moment(self.now);
-        let Some(node) = &mut self.node else { return Ok(()) };
-        let sent = self.actors[who].act(node.state(), &mut self.chance, now, self.healing);
-        let Some((number, wish)) = sent else { return Ok(()) };
-        let name = self.actors[who].name.clone();
-        let answers = match (wish, &name) {
-            (Wish::Next, Some(name)) => node.next(who, number, name, now, self.healing)?,
-            (Wish::Next, None) => Vec::new(),
-            (Wish::Command { id, keyed, command }, name) => {
-                let actor = Arc::from(name.as_ref().map_or("manager", |name| name.as_str()));
-                let fingerprint = keyed.then_some(7);
-                node.take(who, number, name.as_ref(), Request { id, fingerprint, actor, at: now, command })?
+    /// Draws what becomes of the next append.
+    fn fault(&mut self, chance: &mut Chance) -> Option<Fault> {
+        let part_of_256 = u8::try_from(below(chance, 256)).unwrap_or(0);
+        let faults = [
+            (Knob::FailBefore, Fault::FailBefore),
+            (Knob::FailAfter, Fault::FailAfter),
+            (Knob::CrashBefore, Fault::CrashBefore),
+            (Knob::CrashAfter, Fault::CrashAfter),
+            (Knob::Torn, Fault::Torn { part_of_256 }),
+        ];
+        if self.happens(chance, Knob::Slow, 1_000) {
+            self.busy_until = self.now + i64::from(below(chance, 8_000));
+        }
+        let mut place = below(chance, 10_000);
+        for (knob, fault) in faults {
+            let rate = if self.healing { 0 } else { self.scenario.get(knob) };
+            if place < rate {
+                return Some(fault);
             }
-        };
-        self.let_out(answers)
+            place -= rate;
+        }
+        None
     }
 
-    fn append(&mut self) -> Result<(), String> {
+    /// Lets every agent that is not silent heartbeat, and the clock look at what has lapsed.
+    fn tick(&mut self) -> Result<(), Broken> {
+        let now = Moment(self.now);
         let Some(node) = &mut self.node else { return Ok(()) };
-        match node.append() {
-            Some(answers) => self.let_out(answers),
-            None => {
-                self.die();
+        let alive = self.actors.iter().filter(|actor| actor.is_alive(now));
+        for name in alive.filter_map(|actor| actor.name.as_ref()) {
+            node.heard(name, now)?;
+        }
+        node.tick(now)
+    }
+
+    fn act(&mut self, chance: &mut Chance) -> Result<(), Broken> {
+        let Some(node) = &self.node else { return Ok(()) };
+        // The first, from any one on, that has something to say.
+        let (first, now) = (pick(chance, self.actors.len()), Moment(self.now));
+        for index in 0..self.actors.len() {
+            let who = (first + index) % self.actors.len();
+            let call = self.actors[who].act(node.state(), self.scenario, chance, now, self.healing);
+            if let Some(call) = call {
+                self.network.send(Message::Request(call), self.now, self.scenario, chance, self.healing);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, message: Message, chance: &mut Chance) -> Result<(), Broken> {
+        match message {
+            Message::Request(call) => self.request(call),
+            Message::Response { who, number, answer } => {
+                self.actors[who].answered(number, &answer, self.scenario, chance);
                 Ok(())
             }
         }
     }
 
-    fn let_out(&mut self, answers: Vec<Waiting>) -> Result<(), String> {
-        for (who, number, answer) in answers {
-            self.mix(format!("{who} {number} {answer:?}").as_bytes());
-            let actor = &self.actors[who];
-            match (&answer, &actor.sent) {
-                (Answer::Told(told), Some((sent, Wish::Command { id, keyed, command })))
-                    if *sent == number =>
-                {
-                    self.oracle.told(*id, *keyed, command, told)?;
-                }
-                (Answer::Handed(handed), _) => {
-                    if let Some(name) = &actor.name {
-                        for &(task, assignment) in handed {
-                            self.oracle.handed(name, task, assignment)?;
-                        }
-                    }
-                }
-                _ => {}
-            }
-            self.actors[who].answered(number, &answer, &mut self.chance);
+    fn request(&mut self, call: Call) -> Result<(), Broken> {
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let name = self.actors[call.who].name.clone();
+        let answers = node.take(call, name.as_ref(), Moment(self.now))?;
+        self.let_out(answers)
+    }
+
+    fn append(&mut self, fault: Option<Fault>) -> Result<(), Broken> {
+        if self.now < self.busy_until && !self.healing {
+            return Ok(());
+        }
+        let Some(node) = &mut self.node else { return Ok(()) };
+        self.faults.break_next(fault);
+        match node.append(&mut self.durable)? {
+            Appended::Nothing => Ok(()),
+            Appended::Answers(answers) => self.let_out(answers),
+            Appended::Dead => self.die(false),
+        }
+    }
+
+    fn let_out(&mut self, answers: Vec<Waiting>) -> Result<(), Broken> {
+        for waiting in answers {
+            let (who, number) = (waiting.call.who, waiting.call.number);
+            self.oracle.told(&waiting, self.actors[who].name.as_ref())?;
+            self.mix_answer(&waiting);
+            let message = Message::Response { who, number, answer: waiting.answer };
+            let chance = &mut chance_of(self.scenario.seed ^ number, self.step);
+            self.network.send(message, self.now, self.scenario, chance, self.healing);
         }
         Ok(())
     }
 
-    fn die(&mut self) {
-        if let Some(node) = self.node.take() {
-            self.report.crashes += 1;
-            self.report.events += node.events;
-            self.report.stalls += node.stalls;
-            self.report.relieved += node.relieved;
-            self.report.held += node.held;
-            self.report.balanced += node.balanced;
-            self.report.rounds += node.rounds;
-            self.report.broken += node.broken;
-        }
-        for actor in &mut self.actors {
-            actor.server_died();
-        }
+    fn snapshot(&mut self, chance: &mut Chance) -> Result<(), Broken> {
+        let broken = self.happens(chance, Knob::CrashBefore, 1_000);
+        let Some(node) = &mut self.node else { return Ok(()) };
+        self.faults.break_next(broken.then_some(Fault::CrashBefore));
+        if node.snapshot(&self.durable)? { Ok(()) } else { self.die(false) }
     }
 
-    fn start(&mut self) -> Result<(), String> {
+    fn die(&mut self, zombie: bool) -> Result<(), Broken> {
+        if let Some(node) = self.node.take() {
+            self.report.crashes += 1;
+            self.report.seen.add(&node.seen);
+            self.ends = node.ends();
+            self.zombie = zombie.then_some(node);
+        }
+        self.busy_until = 0;
+        self.network.server_died();
+        self.actors.iter_mut().for_each(Actor::server_died);
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), Broken> {
+        self.faults.break_next(None);
         let store = Faulty::new(self.disk.open(), self.faults.clone());
-        let mut node = Node::start(store, Moment(self.now), self.bug)?;
+        let (every, bug) = (self.scenario.check_every, self.scenario.bug);
+        let Some(mut node) = Node::start(store, Moment(self.now), every, bug, &mut self.durable)? else {
+            return Ok(());
+        };
+        node.tell(self.scenario.tells);
+        if !self.ends.contains(&node.durable()) {
+            let what = format!("the log ends at {}, it may end at {:?}", node.durable(), self.ends);
+            return Err(Broken { id: "batches-are-whole".to_owned(), what });
+        }
+        self.oracle.check_end(node.durable())?;
         self.oracle.check(node.state())?;
+        self.check_rows(&mut node)?;
+        if let Some(zombie) = self.zombie.take() {
+            zombie.append_as_zombie()?;
+        }
         if node.state().agents().is_empty() {
-            for index in 0..AGENTS {
-                let command = Command::RegisterAgent { spec: agent(index), online: true };
-                let id = CommandId(index as u128 + 10);
-                let request = Request {
-                    id,
-                    fingerprint: None,
-                    actor: Arc::from("manager"),
-                    at: Moment(self.now),
-                    command,
-                };
-                node.take(usize::MAX, 0, None, request).map(|_| ())?;
+            let now = Moment(self.now);
+            for index in 0..self.scenario.agents.len() {
+                node.command(Command::RegisterAgent { spec: agent(index), online: true }, now)?;
             }
-            let id = CommandId(9);
-            let command =
-                Command::SetPolicy(NewPolicy { policy: Box::new(impatient(self.strategy)), seen: None });
-            let request =
-                Request { id, fingerprint: None, actor: Arc::from("manager"), at: Moment(self.now), command };
-            node.take(usize::MAX, 0, None, request).map(|_| ())?;
-            node.forget_answers();
+            let policy = Box::new(policy(self.scenario));
+            node.command(Command::SetPolicy(NewPolicy { policy, seen: None }), now)?;
         }
         self.node = Some(node);
         Ok(())
+    }
+
+    /// Looks for the rows of the commands that were acknowledged since the last start.
+    fn check_rows(&mut self, node: &mut Node) -> Result<(), Broken> {
+        let rows = self.oracle.unseen_rows();
+        let Some(first) = rows.iter().map(|row| row.0).min() else { return Ok(()) };
+        let records = node.rows(first - 1)?;
+        for (position, command) in rows {
+            let found = records.get(usize::try_from(position - first).unwrap_or(usize::MAX));
+            if found.is_none_or(|record| record.command != command) {
+                let what = format!("the row at {position} of an acknowledged command is {found:?}");
+                return Err(Broken { id: "acknowledged-is-kept".to_owned(), what });
+            }
+        }
+        Ok(())
+    }
+
+    fn mix_answer(&mut self, waiting: &Waiting) {
+        let said = [waiting.call.who as u64, waiting.call.number, waiting.seen, waiting.row.unwrap_or(0)];
+        for number in said {
+            self.mix(&number.to_le_bytes());
+        }
     }
 
     /// Mixes bytes into the digest (FNV-1a).
@@ -308,30 +398,20 @@ impl World {
     }
 }
 
-/// The founding policy with less patience, so that a play has time for a whole investigation.
-fn impatient(strategy: Strategy) -> Policy {
-    let mut policy = Policy { strategy, ..Policy::default() };
-    policy.stalls.quiet_min = Span::minutes(3);
-    policy.stalls.quiet_share = Ratio::ZERO;
-    policy.redispatch.turns_max = 3;
-    policy.redispatch.pause_max = Span::minutes(20);
-    policy.ack = Ack {
-        critical: Span::minutes(1),
-        high: Span::minutes(2),
-        medium: Span::minutes(3),
-        low: Span::minutes(4),
-    };
-    policy
-}
-
-fn agent(index: usize) -> AgentSpec {
-    let score = Ratio::micros(700_000 + u32::try_from(index).unwrap_or(0) * 60_000);
-    AgentSpec {
-        name: Name::new(&format!("agent-{index}")).expect("a name"),
-        role: Name::new("developer").expect("a name"),
-        kind: AgentKind::Service,
-        capabilities: vec![(Name::new("rust").expect("a name"), score)],
-        max_concurrent: 1 + u32::try_from(index % 2).unwrap_or(0),
-        lease: None,
+impl Seen {
+    /// Adds what another one has seen.
+    pub fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.looks += other.looks;
+        self.commands += other.commands;
+        self.stalls += other.stalls;
+        self.relieved += other.relieved;
+        self.held += other.held;
+        self.balanced += other.balanced;
+        self.handed_over += other.handed_over;
+        self.mediated += other.mediated;
+        self.broken += other.broken;
+        self.rounds += other.rounds;
+        self.out_of_time += other.out_of_time;
     }
 }

@@ -23,6 +23,7 @@ usage: cargo xtask COMMAND
   walls         only what the project demands of itself: rooms, clocks, pages (part of check)
   supply        licences, sources and bans of what comes from outside (part of check)
   crash [--cycles N]  ends the real server under load N times (1000)
+  sim [--minutes M | --mutations | ...]  plays 4,000 seeds; or as many as fit in, of others; or looks for every seeded bug
   fix           repairs the formatting
   bench [ARGS]  measures, and writes docs/benchmarks.md";
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         "supply" => steps.findings("supply", supply::check()),
         "browser" => browser::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
         "crash" => crash(&mut steps, &rest),
+        "sim" => sim(&mut steps, &rest),
         "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
         "bench" => {
             let mut line = vec![
@@ -89,13 +91,22 @@ fn test(steps: &mut Steps) {
     steps.doc_tests();
     steps.run("release build", &["cargo", "build", "--release", "--workspace"]);
     if std::path::Path::new("sim/src/main.rs").exists() {
-        steps.run(
-            "simulator",
-            &["cargo", "run", "--release", "--quiet", "-p", "kapell-sim", "--", "--seeds", "0..400"],
-        );
+        sim(steps, &["--seeds".to_owned(), "0..400".to_owned()]);
+        sim(steps, &["--mutations".to_owned()]);
     }
     steps.run("demo", &["cargo", "run", "--release", "--quiet", "--", "demo"]);
     browser::run(steps, browser::BINARY);
+}
+
+/// Plays the simulator; with the feature that seeds bugs only where they are looked for.
+fn sim(steps: &mut Steps, rest: &[String]) {
+    let mut line = vec!["cargo", "run", "--release", "--quiet", "-p", "kapell-sim"];
+    if rest.iter().any(|argument| argument == "--mutations" || argument == "--bug") {
+        line.extend(["--features", "mutations"]);
+    }
+    line.push("--");
+    line.extend(rest.iter().map(String::as_str));
+    steps.run("simulator", &line);
 }
 
 fn crash(steps: &mut Steps, rest: &[String]) {

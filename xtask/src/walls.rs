@@ -93,8 +93,41 @@ pub fn check() -> anyhow::Result<Vec<String>> {
         }
     }
     findings.extend(dependencies()?);
+    for file in files.iter().filter(|file| file.ends_with("Cargo.toml")) {
+        findings.extend(seeds_bugs(file, &fs::read_to_string(file).unwrap_or_default()));
+    }
+    for program in ["target/release/kapell", "target/dist/kapell"] {
+        findings.extend(has_seeded_bugs(Path::new(program))?);
+    }
     findings.extend(vendored(Path::new("crates/server/assets/vendor"))?);
     Ok(findings)
+}
+
+/// Finds who switches seeded bugs on: core and store have them behind a feature, the simulator alone may name it.
+fn seeds_bugs(file: &str, manifest: &str) -> Vec<String> {
+    if file == "sim/Cargo.toml" {
+        return Vec::new();
+    }
+    let named = manifest.lines().enumerate().filter(|(_, line)| {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        line.contains("mutations") && line != "mutations = []"
+    });
+    named
+        .map(|(number, _)| format!("{file}:{}: seeded bugs belong to the simulator alone", number + 1))
+        .collect()
+}
+
+/// What stands in every program with seeded bugs.
+const SEEDED: &str = "kapell: this build has seeded bugs";
+
+/// Finds seeded bugs in a program that was built to be shipped, where there is one.
+fn has_seeded_bugs(program: &Path) -> anyhow::Result<Option<String>> {
+    if !program.exists() {
+        return Ok(None);
+    }
+    let found = Command::new("grep").args(["-q", "-a", "-F", SEEDED]).arg(program).status();
+    let found = found.context("grep cannot be started")?.success();
+    Ok(found.then(|| format!("{}: it was built with seeded bugs", program.display())))
 }
 
 fn tracked() -> anyhow::Result<Vec<String>> {
@@ -333,6 +366,20 @@ mod tests {
         assert_eq!(misplaced("a.rs", "// see /home/me/x\nfn a() { todo!() }").len(), 2);
         assert_eq!(misplaced("crates/a/src/utils.rs", "").len(), 1);
         assert_eq!(misplaced("a.rs", &"x\n".repeat(901)).len(), 1);
+    }
+
+    #[test]
+    fn seeded_bugs_are_found_in_manifests_and_programs() {
+        let own = "[features]\n# mutations\nmutations = []\n";
+        assert_eq!(seeds_bugs("crates/core/Cargo.toml", own), Vec::<String>::new());
+        let on = "[dependencies]\nkapell-core = { workspace = true, features = [\"mutations\"] }\n";
+        assert_eq!(seeds_bugs("crates/cli/Cargo.toml", on).len(), 1);
+        assert_eq!(seeds_bugs("crates/core/Cargo.toml", "[features]\ndefault = [\"mutations\"]\n").len(), 1);
+        assert_eq!(seeds_bugs("sim/Cargo.toml", "mutations = [\"kapell-core/mutations\"]\n").len(), 0);
+        // This program holds the words itself.
+        let this = std::env::current_exe().expect("a program");
+        assert!(has_seeded_bugs(&this).expect("it is read").is_some());
+        assert!(has_seeded_bugs(Path::new("Cargo.toml")).expect("it is read").is_none());
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! Holds the server to its leases: who was heard of in time is not called unreachable, and who was not is.
+
+use kapell_core::{Event, State};
+use kapell_model::{AgentId, AgentState, Moment, Span, limits};
+
+use crate::Broken;
+
+/// When each agent was last heard of, kept apart from the server.
+#[derive(Debug)]
+pub struct Leases {
+    heard: Vec<Moment>,
+    ticked: Moment,
+}
+
+impl Leases {
+    /// Begins every lease at `now`.
+    #[must_use]
+    pub fn new(state: &State, now: Moment) -> Self {
+        Self { heard: vec![now; state.agents().len()], ticked: now }
+    }
+
+    /// Takes note of a call of an agent.
+    pub fn heard(&mut self, agent: AgentId, now: Moment) {
+        if agent.index() >= self.heard.len() {
+            self.heard.resize(agent.index() + 1, now);
+        }
+        self.heard[agent.index()] = now;
+    }
+
+    /// A look of the clock begins: where the last one is long ago, or ahead, nobody has served meanwhile and every lease
+    /// begins again.
+    pub fn tick(&mut self, state: &State, now: Moment) {
+        self.heard.resize(state.agents().len(), now);
+        let passed = Span(now.0 - self.ticked.0);
+        if passed > limits::CLOCK_JUMP || passed.0 < 0 {
+            self.heard.fill(now);
+        }
+        self.ticked = now;
+    }
+
+    /// Judges an event.
+    ///
+    /// # Errors
+    /// Where an agent is called unreachable that is not.
+    pub fn event(&self, event: &Event, state: &State, now: Moment) -> Result<(), Broken> {
+        let (id, grace) = match event {
+            Event::AgentUnreachable { agent, .. } => (*agent, Span(0)),
+            Event::AgentOffline { agent, .. } => (*agent, state.policy().lease_grace),
+            _ => return Ok(()),
+        };
+        let silent = self.silent(id, now);
+        let borne = state.agent(id).lease(state.policy()).0 + grace.0;
+        if silent.0 > borne {
+            return Ok(());
+        }
+        let what = format!("{} after a silence of {silent} of {}", event.kind(), Span(borne));
+        Err(Broken { id: "leases-are-honoured".to_owned(), what })
+    }
+
+    /// Looks for agents that should have been called unreachable in the look of the clock that is over.
+    ///
+    /// # Errors
+    /// Where there is one.
+    pub fn check(&self, state: &State, now: Moment) -> Result<(), Broken> {
+        for agent in state.agents().iter().filter(|agent| agent.state == AgentState::Online) {
+            let (silent, lease) = (self.silent(agent.id, now), agent.lease(state.policy()));
+            if silent > lease {
+                let what = format!("`{}` is online after a silence of {silent} of {lease}", agent.spec.name);
+                return Err(Broken { id: "leases-lapse".to_owned(), what });
+            }
+        }
+        Ok(())
+    }
+
+    fn silent(&self, agent: AgentId, now: Moment) -> Span {
+        self.heard.get(agent.index()).map_or(Span(0), |&heard| now.since(heard))
+    }
+}

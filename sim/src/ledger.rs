@@ -1,0 +1,331 @@
+//! What the log must say of itself: a small account of each task, kept from the events alone and apart from the core, and
+//! held against every further event. Each promise has an id.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use kapell_core::{Change, Decision, EscalationKind, Event, MoveCause, Record, StallCause, Subject};
+use kapell_model::{
+    AgentId, AssignmentId, CommandId, ConflictId, EscalationId, Moment, OfferId, Policy, ReservationId, Span,
+    TaskId, TaskState, WaitId, limits,
+};
+
+use crate::Broken;
+
+/// The account of one task.
+#[derive(Clone, Debug, Default)]
+struct Track {
+    owner: Option<(AgentId, AssignmentId)>,
+    ended: Option<TaskState>,
+    attempts_max: Option<u32>,
+    failures: u32,
+    boosted: bool,
+    /// Set aside until then: no placing before.
+    until: Option<Moment>,
+    turns: Vec<Moment>,
+    holds: u32,
+    hold_due: bool,
+    moves: u32,
+    moved_at: Option<Moment>,
+    /// When its owner got it, or last said anything about it.
+    heard: Moment,
+}
+
+/// The account of one log.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// The last position.
+    pub position: u64,
+    at: Moment,
+    tasks: Vec<Track>,
+    draining: BTreeSet<AgentId>,
+    policy: Policy,
+    last_assignment: AssignmentId,
+    last_reservation: ReservationId,
+    last_wait: WaitId,
+    last_notice: u32,
+    open: BTreeMap<EscalationId, (EscalationKind, Subject)>,
+    offers_settled: BTreeSet<OfferId>,
+    decided: BTreeSet<ConflictId>,
+    /// Commands whose answers are remembered: nothing may follow from them any more.
+    sealed: HashSet<CommandId>,
+}
+
+fn broken<T>(id: &'static str, what: impl FnOnce() -> String) -> Result<T, Broken> {
+    Err(Broken { id: id.to_owned(), what: what() })
+}
+
+fn hold(id: &'static str, holds: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
+    if holds { Ok(()) } else { broken(id, what) }
+}
+
+impl Ledger {
+    /// Takes an event into account.
+    ///
+    /// # Errors
+    /// The promise that it breaks.
+    pub fn note(&mut self, record: &Record) -> Result<(), Broken> {
+        let at = record.at;
+        hold("log-is-contiguous", record.position.0 == self.position + 1, || {
+            format!("{} follows {}", record.position, self.position)
+        })?;
+        hold("time-moves-on", at >= self.at, || format!("{at:?} follows {:?}", self.at))?;
+        hold("one-key-once", !self.sealed.contains(&record.command), || {
+            format!(
+                "{} at {} follows from a command that was answered before",
+                record.event.kind(),
+                record.position
+            )
+        })?;
+        (self.position, self.at) = (record.position.0, at);
+        match &record.event {
+            Event::CommandKeyed { .. } => {
+                self.sealed.insert(record.command);
+            }
+            Event::PolicySet { policy, .. } => self.policy = (**policy).clone(),
+            Event::AgentDrained { agent } => {
+                self.draining.insert(*agent);
+            }
+            Event::AgentResumed { agent } | Event::AgentRegistered { agent, .. } => {
+                self.draining.remove(agent);
+            }
+            Event::EscalationRaised { escalation, kind, subject, .. } => {
+                let cause = (*kind, subject.clone());
+                hold("escalated-once", self.open.values().all(|open| *open != cause), || {
+                    format!("{escalation} is raised for {cause:?}, for which one is open")
+                })?;
+                self.open.insert(*escalation, cause);
+            }
+            Event::EscalationSettled { escalation, .. } => {
+                hold("settled-once", self.open.remove(escalation).is_some(), || {
+                    format!("{escalation} is not open")
+                })?;
+            }
+            Event::OfferAccepted { offer, .. } | Event::OfferDeclined { offer, .. } => {
+                hold("settled-once", self.offers_settled.insert(*offer), || {
+                    format!("{offer} is settled again")
+                })?;
+            }
+            Event::DecisionMade { conflict, .. } | Event::DecisionWithdrawn { conflict, .. } => {
+                hold("settled-once", self.decided.insert(*conflict), || {
+                    format!("{conflict} is settled again")
+                })?;
+            }
+            Event::ReservationGranted { reservation, .. } => {
+                hold("reservation-tokens-grow", *reservation > self.last_reservation, || {
+                    format!("{reservation} follows {}", self.last_reservation)
+                })?;
+                self.last_reservation = *reservation;
+            }
+            Event::ReservationRequested { wait, .. } => {
+                hold("reservation-tokens-grow", *wait > self.last_wait, || {
+                    format!("{wait} follows {}", self.last_wait)
+                })?;
+                self.last_wait = *wait;
+            }
+            Event::NoticeSent { notice, .. } => {
+                hold("notices-are-numbered", notice.0 > self.last_notice, || {
+                    format!("{notice} follows N-{}", self.last_notice)
+                })?;
+                self.last_notice = notice.0;
+            }
+            event => self.note_task(event, at)?,
+        }
+        Ok(())
+    }
+
+    fn note_task(&mut self, event: &Event, at: Moment) -> Result<(), Broken> {
+        match event {
+            Event::TaskSubmitted { spec, .. } => self.tasks.push(Track {
+                ended: spec.closed.as_ref().map(|closed| closed.state),
+                attempts_max: spec.attempts_max,
+                ..Track::default()
+            }),
+            Event::TaskEdited { task, edit, .. } => match edit.attempts_max {
+                Some(Change::To(most)) => self.track(*task).attempts_max = Some(most),
+                Some(Change::Clear) => self.track(*task).attempts_max = None,
+                None => {}
+            },
+            Event::TaskAssigned { task, agent, assignment, decision, .. } => {
+                self.token(*assignment)?;
+                let drained = self.draining.contains(agent);
+                let track = self.track(*task);
+                hold("one-owner-at-a-time", track.owner.is_none(), || {
+                    format!("{task} has an owner already")
+                })?;
+                hold("ended-stays-ended", track.ended.is_none(), || {
+                    format!("{task} has ended and is assigned")
+                })?;
+                if *decision == Decision::Placed {
+                    hold("drained-gets-nothing", !drained, || format!("{task} was placed with {agent:?}"))?;
+                    hold("set-aside-until-then", track.until.is_none_or(|until| until <= at), || {
+                        format!("{task} was placed before {:?}", track.until)
+                    })?;
+                    hold("loops-are-held", !track.hold_due, || {
+                        format!("{task} went round and was placed again")
+                    })?;
+                }
+                (track.owner, track.until, track.heard) = (Some((*agent, *assignment)), None, at);
+            }
+            Event::TaskMoved { task, from, ended, agent, assignment, cause, .. } => {
+                self.owns("moved-from-its-owner", *task, (*from, *ended))?;
+                self.token(*assignment)?;
+                let (cooling, moves_max) = (self.policy.balancing.cooling, self.policy.balancing.moves_max);
+                let drained = self.draining.contains(agent);
+                let track = self.track(*task);
+                if *cause == MoveCause::Balancing {
+                    let rested = track.moved_at.is_none_or(|moved| moved.after(cooling) <= at);
+                    hold("balancing-rests", rested && track.moves < moves_max, || {
+                        format!(
+                            "{task} was moved at {:?} already, {} times in all",
+                            track.moved_at, track.moves
+                        )
+                    })?;
+                }
+                hold("drained-gets-nothing", !drained || *cause == MoveCause::ByHand, || {
+                    format!("{task} went to {agent:?}")
+                })?;
+                (track.owner, track.moved_at, track.heard) = (Some((*agent, *assignment)), Some(at), at);
+                track.moves += 1;
+                if *cause == MoveCause::Stalled {
+                    self.turn(*task, at);
+                }
+            }
+            Event::HandoffTransferred { task, from, ended, agent, assignment, reservations, .. } => {
+                self.owns("moved-from-its-owner", *task, (*from, *ended))?;
+                self.token(*assignment)?;
+                let track = self.track(*task);
+                (track.owner, track.heard) = (Some((*agent, *assignment)), at);
+                for (_, new) in reservations {
+                    hold("reservation-tokens-grow", *new > self.last_reservation, || {
+                        format!("{new} follows {}", self.last_reservation)
+                    })?;
+                    self.last_reservation = *new;
+                }
+            }
+            Event::TaskStarted { task, agent, assignment } => {
+                self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
+                self.track(*task).heard = at;
+            }
+            Event::TaskStalled { task, agent, assignment, cause: StallCause::Quiet, allowed, .. } => {
+                self.owns("silence-is-silence", *task, (*agent, *assignment))?;
+                let silent = at.since(self.track(*task).heard);
+                hold("silence-is-silence", silent >= *allowed, || {
+                    format!("{agent:?} is asked about {task} after a silence of {silent} of {allowed}")
+                })?;
+            }
+            Event::TaskProgressed { task, agent, assignment, .. } => {
+                self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
+                self.track(*task).heard = at;
+                self.track(*task).forget_turns();
+            }
+            Event::TaskCompleted { task, agent, assignment, offer, .. } => {
+                if offer.is_none() {
+                    self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
+                }
+                self.end(*task, TaskState::Completed)?;
+            }
+            Event::AttemptFailed { task, agent, assignment, retry_at, .. } => {
+                self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
+                self.attempt_failed(*task, at, *retry_at)?;
+            }
+            Event::TaskFailed { task, .. } => self.end(*task, TaskState::Failed)?,
+            Event::TaskCancelled { task, .. } => self.end(*task, TaskState::Cancelled)?,
+            Event::TaskReopened { task, .. } => {
+                let track = self.track(*task);
+                let may = matches!(track.ended, Some(TaskState::Failed | TaskState::Cancelled));
+                hold("ended-stays-ended", may, || format!("{task} was reopened from {:?}", track.ended))?;
+                (track.ended, track.failures) = (None, 0);
+            }
+            Event::TaskReturned { task, agent, assignment, boosted, .. } => {
+                self.owns("returned-by-its-owner", *task, (*agent, *assignment))?;
+                let track = self.track(*task);
+                hold("one-boost", !(*boosted && track.boosted), || format!("{task} was boosted twice"))?;
+                track.boosted |= *boosted;
+                track.owner = None;
+                self.turn(*task, at);
+            }
+            Event::TaskHeld { task, until, .. } => {
+                let track = self.track(*task);
+                (track.until, track.hold_due) = (Some(*until), false);
+                track.holds += 1;
+            }
+            Event::TaskResumed { task } => {
+                let track = self.track(*task);
+                hold("set-aside-until-then", track.until.is_none_or(|until| until <= at), || {
+                    format!("{task} came back before {:?}", track.until)
+                })?;
+                track.until = None;
+            }
+            Event::HoldReleased { task } => {
+                let track = self.track(*task);
+                track.until = None;
+                track.forget_turns();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn track(&mut self, task: TaskId) -> &mut Track {
+        &mut self.tasks[task.index()]
+    }
+
+    fn token(&mut self, assignment: AssignmentId) -> Result<(), Broken> {
+        hold("fencing-tokens-grow", assignment > self.last_assignment, || {
+            format!("{assignment} follows {}", self.last_assignment)
+        })?;
+        self.last_assignment = assignment;
+        Ok(())
+    }
+
+    fn owns(&mut self, id: &'static str, task: TaskId, by: (AgentId, AssignmentId)) -> Result<(), Broken> {
+        let owner = self.track(task).owner;
+        hold(id, owner == Some(by), || format!("{task} is {owner:?}'s, the event is {by:?}'s"))
+    }
+
+    fn end(&mut self, task: TaskId, state: TaskState) -> Result<(), Broken> {
+        let track = self.track(task);
+        hold("ended-stays-ended", track.ended.is_none(), || format!("{task} was {:?} already", track.ended))?;
+        (track.owner, track.ended, track.until) = (None, Some(state), None);
+        track.forget_turns();
+        Ok(())
+    }
+
+    fn attempt_failed(&mut self, task: TaskId, at: Moment, retry_at: Option<Moment>) -> Result<(), Broken> {
+        let (most, base, longest) =
+            (self.policy.attempts_max, self.policy.retry_backoff, self.policy.retry_backoff_max);
+        let track = self.track(task);
+        let doubled = i128::from(base.0) << track.failures.min(40);
+        let least = Span(i64::try_from(doubled.min(i128::from(longest.0)) * 4 / 5).unwrap_or(0) - 1);
+        track.failures += 1;
+        track.owner = None;
+        track.until = retry_at;
+        let Some(retry_at) = retry_at else { return Ok(()) };
+        hold("attempts-are-bounded", track.failures < track.attempts_max.unwrap_or(most), || {
+            format!("{task} has failed {} times and is tried again", track.failures)
+        })?;
+        hold("backoff-grows", retry_at.since(at) >= least, || {
+            format!("{task} is tried again after {}, at least {least} is due", retry_at.since(at))
+        })
+    }
+
+    fn turn(&mut self, task: TaskId, at: Moment) {
+        let (most, window) = (self.policy.redispatch.turns_max as usize, self.policy.redispatch.window);
+        let track = self.track(task);
+        if track.holds == 0 {
+            track.turns.retain(|&earlier| earlier >= at.before(window));
+        }
+        track.turns.push(at);
+        if track.turns.len() > most.min(limits::ATTEMPTS_MAX as usize) {
+            track.turns.remove(0);
+        }
+        track.hold_due = track.holds > 0 || track.turns.len() >= most;
+    }
+}
+
+impl Track {
+    fn forget_turns(&mut self) {
+        self.turns.clear();
+        (self.holds, self.hold_due) = (0, false);
+    }
+}

@@ -1,0 +1,313 @@
+//! What managers send: mostly submissions; now and then they call off, tie, move, edit, settle. In the end only what helps.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use kapell_core::{
+    AgentSpec, Command, Conflict, EdgeSource, NewDecision, NewPolicy, OfferState, Require, ReservationRef,
+    State, TaskEdit, TaskRef, TaskSpec,
+};
+use kapell_model::{
+    Ack, AgentKind, AgentState, Claims, Cycles, DependencyKind, EscalationId, Moment, Name, OfferId,
+    OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskId, TaskState, Text,
+};
+use kapell_store::Chance;
+
+use crate::actor::{Actor, Wish, agent_name};
+use crate::scenario::{Knob, Scenario, below, pick};
+use crate::work::{any_task, needs, text};
+
+/// How the title of a keyed submission begins.
+pub const KEYED: &str = "work of key ";
+
+impl Actor {
+    /// What a manager does.
+    pub(crate) fn manage(
+        &mut self,
+        state: &State,
+        scenario: &Scenario,
+        chance: &mut Chance,
+        now: Moment,
+        healing: bool,
+    ) -> Option<Rc<Wish>> {
+        let keyed = pick(chance, 3) > 0;
+        if healing {
+            return helpful(state).map(|command| self.command(command, keyed, now));
+        }
+        let mut place = below(chance, 12 + MISCHIEF.iter().map(|knob| scenario.get(*knob)).sum::<u32>());
+        for &knob in MISCHIEF {
+            if place < scenario.get(knob) {
+                let command = mischief(knob, state, scenario, chance)?;
+                return Some(self.command(command, keyed, now));
+            }
+            place -= scenario.get(knob);
+        }
+        if state.tasks().len() >= scenario.tasks_max as usize
+            || state.tasks().iter().filter(|it| it.is_open()).count() >= 24
+        {
+            return None;
+        }
+        let wish = self.command(Command::Tick, keyed, now);
+        let Wish::Command { id, .. } = &*wish else { return None };
+        let command = submission(id.0, keyed, scenario, state, chance);
+        Some(Rc::new(Wish::Command { id: *id, keyed, command }))
+    }
+}
+
+const MISCHIEF: &[Knob] = &[
+    Knob::Cancel,
+    Knob::Reopen,
+    Knob::Tie,
+    Knob::Untie,
+    Knob::ByHand,
+    Knob::Roster,
+    Knob::Edit,
+    Knob::Policy,
+    Knob::Settle,
+    Knob::Decide,
+];
+
+fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance) -> Option<Command> {
+    let task = any_task(state, chance);
+    Some(match knob {
+        Knob::Cancel => Command::Cancel { task, reason: text() },
+        Knob::Reopen => Command::Reopen { task, reason: text() },
+        Knob::Tie => Command::AddDependency {
+            task,
+            on: any_task(state, chance),
+            kind: DependencyKind::Blocks,
+            source: [EdgeSource::Declared, EdgeSource::Imported, EdgeSource::Inferred][pick(chance, 3)],
+        },
+        Knob::Untie => return untie(task, state, chance),
+        Knob::ByHand => {
+            let agent = any_agent(state, chance)?;
+            match pick(chance, 4) {
+                0 | 1 => Command::Assign { task, agent },
+                2 => Command::Move { task, agent, note: Some(text()) },
+                _ => Command::RequestHandoff { task, owner: None, to: Some(agent), note: Some(text()) },
+            }
+        }
+        Knob::Roster => {
+            let agent = any_agent(state, chance)?;
+            match pick(chance, 8) {
+                0 => Command::RemoveAgent { agent },
+                1 | 2 => return returned(state),
+                _ => Command::DrainAgent { agent, draining: pick(chance, 2) == 0 },
+            }
+        }
+        Knob::Edit => {
+            let mut edit = TaskEdit::default();
+            match pick(chance, 4) {
+                0 => edit.priority = Some(Priority::ALL[pick(chance, 4)]),
+                1 => edit.title = Some(Text::from("work that was thought over")),
+                2 => edit.requires = Some(requires(chance)),
+                _ => edit.estimate = Some(kapell_core::Change::To(Span::hours(1 + pick(chance, 9) as i64))),
+            }
+            // Keyed submissions are known by their titles.
+            edit.title = edit.title.filter(|_| state.task_id(&task).is_some_and(|id| !is_keyed(state, id)));
+            Command::Edit { task, edit: Box::new(edit), seen: None }
+        }
+        Knob::Policy => {
+            let mut policy = policy(scenario);
+            policy.attempts_max = 1 + below(chance, 4);
+            policy.stalls.quiet_min = Span::minutes(2 + i64::from(below(chance, 20)));
+            if pick(chance, 3) == 0 {
+                policy.on_failed_dependency = OnFailedDependency::Cancel;
+            }
+            Command::SetPolicy(NewPolicy { policy: Box::new(policy), seen: None })
+        }
+        Knob::Decide => return decide(task, state, chance),
+        _ => return settle(state, chance),
+    })
+}
+
+fn is_keyed(state: &State, id: TaskId) -> bool {
+    state.tasks().get(id).is_some_and(|task| task.spec.title.as_str().starts_with(KEYED))
+}
+
+fn untie(task: TaskRef, state: &State, chance: &mut Chance) -> Option<Command> {
+    if pick(chance, 2) == 0 {
+        let gated = state.tasks().get(state.task_id(&task)?)?.gates().next();
+        return Some(Command::WaiveDependency { task, on: TaskRef::Id(gated?) });
+    }
+    let broken = state.broken_edges().nth(pick(chance, state.broken_edges().len().max(1)))?;
+    let instead = state.broken_edges().last().map(|it| (it.cycle[1], it.cycle[2]));
+    let instead = instead.filter(|_| pick(chance, 2) == 0);
+    Some(Command::RestoreDependency {
+        task: TaskRef::Id(broken.task),
+        on: TaskRef::Id(broken.on),
+        instead: instead.map(|(task, on)| (TaskRef::Id(task), TaskRef::Id(on))),
+    })
+}
+
+fn settle(state: &State, chance: &mut Chance) -> Option<Command> {
+    Some(match pick(chance, 5) {
+        0 => {
+            let open = state.offers().iter().find(|offer| offer.state == OfferState::Open)?;
+            Command::DeclineOffer { offer: open.id, reason: text() }
+        }
+        1 => Command::AcceptOffer { offer: OfferId(1 + below(chance, 5)) },
+        2 => Command::AcceptOffer {
+            offer: state.offers().iter().find(|offer| offer.state == OfferState::Open)?.id,
+        },
+        3 => Command::SettleEscalation {
+            escalation: state
+                .open()
+                .nth(pick(chance, state.open_escalations().max(1)))
+                .map_or(EscalationId(1), |it| it.id),
+            note: text(),
+        },
+        _ => Command::ReleaseReservation {
+            reservation: ReservationRef::Held(state.reservations().held().next()?.id),
+            agent: None,
+            reason: Some(text()),
+        },
+    })
+}
+
+/// Asks for a decision that a task waits for, rules on one, or takes one back.
+fn decide(task: TaskRef, state: &State, chance: &mut Chance) -> Option<Command> {
+    let open = state.open_conflicts().find(|conflict| conflict.deliberation().is_some());
+    Some(match (pick(chance, 4), open) {
+        (0, Some(open)) => Command::WithdrawConflict { conflict: open.id, agent: None, reason: text() },
+        (1, Some(open)) => ruling(open)?,
+        _ => {
+            let any: Vec<Text> = vec![Text::from("this way"), Text::from("that way")];
+            Command::OpenDecision(Box::new(NewDecision {
+                title: Text::from("which way?"),
+                capability: Name::new("rust").expect("a name"),
+                deadline: None,
+                irreversible: pick(chance, 4) == 0,
+                architectural: pick(chance, 4) == 0,
+                options: if pick(chance, 2) == 0 { any } else { Vec::new() },
+                asked: any_agent(state, chance).into_iter().collect(),
+                tasks: vec![task],
+                agent: None,
+            }))
+        }
+    })
+}
+
+/// Rules on a decision: for its first option.
+fn ruling(open: &Conflict) -> Option<Command> {
+    let deliberation = open.deliberation()?;
+    let proposed = deliberation.proposals.first().map(|proposal| &proposal.option);
+    let option = deliberation.topic.options.first().or(proposed).cloned();
+    let option = Some(option.unwrap_or_else(|| Text::from("this way")));
+    Some(Command::Rule { conflict: open.id, agent: None, option, reason: text() })
+}
+
+fn any_agent(state: &State, chance: &mut Chance) -> Option<Name> {
+    let agents = state.agents();
+    Some(agents.get(pick(chance, agents.len()))?.spec.name.clone())
+}
+
+/// Lets an agent in again that was taken out.
+fn returned(state: &State) -> Option<Command> {
+    let agent = state.agents().iter().find(|agent| agent.state == AgentState::Removed)?;
+    Some(Command::RegisterAgent { spec: (*agent.spec).clone(), online: false })
+}
+
+fn requires(chance: &mut Chance) -> Vec<Require> {
+    let capability = |word: &str| Name::new(word).expect("a name");
+    match pick(chance, 4) {
+        0 | 1 => Vec::new(),
+        2 => vec![Require { capability: capability("rust"), weight: Ratio::UNIT, minimum: Ratio::ZERO }],
+        _ => vec![Require {
+            capability: capability("design"),
+            weight: Ratio::UNIT,
+            minimum: Ratio::micros(400_000),
+        }],
+    }
+}
+
+/// Returns a submission; the title of a keyed one carries its key, so that a second task of one key is seen.
+fn submission(key: u128, keyed: bool, scenario: &Scenario, state: &State, chance: &mut Chance) -> Command {
+    let title = if keyed { format!("{KEYED}{key:x}") } else { "work to be done".to_owned() };
+    let mut spec = TaskSpec::titled(Text::new(&title, 200).expect("a title"));
+    spec.priority = Priority::ALL[pick(chance, 4)];
+    spec.project = (pick(chance, 2) == 0).then(|| Name::new("web").expect("a name"));
+    spec.requires = requires(chance);
+    if below(chance, 8) < scenario.get(Knob::Resources) {
+        spec.resources = needs(chance);
+    }
+    spec.not_before = (pick(chance, 10) == 0).then(|| state.at().after(Span::minutes(2)));
+    let mut edges: Vec<(TaskRef, DependencyKind)> = Vec::new();
+    for _ in 0..pick(chance, 3).min(state.tasks().len()) {
+        let on = any_task(state, chance);
+        if edges.iter().all(|(other, _)| *other != on) {
+            edges.push((on, DependencyKind::Blocks));
+        }
+    }
+    Command::Submit { spec: Arc::new(spec), edges }
+}
+
+/// Finds what keeps a task from its end and can be put right: a wait for something that will not come, an agent that was sent
+/// away, a requirement that nobody meets.
+fn helpful(state: &State) -> Option<Command> {
+    if let Some(agent) =
+        state.agents().iter().find(|agent| agent.draining && agent.state != AgentState::Removed)
+    {
+        return Some(Command::DrainAgent { agent: agent.spec.name.clone(), draining: false });
+    }
+    if let Some(command) = returned(state) {
+        return Some(command);
+    }
+    if let Some(command) = state.open_conflicts().find_map(ruling) {
+        return Some(command);
+    }
+    let gone = |on: &TaskId| matches!(state.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
+    let blocked = state.tasks().iter().filter(|task| task.state() == TaskState::Blocked);
+    let (task, on) = blocked.filter_map(|task| Some((task.id, task.gates().find(gone)?))).next()?;
+    Some(Command::WaiveDependency { task: TaskRef::Id(task), on: TaskRef::Id(on) })
+}
+
+/// The policy of a play: the founding one with less patience, so that there is time for a whole investigation.
+#[must_use]
+pub fn policy(scenario: &Scenario) -> Policy {
+    let on = |knob: Knob| scenario.get(knob) > 0;
+    let mut policy = Policy::default();
+    policy.strategy = if on(Knob::Optimal) { Strategy::Optimal } else { Strategy::Greedy };
+    policy.claims = if on(Knob::Scored) { Claims::Scored } else { Claims::First };
+    if on(Knob::CancelOnFailed) {
+        policy.on_failed_dependency = OnFailedDependency::Cancel;
+    }
+    if on(Knob::EscalateCycles) {
+        policy.cycles = Cycles::Escalate;
+    }
+    if on(Knob::Balance) {
+        policy.balancing.period = Span::seconds(30);
+        policy.balancing.cooling = Span::minutes(2);
+    }
+    policy.handoffs.package = Span::minutes(3);
+    policy.stalls.quiet_min = Span::minutes(3);
+    policy.stalls.quiet_share = Ratio::ZERO;
+    policy.redispatch.turns_max = 3;
+    policy.redispatch.pause_max = Span::minutes(20);
+    policy.ack = Ack {
+        critical: Span::minutes(1),
+        high: Span::minutes(2),
+        medium: Span::minutes(3),
+        low: Span::minutes(4),
+    };
+    policy
+}
+
+/// Returns what agent `index` is.
+#[must_use]
+pub fn agent(index: usize) -> AgentSpec {
+    let nth = u32::try_from(index).unwrap_or(0);
+    let mut capabilities =
+        vec![(Name::new("rust").expect("a name"), Ratio::micros(700_000 + nth % 5 * 60_000))];
+    if index.is_multiple_of(2) {
+        capabilities.push((Name::new("design").expect("a name"), Ratio::micros(900_000)));
+    }
+    AgentSpec {
+        name: agent_name(index),
+        role: Name::new("developer").expect("a name"),
+        kind: AgentKind::Service,
+        capabilities,
+        max_concurrent: 1 + nth % 3,
+        lease: None,
+    }
+}
