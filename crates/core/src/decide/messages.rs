@@ -52,7 +52,7 @@ impl State {
             message: Message {
                 id: message,
                 from,
-                channel: channel.clone(),
+                channel,
                 thread,
                 task,
                 priority: new.priority,
