@@ -487,10 +487,8 @@ impl State {
                 self.situation.enqueue(class, key, task.failed_by);
                 self.look_at_gate(class);
             }
-            TaskState::Deferred => {
-                if !mutated!(TimerNotSet) {
-                    self.timers.insert((task.deferred_until.expect("a deferred task has its time"), id));
-                }
+            TaskState::Deferred if !mutated!(TimerNotSet) => {
+                self.timers.insert((task.deferred_until.expect("a deferred task has its time"), id));
             }
             _ => {}
         }
