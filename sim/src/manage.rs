@@ -266,8 +266,8 @@ fn helpful(state: &State) -> Option<Command> {
 #[must_use]
 pub fn policy(scenario: &Scenario) -> Policy {
     let on = |knob: Knob| scenario.get(knob) > 0;
-    let mut policy = Policy::default();
-    policy.strategy = if on(Knob::Optimal) { Strategy::Optimal } else { Strategy::Greedy };
+    let strategy = if on(Knob::Optimal) { Strategy::Optimal } else { Strategy::Greedy };
+    let mut policy = Policy { strategy, ..Policy::default() };
     policy.claims = if on(Knob::Scored) { Claims::Scored } else { Claims::First };
     if on(Knob::CancelOnFailed) {
         policy.on_failed_dependency = OnFailedDependency::Cancel;

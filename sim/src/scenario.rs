@@ -192,7 +192,7 @@ impl Scenario {
         let mut chance = Chance::new(seed ^ 0x5ced_a210);
         let mut knobs = [0; Knob::ALL.len()];
         for &knob in Knob::ALL {
-            let (on, value) = (chance.draw() % 2 == 0, 1 + below(&mut chance, knob.most()));
+            let (on, value) = (chance.draw().is_multiple_of(2), 1 + below(&mut chance, knob.most()));
             knobs[knob as usize] = if on { value } else { 0 };
         }
         let count = 2 + below(&mut chance, 6);

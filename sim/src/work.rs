@@ -95,7 +95,7 @@ impl Actor {
         let wants = below(chance, 16) < scenario.get(Knob::Handoff) && self.character != Character::Honest;
         let to = state.agents().get(pick(chance, state.agents().len())).map(|it| it.spec.name.clone());
         let to = to.filter(|_| pick(chance, 2) == 0);
-        wants.then(|| Command::RequestHandoff { task, owner, to, note: None })
+        wants.then_some(Command::RequestHandoff { task, owner, to, note: None })
     }
 
     fn report(&mut self, work: Work, agent: Name, chance: &mut Chance) -> Command {
