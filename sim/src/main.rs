@@ -245,7 +245,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             }
             "--steps" => {
                 options.steps =
-                    u32::try_from(number()?).map_err(|_| format!("`{value}` steps are too many"))?
+                    u32::try_from(number()?).map_err(|_| format!("`{value}` steps are too many"))?;
             }
             "--minutes" => options.minutes = Some(number()?),
             "--show" => options.show = Some(number()?),
@@ -253,7 +253,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             "--replay" => options.replay = Some(value),
             "--tell" => options.tells = value == "events",
             "--bug" => {
-                options.bug = Some(Bug::read(&value).ok_or_else(|| format!("there is no bug `{value}`"))?)
+                options.bug = Some(Bug::read(&value).ok_or_else(|| format!("there is no bug `{value}`"))?);
             }
             other => return Err(format!("unknown argument `{other}`")),
         }
