@@ -2,7 +2,7 @@
 //!
 //! One assignment is one process tree, in one git worktree on a branch of its own, under a supervisor that outlives
 //! nobody: where the runner is gone it ends the whole tree, and what even that misses is ended by the next start. What
-//! is under way stands in files ([`Ledger`](ledger)), so that a runner that was killed goes on where it was, and one
+//! is under way stands in files (the ledger), so that a runner that was killed goes on where it was, and one
 //! that has lost the server keeps its agents and reports later.
 //!
 //! This room knows the contract alone. It isolates work from work, not the machine from an agent: an agent has the

@@ -16,7 +16,8 @@ use crate::task::Task;
 
 impl<P: Placer> Engine<P> {
     /// Returns what the next optimal round has to look at, with the last event that is in it, where the policy wants such
-    /// rounds and something has changed since the last one was taken. What it plans comes back as [`Command::ApplyPlan`].
+    /// rounds and something has changed since the last one was taken.
+    /// What it plans comes back as [`ApplyPlan`](crate::Command::ApplyPlan).
     pub fn take_round(&mut self) -> Option<(Excerpt, Position)> {
         let taken = std::mem::take(&mut self.round_wanted) && self.state.policy.strategy == Strategy::Optimal;
         taken.then(|| (self.state.situation.excerpt(), self.state.position))
