@@ -196,10 +196,15 @@ impl Greedy {
         let column = self.columns.whole(situation, id);
         let (performances, cohesions) =
             (situation.performances(class.kind), situation.cohesions(class.project));
+        // Most agents fall behind already with the largest past that anybody has: it is read only of the others.
+        let most = situation.performance_most(class.kind) + situation.cohesion_most(class.project);
         let mut podium = Podium::new();
         let mut floor = podium.floor();
         for (&agent, &standing) in free.iter().zip(situation.standings()) {
             let at = agent.index();
+            if standing.with(column[at] + most) < floor {
+                continue;
+            }
             let rank = standing.with(column[at] + performances[at] + cohesions[at]);
             if rank >= floor {
                 floor = podium.offer(situation, rank, agent);
