@@ -99,6 +99,7 @@ impl Server {
             data: directory.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             hosts: Vec::new(),
+            mcp_fixtures: false,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, reason = "the summary is its output")]
 
 mod browser;
+mod clients;
+mod node;
 mod steps;
 mod supply;
 mod walls;
@@ -18,8 +20,9 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   check         formatting, walls, clippy, docs, the rooms' own tests (changes nothing)
-  test          check, and all tests, the simulator, the demo and the dashboard in a browser
+  test          check, and all tests, the simulator, the demo, the dashboard in a browser and clients of others
   browser [BINARY]  only the tests of the dashboard, against target/release/kapell where no other is named
+  clients [BINARY]  only the tests by clients of others: the conformance suite of MCP, its inspector, coding agents
   walls         only what the project demands of itself: rooms, clocks, pages (part of check)
   supply        licences, sources and bans of what comes from outside (part of check)
   crash [--cycles N]  ends the real server under load N times (1000)
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         "walls" => steps.findings("walls", walls::check()),
         "supply" => steps.findings("supply", supply::check()),
         "browser" => browser::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
+        "clients" => clients::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
         "crash" => crash(&mut steps, &rest),
         "sim" => sim(&mut steps, &rest),
         "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
@@ -96,6 +100,7 @@ fn test(steps: &mut Steps) {
     }
     steps.run("demo", &["cargo", "run", "--release", "--quiet", "--", "demo"]);
     browser::run(steps, browser::BINARY);
+    clients::run(steps, browser::BINARY);
 }
 
 /// Plays the simulator; with the feature that seeds bugs only where they are looked for.

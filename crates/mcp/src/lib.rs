@@ -5,6 +5,7 @@
 //! is not an agent's end. All types of the protocol's library stay in here.
 
 mod answer;
+mod fixtures;
 mod gate;
 mod handle;
 mod house;
@@ -18,7 +19,7 @@ mod tool;
 mod tools;
 
 pub use gate::{Asked, Gate};
-pub use http::{Opener, mount};
+pub use http::{Opener, mount, mount_fixtures};
 pub use remote::Remote;
 pub use stdio::{StdioError, serve_stdio};
 pub use tool::{Tier, definitions};

@@ -194,7 +194,7 @@ pub fn openapi() -> String {
     document.to_pretty_json().expect("the document can be written")
 }
 
-pub(crate) fn router(app: App, hosts: &[String]) -> Router {
+pub(crate) fn router(app: App, hosts: &[String], fixtures: bool) -> Router {
     let (router, document) = api().split_for_parts();
     let document = document.to_json().expect("the document can be written");
     let document: Arc<str> = Arc::from(document);
@@ -205,7 +205,7 @@ pub(crate) fn router(app: App, hosts: &[String]) -> Router {
             get(move || async move { ([("content-type", "application/json")], document.to_string()) }),
         )
         .merge(dashboard::routes())
-        .merge(mcp::router(app.clone(), inside).with_state(()))
+        .merge(mcp::router(app.clone(), inside, fixtures).with_state(()))
         .fallback(|| async { Refusal(Problem::new(ErrorCode::NotFound, "there is no such path")) })
         .method_not_allowed_fallback(|| async {
             Refusal(Problem::new(ErrorCode::MethodNotAllowed, "this path does not know that method"))

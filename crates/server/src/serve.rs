@@ -33,6 +33,8 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// Names by which browsers may know it, besides its addresses and `localhost`.
     pub hosts: Vec<String>,
+    /// Whether `/mcp` serves what the conformance suite of the protocol calls, in the place of the tools. For tests.
+    pub mcp_fixtures: bool,
 }
 
 /// A server could not be started, or had to end.
@@ -124,9 +126,10 @@ async fn serve_fleet(
     started(&Started { address, found, new_token });
 
     let (stopping, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(NoDelay(listener), router(app, &options.hosts)).with_graceful_shutdown(async {
-        let _ = stopped.await;
-    });
+    let server = axum::serve(NoDelay(listener), router(app, &options.hosts, options.mcp_fixtures))
+        .with_graceful_shutdown(async {
+            let _ = stopped.await;
+        });
     let server = tokio::spawn(server.into_future());
     let failure = tokio::select! {
         () = stop => None,

@@ -17,6 +17,9 @@ pub struct Up {
     /// A name by which browsers and proxies may ask for this server, besides its addresses and localhost
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// Serves what the conformance suite of the Model Context Protocol calls, in the place of the tools
+    #[arg(long, hide = true)]
+    mcp_fixtures: bool,
 }
 
 impl Up {
@@ -29,7 +32,12 @@ impl Up {
             eprintln!("warning: {} can be reached from other machines, and there is no TLS yet", self.listen);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let options = ServeOptions { data: data.clone(), listen: self.listen, hosts: self.hosts };
+        let options = ServeOptions {
+            data: data.clone(),
+            listen: self.listen,
+            hosts: self.hosts,
+            mcp_fixtures: self.mcp_fixtures,
+        };
         let started = |started: &Started| {
             for line in found(started) {
                 eprintln!("{line}");

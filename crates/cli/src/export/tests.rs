@@ -24,6 +24,7 @@ impl Server {
             data: data.path().join("data"),
             listen: "127.0.0.1:0".parse().expect("an address"),
             hosts: Vec::new(),
+            mcp_fixtures: false,
         };
         let token_file = options.data.join(kapell_server::ADMIN_TOKEN_FILE);
         let (stop, stopped) = oneshot::channel();

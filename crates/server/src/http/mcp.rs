@@ -2,7 +2,6 @@
 //!
 //! Its tools ask the routes of `/v1` in this process, with the caller's own token: there is no second way to do anything.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -28,20 +27,18 @@ const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// Bytes of an answer of the inside that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Returns the routes of the protocol; they ask `inside`.
-pub(super) fn router(app: App, inside: Router) -> Router {
+/// Returns the routes of the protocol; they ask `inside`. `fixtures` puts what the conformance suite calls in the place of the
+/// tools. `Host` and `Origin` are checked for all routes at once.
+pub(super) fn router(app: App, inside: Router, fixtures: bool) -> Router {
     let opener = move |parts: &Parts| -> Result<Arc<dyn Gate>, Problem> {
         let token = token(&parts.headers).ok_or_else(unauthenticated)?.to_owned();
         Ok(Arc::new(Inside { router: inside.clone(), token }))
     };
-    let described = Router::new()
-        .route(METADATA, get(metadata))
-        .route(&format!("{METADATA}{PATH}"), get(metadata))
-        .layer(from_fn_with_state((), only_known_hosts));
-    kapell_mcp::mount(PATH, Arc::new(opener))
-        .layer(from_fn_with_state(app, only_with_token))
-        .layer(from_fn_with_state((), only_known_hosts))
-        .merge(described)
+    let described =
+        Router::new().route(METADATA, get(metadata)).route(&format!("{METADATA}{PATH}"), get(metadata));
+    let served =
+        if fixtures { kapell_mcp::mount_fixtures(PATH) } else { kapell_mcp::mount(PATH, Arc::new(opener)) };
+    served.layer(from_fn_with_state(app, only_with_token)).merge(described)
 }
 
 fn unauthenticated() -> Problem {
@@ -116,64 +113,4 @@ fn base(headers: &HeaderMap, uri: &Uri) -> String {
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     named.or_else(|| uri.authority().map(|authority| authority.as_str()))
-}
-
-/// Refuses what a hostile web page can send: a name that was bound to this address only now (DNS rebinding) stands in `Host`, and
-/// a page from elsewhere stands in `Origin`. Addresses cannot be bound anew, so every address is allowed, and `localhost`.
-async fn only_known_hosts(State(()): State<()>, request: Request, next: Next) -> Response {
-    let refused = |field: &str, given: &str| {
-        let given = format!("`{}`", given.escape_default().take(100).collect::<String>());
-        let problem = Problem::field(field, given, "localhost, or an address; not a name");
-        let problem = Problem { status: 403, code: ErrorCode::Forbidden, ..problem };
-        Refusal(problem).into_response()
-    };
-    let named = host(request.headers(), request.uri()).unwrap_or_default();
-    if !is_known(named) {
-        return refused("Host", named);
-    }
-    if let Some(origin) = request.headers().get(header::ORIGIN) {
-        let text = origin.to_str().unwrap_or_default();
-        let from = text.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme));
-        // A page of this very server, or of this machine; a page from another address is not ours.
-        if !from.is_some_and(|(_, from)| from == named || is_local(from)) {
-            return refused("Origin", text);
-        }
-    }
-    next.run(request).await
-}
-
-/// Returns the name or address in `host:port`.
-fn name_of(authority: &str) -> &str {
-    if let Some(bracketed) = authority.strip_prefix('[') {
-        return bracketed.split(']').next().unwrap_or_default();
-    }
-    authority.split(':').next().unwrap_or_default()
-}
-
-fn is_known(authority: &str) -> bool {
-    let name = name_of(authority);
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
-}
-
-fn is_local(authority: &str) -> bool {
-    let name = name_of(authority);
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_unknown_and_addresses_known() {
-        for known in ["localhost:7117", "127.0.0.1", "[::1]:80", "192.168.3.4:7117", "LOCALHOST"] {
-            assert!(is_known(known), "{known}");
-        }
-        for unknown in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:7117", "[evil]"]
-        {
-            assert!(!is_known(unknown), "{unknown}");
-        }
-        assert!(is_local("[::1]:3000") && !is_local("192.168.3.4") && !is_local("evil.example"));
-    }
 }

@@ -34,6 +34,7 @@ impl Served {
             data: data.path().to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             hosts: Vec::new(),
+            mcp_fixtures: false,
         };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
