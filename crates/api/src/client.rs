@@ -11,13 +11,13 @@ use serde::de::DeserializeOwned;
 use crate::{
     Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BrokenEdge, BulkAnswer,
     BulkLine, Capability, CapabilityDefinition, Channel, ChannelMember, Conflict, Decision, DoneReport,
-    EdgeName, Escalation, Event, Events, FailReport, Handoff, HandoffCancellation, HandoffConfirmation,
-    HandoffPackage, HandoffRefusal, HandoffRequest, Health, MadeToken, Message, MessageAck, MessagesRead,
-    MoveTo, NewChannel, NewDecision, NewDependency, NewMessage, NewProject, NewProposal, NewReservation,
-    NewRuling, NewToken, NextRequest, Notice, NoticesRead, Offer, Page, Policy, Problem, ProgressReport,
-    Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report, Reservation, Restoration,
-    RotateToken, SavedReport, StartReport, Status, Task, TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot,
-    Withdrawal,
+    EdgeName, Escalation, Event, Events, FailReport, Forecast, Handoff, HandoffCancellation,
+    HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Health, MadeToken, Message,
+    MessageAck, MessagesRead, MoveTo, NewChannel, NewDecision, NewDependency, NewForecast, NewMessage,
+    NewProject, NewProposal, NewReservation, NewRuling, NewToken, NextRequest, Notice, NoticesRead, Offer,
+    Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation,
+    RenewReservation, Report, Reservation, Restoration, RotateToken, SavedReport, StartReport, Status, Task,
+    TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot, Withdrawal,
 };
 
 /// Why a request has no answer.
@@ -530,6 +530,16 @@ impl Client {
     /// Makes a project.
     pub fn create_project(&self, project: &NewProject) -> Result<Ack> {
         self.post("/v1/projects", project)
+    }
+
+    /// Returns the last forecast of a project.
+    pub fn forecast(&self, project: &str) -> Result<Forecast> {
+        self.get(&format!("/v1/projects/{}/forecast", escaped(project)))
+    }
+
+    /// Forecasts when a project will be done; chance comes from `seed`, or from a fresh one.
+    pub fn make_forecast(&self, project: &str, seed: Option<String>) -> Result<Forecast> {
+        self.post(&format!("/v1/projects/{}/forecast", escaped(project)), &NewForecast { seed })
     }
 
     /// Returns the policy.

@@ -12,6 +12,7 @@ mod conflict;
 mod cycle;
 mod event;
 mod fleet;
+mod forecast;
 mod handoff;
 mod message;
 mod orchestration;
@@ -36,6 +37,7 @@ pub use event::{Event, Events};
 pub use fleet::{
     AgentTotals, Decision, Escalation, Health, Monitor, NewProject, Offer, Page, Project, Status, TaskTotals,
 };
+pub use forecast::{Forecast, ForecastGain, ForecastStep, ForecastTask, NewForecast};
 pub use handoff::{
     Handoff, HandoffCancellation, HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Packed,
 };
@@ -49,8 +51,8 @@ pub use overview::{
     Session, Step, Timeline, WorkItem,
 };
 pub use policy::{
-    AckTimes, Balancing, Handing, HealthWeights, Messaging, Policy, Redispatch, Reporting, Reserving, Stalls,
-    Weights,
+    AckTimes, Balancing, Forecasting, Handing, HealthWeights, Messaging, Policy, Redispatch, Reporting,
+    Reserving, Stalls, Weights,
 };
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};

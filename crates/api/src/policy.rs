@@ -215,6 +215,23 @@ pub struct Policy {
     /// How agents send each other messages.
     #[serde(default)]
     pub messages: Messaging,
+    /// When forecasts are made.
+    #[serde(default)]
+    pub forecasts: Forecasting,
+}
+
+/// When forecasts are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Forecasting {
+    /// The shortest time between two forecasts of a project that nobody asked for.
+    pub period_ms: i64,
+}
+
+impl Default for Forecasting {
+    fn default() -> Self {
+        Self { period_ms: 300_000 }
+    }
 }
 
 /// How agents send each other messages.

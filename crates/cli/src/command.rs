@@ -6,6 +6,7 @@ mod conflict;
 pub mod doctor;
 mod events;
 mod export;
+mod forecast;
 mod handoff;
 pub mod import;
 mod join;
@@ -116,6 +117,8 @@ enum Verb {
     Offers(settle::Offers),
     /// Report on the fleet: health, what holds it up, what could be done
     Report(report::Report),
+    /// Show when a project will be done: p50, p80, p90, the longest path, what would help
+    Forecast(forecast::Forecasts),
     /// List escalations, and settle one
     Escalations(settle::Escalations),
     /// Bring a backlog in: beads, Task Master, GitHub issues, or Kapell's own JSON Lines
@@ -196,6 +199,7 @@ impl Cli {
             Verb::Events(it) => it.run(context),
             Verb::Offers(it) => it.run(context),
             Verb::Report(it) => it.run(context),
+            Verb::Forecast(it) => it.run(context),
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),
             Verb::Export(it) => it.run(context),

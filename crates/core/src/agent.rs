@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kapell_model::{AgentId, AgentKind, AgentState, Moment, Policy, Position, Span, TaskId};
+use kapell_model::{AgentId, AgentKind, AgentState, Moment, Policy, Position, Span, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AgentSpec, ProjectSpec};
@@ -62,4 +62,16 @@ pub struct Project {
     pub counts: crate::state::Counts,
     /// When it was made.
     pub created_at: Moment,
+    /// Where in the log it or one of its tasks last changed.
+    #[serde(default)]
+    pub changed: Position,
+}
+
+impl Project {
+    /// Returns how many of its tasks have not ended.
+    #[must_use]
+    pub fn open(&self) -> u32 {
+        let open = TaskState::ALL.iter().filter(|state| !state.is_terminal());
+        open.map(|&state| self.counts.of(state)).sum()
+    }
 }

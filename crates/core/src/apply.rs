@@ -249,6 +249,7 @@ impl State {
                 self.decision_made(*conflict, outcome, reason);
             }
             Event::DecisionWithdrawn { conflict, reason } => self.decision_withdrawn(*conflict, reason),
+            Event::ForecastMade { forecast } => self.forecast_made(forecast),
             Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
                 command: record.command,
                 at: record.at,

@@ -48,6 +48,10 @@ impl State {
     pub(crate) fn touch(&mut self, id: TaskId) {
         self.tasks[id].changed = self.position;
         self.changes.note(self.position, id);
+        let project = self.tasks[id].spec.project.as_ref();
+        if let Some(project) = project.and_then(|name| self.projects.get_mut(name)) {
+            project.changed = self.position;
+        }
     }
 
     /// Returns the tasks that have changed behind `after`, in the order of submission; nothing where more has happened since than

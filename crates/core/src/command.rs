@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EscalationId, MessageId, Moment, Name,
-    Need, NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio, ReservationId, Span, TaskId, TaskState,
-    Text, WaitId,
+    AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EscalationId, Forecast, MessageId,
+    Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio, ReservationId, Span,
+    TaskId, TaskState, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -456,6 +456,8 @@ pub enum Command {
         /// Why.
         reason: Text,
     },
+    /// The planner: when a project will be done.
+    RecordForecast(Box<Forecast>),
     /// A manager: closes an escalation.
     SettleEscalation {
         /// Which.

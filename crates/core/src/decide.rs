@@ -129,6 +129,7 @@ impl State {
                 self.withdraw(*conflict, agent.as_ref(), reason, out)
             }
             Command::ExtendReservations => Ok(self.begin_leases_again(out)),
+            Command::RecordForecast(forecast) => self.record_forecast(forecast, out),
             Command::SettleEscalation { escalation, note } => self.settle_escalation(*escalation, note, out),
         }
     }

@@ -76,6 +76,12 @@ impl Learning {
         self.0.entry((kind.clone(), complexity)).or_default().push(effort);
     }
 
+    /// Returns the efforts of a type and complexity in ascending order, and their median.
+    pub(crate) fn seen(&self, kind: &Name, complexity: u8) -> (&[Span], Span) {
+        let Some(efforts) = self.0.get(&(kind.clone(), complexity)) else { return (&[], Span(1)) };
+        (&efforts.sorted, efforts.percentile(50).unwrap_or(Span(1)))
+    }
+
     /// Returns what a task of a type and complexity is expected to take, where any was completed: the median and the 90th
     /// percentile of those seen, each a mean with what the table says, of which one counts as much as three tasks.
     pub(crate) fn expected(&self, kind: &Name, complexity: u8, table: Span) -> Option<(Span, Learned)> {

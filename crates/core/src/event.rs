@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, ConflictId, Considered, DependencyKind, EscalationId, HandoffId,
-    MessageId, Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio,
+    AgentId, AssignmentId, CommandId, ConflictId, Considered, DependencyKind, EscalationId, Forecast,
+    HandoffId, MessageId, Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio,
     ReservationId, Span, TaskId, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
@@ -603,6 +603,8 @@ events! {
     }
     /// The question was taken back.
     DecisionWithdrawn = "decision.withdrawn" { conflict: ConflictId, reason: Text }
+    /// It was worked out when a project will be done.
+    ForecastMade = "forecast.made" { #[serde(flatten)] forecast: Box<Forecast> }
     /// The command came with an idempotency key; this is its answer, should it come again.
     CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
 }

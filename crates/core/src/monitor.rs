@@ -1,8 +1,8 @@
-//! When the workload monitor is due (SEMANTICS 14): it looks only where something has changed, and moves only with a reason.
+//! When the monitors of load and of forecasts are due (SEMANTICS 14): they look only where something has changed.
 //!
-//! Like the leases it has no clock: every call brings the moment. What it knows is kept in memory: after a start it looks anew.
+//! Like the leases they have no clock: every call brings the moment. What they know is kept in memory: after a start they look anew.
 
-use kapell_model::Moment;
+use kapell_model::{Moment, Name, Span};
 
 use crate::state::State;
 
@@ -60,5 +60,44 @@ impl WorkloadMonitor {
     pub fn planned(&mut self, state: &State, items: usize, now: Moment) {
         self.planning = false;
         self.at_rest = (items == 0).then(|| (self.looked, state.next_cooled(now)));
+    }
+}
+
+/// The forecast monitor of one fleet: one forecast at a time, of the project whose last one is outdated for longest.
+#[derive(Debug)]
+pub struct ForecastMonitor {
+    /// When it looks next.
+    next: Moment,
+    /// Whether a forecast is being made.
+    forecasting: bool,
+}
+
+/// The longest pause between two looks at which forecasts are outdated.
+const FORECASTS_LOOKED_AT: Span = Span::seconds(10);
+
+impl ForecastMonitor {
+    /// Begins at `now`; the first look is a little later.
+    #[must_use]
+    pub fn new(state: &State, now: Moment) -> Self {
+        Self { next: now.after(state.policy().forecasts.period.min(FORECASTS_LOOKED_AT)), forecasting: false }
+    }
+
+    /// Returns the project of which a forecast should be made now: none where one is being made, or where nothing is outdated.
+    pub fn is_due<'a>(&mut self, state: &'a State, now: Moment) -> Option<&'a Name> {
+        let period = state.policy().forecasts.period;
+        // A clock that was set back, or a shorter period, does not put the next look off.
+        if self.forecasting || (now < self.next && now.after(period) >= self.next) {
+            return None;
+        }
+        self.next = now.after(period.min(FORECASTS_LOOKED_AT));
+        let due = state.outdated_forecast(now, period);
+        self.forecasting = due.is_some();
+        due
+    }
+
+    /// Takes note that the forecast has come back; there may be another one at once.
+    pub fn forecast(&mut self, now: Moment) {
+        self.forecasting = false;
+        self.next = now;
     }
 }

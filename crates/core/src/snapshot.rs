@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use kapell_model::{AgentState, AssignmentId, Moment, Name, NoticeId, Policy, Position, Span, TaskId};
+use kapell_model::{
+    AgentState, AssignmentId, Forecast, Moment, Name, NoticeId, Policy, Position, Span, TaskId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
@@ -28,7 +30,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 9;
+pub const SNAPSHOT_FORMAT: u32 = 10;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +82,10 @@ pub struct Facts {
     conflicts: Segments<Conflict>,
     #[serde(default)]
     messages: Messages,
+    #[serde(default)]
+    forecasts: BTreeMap<Name, Arc<Forecast>>,
+    #[serde(default)]
+    agents_changed: Position,
 }
 
 impl Facts {
@@ -129,6 +135,8 @@ impl State {
             handoffs: self.handoffs.all.clone(),
             conflicts: self.conflicts.clone(),
             messages: self.messages.clone(),
+            forecasts: self.forecasts.clone(),
+            agents_changed: self.agents_changed,
         }
     }
 
@@ -208,6 +216,8 @@ impl State {
         state.restore_handoffs(facts.handoffs);
         state.messages = facts.messages;
         state.messages.restore();
+        state.forecasts = facts.forecasts;
+        state.agents_changed = facts.agents_changed;
         Ok(state)
     }
 

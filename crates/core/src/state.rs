@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, ConflictId, EscalationId, Moment, Name, NoticeId, OfferId, Policy, Position,
-    QueueKey, Situation, Span, TaskId, TaskState, Text, WaitId, Word,
+    AgentId, AssignmentId, ConflictId, EscalationId, Forecast, Moment, Name, NoticeId, OfferId, Policy,
+    Position, QueueKey, Situation, Span, TaskId, TaskState, Text, WaitId, Word,
 };
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +132,10 @@ pub struct State {
     pub(crate) handoffs: Handoffs,
     pub(crate) conflicts: Segments<Conflict>,
     pub(crate) messages: Messages,
+    /// The last forecast of each project.
+    pub(crate) forecasts: BTreeMap<Name, Arc<Forecast>>,
+    /// Where in the log it last changed who there is to work.
+    pub(crate) agents_changed: Position,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -214,6 +218,8 @@ impl State {
             handoffs: Handoffs::default(),
             conflicts: Segments::default(),
             messages: Messages::default(),
+            forecasts: BTreeMap::new(),
+            agents_changed: Position(0),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),

@@ -9,9 +9,9 @@ use kapell_core::{
     NewProposal, Record, ReservationRef, SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, MessageId, Mode, Moment,
-    MoveAverages, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position,
-    Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
+    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, Forecast, MessageId, Mode,
+    Moment, MoveAverages, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy,
+    Position, Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..73_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..74_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -151,6 +151,7 @@ fn commands() -> impl Strategy<Value = Command> {
             70 => Command::AcknowledgeMessage { agent, message: MessageId(first + 1) },
             71 => Command::OpenChannel { channel: name("web"), members: vec![agent, self::agent(who + 1)] },
             72 => Command::ChannelMember { channel: name("web"), agent, joins: flag },
+            73 => Command::RecordForecast(Box::new(forecast(first, second, token))),
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 if flag => Command::RefreshEstimates { after: first },
@@ -192,6 +193,29 @@ fn decision(who: usize, first: u32, second: u32, flag: bool, token: u64) -> NewD
         asked: if token.is_multiple_of(3) { vec![agent(who + 1)] } else { Vec::new() },
         tasks: if token.is_multiple_of(2) { vec![task(first)] } else { Vec::new() },
         agent: flag.then(|| agent(who)),
+    }
+}
+
+/// Draws a forecast that may name what is not there, and may come too late.
+fn forecast(first: u32, second: u32, token: u64) -> Forecast {
+    let p50 = Moment(1_000_000 + i64::from(first) * 1_000_000);
+    Forecast {
+        project: name("web"),
+        seen: Position(token),
+        at: Moment(1_000_000),
+        seed: token,
+        trials: 100,
+        open: first,
+        left_out: 0,
+        unstaffed: 0,
+        stuck: 0,
+        p50,
+        p80: p50.after(Span(i64::from(second) * 1_000_000 - 1)),
+        p90: p50.after(Span::hours(10)),
+        path: vec![(TaskId(second + 1), Span(1))],
+        length: Span(1),
+        gains: vec![(name("rust"), Span(1))],
+        watched: vec![(TaskId(first + 1), p50)],
     }
 }
 

@@ -8,6 +8,7 @@ mod balancing;
 mod class;
 mod excerpt;
 mod fit;
+mod forecast;
 mod glob;
 mod handing;
 mod holders;
@@ -41,6 +42,7 @@ pub use balancing::{
 pub use class::{Class, Gate, Requirement};
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
+pub use forecast::{Forecast, ForecastRole, ForecastTask, ForecastView, Forecasting};
 pub use glob::{Glob, GlobError};
 pub use handing::{Handing, Messaging, StartedWork};
 pub use id::{

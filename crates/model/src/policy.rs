@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
+use crate::forecast::Forecasting;
 use crate::handing::{Handing, Messaging};
 use crate::limits;
 use crate::moment::Span;
@@ -257,6 +258,9 @@ pub struct Policy {
     /// How agents send each other messages.
     #[serde(default, skip_serializing_if = "is_default")]
     pub messages: Messaging,
+    /// When forecasts are made.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub forecasts: Forecasting,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -300,6 +304,7 @@ impl Default for Policy {
             redispatch: Redispatch::default(),
             handoffs: Handing::default(),
             messages: Messaging::default(),
+            forecasts: Forecasting::default(),
             cycles: Cycles::Break,
             balancing: Balancing::default(),
         }
@@ -399,7 +404,7 @@ impl Policy {
     }
 
     /// Returns every duration with the name of its field.
-    fn durations(&self) -> [(&'static str, Span); 27] {
+    fn durations(&self) -> [(&'static str, Span); 28] {
         let [one, two, three, four, five] = self.estimate_by_complexity;
         [
             ("heartbeat_lease_ms", self.lease_heartbeat),
@@ -429,6 +434,7 @@ impl Policy {
             ("redispatch.pause_ms", self.redispatch.pause),
             ("redispatch.pause_max_ms", self.redispatch.pause_max),
             ("handoffs.package_ms", self.handoffs.package),
+            ("forecasts.period_ms", self.forecasts.period),
         ]
     }
 }

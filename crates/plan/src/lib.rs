@@ -8,12 +8,16 @@
 //! - [`Greedy`]: the strategy that hands tasks out one by one, in the order of the queue;
 //! - [`Optimal`]: the strategy that plans a whole round at once, the best one;
 //! - [`balance`]: work moved from those who have too much to those who have little;
+//! - [`forecast`]: when a project will be done, by chance drawn from what such work has taken;
+//! - [`Graph`]: the longest path through what waits for what, and the slack beside it;
 //! - [`explain`]: the whole list behind a pick, and what an agent would need.
 
 mod balance;
 mod column;
+mod forecast;
 mod greedy;
 mod optimal;
+mod path;
 mod podium;
 
 pub mod explain;
@@ -22,6 +26,8 @@ pub mod score;
 pub use balance::balance;
 pub use column::Sums;
 pub use explain::{Explained, candidates, capability_bar, capability_needed};
+pub use forecast::forecast;
 pub use greedy::{Greedy, Tuning};
 pub use optimal::{Optimal, Round, Totals, greedy_round};
+pub use path::{Graph, Longest};
 pub use score::{Refusal, candidate, parts};

@@ -146,6 +146,8 @@ pub(crate) enum Message {
     Appended(RowBatch),
     /// The planner has thought.
     Planned(Box<kapell_model::Plan>),
+    /// A forecast has been made.
+    Forecast(Box<kapell_model::Forecast>),
     Stop,
 }
 

@@ -11,6 +11,7 @@ mod disagreement;
 mod door;
 mod events;
 mod fleet;
+mod forecasts;
 mod graph;
 mod handoffs;
 mod layers;
@@ -110,6 +111,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(orchestration::show, orchestration::save))
         .routes(routes!(fleet::policy, fleet::set_policy))
         .routes(routes!(fleet::projects, fleet::create_project))
+        .routes(routes!(forecasts::show, forecasts::make))
         .routes(routes!(capabilities::list))
         .routes(routes!(capabilities::define, capabilities::remove))
         .routes(routes!(fleet::offers))

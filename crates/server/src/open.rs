@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::appender::{Appender, Progress};
 use crate::fleet::{Fleet, QUEUE_MAX};
 use crate::planner;
-use crate::writer::{BATCHES_MAX, Writer};
+use crate::writer::{BATCHES_MAX, Beside, Writer};
 
 /// Rows that are decoded at once while the rows before are folded.
 const REPLAY_ROWS: usize = 8_192;
@@ -136,11 +136,14 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
         failed: Some(failing),
     };
     let (jobs, thinking) = crossbeam_channel::bounded(planner::JOBS_MAX);
-    let writer = Writer::new(engine, loaded.snapshot, fleet.clone(), messages, (batches, jobs), progress);
+    let (wanted, forecasting) = crossbeam_channel::bounded(1);
+    let beside = Beside { appender: batches, planner: jobs, forecasts: wanted };
+    let writer = Writer::new(engine, loaded.snapshot, fleet.clone(), messages, beside, progress);
     let threads = vec![
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run())?,
         std::thread::Builder::new().name("appender".to_owned()).spawn(move || appender.run(&appends))?,
-        planner::start(thinking, queue)?,
+        planner::start(thinking, queue.clone())?,
+        planner::start_forecasts(forecasting, queue)?,
     ];
     Ok(Running { fleet, found, failed: failure, threads })
 }

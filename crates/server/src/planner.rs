@@ -1,8 +1,9 @@
-//! Thinks about the whole fleet beside the writer, on a copy of what it needs, and hands back a plan.
+//! Thinks about the whole fleet beside the writer, on a copy of what it needs, and hands back a plan or a forecast.
 
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
+use kapell_core::ForecastSource;
 use kapell_model::{BalanceView, Excerpt, Plan, Position};
 use kapell_plan::Optimal;
 
@@ -29,6 +30,25 @@ pub(crate) fn start(jobs: Receiver<Job>, writer: Sender<Message>) -> std::io::Re
                 Job::Round(excerpt, seen) => optimal.propose(&excerpt, seen),
             };
             if writer.send(Message::Planned(Box::new(plan))).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// A project of which a forecast is wanted, and the seed of its chance.
+pub(crate) type Wanted = (Box<ForecastSource>, u64);
+
+/// Starts the thread that makes forecasts, apart from the plans, which should not wait for them.
+pub(crate) fn start_forecasts(
+    wanted: Receiver<Wanted>,
+    writer: Sender<Message>,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("forecasts".to_owned()).spawn(move || {
+        for (source, seed) in wanted {
+            let forecast = kapell_plan::forecast(&source.gather(), seed);
+            drop(source);
+            if writer.send(Message::Forecast(Box::new(forecast))).is_err() {
                 return;
             }
         }

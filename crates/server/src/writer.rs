@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use kapell_core::{
-    Command, Engine, Event, Liveness, Notice, Record, Rejection, Reply, Request, SNAPSHOT_FORMAT,
-    WorkloadMonitor,
+    Command, Engine, Event, ForecastMonitor, Liveness, Notice, Record, Rejection, Reply, Request,
+    SNAPSHOT_FORMAT, WorkloadMonitor,
 };
 use kapell_model::{
     AgentId, AgentState, CommandId, MessageId, Moment, Name, NoticeId, Plan, PlanKind, Policy, Position,
@@ -31,7 +31,7 @@ use tokio::sync::oneshot;
 use crate::appender::{Batch, Progress, StoredSnapshot};
 use crate::fleet::{Answer, Ask, Deferred, Fleet, Handed, Handout, Line, Message, Refused, View};
 use crate::hearing::Hearing;
-use crate::planner::Job;
+use crate::planner::{Job, Wanted};
 
 /// Events after which no further message is taken into a batch: bounds the time of one append.
 const BATCH_EVENTS_MAX: usize = 20_000;
@@ -62,11 +62,20 @@ struct Waiter {
     answer: oneshot::Sender<Result<Handout, Refused>>,
 }
 
+/// Who works beside the writer.
+pub(crate) struct Beside {
+    pub(crate) appender: Sender<Batch>,
+    pub(crate) planner: Sender<Job>,
+    pub(crate) forecasts: Sender<Wanted>,
+}
+
 pub(crate) struct Writer {
     engine: Engine<Greedy>,
     liveness: Liveness,
     workload: WorkloadMonitor,
     planner: Sender<Job>,
+    forecasts: Sender<Wanted>,
+    forecast: ForecastMonitor,
     /// Whether the planner has an optimal round.
     rounding: bool,
     fleet: Fleet,
@@ -104,23 +113,31 @@ pub(crate) fn fresh_id() -> CommandId {
     CommandId(uuid::Uuid::now_v7().as_u128())
 }
 
+/// Makes a fresh seed of chance.
+pub(crate) fn fresh_seed() -> u64 {
+    uuid::Uuid::now_v7().as_u64_pair().1
+}
+
 impl Writer {
     pub(crate) fn new(
         engine: Engine<Greedy>,
         snapshot_at: u64,
         fleet: Fleet,
         queue: Receiver<Message>,
-        (appender, planner): (Sender<Batch>, Sender<Job>),
+        Beside { appender, planner, forecasts }: Beside,
         progress: Arc<Progress>,
     ) -> Self {
         let start = now();
         let liveness = Liveness::new(engine.state(), start);
         let workload = WorkloadMonitor::new(engine.state(), start);
+        let forecast = ForecastMonitor::new(engine.state(), start);
         Self {
             engine,
             liveness,
             workload,
             planner,
+            forecasts,
+            forecast,
             rounding: false,
             fleet,
             queue,
@@ -196,6 +213,10 @@ impl Writer {
             }
             Message::Appended(rows) => self.spare.push(rows),
             Message::Planned(plan) => self.planned(plan),
+            Message::Forecast(forecast) => {
+                self.command(Command::RecordForecast(forecast));
+                self.forecast.forecast(now());
+            }
             Message::Stop => return true,
         }
         false
@@ -468,6 +489,7 @@ impl Writer {
         if at < self.ticked || passed >= i64::try_from(period.as_millis()).unwrap_or(i64::MAX) {
             self.ticked = at;
             self.look_at_workload(at);
+            self.look_at_forecasts(at);
             self.hearing.ask(at, self.queue.len());
         }
         let Some(at) = self.hearing.complete() else { return };
@@ -491,6 +513,17 @@ impl Writer {
         };
         // One plan of each kind at a time is asked for, so there is always room.
         let _ = self.planner.try_send(Job::Balance(Box::new(view)));
+    }
+
+    /// Hands a project to who makes forecasts, where its last one is outdated.
+    fn look_at_forecasts(&mut self, at: Moment) {
+        let state = self.engine.state();
+        let Some(project) = self.forecast.is_due(state, at) else { return };
+        let seed = fresh_seed();
+        if let Some(source) = state.forecast_source(project, at) {
+            // One at a time is asked for, so there is room.
+            let _ = self.forecasts.try_send((Box::new(source), seed));
+        }
     }
 
     /// Lets a plan be judged, item by item; one without items is nothing that has happened.
@@ -552,6 +585,7 @@ pub(crate) fn task_period(policy: &Policy) -> Span {
         policy.balancing.period,
         policy.stalls.quiet_min,
         policy.handoffs.package,
+        policy.forecasts.period,
     ];
     let shortest = lapses.iter().map(|span| span.0 / 4).min().unwrap_or(0);
     Span(shortest).clamp(TICK_MIN, TICK_MAX)

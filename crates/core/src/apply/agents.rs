@@ -37,6 +37,7 @@ impl State {
         }
         self.online += usize::from(online);
         self.registered += 1;
+        self.agents_changed = self.position;
         self.view_agent(id);
         self.agent_counts(id);
     }
@@ -84,12 +85,14 @@ impl State {
         self.online += usize::from(state == AgentState::Online);
         self.registered -= usize::from(state == AgentState::Removed && agent.state != state);
         agent.state = state;
+        self.agents_changed = self.position;
         agent.state_since = self.at;
         self.situation.set_agent_state(id, state);
     }
 
     pub(super) fn agent_draining(&mut self, id: AgentId, draining: bool) {
         self.agents[id.index()].draining = draining;
+        self.agents_changed = self.position;
         if mutated!(DrainedStillFree) {
             return;
         }
@@ -97,7 +100,12 @@ impl State {
     }
 
     pub(super) fn project_created(&mut self, spec: &ProjectSpec) {
-        let project = Project { spec: spec.clone(), counts: Counts::default(), created_at: self.at };
+        let project = Project {
+            spec: spec.clone(),
+            counts: Counts::default(),
+            created_at: self.at,
+            changed: self.position,
+        };
         self.projects.insert(spec.name.clone(), project);
     }
 

@@ -36,8 +36,8 @@ use std::sync::Arc;
 
 use kapell_core::{
     Address, AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewDecision,
-    NewMessage, NewPolicy, NewProposal, Package, Record, Request, Require, ReservationRef, State, TaskEdit,
-    TaskRef, TaskSpec,
+    NewMessage, NewPolicy, NewProposal, Package, ProjectSpec, Record, Request, Require, ReservationRef,
+    State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
@@ -410,6 +410,7 @@ impl<P: Placer> Scenario<P> {
             "unreachable" => Command::AgentUnreachable { agent: name(rest[0]), last_seen },
             "offline" => Command::AgentOffline { agent: name(rest[0]), last_seen },
             "back" => Command::AgentBack { agent: name(rest[0]) },
+            "project" => Command::CreateProject(project(rest, self.now)),
             "submit" => {
                 let (spec, edges) = task_spec(rest, self.now);
                 Command::Submit { spec: Arc::new(spec), edges }
@@ -642,6 +643,13 @@ fn agent_spec(words: &[&str]) -> AgentSpec {
         }
     }
     spec
+}
+
+/// Reads `web deadline=10h`.
+fn project(words: &[&str], now: i64) -> ProjectSpec {
+    let deadline = words.get(1).and_then(|word| word.strip_prefix("deadline="));
+    let deadline = deadline.map(|time| Moment(now + duration(time)));
+    ProjectSpec { name: name(words[0]), title: Text::default(), deadline }
 }
 
 /// Reads `priority=high estimate=2h needs=rust deadline=none title=x role=dev`.

@@ -731,6 +731,7 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             started: policy.handoffs.started.as_str().to_owned(),
         },
         messages: api::Messaging { inbox_max: policy.messages.inbox_max },
+        forecasts: api::Forecasting { period_ms: policy.forecasts.period.0 },
     }
 }
 

@@ -1,10 +1,10 @@
-//! Lays a graph out in layers and finds its longest path. Knows nothing of tasks: nodes are numbers with a weight.
+//! Lays a graph out in layers around its longest path. Knows nothing of tasks: nodes are numbers with a weight.
 //!
 //! A node lies one layer behind the last of those that it waits for. Within a layer nodes are ordered by the mean place of
 //! their neighbours, sweeping forth and back, which keeps most edges from crossing; then each is drawn towards its
 //! neighbours as far as the order and a distance of one row allow. A sweep costs time in nodes and edges.
 
-use std::collections::VecDeque;
+use kapell_plan::{Graph, Longest};
 
 /// Sweeps forth and back over the layers; more change little.
 const SWEEPS: usize = 6;
@@ -33,79 +33,20 @@ pub(super) struct Layered {
 
 impl Drawing<'_> {
     pub(super) fn layered(&self) -> Layered {
-        let (before, behind) = self.neighbours();
-        let order = self.topological(&before, &behind);
-        let layer = layers(&order, &before);
-        let (slack, critical, length) = self.longest(&order, &before, &behind);
-        let mut columns = columns(&order, &layer);
+        let graph = Graph::new(self.weights, self.edges);
+        let Graph { before, behind, order, .. } = &graph;
+        let layer = layers(order, before);
+        let Longest { path: critical, length, slack } = graph.longest();
+        let mut columns = columns(order, &layer);
         let mut row = vec![0.0; layer.len()];
         number(&columns, &mut row);
         for sweep in 0..SWEEPS {
             let forth = sweep % 2 == 0;
-            let neighbours = if forth { &before } else { &behind };
+            let neighbours = if forth { before } else { behind };
             arrange(&mut columns, neighbours, &mut row, forth);
         }
-        settle(&columns, &before, &behind, &mut row);
+        settle(&columns, before, behind, &mut row);
         Layered { layer, row, slack, critical, length }
-    }
-
-    fn neighbours(&self) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
-        let nodes = self.weights.len();
-        let (mut before, mut behind) = (vec![Vec::new(); nodes], vec![Vec::new(); nodes]);
-        for &(from, to) in self.edges {
-            behind[from as usize].push(to);
-            before[to as usize].push(from);
-        }
-        (before, behind)
-    }
-
-    /// Returns the nodes so that each comes behind those that it waits for; those of a cycle come last, as they are.
-    fn topological(&self, before: &[Vec<u32>], behind: &[Vec<u32>]) -> Vec<u32> {
-        let nodes = u32::try_from(self.weights.len()).unwrap_or(u32::MAX);
-        let mut waits: Vec<usize> = before.iter().map(Vec::len).collect();
-        let mut free: VecDeque<u32> = (0..nodes).filter(|&node| waits[node as usize] == 0).collect();
-        let mut order = Vec::with_capacity(self.weights.len());
-        while let Some(node) = free.pop_front() {
-            order.push(node);
-            for &next in &behind[node as usize] {
-                waits[next as usize] -= 1;
-                if waits[next as usize] == 0 {
-                    free.push_back(next);
-                }
-            }
-        }
-        order.extend((0..nodes).filter(|&node| waits[node as usize] > 0));
-        order
-    }
-
-    /// Returns the slack of every node, the longest path and its length.
-    fn longest(&self, order: &[u32], before: &[Vec<u32>], behind: &[Vec<u32>]) -> (Vec<i64>, Vec<u32>, i64) {
-        let weight = |node: u32| self.weights[node as usize];
-        let (mut start, mut rest) = (vec![0_i64; order.len()], vec![0_i64; order.len()]);
-        for &node in order {
-            let ends = before[node as usize].iter().map(|&from| start[from as usize] + weight(from));
-            start[node as usize] = ends.max().unwrap_or(0);
-        }
-        for &node in order.iter().rev() {
-            let behind = behind[node as usize].iter().map(|&next| rest[next as usize]).max().unwrap_or(0);
-            rest[node as usize] = weight(node) + behind;
-        }
-        let through = |node: &u32| start[*node as usize] + rest[*node as usize];
-        let length = order.iter().map(through).max().unwrap_or(0);
-        let slack: Vec<i64> = (0..).take(order.len()).map(|node: u32| length - through(&node)).collect();
-        let mut critical = Vec::new();
-        let mut at = order.iter().copied().find(|&node| {
-            length > 0 && slack[node as usize] == 0 && start[node as usize] == 0 && weight(node) > 0
-        });
-        while let Some(node) = at {
-            critical.push(node);
-            let end = start[node as usize] + weight(node);
-            let mut next = behind[node as usize].iter().copied();
-            at = next.find(|&next| {
-                slack[next as usize] == 0 && start[next as usize] == end && critical.len() <= order.len()
-            });
-        }
-        (slack, critical, length)
     }
 }
 

@@ -10,8 +10,8 @@ use kapell_core::{
     ProjectSpec, Require, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Handing,
-    HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name, NameError, Need, NoticeId,
+    Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Forecasting,
+    Handing, HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name, NameError, Need, NoticeId,
     OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting, Reserving, ResourceError,
     Span, Stalls, StartedWork, Strategy, TaskState, Text, Weights, limits,
 };
@@ -513,6 +513,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         balancing: balancing(&policy.balancing)?,
         handoffs: handing(&policy.handoffs)?,
         messages: Messaging { inbox_max: policy.messages.inbox_max },
+        forecasts: Forecasting { period: Span(policy.forecasts.period_ms) },
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }

@@ -126,6 +126,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::ReservationRing { .. }
         | Event::ReservationsExtended { .. }
         | Event::ProjectCreated { .. }
+        | Event::ForecastMade { .. }
         | Event::PolicySet { .. }
         | Event::CapabilityDefined { .. }
         | Event::CapabilityRemoved { .. }
@@ -434,6 +435,19 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             }),
             "tally": tally(votes),
             "reason": reason,
+        }),
+        Event::ForecastMade { forecast } => json!({
+            "project": forecast.project,
+            "seen": forecast.seen.0,
+            "seed": format!("{:016x}", forecast.seed),
+            "trials": forecast.trials,
+            "open": forecast.open,
+            "p50": time(forecast.p50),
+            "p80": time(forecast.p80),
+            "p90": time(forecast.p90),
+            "path": forecast.path.iter().map(|(task, _)| task.to_string()).collect::<Vec<_>>(),
+            "path_hours": hours(forecast.length),
+            "gains": forecast.gains.iter().map(|(name, saved)| json!({"capability": name, "hours_saved": hours(*saved)})).collect::<Vec<_>>(),
         }),
         Event::DecisionWithdrawn { conflict, reason } => {
             json!({ "conflict": conflict.to_string(), "reason": reason })

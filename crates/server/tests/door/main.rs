@@ -5,6 +5,7 @@ mod conflicts;
 mod dashboard;
 mod evenness;
 mod failing;
+mod forecasts;
 mod handoffs;
 mod mcp;
 mod messages;

@@ -35,6 +35,8 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
     ("PUT", "/v1/policy", Managers, "/v1/policy", "POLICY"),
     ("GET", "/v1/projects", Tokens, "/v1/projects", ""),
     ("POST", "/v1/projects", Managers, "/v1/projects", r#"{"name":"web"}"#),
+    ("GET", "/v1/projects/{project}/forecast", Tokens, "/v1/projects/none/forecast", ""),
+    ("POST", "/v1/projects/{project}/forecast", Managers, "/v1/projects/none/forecast", "{}"),
     ("GET", "/v1/capabilities", Tokens, "/v1/capabilities", ""),
     ("PUT", "/v1/capabilities/{capability}", Managers, "/v1/capabilities/lisp", r#"{"aliases":["scheme"]}"#),
     ("DELETE", "/v1/capabilities/{capability}", Managers, "/v1/capabilities/lisp", ""),
