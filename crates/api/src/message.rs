@@ -46,6 +46,9 @@ pub struct Message {
     /// Who sent it; absent where a manager did, and in a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// The agent that it was sent to; absent where it went to a channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// The channel that it was sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
@@ -75,6 +78,9 @@ pub struct Message {
     /// In an inbox: whether somebody was called for it.
     #[serde(default)]
     pub escalated: bool,
+    /// How many have to read or acknowledge it still; absent where it is handed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<u32>,
     /// Who has to read or acknowledge it still; of a message that was asked for by its number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread_by: Vec<String>,

@@ -27,6 +27,9 @@ pub struct Message {
     /// Who sent it; nothing where a manager did, or where it is a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<AgentId>,
+    /// Whose inbox it went into, where it went to no channel. Known once it is sent; the event says it beside the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<AgentId>,
     /// The channel that it was sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Name>,
@@ -140,6 +143,12 @@ impl Messages {
         self.traffic.iter()
     }
 
+    /// Returns how many have to read or acknowledge a message still.
+    #[must_use]
+    pub fn unread(&self, id: MessageId) -> u32 {
+        self.open.get(&id).copied().unwrap_or_default()
+    }
+
     /// Visits those who have to read a message still.
     pub fn unread_by(&self, id: MessageId) -> impl Iterator<Item = (AgentId, &Delivery)> + '_ {
         self.inboxes.iter().filter_map(move |(&agent, inbox)| Some((agent, inbox.get(&id)?)))
@@ -222,6 +231,7 @@ impl State {
             channel.sent += 1;
         }
         let direct = message.channel.is_none();
+        let message = Message { to: to.first().copied().filter(|_| direct), ..message };
         self.messages.last = id;
         self.messages.all.insert(id, Arc::new(message));
         for &agent in to {
@@ -287,6 +297,7 @@ impl State {
     pub(crate) fn messages_folded(&mut self, agent: AgentId, digest: Message) {
         let (id, due) = (digest.id, self.at.after(self.policy.ack.of(digest.priority)));
         let folded = digest.digest.clone();
+        let digest = Message { to: Some(agent), ..digest };
         self.messages.last = id;
         self.messages.all.insert(id, Arc::new(digest));
         self.messages.deliver(id, agent, due);

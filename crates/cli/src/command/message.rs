@@ -137,20 +137,25 @@ fn list(all: &[Message]) {
         vec![
             it.id.clone(),
             it.from.clone().unwrap_or_else(|| "-".to_owned()),
-            it.channel.clone().unwrap_or_default(),
+            addressee(it),
             it.priority.clone(),
             words::age(&it.at),
             flags.join(" "),
             output::cut(&it.text, 60),
         ]
     });
-    output::table(&["ID", "FROM", "CHANNEL", "PRIORITY", "AGE", "", "TEXT"], rows.collect());
+    output::table(&["ID", "FROM", "TO", "PRIORITY", "AGE", "", "TEXT"], rows.collect());
+}
+
+/// Returns to whom it went: an agent, or a channel with its mark.
+fn addressee(it: &Message) -> String {
+    let channel = it.channel.as_ref().map(|channel| format!("#{channel}"));
+    channel.or_else(|| it.to.clone()).unwrap_or_default()
 }
 
 fn show(it: &Message) {
-    let from = it.from.as_deref().unwrap_or("a manager");
-    let channel = it.channel.as_ref().map(|channel| format!(" in {channel}")).unwrap_or_default();
-    output::line(format!("{} from {from}{channel}, {}, {} ago", it.id, it.priority, words::age(&it.at)));
+    let (from, to) = (it.from.as_deref().unwrap_or("a manager"), addressee(it));
+    output::line(format!("{} from {from} to {to}, {}, {} ago", it.id, it.priority, words::age(&it.at)));
     output::line(output::plain(&it.text));
     if !it.unread_by.is_empty() {
         output::line(format!("to be read by: {}", it.unread_by.join(" ")));

@@ -52,6 +52,7 @@ impl State {
             message: Message {
                 id: message,
                 from,
+                to: None,
                 channel,
                 thread,
                 task,
@@ -136,6 +137,7 @@ impl State {
         let digest = Message {
             id: self.message_after(out),
             from: None,
+            to: None,
             channel: None,
             thread: None,
             task: None,

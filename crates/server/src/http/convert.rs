@@ -513,19 +513,21 @@ fn held(view: &View<'_>, held: &Reservation) -> api::Reservation {
 
 /// Shows a message, and how it stands with whose inbox it is in.
 pub(crate) fn message(state: &State, message: &Message, delivery: Option<&Delivery>) -> api::Message {
-    sent(message.from.map(|from| agent_name(state, from)), message, delivery)
+    let unread = Some(state.messages().unread(message.id));
+    api::Message { unread, ..sent(|agent| agent_name(state, agent), message, delivery) }
 }
 
 /// Shows a message beside the writer, which knows the state.
 pub(crate) fn message_named(names: &[Name], message: &Message, delivery: Option<&Delivery>) -> api::Message {
     let name = |agent: AgentId| names.get(agent.index()).map_or_else(|| format!("#{}", agent.0), shown);
-    sent(message.from.map(name), message, delivery)
+    sent(name, message, delivery)
 }
 
-fn sent(from: Option<String>, message: &Message, delivery: Option<&Delivery>) -> api::Message {
+fn sent(name: impl Fn(AgentId) -> String, message: &Message, delivery: Option<&Delivery>) -> api::Message {
     api::Message {
         id: shown(message.id),
-        from,
+        from: message.from.map(&name),
+        to: message.to.map(&name),
         channel: message.channel.as_ref().map(shown),
         thread: message.thread.map(shown),
         task: message.task.map(shown),
@@ -537,6 +539,7 @@ fn sent(from: Option<String>, message: &Message, delivery: Option<&Delivery>) ->
         due: delivery.map(|delivery| time(delivery.due)),
         resent: delivery.is_some_and(|delivery| delivery.resent),
         escalated: delivery.is_some_and(|delivery| delivery.escalated),
+        unread: None,
         unread_by: Vec::new(),
     }
 }

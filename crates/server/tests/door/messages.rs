@@ -43,6 +43,9 @@ fn a_message_comes_with_next_and_leaves_the_inbox_when_it_is_read_and_acknowledg
     let texts: Vec<&Value> = thread.as_array().into_iter().flatten().map(|it| &it["text"]).collect();
     assert_eq!(texts, ["yes", "is the parser yours?"]);
     assert_eq!(served.get("/v1/messages?task=one")["items"][0]["id"], "M-1");
+    let stands = |it: &Value| (it["to"].clone(), it["unread"].clone());
+    let stands: Vec<_> = thread.as_array().into_iter().flatten().map(stands).collect();
+    assert_eq!(stands, [(json!("ada"), json!(1)), (json!("bram"), json!(0))]);
 }
 
 #[test]
