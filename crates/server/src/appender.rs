@@ -1,7 +1,7 @@
 //! The appender: one thread that makes batches durable, then lets out what waited for them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender};
 use kapell_core::{Facts, Record};
@@ -9,7 +9,7 @@ use kapell_model::Position;
 use kapell_store::{FleetKey, RowBatch, Store, StoreError};
 use tokio::sync::oneshot;
 
-use crate::fleet::{Deferred, Fleet, Message};
+use crate::fleet::{Deferred, Fleet, Message, Published};
 
 /// A snapshot on its way to the store: facts that are still to be written as bytes.
 pub(crate) struct StoredSnapshot {
@@ -111,7 +111,8 @@ impl Appender {
             let _ = snapshots.try_send(snapshot);
         }
         if !batch.records.is_empty() && self.fleet.published.receiver_count() > 0 {
-            let _ = self.fleet.published.send(Arc::new(batch.records));
+            let published = Published { records: batch.records, shown: OnceLock::new() };
+            let _ = self.fleet.published.send(Arc::new(published));
         }
     }
 

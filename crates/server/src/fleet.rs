@@ -4,7 +4,7 @@
 //! thread, which owns the state; answers come once the events that they saw are durable.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crossbeam_channel::TrySendError;
@@ -151,12 +151,29 @@ pub(crate) enum Message {
     Stop,
 }
 
+/// A durable batch, on its way to those who follow the log.
+#[derive(Debug)]
+pub struct Published {
+    /// What has happened.
+    pub records: Vec<Record>,
+    /// How that is shown: made by the first who shows it, for all others too.
+    pub(crate) shown: OnceLock<Vec<Arc<Shown>>>,
+}
+
+/// An event as it is told to the outside.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) position: u64,
+    pub(crate) kind: &'static str,
+    pub(crate) json: String,
+}
+
 /// The door to one fleet.
 #[derive(Clone, Debug)]
 pub struct Fleet {
     pub(crate) queue: crossbeam_channel::Sender<Message>,
     pub(crate) durable: Arc<AtomicU64>,
-    pub(crate) published: broadcast::Sender<Arc<Vec<Record>>>,
+    pub(crate) published: broadcast::Sender<Arc<Published>>,
     pub(crate) names: Arc<RwLock<Arc<Vec<Name>>>>,
 }
 
@@ -250,7 +267,7 @@ impl Fleet {
 
     /// Returns the stream of durable batches from here on.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Vec<Record>>> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
         self.published.subscribe()
     }
 

@@ -25,6 +25,7 @@ mod problem;
 mod published;
 mod reports;
 mod reservations;
+mod shared;
 mod story;
 mod tasks;
 mod timeline;
@@ -66,6 +67,8 @@ pub(crate) struct App {
     pub(crate) data: Arc<Path>,
     /// The fleet as it was.
     pub(crate) past: Past,
+    /// Answers that those who ask at the same time share.
+    shared: shared::Shared,
 }
 
 /// The durable log, read beside the writer.
@@ -78,7 +81,8 @@ pub(crate) struct Log {
 impl App {
     pub(crate) fn new(fleet: Fleet, tokens: Tokens, log: Log, past: Past, data: &Path) -> Self {
         let streams = Arc::new(tokio::sync::Semaphore::new(STREAMS_MAX));
-        Self { fleet, tokens, log, streams, data: Arc::from(data), past }
+        let shared = shared::Shared::default();
+        Self { fleet, tokens, log, streams, data: Arc::from(data), past, shared }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The board: every task as a card, and afterwards only what has changed.
 
 use axum::Json;
+use axum::response::{IntoResponse, Response};
 use kapell_api::{Board, Card, Problem};
 use kapell_core::{OfferState, State, Task};
 use kapell_model::{Position, TaskState};
@@ -30,16 +31,23 @@ pub(super) struct BoardQuery {
 /// Returns the tasks as cards: all of them, at most 20,000, or those that have changed since a position.
 #[utoipa::path(get, path = "/v1/board", params(BoardQuery), tag = "tasks",
     responses((status = 200, body = Board), Refusals))]
-pub(super) async fn board(door: Door, Asked(query): Asked<BoardQuery>) -> Result<Json<Board>, Refusal> {
-    let board = door.app.fleet.query(move |view| match query.since {
-        None => Ok(whole(view)),
-        Some(since) if since > view.state.position().0 => {
+pub(super) async fn board(door: Door, Asked(query): Asked<BoardQuery>) -> Result<Response, Refusal> {
+    let fleet = door.app.fleet.clone();
+    let Some(since) = query.since else {
+        let make = move || {
+            let fleet = fleet.clone();
+            async move { Ok(fleet.query(whole).await?) }
+        };
+        return door.app.shared.answer("board".to_owned(), make).await;
+    };
+    let board = fleet.query(move |view| {
+        if since > view.state.position().0 {
             let allowed = format!("at most {}, the last position of the log", view.state.position().0);
-            Err(Problem::field("since", since.to_string(), allowed))
+            return Err(Problem::field("since", since.to_string(), allowed));
         }
-        Some(since) => Ok(changed(view, since)),
+        Ok(changed(view, since))
     });
-    Ok(Json(board.await??))
+    Ok(Json(board.await??).into_response())
 }
 
 fn whole(view: &View<'_>) -> Board {

@@ -11,7 +11,7 @@ use axum::response::sse::{Event as Sent, KeepAlive};
 use futures_util::Stream;
 use kapell_api::{ErrorCode, Event, Events, Problem};
 use kapell_core::Record;
-use kapell_model::{AgentId, Name, Position, TaskId};
+use kapell_model::{AgentId, Moment, Name, Position, TaskId};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -23,7 +23,7 @@ use super::door::{Asked, Door};
 use super::problem::Refusals;
 use super::published::{about, event};
 use super::{App, Log, Refusal, parse};
-use crate::fleet::Fleet;
+use crate::fleet::Shown;
 use crate::open::record_of;
 
 /// Rows that are looked at for one page.
@@ -52,7 +52,8 @@ pub(super) struct EventQuery {
 }
 
 struct Filter {
-    task: Option<TaskId>,
+    /// Which, and where in the log it was submitted.
+    task: Option<(TaskId, Position)>,
     agent: Option<AgentId>,
     kind: Option<String>,
 }
@@ -60,7 +61,7 @@ struct Filter {
 impl Filter {
     fn passes(&self, record: &Record) -> bool {
         let about = about(&record.event);
-        self.task.is_none_or(|task| about.task == Some(task))
+        self.task.is_none_or(|(task, _)| about.task == Some(task))
             && self.agent.is_none_or(|agent| about.agent == Some(agent))
             && self.kind.as_ref().is_none_or(|kind| record.event.kind() == kind)
     }
@@ -74,7 +75,9 @@ pub(super) async fn list(door: Door, Asked(query): Asked<EventQuery>) -> Result<
     let after = query.after.unwrap_or(0);
     let (filter, names) = filter(&door, &query).await?;
     let durable = door.app.fleet.durable();
-    let (records, read) = door.app.log.after(after, STREAM_PAGE).await?;
+    // Before a task was submitted there is nothing about it.
+    let after = filter.task.map_or(after, |(_, submitted)| after.max(submitted.0.saturating_sub(1)));
+    let (records, read) = door.app.log.after(after, EXAMINED_MAX).await?;
     let mut passing = records.iter().filter(|record| filter.passes(record));
     let events: Vec<Event> = passing.by_ref().take(limit).map(|record| event(record, &names)).collect();
     let more = passing.next().is_some();
@@ -97,6 +100,7 @@ async fn filter(door: &Door, query: &EventQuery) -> Result<(Filter, Vec<Name>), 
         let agent = agent
             .map(|agent| view.state.agent_id(agent.as_str()).ok_or_else(|| missing("agent")))
             .transpose()?;
+        let task = task.map(|task| (task, view.state.task(task).submitted));
         let names = view.state.agents().iter().map(|agent| agent.spec.name.clone()).collect();
         Ok((Filter { task, agent, kind }, names))
     });
@@ -137,23 +141,24 @@ pub(super) async fn stream(
         let _ = feed(&app, last.unwrap_or(0), &sender).await;
         drop(permit);
     });
-    let sent = ReceiverStream::new(receiver).map(|event: Event| {
-        let sent = Sent::default().id(event.position.to_string()).event(&event.kind);
-        Ok(sent.json_data(&event).unwrap_or_default())
+    let sent = ReceiverStream::new(receiver).map(|event: Arc<Shown>| {
+        Ok(Sent::default().id(event.position.to_string()).event(event.kind).data(&event.json))
     });
     Ok(Sse::new(sent).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// Sends what is in the log, then what comes; one that falls behind is served from the log again.
-async fn feed(app: &App, mut after: u64, sender: &mpsc::Sender<Event>) -> Result<(), Refusal> {
+async fn feed(app: &App, mut after: u64, sender: &mpsc::Sender<Arc<Shown>>) -> Result<(), Refusal> {
     let mut live = app.fleet.subscribe();
     loop {
         loop {
-            let (records, read) = app.log.after(after, EXAMINED_MAX).await?;
+            let (records, read) = app.log.after(after, STREAM_PAGE).await?;
             if read == after {
                 break;
             }
-            if !send(&app.fleet, &records, &mut after, sender).await? {
+            let names = app.fleet.names();
+            let fresh = records.iter().map(|record| Arc::new(shown(record, &names)));
+            if !send(fresh, &mut after, sender).await {
                 return Ok(());
             }
             after = read;
@@ -162,8 +167,13 @@ async fn feed(app: &App, mut after: u64, sender: &mpsc::Sender<Event>) -> Result
             tokio::select! {
                 () = sender.closed() => return Ok(()),
                 batch = live.recv() => match batch {
-                    Ok(records) => {
-                        if !send(&app.fleet, &records, &mut after, sender).await? {
+                    Ok(batch) => {
+                        // Whoever is first shows the batch for everybody.
+                        let shown = batch.shown.get_or_init(|| {
+                            let names = app.fleet.names();
+                            batch.records.iter().map(|record| Arc::new(shown(record, &names))).collect()
+                        });
+                        if !send(shown.iter().cloned(), &mut after, sender).await {
                             return Ok(());
                         }
                     }
@@ -175,22 +185,27 @@ async fn feed(app: &App, mut after: u64, sender: &mpsc::Sender<Event>) -> Result
     }
 }
 
-/// Sends the records behind `after`. Returns whether anybody is still there.
+fn shown(record: &Record, names: &[Name]) -> Shown {
+    let event = event(record, names);
+    let json = serde_json::to_string(&event).unwrap_or_default();
+    Shown { position: event.position, kind: record.event.kind(), json }
+}
+
+/// Sends the events behind `after`. Returns whether anybody is still there.
 async fn send(
-    fleet: &Fleet,
-    records: &[Record],
+    events: impl Iterator<Item = Arc<Shown>>,
     after: &mut u64,
-    sender: &mpsc::Sender<Event>,
-) -> Result<bool, Refusal> {
-    let names = fleet.names();
-    let from = *after;
-    for record in records.iter().filter(|record| record.position.0 > from) {
-        *after = record.position.0;
-        if sender.send(event(record, &names)).await.is_err() {
-            return Ok(false);
+    sender: &mpsc::Sender<Arc<Shown>>,
+) -> bool {
+    for event in events {
+        if event.position > *after {
+            *after = event.position;
+            if sender.send(event).await.is_err() {
+                return false;
+            }
         }
     }
-    Ok(true)
+    true
 }
 
 impl Log {
@@ -224,5 +239,18 @@ impl Log {
     pub(crate) async fn record(&self, position: Position) -> Result<Option<Record>, Refusal> {
         let (mut records, _) = self.after(position.0.saturating_sub(1), 1).await?;
         Ok(records.pop().filter(|record| record.position == position))
+    }
+
+    /// Returns the position behind which the first event not before `moment` lies, within `first` to `last`.
+    pub(crate) async fn before(&self, moment: Moment, first: u64, last: u64) -> Result<u64, Refusal> {
+        let (mut low, mut high) = (first, last);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.record(Position(middle + 1)).await? {
+                Some(record) if record.at < moment => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
     }
 }

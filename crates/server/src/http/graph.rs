@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
+use axum::response::Response;
 use kapell_api::{Graph, GraphNode, Problem};
 use kapell_core::{State, Task};
 use kapell_model::{Name, TaskId, TaskState};
@@ -13,7 +13,7 @@ use super::door::{Asked, Door};
 use super::layers::Drawing;
 use super::problem::Refusals;
 use super::{Refusal, convert, parse};
-use crate::fleet::View;
+use crate::fleet::{Fleet, View};
 
 /// Nodes of one drawing.
 const NODES_MAX: usize = 5_000;
@@ -43,12 +43,19 @@ struct Gathered {
 /// Returns what waits for what, in layers, with the longest remaining path.
 #[utoipa::path(get, path = "/v1/graph", params(GraphQuery), tag = "tasks",
     responses((status = 200, body = Graph), Refusals))]
-pub(super) async fn graph(door: Door, Asked(query): Asked<GraphQuery>) -> Result<Json<Graph>, Refusal> {
+pub(super) async fn graph(door: Door, Asked(query): Asked<GraphQuery>) -> Result<Response, Refusal> {
     let project = query.project.as_deref().map(|project| parse::name("project", project)).transpose()?;
     let ended = query.ended.unwrap_or(false);
-    let gathered = door.app.fleet.query(move |view| gathered(view, project.as_ref(), ended)).await?;
+    let question = format!("graph {project:?} {ended}");
+    let fleet = door.app.fleet.clone();
+    let make = move || laid_out(fleet.clone(), project.clone(), ended);
+    door.app.shared.answer(question, make).await
+}
+
+async fn laid_out(fleet: Fleet, project: Option<Name>, ended: bool) -> Result<Graph, Refusal> {
+    let gathered = fleet.query(move |view| gathered(view, project.as_ref(), ended)).await?;
     let drawn = tokio::task::spawn_blocking(move || drawn(gathered)).await;
-    Ok(Json(drawn.map_err(|_| Problem::new(kapell_api::ErrorCode::Internal, "the layout failed"))?))
+    Ok(drawn.map_err(|_| Problem::new(kapell_api::ErrorCode::Internal, "the layout failed"))?)
 }
 
 fn gathered(view: &View<'_>, project: Option<&Name>, ended: bool) -> Gathered {

@@ -1,6 +1,7 @@
 //! The fleet at a glance, and whose token it is that looks.
 
 use axum::Json;
+use axum::response::Response;
 use kapell_api::{AgentLoad, FlowHour, HealthNow, HealthShare, Late, Overview, Queued, Session, WorkItem};
 use kapell_core::{Agent, State, Task};
 use kapell_model::{AgentState, Moment, Span};
@@ -32,8 +33,13 @@ pub(super) async fn session(door: Door) -> Json<Session> {
 
 /// Returns the fleet at a glance: health, who does what, what waits and why, what is late, what needs a person.
 #[utoipa::path(get, path = "/v1/overview", tag = "fleet", responses((status = 200, body = Overview), Refusals))]
-pub(super) async fn overview(door: Door) -> Result<Json<Overview>, Refusal> {
-    Ok(Json(door.app.fleet.query(glance).await?))
+pub(super) async fn overview(door: Door) -> Result<Response, Refusal> {
+    let fleet = door.app.fleet.clone();
+    let make = move || {
+        let fleet = fleet.clone();
+        async move { Ok(fleet.query(glance).await?) }
+    };
+    door.app.shared.answer("overview".to_owned(), make).await
 }
 
 fn glance(view: &View<'_>) -> Overview {

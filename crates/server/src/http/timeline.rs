@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::Json;
+use axum::response::Response;
 use kapell_api::{Bar, Problem, Step, Timeline};
 use kapell_core::{Event, Record};
-use kapell_model::{AgentId, AssignmentId, Moment, Position, Span, TaskId};
+use kapell_model::{AgentId, AssignmentId, Moment, Name, Position, Span, TaskId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::door::{Asked, Door};
 use super::problem::Refusals;
 use super::{Log, Refusal, convert, parse};
+use crate::fleet::Fleet;
 
 /// Events that one timeline is made from: the last ones.
 const EVENTS_MAX: u64 = 200_000;
@@ -75,20 +76,23 @@ impl Mark {
 /// Returns who did what in the last hours, from the last 200,000 events at most.
 #[utoipa::path(get, path = "/v1/timeline", params(TimelineQuery), tag = "events",
     responses((status = 200, body = Timeline), Refusals))]
-pub(super) async fn timeline(
-    door: Door,
-    Asked(query): Asked<TimelineQuery>,
-) -> Result<Json<Timeline>, Refusal> {
+pub(super) async fn timeline(door: Door, Asked(query): Asked<TimelineQuery>) -> Result<Response, Refusal> {
     let hours = query.hours.unwrap_or(24);
     if !(1..=HOURS_MAX).contains(&hours) {
         return Err(Problem::field("hours", hours.to_string(), "1 to 8784").into());
     }
     let project = query.project.as_deref().map(|project| parse::name("project", project)).transpose()?;
-    let log = &door.app.log;
-    let (now, last) = door.app.fleet.query(|view| (view.now, view.state.position().0)).await?;
+    let question = format!("timeline {hours} {project:?}");
+    let (fleet, log) = (door.app.fleet.clone(), door.app.log.clone());
+    let make = move || read(fleet.clone(), log.clone(), hours, project.clone());
+    door.app.shared.answer(question, make).await
+}
+
+async fn read(fleet: Fleet, log: Log, hours: u32, project: Option<Name>) -> Result<Timeline, Refusal> {
+    let (now, last) = fleet.query(|view| (view.now, view.state.position().0)).await?;
     let asked = now.before(Span::hours(i64::from(hours)));
     let earliest = last.saturating_sub(EVENTS_MAX);
-    let found = first_at(log, asked, earliest, last).await?;
+    let found = log.before(asked, earliest, last).await?;
     let mut reading = Reading::default();
     let mut after = found;
     while after < last {
@@ -103,7 +107,7 @@ pub(super) async fn timeline(
     let cut = found == earliest && earliest > 0;
     let from = if cut || found == 0 { begins.max(asked) } else { asked };
     let steps = Steps { from, to: now };
-    let shown = door.app.fleet.query(move |view| {
+    let shown = fleet.query(move |view| {
         let state = view.state;
         // What began before the stretch and lasts still is known to the state alone.
         for (assignment, task) in state.assignments() {
@@ -122,7 +126,7 @@ pub(super) async fn timeline(
         (agents.into_iter().map(name).collect(), bars, marks)
     });
     let (agents, bars, marks) = shown.await?;
-    Ok(Json(Timeline {
+    Ok(Timeline {
         from: convert::time(from),
         to: convert::time(now),
         position: last,
@@ -131,20 +135,7 @@ pub(super) async fn timeline(
         bars,
         steps: steps.filled(&marks),
         cut,
-    }))
-}
-
-/// Returns the position behind which the first event not before `asked` lies, within `first` to `last`.
-async fn first_at(log: &Log, asked: Moment, first: u64, last: u64) -> Result<u64, Refusal> {
-    let (mut low, mut high) = (first, last);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match log.record(Position(middle + 1)).await? {
-            Some(record) if record.at < asked => low = middle + 1,
-            _ => high = middle,
-        }
-    }
-    Ok(low)
+    })
 }
 
 impl Reading {

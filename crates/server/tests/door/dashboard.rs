@@ -107,3 +107,45 @@ fn the_graph_is_laid_out_with_its_longest_path_and_the_timeline_shows_who_had_wh
     assert_eq!(steps.last().expect("a step")["position"], other["position"]);
     assert_eq!(served.ask("GET", "/v1/timeline?hours=0", &Value::Null).0, 400);
 }
+
+#[test]
+fn the_events_of_a_task_are_found_at_once_however_much_else_has_happened() {
+    let served = fleet();
+    let many: Vec<String> =
+        (0..600).map(|at| json!({"submit": {"title": format!("other {at}")}}).to_string()).collect();
+    let kind = [("content-type", "application/x-ndjson")];
+    let (status, _) = served.send_text("POST", "/v1/bulk", &served.admin, &kind, many.join("\n").as_bytes());
+    assert_eq!(status, 200);
+    served.post("/v1/tasks", &json!({"title": "the last", "key": "last"}));
+    served.post("/v1/tasks/one/cancel", &json!({"reason": "no more"}));
+    for (task, kinds) in [("last", vec!["task.submitted"]), ("one", vec!["task.submitted", "task.cancelled"])]
+    {
+        let page = served.get(&format!("/v1/events?task={task}"));
+        let found: Vec<&Value> =
+            page["events"].as_array().expect("events").iter().map(|event| &event["kind"]).collect();
+        let ends: Vec<&Value> = vec![found[0], found[found.len() - 1]];
+        assert_eq!((ends[0], ends[1]), (&json!(kinds[0]), &json!(kinds[kinds.len() - 1])), "{page}");
+        assert_eq!(page["at_end"], true, "one page is enough");
+    }
+}
+
+#[test]
+fn what_many_ask_at_once_is_answered_as_new_as_each_of_them_asked() {
+    let served = fleet();
+    std::thread::scope(|scope| {
+        for at in 0..8 {
+            let served = &served;
+            scope.spawn(move || {
+                for turn in 0..5 {
+                    let key = format!("k-{at}-{turn}");
+                    let made = served.post("/v1/tasks", &json!({"title": key, "key": key}));
+                    let position = served.get("/v1/health")["durable_position"].as_u64();
+                    for path in ["overview", "board", "graph", "timeline?hours=1"] {
+                        let answer = served.get(&format!("/v1/{path}"));
+                        assert!(answer["position"].as_u64() >= position, "{path} after {made}: {answer}");
+                    }
+                }
+            });
+        }
+    });
+}
