@@ -38,7 +38,7 @@ for (const colorScheme of ["light", "dark"]) {
     }
     await page.goto(`${server.base}/#/task/apart`);
     await page.getByRole("button", { name: "Move" }).click();
-    await page.getByRole("combobox", { name: "To" }).selectOption("kim");
+    await page.getByRole("dialog").getByRole("combobox", { name: "To" }).selectOption("kim");
     await page.getByText("What comes of it").waitFor();
     found.push(...(await judged(page, "dialog")));
     const out = await openPage(browser, server, { token: "", colorScheme });

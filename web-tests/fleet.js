@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 
 export const HOSTILE = `"><img src=x onerror="globalThis.struck=1"><script>globalThis.struck=1</script>{{nonce}}\${1}`;
 
-/// Three agents, two projects, tasks in every state, an open escalation, a late result, a cycle that was broken, resources.
+/// Three agents, two projects, tasks in every state, an open escalation, a late result, a cycle that was broken, resources, a decision
+/// that only a person may make, a handoff that is stuck, and a channel with a thread.
 export async function fill(server) {
   await server.agent("ada", { role: "developer", capabilities: { rust: 0.9, sql: 0.7 }, max_concurrent_tasks: 2 });
   await server.agent("bea", { role: "reviewer", capabilities: { rust: 0.8, docs: 0.9 }, max_concurrent_tasks: 2 });
@@ -37,4 +38,14 @@ export async function fill(server) {
   await server.report("start", second, "bea");
   await server.post(`/v1/tasks/${second.task}/move`, { agent: "ada", note: "bea is away" });
   await assert.rejects(server.report("done", second, "bea", { result: `done after all ${HOSTILE}` }), /stale_assignment/);
+  await server.post("/v1/decisions", { topic: `Where do bookings live? ${HOSTILE}`, capability: "rust", options: ["sqlite", "postgres"], architectural: true, tasks: ["later"] });
+  await server.post("/v1/conflicts/C-1/proposals", { agent: "ada", option: "sqlite", reasons: HOSTILE, confidence: 0.9 });
+  await server.post("/v1/conflicts/C-1/proposals", { agent: "bea", option: "postgres", reasons: "there will be more machines", confidence: 0.6 });
+  // Nobody else can take it, so somebody is called.
+  await server.post(`/v1/tasks/${first.task}/handoff`, { to: "bea", note: "bea knows the rooms" });
+  await server.post(`/v1/tasks/${first.task}/handoff/decline`, { agent: "bea", reason: "no time this week" });
+  await server.post("/v1/channels", { name: "rooms", members: ["ada", "bea", "kim"] });
+  await server.post("/v1/messages", { from: "ada", channel: "rooms", text: `Which rooms first? ${HOSTILE}`, task: "serve", priority: "high", ack: true });
+  await server.post("/v1/messages", { from: "bea", channel: "rooms", text: "Those with a view.", reply_to: "M-1" });
+  await server.post("/v1/messages", { to: "kim", text: "Please look at the wording.", task: "write" });
 }

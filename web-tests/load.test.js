@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { live, openBrowser, openPage, Server, tell, until } from "./house.js";
+import { held, live, openBrowser, openPage, Server, tell, until } from "./house.js";
 
 const TASKS = 10_000;
 const AGENTS = 100;
-/// So generous that only a page that hangs breaks it; the measured time is printed.
-const HANGS_MS = 10_000;
+/// What was promised, in ms.
+const [FIRST_PAINT, APPEARS, LONGEST] = [1000, 250, 100];
+const ROUNDS = 4;
 
 let browser;
 let server;
@@ -49,7 +50,19 @@ test("a graph of five thousand tasks is moved and zoomed", async (context) => {
     await canvas.focus();
     await page.keyboard.press("0");
     await until(async () => (await pixels()) === whole, "all of it is seen again");
-    tell(context, `longest task in the page: ${Math.round(await page.evaluate(() => globalThis.longest))} ms`);
+    await held(context, "longest task while a graph of 5,000 is moved and zoomed", LONGEST, ROUNDS, async () => {
+      await page.evaluate(() => (globalThis.longest = 0));
+      await page.mouse.move(box.x + 300, box.y + 200);
+      for (let turn = 0; turn < 10; turn += 1) await page.mouse.wheel(0, turn < 5 ? -120 : 120);
+      await page.mouse.down();
+      await page.mouse.move(box.x + 200, box.y + 150, { steps: 10 });
+      await page.mouse.up();
+      return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => done(globalThis.longest))));
+    });
+    // The table twin holds the same, with the slack; what is on the longest path may not slip.
+    await page.locator(".twin summary").click();
+    const first = await page.locator(".twin tbody tr").first().locator("td").allInnerTexts();
+    assert.deepEqual(first.slice(4), ["0 s", "yes"]);
     await page.context().close();
   } finally {
     await other.stop();
@@ -73,15 +86,12 @@ test("ten thousand tasks stand on the board at once, of which the page holds onl
       observer.disconnect();
     }).observe(document, { childList: true, subtree: true });
   }, server.token);
-  const times = [];
-  for (let turn = 0; turn < 3; turn += 1) {
+  await held(context, `first paint with data of ${TASKS} tasks`, FIRST_PAINT, ROUNDS, async () => {
     await page.goto("about:blank");
     await page.goto(`${server.base}/#/board`);
-    await page.getByText("10 000 tasks", { exact: true }).waitFor();
-    times.push(Math.round(await page.evaluate(() => globalThis.painted)));
-  }
-  tell(context, `first paint with data of ${TASKS} tasks: ${times.join(", ")} ms`);
-  assert.ok(Math.min(...times) < HANGS_MS);
+    await page.getByText("10\u202f000 tasks", { exact: true }).waitFor();
+    return page.evaluate(() => globalThis.painted);
+  });
   const cards = await page.locator("[data-card]").count();
   assert.ok(cards > 0 && cards < 200, `${cards} cards stand in the page`);
   // The last card can be reached.
@@ -101,18 +111,20 @@ test("a task appears on the board after its commit", async (context) => {
       for (const title of document.querySelectorAll("[data-card] .title")) globalThis.appeared[title.textContent] ??= Date.now();
     }).observe(document.body, { childList: true, subtree: true, characterData: true });
   });
-  const took = [];
-  for (let turn = 0; turn < 10; turn += 1) {
-    const title = `latency ${turn}`;
-    await server.submit(title, { priority: "critical" });
-    const committed = Date.now();
-    const seen = await until(() => page.evaluate((title) => globalThis.appeared[title], title), `${title} appears`);
-    took.push(seen - committed);
-    await new Promise((wake) => setTimeout(wake, 300));
-  }
-  took.sort((a, b) => a - b);
-  tell(context, `commit to board: ${took[5]} ms in the middle, ${took[9]} ms at most`);
-  assert.equal(took.length, 10);
+  let turn = 0;
+  await held(context, "commit to board, the slowest of five", APPEARS, ROUNDS, async () => {
+    const took = [];
+    while (took.length < 5) {
+      const title = `latency ${turn}`;
+      turn += 1;
+      await server.submit(title, { priority: "critical" });
+      const committed = Date.now();
+      const seen = await until(() => page.evaluate((title) => globalThis.appeared[title], title), `${title} appears`);
+      took.push(seen - committed);
+    }
+    return Math.max(...took);
+  });
+  assert.equal(Number((await page.locator(".tools p[role=status]").innerText()).split(" ")[0]), turn);
   await page.context().close();
 });
 
@@ -123,31 +135,32 @@ test("a thousand changes a second leave the page responsive and are all taken", 
   const took = () => page.evaluate(() => ({ ...globalThis.kapell.taken, position: globalThis.kapell.position.value }));
   const began = await took();
   await page.evaluate(watch);
-  const start = Date.now();
-  let sent = 0;
-  const answered = [];
-  for (let turn = 0; turn < 50; turn += 1) {
-    const lines = assigned.map((report) => ({ progress: { ...report, percent: turn * 2 } }));
-    // Every tenth is a new task: cards come as well as change.
-    lines.splice(0, 10, ...Array.from({ length: 10 }, (_, at) => ({ submit: { title: `new ${turn} ${at}` } })));
-    answered.push(server.bulk(lines));
-    sent += lines.length;
-    // The reader goes on meanwhile.
-    if (turn % 10 === 5) await page.locator("section[aria-labelledby=column-ready] .windowed").evaluate((box) => box.scrollBy(0, 2000));
-    await new Promise((wake) => setTimeout(wake, Math.max(0, start + (turn + 1) * 100 - Date.now())));
-  }
-  await Promise.all(answered);
-  const rate = Math.round((sent * 1000) / (Date.now() - start));
-  const { durable_position: end } = await server.get("/v1/health");
-  const seen = await until(async () => {
-    const now = await took();
-    return now.position >= end && now;
-  }, "every event is taken");
+  let [sent, round] = [0, 0];
+  await held(context, "longest task in the page at a thousand changes a second", LONGEST, ROUNDS, async () => {
+    round += 1;
+    const [start, before] = [Date.now(), sent];
+    await page.evaluate(() => (globalThis.longest = 0));
+    const answered = [];
+    for (let turn = 0; turn < 25; turn += 1) {
+      const lines = assigned.map((report) => ({ progress: { ...report, percent: (turn * 4 + round) % 100 } }));
+      // Every tenth is a new task: cards come as well as change.
+      lines.splice(0, 10, ...Array.from({ length: 10 }, (_, at) => ({ submit: { title: `new ${round} ${turn} ${at}` } })));
+      answered.push(server.bulk(lines));
+      sent += lines.length;
+      // The reader goes on meanwhile.
+      if (turn % 10 === 5) await page.locator("section[aria-labelledby=column-ready] .windowed").evaluate((box) => box.scrollBy(0, 2000));
+      await new Promise((wake) => setTimeout(wake, Math.max(0, start + (turn + 1) * 100 - Date.now())));
+    }
+    await Promise.all(answered);
+    tell(context, `${Math.round(((sent - before) * 1000) / (Date.now() - start))} changes a second`);
+    const { durable_position: end } = await server.get("/v1/health");
+    await until(async () => (await took()).position >= end, "every event is taken");
+    return page.evaluate(() => globalThis.longest);
+  });
+  const seen = await took();
   assert.ok(seen.events - began.events >= sent);
   assert.deepEqual([seen.gaps, seen.repeated], [0, 0]);
-  const longest = Math.round(await page.evaluate(() => globalThis.longest));
-  tell(context, `${rate} changes a second: longest task in the page ${longest} ms`);
-  assert.ok(longest < HANGS_MS);
-  await page.getByText(`${(TASKS + 10 + 500).toLocaleString("en-GB").replace(",", " ")} tasks`, { exact: true }).waitFor();
+  const { tasks } = await server.get("/v1/status");
+  await page.getByText(`${tasks.total.toLocaleString("en-GB").replace(",", "\u202f")} tasks`, { exact: true }).waitFor();
   await page.context().close();
 });

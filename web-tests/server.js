@@ -1,9 +1,10 @@
 // The real binary on a fresh data directory, and a client of its API.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 export const BINARY = process.env.KAPELL_BIN || new URL("../target/debug/kapell", import.meta.url).pathname;
 
@@ -51,8 +52,18 @@ export class Server {
     if (body !== undefined) headers["content-type"] = "application/json";
     const answer = await fetch(this.base + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
     const text = await answer.text();
+    if (answer.status === 503 && method === "GET") {
+      await new Promise((wake) => setTimeout(wake, JSON.parse(text).retry_after_ms || 250));
+      return this.ask(method, path, body, token);
+    }
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
     return text ? JSON.parse(text) : null;
+  }
+
+  /// Runs the command line against it.
+  async run(...line) {
+    const { stdout } = await promisify(execFile)(BINARY, [...line, "--data", this.data]);
+    return stdout;
   }
 
   get = (path) => this.ask("GET", path);

@@ -1,3 +1,3 @@
 // Every view, as its address says.
 
-export const VIEWS = ["now", "board", "inbox", "agents", "agents/ada", "graph", "timeline", "projects", "resources", "reports", "projects/rooms", "policy", "task/serve", "task/hostile"];
+export const VIEWS = ["now", "board", "inbox", "agents", "agents/ada", "channels", "channels/rooms", "graph", "timeline", "projects", "resources", "reports", "projects/rooms", "policy", "task/serve", "task/hostile"];

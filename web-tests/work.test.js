@@ -107,6 +107,85 @@ test("an escalation and a late result are settled in the inbox", async () => {
   await page.context().close();
 });
 
+test("a decision is shown with its tally and ruled on in the inbox", async () => {
+  const page = await openPage(browser, server, { path: "#/inbox" });
+  const decision = page.getByRole("article", { name: "decision C-1" });
+  await decision.waitFor();
+  const { decision: asked } = await server.get("/v1/conflicts/C-1");
+  const shown = await decision.getByRole("table", { name: "Support for each option" }).locator("tbody tr").allInnerTexts();
+  assert.deepEqual(shown.map((row) => row.match(/\d+ %/)[0]), asked.tally.map(({ support }) => `${Math.round(support * 100)} %`));
+  // Somebody is called for it: that stands beside it, not once more among the escalations.
+  const { items } = await server.get("/v1/escalations?state=open");
+  const call = items.find((each) => each.conflict === "C-1");
+  assert.equal(await page.getByRole("article", { name: `escalation ${call.id}` }).count(), 0);
+  await page.goto(`${server.base}/#/inbox?open=${call.id}`);
+  await page.locator("article.marked", { hasText: "Where do bookings live?" }).waitFor();
+  await decision.getByText("2 proposals").click();
+  await decision.getByText("there will be more machines").waitFor();
+  await decision.getByRole("combobox", { name: "Ruling on C-1" }).selectOption("postgres");
+  await decision.getByRole("textbox", { name: "Why" }).fill("we shall need more machines");
+  await decision.getByRole("button", { name: "Rule" }).click();
+  await decision.waitFor({ state: "detached" });
+  const ruled = await server.get("/v1/conflicts/C-1");
+  assert.deepEqual([ruled.state, ruled.decision.decided, ruled.decision.decided_by], ["resolved", "postgres", "manager"]);
+  assert.equal((await server.get(`/v1/escalations?state=open`)).items.some((each) => each.conflict), false, "the call is over too");
+  // With what is settled it is there again, and says how.
+  await page.getByRole("checkbox", { name: "also what is settled" }).check();
+  await decision.getByText("Decided for postgres by a manager").waitFor();
+  await page.context().close();
+});
+
+test("a person proposes, and rules where a tally may not, under a token of its own", async () => {
+  const { conflict } = await server.post("/v1/decisions", { topic: "What colour is the door?", capability: "docs", irreversible: true });
+  const { token } = await server.post("/v1/tokens", { access: "agent", agent: "kim" });
+  const page = await openPage(browser, server, { token, path: "#/inbox" });
+  const decision = page.getByRole("article", { name: `decision ${conflict}` });
+  await decision.getByRole("combobox", { name: `Proposal to ${conflict}` }).fill("green");
+  await decision.getByRole("textbox", { name: "Reasons" }).fill("it goes with the wall");
+  await decision.getByRole("spinbutton").fill("70");
+  await decision.getByRole("button", { name: "Propose" }).click();
+  await decision.getByText("1 proposal", { exact: true }).waitFor();
+  const [said] = (await server.get(`/v1/conflicts/${conflict}`)).decision.proposals;
+  assert.deepEqual([said.agent, said.option, said.confidence, said.score], ["kim", "green", 0.7, 0.6]);
+  await decision.getByRole("combobox", { name: `Ruling on ${conflict}` }).fill("green");
+  await decision.getByRole("textbox", { name: "Why" }).fill("nobody else minds");
+  await decision.getByRole("button", { name: "Rule" }).click();
+  await decision.waitFor({ state: "detached" });
+  assert.equal((await server.get(`/v1/conflicts/${conflict}`)).decision.decided_by, "kim");
+  await page.context().close();
+});
+
+test("a handoff that is stuck is called off in the inbox, and another is begun, packed and confirmed", async () => {
+  const page = await openPage(browser, server, { path: "#/inbox" });
+  const handoff = page.getByRole("article", { name: "handoff H-1" });
+  await handoff.waitFor();
+  assert.match(await handoff.innerText(), /ada to nobody now.*is stuck: declined/s);
+  await handoff.getByRole("textbox", { name: "Why it is called off" }).fill("ada finishes it");
+  await handoff.getByRole("button", { name: "Call it off" }).click();
+  await handoff.waitFor({ state: "detached" });
+  const [off] = (await server.get("/v1/handoffs")).items;
+  assert.deepEqual([off.stage, off.outcome, off.reason], ["ended", "cancelled", "ada finishes it"]);
+  // On the task's page the next one is begun; the package is shown there once it has come.
+  const before = await server.get(`/v1/tasks/${off.task}`);
+  assert.equal(before.owner, "ada");
+  await page.goto(`${server.base}/#/task/${off.task}`);
+  await page.getByRole("button", { name: "Hand over" }).click();
+  await page.getByRole("dialog").getByRole("combobox").selectOption("bea");
+  await page.getByRole("dialog").getByRole("button", { name: "Hand it over" }).click();
+  const next = page.getByRole("article", { name: "handoff H-2" });
+  await next.locator("[aria-current=step]", { hasText: "Package due" }).waitFor();
+  const packed = { completed: "the list", state: "it serves", remaining: "the filter", context: "see the notes", files: ["none"], reservations: before.reservations || [] };
+  await server.post(`/v1/tasks/${off.task}/handoff/package`, { agent: "ada", assignment: before.assignment, ...packed });
+  await next.locator("[aria-current=step]", { hasText: "Transferred" }).waitFor();
+  assert.match(await next.locator("dl").innerText(), /the list.*it serves.*the filter.*see the notes/s);
+  const { token } = await server.post("/v1/tokens", { access: "agent", agent: "bea" });
+  const bea = await openPage(browser, server, { token, path: `#/task/${off.task}` });
+  await bea.getByRole("article", { name: "handoff H-2" }).getByRole("button", { name: "Confirm" }).click();
+  await next.locator("[aria-current=step]", { hasText: "Released" }).waitFor();
+  assert.equal((await server.get(`/v1/tasks/${off.task}`)).owner, "bea");
+  for (const each of [page, bea]) await each.context().close();
+});
+
 test("a wait that closed a cycle is shown with the cycle, and can be put back", async () => {
   const page = await openPage(browser, server, { path: "#/graph" });
   const cycles = page.locator("section[aria-labelledby=cycles]");

@@ -26,7 +26,10 @@ function freshKey() {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`;
 }
 
-export async function request(method, path, body, accept) {
+/// How often a question is asked again where the server is too busy.
+const AGAIN_MAX = 8;
+
+export async function request(method, path, body, accept, tried = 0) {
   const headers = { authorization: `Bearer ${token()}` };
   if (accept) headers.accept = accept;
   if (method !== "GET") headers["idempotency-key"] = freshKey();
@@ -40,6 +43,10 @@ export async function request(method, path, body, accept) {
   if (answer.ok) return answer.status === 204 ? null : accept ? answer.text() : answer.json();
   const problem = await answer.json().catch(() => ({ detail: `The server answered ${answer.status}.` }));
   if (answer.status === 401) leave("The token is not valid, or it was taken back.");
+  if (problem.code === "busy" && method === "GET" && tried < AGAIN_MAX) {
+    await new Promise((wake) => setTimeout(wake, problem.retry_after_ms || 250));
+    return request(method, path, body, accept, tried + 1);
+  }
   throw new Refused(answer.status, problem);
 }
 

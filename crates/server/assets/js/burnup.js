@@ -77,7 +77,7 @@ function Chart({ points, left, ahead, due }) {
       ${due && due > from && due < to && html`<line x1=${x(due)} x2=${x(due)} y1="0" y2=${tall} class="due" /><text x=${x(due)} y="10">deadline</text>`}
       <path class="scope" d=${line("scope")} /><path class="done" d=${line("done")} />
       <line x1="0" x2=${wide} y1=${tall} y2=${tall} class="axis" />
-      ${sides.map((side, part) => html`<text x=${(wide * part) / 4} y=${tall + 14} text-anchor=${side}>${words.clock(from + ((to - from) * part) / 4)}</text>`)}
+      ${sides.map((side, part) => html`<text x=${(wide * part) / 4} y=${tall + 14} text-anchor=${side}>${(to - from < 600_000 ? words.second : words.clock)(from + ((to - from) * part) / 4)}</text>`)}
     </svg>
     <ul class="legend"><li><span class="f-submitted"></span>all tasks ${words.number(last.scope)}</li><li><span class="f-completed"></span>completed ${words.number(last.done)}</li>
       ${ahead && html`<li><span class="f-ahead"></span>what the two paces give: of all this time, and of its last quarter</li>`}</ul>

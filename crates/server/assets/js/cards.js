@@ -53,4 +53,4 @@ function searchable(card) {
 }
 
 export const RANK = Object.fromEntries(words.PRIORITIES.map((word, rank) => [word, rank]));
-export const isOpen = (card) => !["completed", "failed", "cancelled"].includes(card.state);
+export const isOpen = (card) => !["completed", "failed", "cancelled", "archived"].includes(card.state);

@@ -1,6 +1,6 @@
 // The frame: sign-in, the way around, the state of the connection, and the view that the address names.
 
-import { render } from "preact";
+import { Component, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { enter, get, leave, session } from "./api.js";
 import { forget } from "./cards.js";
@@ -10,6 +10,7 @@ import { Empty, html, said } from "./ui.js";
 import * as words from "./words.js";
 import { Agents } from "./views/agents.js";
 import { Board } from "./views/board.js";
+import { Channels } from "./views/channels.js";
 import { Graph } from "./views/graph.js";
 import { Inbox } from "./views/inbox.js";
 import { Now } from "./views/now.js";
@@ -26,6 +27,7 @@ const VIEWS = {
   board: ["Board", Board],
   inbox: ["Inbox", Inbox],
   agents: ["Agents", Agents],
+  channels: ["Channels", Channels],
   graph: ["Graph", Graph],
   timeline: ["Timeline", Timeline],
   projects: ["Projects", Projects],
@@ -34,6 +36,18 @@ const VIEWS = {
   policy: ["Policy", Policy],
   task: ["Task", Task, "board"],
 };
+
+/// A view that breaks says so, instead of standing still; the others go on.
+class Guard extends Component {
+  componentDidCatch(error) {
+    console.error(error);
+    this.setState({ error });
+  }
+
+  render({ children }, { error }) {
+    return error ? html`<div class="trouble" role="alert"><p>This view broke: ${String(error.message || error)}. The others go on.</p></div>` : children;
+  }
+}
 
 function Connection() {
   const { state, since } = connection.value;
@@ -74,7 +88,7 @@ function Frame() {
       </div>
     </header>
     <main id="main" tabindex="-1" class="view-${view}">
-      ${View ? html`<${View} key=${view + (view === "task" ? route.value.arg : "")} />` : html`<h1>Nothing here</h1><${Empty}>There is no view of that name.</${Empty}>`}
+      ${View ? html`<${Guard} key=${view + (view === "task" ? route.value.arg : "")}><${View} /></${Guard}>` : html`<h1>Nothing here</h1><${Empty}>There is no view of that name.</${Empty}>`}
     </main>
     <p class="said" role="status">${said.value}</p>`;
 }

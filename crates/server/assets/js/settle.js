@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { maySteer, post, session } from "./api.js";
-import { Ago, html, Priority, say, TaskLink, Trouble, useAction } from "./ui.js";
+import { Ago, html, Priority, say, TaskLink, Told, Trouble, useAction } from "./ui.js";
 import * as words from "./words.js";
 
 const PARTS = ["capability", "workload", "performance", "cohesion"];
@@ -68,7 +68,7 @@ export function Escalation({ escalation: each, onDone, marked }) {
       ${each.task && html`<${TaskLink} id=${each.task} />`}${each.agent && html`<span>${each.agent}</span>`}
       ${over && html`<span class="pill overdue">overdue</span>`}
       <span class="note">for ${each.role}, raised <${Ago} at=${each.raised_at} /> ago</span></header>
-    <p>${each.detail}</p>
+    <p><${Told} text=${each.detail} /></p>
     ${each.note && html`<p class="note">settled: ${each.note}</p>`}
     ${each.state === "open" && maySteer() && html`<div class="settle">
       <label class="grow"><span class="hidden">How it is settled</span><input placeholder="How it is settled" maxlength="4096" value=${note} onInput=${(event) => setNote(event.target.value)} /></label>

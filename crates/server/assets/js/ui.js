@@ -20,6 +20,16 @@ export const Ago = ({ at }) => html`<time datetime=${at} title=${words.exact(at)
 
 export const At = ({ at }) => html`<time datetime=${at} title=${words.exact(at)}>${words.clock(at)}</time>`;
 
+/// A sentence of the server: tasks become links, times are told as everywhere, what stands in backticks is set apart.
+export const Told = ({ text }) =>
+  String(text).split(/(`[^`]+`|\bT-\d+\b|\d{4}-\d\d-\d\dT[\d:.]+Z)/).map((part) => {
+    if (/^T-\d+$/.test(part)) return html`<${TaskLink} id=${part} />`;
+    if (/^\d{4}-.*Z$/.test(part)) return html`<${At} at=${part} />`;
+    return part.startsWith("`") && part.length > 2 ? html`<code>${part.slice(1, -1)}</code>` : part;
+  });
+
+export const Facts = ({ of }) => html`<ul class="reasons">${(of || []).map((fact) => html`<li><${Told} text=${fact} /></li>`)}</ul>`;
+
 export const Empty = ({ children }) => html`<p class="empty">${children}</p>`;
 
 export function Card({ title, note, children, wide, id }) {

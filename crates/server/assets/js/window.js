@@ -5,6 +5,8 @@ import { html } from "./ui.js";
 
 /// Rows beyond both edges, so that scrolling shows no gaps.
 const SPARE = 6;
+/// Rows that are printed, from the first on.
+const PRINTED = 500;
 
 export function Windowed({ items, height, row, label, wanted, onScroll }) {
   const box = useRef(null);
@@ -19,8 +21,15 @@ export function Windowed({ items, height, row, label, wanted, onScroll }) {
   };
   useEffect(() => {
     const sized = new ResizeObserver(look);
+    const printed = () => setView({ top: 0, tall: PRINTED * height });
     sized.observe(box.current);
-    return () => sized.disconnect();
+    addEventListener("beforeprint", printed);
+    addEventListener("afterprint", look);
+    return () => {
+      sized.disconnect();
+      removeEventListener("beforeprint", printed);
+      removeEventListener("afterprint", look);
+    };
   }, []);
   // Brings the wanted row into view before it is focused.
   useLayoutEffect(() => {

@@ -1,9 +1,10 @@
 // Who is there, what each can do and does; drained and resumed here.
 
-import { maySteer, pages, post } from "../api.js";
-import { useLive } from "../live.js";
+import { get, maySteer, pages, post } from "../api.js";
+import { position, useLive } from "../live.js";
+import { Compose, mayWrite, Message } from "../messages.js";
 import { href, route } from "../route.js";
-import { Ago, Card, Empty, html, Loading, Meter, say, Table, TaskLink, Trouble, useAction } from "../ui.js";
+import { Ago, At, Card, Empty, Facts, html, Loading, Meter, say, Table, TaskLink, Told, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 export function Agents() {
@@ -36,6 +37,41 @@ export function Agents() {
     <${Card} id="agents" wide title=${chosen ? "What it is and does" : "Everybody"} note=${words.plural(shown.length, "agent")}>
       ${shown.length === 0 ? html`<${Empty}>${chosen ? "There is no agent of that name." : "No agent is registered yet."}</${Empty}>` : html`<${Table} caption="Agents"
         columns=${["Agent", "State", ["Load", "load"], "Tasks", "Capabilities", ["Done", "number"], ["Failed", "number"], ["Lost", "number"], ""]} rows=${shown.map(row)} />`}
-      ${chosen && shown[0] && html`<ul class="reasons">${shown[0].because.map((fact) => html`<li>${fact}</li>`)}</ul>`}
-    </${Card}>`;
+      ${chosen && shown[0] && html`<${Facts} of=${shown[0].because} />`}
+    </${Card}>
+    ${chosen && shown[0] && html`<${Around} key=${chosen} name=${chosen} />`}`;
+}
+
+/// Positions of the log that are looked through for what an agent did lately.
+const LATELY = 20_000;
+
+async function around(name) {
+  const path = `/v1/agents/${encodeURIComponent(name)}`;
+  const after = Math.max(0, position.value - LATELY);
+  const [assignments, notices, messages, events] = await Promise.all([
+    get(`${path}/assignments`), get(`${path}/notices`), get(`${path}/messages`), get(`/v1/events?agent=${encodeURIComponent(name)}&limit=1000&after=${after}`),
+  ]);
+  return { assignments: assignments.assignments, notices: notices.items.reverse(), messages: messages.items, events: events.events.reverse() };
+}
+
+/// What one agent has before it, what it was told, and what it did.
+function Around({ name }) {
+  const live = useLive(() => around(name), [name], { concerns: (event) => event.agent === name || /^(message|task)/.test(event.kind) });
+  if (!live.data) return html`<${Loading} of=${live} />`;
+  const { assignments, notices, messages, events } = live.data;
+  return html`<div class="grid below">
+    <${Card} id="works-on" title="Works on" note=${words.plural(assignments.length, "task")}>
+      ${assignments.length === 0 && html`<${Empty}>It has nothing to do.</${Empty}>`}
+      <ul class="lines">${assignments.map((each) => html`<li key=${each.assignment}><a href=${href("task", each.task)}><span class="id">${each.task}</span><span class="text">${each.title}</span><span class="note">under ${each.assignment}</span></a></li>`)}</ul></${Card}>
+    <${Card} id="unread" title="Has to read" note=${words.plural(messages.length, "message")}>
+      ${mayWrite() && html`<${Compose} to=${name} label=${`Write to ${name}`} onDone=${live.reload} />`}
+      ${messages.length === 0 && html`<${Empty}>It has read everything.</${Empty}>`}
+      <ol class="thread">${messages.slice(-50).map((message) => html`<${Message} key=${message.id} message=${message} onDone=${live.reload} />`)}</ol></${Card}>
+    <${Card} id="told" title="Was told" note=${words.plural(notices.length, "notice")}>
+      ${notices.length === 0 && html`<${Empty}>Nothing was said to it.</${Empty}>`}
+      <ul class="lines">${notices.slice(0, 20).map((each) => html`<li key=${each.id}><span class="id">${each.id}</span> <${Told} text=${each.text} /> <span class="note"><${Ago} at=${each.at} /> ago${each.read ? ", read" : ", not read"}</span></li>`)}</ul></${Card}>
+    <${Card} id="lately" wide title="Lately" note=${words.plural(events.length, "event")}>
+      ${events.length === 0 ? html`<${Empty}>Nothing of it is in the last ${words.number(LATELY)} events.</${Empty}>` : html`<${Table} caption="What it did lately" columns=${["When", "What", "Task", ["Position", "number"]]}
+        rows=${events.slice(0, 50).map((event) => ({ key: event.position, cells: [html`<${At} at=${event.at} />`, event.kind, event.task && html`<${TaskLink} id=${event.task} />`, event.position] }))} />`}</${Card}>
+  </div>`;
 }

@@ -11,7 +11,7 @@ import * as words from "../words.js";
 import { Place } from "./place.js";
 import { Prioritise } from "./prioritise.js";
 
-const COLUMNS = ["blocked", "deferred", "ready", "assigned", "in_progress", "completed", "failed", "cancelled"];
+const COLUMNS = ["blocked", "deferred", "ready", "assigned", "in_progress", "waiting", "in_review", "completed", "failed", "cancelled", "archived"];
 /// Columns that are shown empty too; the others only where something is in them.
 const ALWAYS = ["blocked", "ready", "assigned", "in_progress", "completed"];
 const CARD_HEIGHT = 86;
@@ -32,7 +32,7 @@ function arranged(query) {
     (columns[card.state] ||= []).push(card);
   }
   for (const [name, column] of Object.entries(columns)) {
-    column.sort(["completed", "failed", "cancelled"].includes(name) ? byEnd : byUrgency);
+    column.sort(isOpen({ state: name }) ? byUrgency : byEnd);
   }
   return Object.entries(columns)
     .filter(([name, column]) => (state ? name === state : column.length > 0 || ALWAYS.includes(name)))

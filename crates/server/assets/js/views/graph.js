@@ -78,10 +78,14 @@ function Picture({ graph, broken }) {
   useEffect(() => setView((before) => before || whole()), [graph]);
   useEffect(() => {
     if (!view) return;
-    draw(canvas.current, graph, view, at, pointed, gone);
-    const again = () => draw(canvas.current, graph, view, at, pointed, gone);
+    const again = () => canvas.current && draw(canvas.current, graph, view, at, pointed, gone);
+    // However often it is moved within a frame, it is drawn once.
+    const frame = requestAnimationFrame(again);
     addEventListener("resize", again);
-    return () => removeEventListener("resize", again);
+    return () => {
+      cancelAnimationFrame(frame);
+      removeEventListener("resize", again);
+    };
   }, [graph, view, pointed, gone]);
   const zoom = (factor, x = canvas.current.clientWidth / 2, y = canvas.current.clientHeight / 2) =>
     setView(({ scale, x: left, y: top }) => {

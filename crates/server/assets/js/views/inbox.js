@@ -2,19 +2,83 @@
 
 import { useState } from "preact/hooks";
 import { get, pages, post, session } from "../api.js";
+import { Decision, isUnsettled } from "../decision.js";
+import { Handoff, isStuck } from "../handoff.js";
 import { useLive } from "../live.js";
 import { route } from "../route.js";
 import { Escalation, Offer } from "../settle.js";
-import { Ago, Card, Empty, html, Loading, TaskLink, Trouble, useAction } from "../ui.js";
+import { Ago, Card, Empty, html, Loading, Told, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
 
+/// Cases of one sort that are shown.
+const SHOWN_MAX = 500;
+
+/// Escalations that only call somebody for a case that is shown by itself, by kind, and which of their fields names it.
+const callsFor = { decision_needed: "conflict", handoff_stuck: "task" };
+
+/// What waits for somebody, a sort each: how it is read (with what is settled where that is wanted), which of it is open,
+/// and what shows one. A case is given `item`, the open escalation `call` about it, `me` (the agent of the token), `marked` and
+/// `onDone`.
+const SORTS = [
+  {
+    id: "escalations",
+    title: "Escalations",
+    none: "Nothing is escalated.",
+    read: (settled) => pages(`/v1/escalations${settled ? "" : "?state=open"}`),
+    isOpen: (item) => item.state === "open",
+    Case: ({ item, ...rest }) => html`<${Escalation} escalation=${item} ...${rest} />`,
+  },
+  {
+    id: "decisions",
+    title: "Decisions",
+    none: "Nothing is to be decided.",
+    read: (settled) => pages(`/v1/conflicts?kind=decision_conflict${settled ? "" : "&state=unsettled"}`),
+    isOpen: isUnsettled,
+    about: (item) => `conflict ${item.id}`,
+    Case: ({ item, ...rest }) => html`<${Decision} conflict=${item} ...${rest} />`,
+  },
+  {
+    id: "handoffs",
+    title: "Handoffs in mediation",
+    none: "No handoff is stuck.",
+    read: (settled) => pages(`/v1/handoffs?state=mediation`).then(async (stuck) => (settled ? [...stuck, ...(await pages("/v1/handoffs?state=closed")).filter((item) => item.mediations > 0)] : stuck)),
+    isOpen: isStuck,
+    about: (item) => `task ${item.task}`,
+    Case: ({ item, ...rest }) => html`<${Handoff} handoff=${item} ...${rest} />`,
+  },
+  {
+    id: "late-results",
+    title: "Late results",
+    none: "No late result waits for a decision.",
+    read: (settled) => pages(`/v1/offers${settled ? "" : "?state=open"}`),
+    isOpen: (item) => item.state === "open",
+    Case: ({ item, ...rest }) => html`<${Offer} offer=${item} ...${rest} />`,
+  },
+];
+
 async function load(settled, agent) {
-  const [escalations, offers, notices] = await Promise.all([
-    pages(`/v1/escalations${settled ? "" : "?state=open"}`),
-    pages(`/v1/offers${settled ? "" : "?state=open"}`),
-    agent ? get(`/v1/agents/${encodeURIComponent(agent)}/notices?limit=100`) : null,
+  const named = agent && encodeURIComponent(agent);
+  const [notices, me, ...lists] = await Promise.all([
+    agent ? get(`/v1/agents/${named}/notices`) : null,
+    agent ? get(`/v1/agents/${named}`) : null,
+    ...SORTS.map((sort) => sort.read(settled)),
   ]);
-  return { escalations, offers, notices };
+  const sorts = Object.fromEntries(SORTS.map((sort, at) => [sort.id, lists[at]]));
+  return { notices, me, ...called(sorts) };
+}
+
+/// Puts each escalation that calls for a case beside that case.
+function called(sorts) {
+  const shown = new Set(SORTS.filter((sort) => sort.about).flatMap((sort) => sorts[sort.id].filter(sort.isOpen).map(sort.about)));
+  const calls = new Map();
+  const escalations = sorts.escalations.filter((each) => {
+    const subject = each.state === "open" && callsFor[each.kind];
+    const about = subject && `${subject} ${each[subject]}`;
+    if (!about || !shown.has(about)) return true;
+    calls.set(about, each);
+    return false;
+  });
+  return { sorts: { ...sorts, escalations }, calls };
 }
 
 export function Inbox() {
@@ -24,20 +88,21 @@ export function Inbox() {
   const marked = route.value.query.get("open");
   return html`<h1>Inbox</h1>
     <label class="inline"><input type="checkbox" checked=${settled} onChange=${(event) => setSettled(event.target.checked)} /> also what is settled</label>
-    ${live.data ? html`<div class="grid"><${Lists} data=${live.data} marked=${marked} reload=${live.reload} />
-      ${live.data.notices && html`<${Notices} notices=${live.data.notices.items || live.data.notices} agent=${agent} reload=${live.reload} />`}</div>` : html`<${Loading} of=${live} />`}`;
+    ${live.error && live.data && html`<${Trouble} error=${live.error} />`}
+    ${live.data ? html`<div class="grid cases">
+      ${SORTS.map((sort) => html`<${Sort} key=${sort.id} sort=${sort} data=${live.data} marked=${marked} reload=${live.reload} />`)}
+      ${live.data.notices && html`<${Notices} notices=${live.data.notices.items} agent=${agent} reload=${live.reload} />`}</div>` : html`<${Loading} of=${live} />`}`;
 }
 
-function Lists({ data, marked, reload }) {
-  const first = (a, b) => (a.state === "open" ? 0 : 1) - (b.state === "open" ? 0 : 1);
-  return html`<${Card} id="escalations" title="Escalations" note=${words.number(data.escalations.length)}>
-      ${data.escalations.length === 0 && html`<${Empty}>Nothing is escalated.</${Empty}>`}
-      ${[...data.escalations].sort(first).slice(0, 500).map((each) => html`<${Escalation} key=${each.id} escalation=${each} marked=${each.id === marked} onDone=${reload} />`)}
-    </${Card}>
-    <${Card} id="late-results" title="Late results" note=${words.number(data.offers.length)}>
-      ${data.offers.length === 0 && html`<${Empty}>No late result waits for a decision.</${Empty}>`}
-      ${[...data.offers].sort(first).slice(0, 500).map((each) => html`<${Offer} key=${each.id} offer=${each} marked=${each.id === marked} onDone=${reload} />`)}
-    </${Card}>`;
+function Sort({ sort, data, marked, reload }) {
+  const items = data.sorts[sort.id];
+  const call = (item) => sort.about && data.calls.get(sort.about(item));
+  const first = (a, b) => (sort.isOpen(a) ? 0 : 1) - (sort.isOpen(b) ? 0 : 1);
+  return html`<${Card} id=${sort.id} title=${sort.title} note=${words.number(items.length)}>
+    ${items.length === 0 && html`<${Empty}>${sort.none}</${Empty}>`}
+    ${[...items].sort(first).slice(0, SHOWN_MAX).map((item) => html`<${sort.Case} key=${item.id} item=${item} call=${call(item)} me=${data.me} marked=${Boolean(marked) && [item.id, call(item)?.id].includes(marked)} onDone=${reload} />`)}
+    ${items.length > SHOWN_MAX && html`<p class="note">The first ${words.number(SHOWN_MAX)} are shown.</p>`}
+  </${Card}>`;
 }
 
 function Notices({ notices, agent, reload }) {
@@ -47,8 +112,7 @@ function Notices({ notices, agent, reload }) {
   });
   return html`<${Card} id="notices" title="Notices" note=${`to ${agent}`}>
     ${notices.length === 0 && html`<${Empty}>Nothing was said.</${Empty}>`}
-    <ul class="lines">${notices.map((each) => html`<li key=${each.id}><span class="id">${each.id}</span> ${each.task && html`<${TaskLink} id=${each.task} />`}
-      ${each.text} <span class="note"><${Ago} at=${each.at} /> ago${each.read ? ", read" : ""}</span></li>`)}</ul>
+    <ul class="lines">${[...notices].reverse().map((each) => html`<li key=${each.id}><span class="id">${each.id}</span> <${Told} text=${each.text} /> <span class="note"><${Ago} at=${each.at} /> ago${each.read ? ", read" : ""}</span></li>`)}</ul>
     ${notices.some((each) => !each.read) && html`<button type="button" disabled=${read.busy} onClick=${() => read.run()}>All of it is read</button>`}
     <${Trouble} error=${read.error} />
   </${Card}>`;

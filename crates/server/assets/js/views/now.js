@@ -31,7 +31,8 @@ export function Now() {
 }
 
 function Counts({ now }) {
-  const order = ["in_progress", "assigned", "ready", "blocked", "deferred", "completed", "failed", "cancelled"];
+  const rare = ["waiting", "in_review", "archived"];
+  const order = ["in_progress", "in_review", "waiting", "assigned", "ready", "blocked", "deferred", "completed", "failed", "cancelled", "archived"].filter((state) => now.tasks[state] || (!rare.includes(state) && state in now.tasks));
   return html`<ul class="counts" aria-label="Tasks by state">
     ${order.map((state) => html`<li><a href=${href("board", "", { state })} class="s-${state}">
       <strong>${words.number(now.tasks[state])}</strong><span>${words.state(state)}</span></a></li>`)}

@@ -1,19 +1,33 @@
-// The policy, every field of it. The server judges what is sent and names the field that it refuses.
+// The policy, every field of it with what it means and what it may be, as the published contract says. The server judges what is
+// sent and names the field that it refuses.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { get, maySteer, request } from "../api.js";
-import { html, Loading, say, Trouble, useAction } from "../ui.js";
+import { html, Loading, say, Told, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
-
-const CHOICES = { strategy: ["greedy", "optimal"], claims: ["scored", "first", "off"], on_failed_dependency: ["block", "cancel"], inference: ["on", "off"], cycles: ["break", "escalate"] };
 
 export function Policy() {
   const [read, setRead] = useState({ data: null, error: null });
-  const load = () => get("/v1/policy").then((data) => setRead({ data }), (error) => setRead({ error }));
+  const load = () => Promise.all([get("/v1/policy"), get("/openapi.json")]).then(([policy, contract]) => setRead({ data: { policy, schemas: contract.components.schemas } }), (error) => setRead({ error }));
   useEffect(() => void load(), []);
   if (!read.data) return html`<h1>Policy</h1><${Loading} of=${read} />`;
-  return html`<${Form} key=${read.data.version} policy=${read.data} reload=${load} />`;
+  return html`<${Form} key=${read.data.policy.version} policy=${read.data.policy} schemas=${read.data.schemas} reload=${load} />`;
 }
+
+/// Follows references, and passes over what only says that something may be absent.
+function resolved(schema, schemas) {
+  const named = (each) => (each?.$ref ? schemas[each.$ref.split("/").at(-1)] : each);
+  const some = (schema?.oneOf || schema?.anyOf || schema?.allOf)?.find((each) => each.type !== "null");
+  return some ? { ...named(some), description: schema.description || named(some)?.description } : schema?.$ref ? { ...named(schema), ...(schema.description && { description: schema.description }) } : schema || {};
+}
+
+/// Returns what the contract says of a field.
+function rule(schemas, path) {
+  return path.split(".").reduce((schema, name) => resolved(/^\d+$/.test(name) ? schema.items : schema.properties?.[name], schemas), schemas.Policy);
+}
+
+/// Returns the words that a field may have, where it may only have some.
+const choices = ({ pattern }) => pattern?.match(/^\^\(([\w|]+)\)\$$/)?.[1].split("|");
 
 /// Returns the fields of a policy as [path, value], those of its parts by dotted names.
 function fields(of, before = "") {
@@ -29,8 +43,10 @@ function changed(policy, path, value) {
   return copy;
 }
 
-function Form({ policy, reload }) {
+function Form({ policy, schemas, reload }) {
   const [edited, setEdited] = useState(policy);
+  const [sought, setSought] = useState("");
+  const form = useRef(null);
   const steer = maySteer();
   const before = Object.fromEntries(fields(policy));
   const differ = fields(edited).filter(([path, value]) => before[path] !== value);
@@ -40,38 +56,49 @@ function Form({ policy, reload }) {
     await reload();
   });
   const wrong = send.error?.problem?.field;
-  const field = ([path, value]) => {
-    const name = path.split(".").at(-1);
-    const title = /^\d+$/.test(name) ? `Complexity ${Number(name) + 1}` : words.sentence(name.replace(/_ms$/, ""));
-    const set = (next) => setEdited(changed(edited, path, next));
-    const invalid = wrong && (wrong === path || wrong === name) ? "true" : null;
-    const common = { name: path, disabled: !steer, "aria-invalid": invalid };
-    const duration = name.endsWith("_ms") || path.startsWith("ack_ms.");
-    return html`<label key=${path}>${title}${duration && html` <span class="note">ms, ${value === null ? "off" : words.span(value)}</span>`}
-      ${value === null || before[path] === null
-        ? html`<input ...${common} type="number" step="any" placeholder="off" value=${value} onInput=${(event) => set(event.target.value === "" ? null : Number(event.target.value))} />`
-        : CHOICES[name]
-        ? html`<select ...${common} value=${value} onChange=${(event) => set(event.target.value)}>${CHOICES[name].map((each) => html`<option>${each}</option>`)}</select>`
-        : typeof value === "number"
-          ? html`<input ...${common} type="number" step="any" required value=${value} onInput=${(event) => event.target.value !== "" && set(Number(event.target.value))} />`
-          : typeof value === "boolean"
-            ? html`<input ...${common} type="checkbox" checked=${value} onChange=${(event) => set(event.target.checked)} />`
-            : html`<input ...${common} value=${value} onInput=${(event) => set(event.target.value)} />`}</label>`;
-  };
-  const parts = new Map([["General", []]]);
-  for (const entry of fields(edited)) {
-    if (entry[0] === "version") continue;
+  useEffect(() => form.current?.querySelector("[aria-invalid=true]")?.focus(), [send.error]);
+  const wanted = ([path]) => path !== "version" && `${path.replaceAll("_", " ")} ${rule(schemas, path).description || ""}`.toLowerCase().includes(sought.toLowerCase());
+  const parts = new Map();
+  for (const entry of fields(edited).filter(wanted)) {
     const part = entry[0].includes(".") ? words.sentence(entry[0].split(".").slice(0, -1).join(", ").replace(/_ms$/, "")) : "General";
     parts.set(part, [...(parts.get(part) || []), entry]);
   }
-  return html`<form class="policy" onSubmit=${(event) => {
+  const field = ([path, value]) => html`<${Field} key=${path} path=${path} value=${value} rule=${rule(schemas, path)} optional=${before[path] === null} disabled=${!steer}
+    wrong=${wrong && (wrong === path || wrong === path.split(".").at(-1))} changed=${before[path] !== value} set=${(next) => setEdited(changed(edited, path, next))} />`;
+  return html`<form class="policy" ref=${form} onSubmit=${(event) => {
     event.preventDefault();
     send.run();
   }}>
-    <h1>Policy</h1><p class="note">Version ${policy.version}. Changes apply to what is decided later.</p>
+    <div class="tools"><h1>Policy</h1><label class="inline"><span class="hidden">Find a field</span><input type="search" placeholder="Find a field" value=${sought} onInput=${(event) => setSought(event.target.value)} /></label>
+      <p class="note">Version ${policy.version}. Changes apply to what is decided later.</p></div>
     ${[...parts].map(([title, all]) => html`<fieldset key=${title}><legend>${title}</legend><div class="fields">${all.map(field)}</div></fieldset>`)}
-    ${differ.length > 0 && html`<section aria-live="polite"><h2>What changes</h2><ul class="reasons">${differ.map(([path, value]) => html`<li><code>${path}</code> from ${String(before[path])} to ${String(value)}</li>`)}</ul></section>`}
-    <${Trouble} error=${send.error} />
-    ${steer && html`<div class="buttons"><button type="button" disabled=${!differ.length} onClick=${() => setEdited(policy)}>Take it back</button><button class="primary" disabled=${!differ.length || send.busy}>Set the policy</button></div>`}
+    ${parts.size === 0 && html`<p class="empty">No field says that.</p>`}
+    <div class=${differ.length ? "changes" : ""} aria-live="polite">
+      ${differ.length > 0 && html`<h2>What changes</h2><ul class="reasons">${differ.map(([path, value]) => html`<li><code>${path}</code> from ${shown(path, before[path])} to ${shown(path, value)}</li>`)}</ul>`}
+      <${Trouble} error=${send.error} />
+      ${steer && html`<div class="buttons"><button type="button" disabled=${!differ.length} onClick=${() => setEdited(policy)}>Take it back</button><button class="primary" disabled=${!differ.length || send.busy}>Set the policy</button></div>`}
+    </div>
   </form>`;
+}
+
+const isDuration = (path) => path.endsWith("_ms") || path.startsWith("ack_ms.");
+const shown = (path, value) => (value === null ? "off" : isDuration(path) ? words.span(value) : String(value));
+
+function Field({ path, value, rule, optional, disabled, wrong, changed, set }) {
+  const name = path.split(".").at(-1);
+  const title = /^\d+$/.test(name) ? `Complexity ${Number(name) + 1}` : words.sentence(name.replace(/_ms$/, ""));
+  const common = { name: path, disabled, "aria-invalid": wrong ? "true" : null, "aria-describedby": rule.description ? `about-${path}` : null };
+  const number = { type: "number", step: "any", min: rule.minimum ?? null, max: rule.maximum ?? null };
+  const may = choices(rule);
+  const input = value === null || optional
+    ? html`<input ...${common} ...${number} placeholder="off" value=${value} onInput=${(event) => set(event.target.value === "" ? null : Number(event.target.value))} />`
+    : may
+      ? html`<select ...${common} value=${value} onChange=${(event) => set(event.target.value)}>${may.map((each) => html`<option>${each}</option>`)}</select>`
+      : typeof value === "number"
+        ? html`<input ...${common} ...${number} required value=${value} onInput=${(event) => event.target.value !== "" && set(Number(event.target.value))} />`
+        : typeof value === "boolean"
+          ? html`<input ...${common} type="checkbox" checked=${value} onChange=${(event) => set(event.target.checked)} />`
+          : html`<input ...${common} pattern=${rule.pattern ?? null} value=${value} onInput=${(event) => set(event.target.value)} />`;
+  return html`<div class=${changed ? "field edited" : "field"}><label>${title}${isDuration(path) && html` <span class="note">ms, ${shown(path, value)}</span>`}${input}</label>
+    ${rule.description && html`<p class="note" id=${`about-${path}`}><${Told} text=${rule.description} /></p>`}</div>`;
 }

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { maySteer, pages, post } from "../api.js";
 import { useLive } from "../live.js";
 import { href } from "../route.js";
-import { Ago, At, Card, Dialog, Empty, html, Loading, say, Table, TaskLink, Trouble, useAction } from "../ui.js";
+import { Ago, At, Card, Dialog, Empty, html, Loading, say, Table, TaskLink, Told, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 export function Resources() {
@@ -20,7 +20,7 @@ export function Resources() {
       each.task && html`<${TaskLink} id=${each.task} />`,
       html`<${Ago} at=${each.since} />`,
       each.expires_at ? html`<${At} at=${each.expires_at} />` : "with the task",
-      each.because.join("; "),
+      html`<${Told} text=${(each.because || []).join("; ")} />`,
       maySteer() && html`<button type="button" class="small" onClick=${() => setTaking(each)} aria-label=${`Release ${each.id}`}>Release</button>`,
     ],
   });
@@ -30,9 +30,26 @@ export function Resources() {
       ${all.length === 0 ? html`<${Empty}>${none}</${Empty}>` : html`<${Table} caption=${`${title}, as a table`} columns=${["Id", "Resources", "Agent", "Task", "For", "Until", "Because", ""]} rows=${all.map(row)} />`}
     </${Card}>`;
   };
-  return html`<h1>Resources</h1><div class="grid">
+  return html`<h1>Resources</h1><div class="grid"><${ByResource} all=${live.data} />
     ${part("held", "Held", "Nothing is reserved.")}${part("waiting", "Waiting in line", "Nobody waits for a resource.")}</div>
     ${taking && html`<${Release} of=${taking} onClose=${() => setTaking(null)} onDone=${live.reload} />`}`;
+}
+
+/// Each resource with who has it and who stands in line for it.
+function ByResource({ all }) {
+  const found = new Map();
+  for (const each of all) {
+    for (const { resource, mode } of each.resources) {
+      if (!found.has(resource)) found.set(resource, { held: [], waiting: [] });
+      found.get(resource)[each.state].push({ ...each, mode });
+    }
+  }
+  const names = (list) => list.map((each) => html`<span class="tag" key=${each.id}>${each.agent}${each.task && html` for <${TaskLink} id=${each.task} />`}, ${each.mode}</span>`);
+  const rows = [...found].sort(([a, one], [b, other]) => other.waiting.length - one.waiting.length || (a < b ? -1 : 1));
+  return html`<${Card} id="by-resource" wide title="Who has what" note=${words.plural(found.size, "resource")}>
+    ${found.size === 0 ? html`<${Empty}>Nothing is reserved.</${Empty}>` : html`<${Table} caption="Resources with holders and waiters" columns=${["Resource", "Holders", "In line"]}
+      rows=${rows.slice(0, 500).map(([resource, { held, waiting }]) => ({ key: resource, cells: [html`<code>${resource}</code>`, held.length ? names(held) : html`<span class="note">nobody</span>`, waiting.length ? names(waiting) : html`<span class="note">nobody</span>`] }))} />`}
+  </${Card}>`;
 }
 
 function Release({ of, onClose, onDone }) {

@@ -1,21 +1,26 @@
 // Everything about one task: why it is where it is, who was or is considered, what it waits for, what has happened.
 
 import { useState } from "preact/hooks";
-import { get, maySteer, post, request } from "../api.js";
+import { get, maySteer, pages, post, request } from "../api.js";
+import { isOpen } from "../cards.js";
+import { Decision } from "../decision.js";
+import { Handoff } from "../handoff.js";
 import { useLive } from "../live.js";
+import { Compose, mayWrite, Thread, threads } from "../messages.js";
 import { href, route } from "../route.js";
-import { Ago, At, Card, Dialog, Empty, html, Loading, Pill, Priority, say, Table, TaskLink, Trouble, useAction } from "../ui.js";
+import { Ago, At, Card, Dialog, Empty, Facts, html, Loading, Pill, Priority, say, Table, TaskLink, Told, Trouble, useAction } from "../ui.js";
 import { Offer, Scores } from "../settle.js";
 import * as words from "../words.js";
 import { Place } from "./place.js";
 import { Prioritise } from "./prioritise.js";
 
-async function load(id) {
+async function load(id, at) {
   const path = `/v1/tasks/${encodeURIComponent(id)}`;
-  const [task, why, offers, history] = await Promise.all([
-    get(path), get(`${path}/why`), get(`${path}/offers`), happened(id),
-  ]);
-  return { task, why, offers: offers.items, history };
+  const then = at ? `?at=${at}` : "";
+  // The past is folded for one question at a time.
+  const task = await get(`${path}${then}`);
+  const [why, offers, history] = await Promise.all([get(`${path}/why${then}`), at ? { items: [] } : get(`${path}/offers`), happened(id)]);
+  return { task, why, offers: offers.items, history: at ? history.filter((event) => event.position <= at) : history };
 }
 
 /// What has been read of the log about the task that was looked at last, and how far.
@@ -34,15 +39,30 @@ async function happened(id) {
   return [...read.events].reverse();
 }
 
+/// What goes on around a task: handoffs, what is to be decided, what was written about it.
+async function around(id) {
+  const of = `task=${encodeURIComponent(id)}`;
+  const [handoffs, conflicts, messages, agents] = await Promise.all([
+    pages(`/v1/handoffs?${of}`), pages(`/v1/conflicts?kind=decision_conflict&${of}`), get(`/v1/messages?limit=200&${of}`), pages("/v1/agents"),
+  ]);
+  return { handoffs: handoffs.reverse(), conflicts, messages: messages.items, agents: agents.map((agent) => agent.name) };
+}
+
+const AROUND = /^(handoff|decision|message|task\.moved)/;
+
 export function Task() {
   const id = route.value.arg;
-  const live = useLive(() => load(id), [id], { pause: 500 });
+  const at = Number(route.value.query.get("at")) || null;
+  const live = useLive(() => load(id, at), [id, at], { pause: at ? 3_600_000 : 500 });
+  const beside = useLive(() => around(id), [id], { pause: 500, concerns: (event) => AROUND.test(event.kind) });
+  const [handing, setHanding] = useState(false);
   const [placing, setPlacing] = useState(false);
   const [prioritising, setPrioritising] = useState(false);
   const [ending, setEnding] = useState(null);
   if (!live.data) return html`<h1>${id}</h1><${Loading} of=${live} />`;
   const { task, why, offers, history } = live.data;
-  const open = !["completed", "failed", "cancelled"].includes(task.state);
+  const open = isOpen(task);
+  const steer = maySteer() && !at;
   return html`<article class="one">
     <header class="headline">
       <p><a href=${href("board")}>Board</a> <span class="id">${task.id}</span> ${task.key && html`<span class="note">${task.key}</span>`}</p>
@@ -50,8 +70,10 @@ export function Task() {
       <p class="facts"><${Pill} state=${task.state} /><${Priority} of=${task.effective_priority} />
         ${task.effective_priority !== task.declared_priority && html`<span class="note">declared ${task.declared_priority}</span>`}
         <span class="note">for <${Ago} at=${task.state_since} /></span></p>
-      ${maySteer() && html`<div class="buttons">
+      ${at && html`<p class="then" role="note">As it was at position ${words.number(at)} of the log. <a href=${href("task", id)}>As it is now</a></p>`}
+      ${steer && html`<div class="buttons">
         ${["ready", "assigned", "in_progress"].includes(task.state) && html`<button type="button" class="primary" onClick=${() => setPlacing(true)}>${task.owner ? "Move" : "Assign"}</button>`}
+        ${task.owner && html`<button type="button" onClick=${() => setHanding(true)}>Hand over</button>`}
         ${open && html`<button type="button" onClick=${() => setPrioritising(true)}>Priority</button>`}
         ${open && html`<button type="button" onClick=${() => setEnding("cancel")}>Cancel it</button>`}
         ${["failed", "cancelled"].includes(task.state) && html`<button type="button" onClick=${() => setEnding("reopen")}>Reopen</button>`}
@@ -59,22 +81,61 @@ export function Task() {
     </header>
     <div class="grid">
       <${Card} id="why" wide title="Why it is where it is">
-        <ul class="reasons">${why.reasons.map((reason) => html`<li>${reason}</li>`)}</ul>
+        <${Facts} of=${why.reasons} />
         ${why.now && html`<${Standing} now=${why.now} />`}
-        ${why.decision && html`<${Decision} decision=${why.decision} />`}
+        ${why.decision && html`<${Taken} decision=${why.decision} />`}
       </${Card}>
       <${Details} task=${task} />
-      <${Dependencies} task=${task} onDone=${live.reload} />
+      <${Dependencies} task=${task} steer=${steer} onDone=${live.reload} />
       ${task.description && html`<${Card} id="text" title="Description"><pre class="prose">${task.description}</pre></${Card}>`}
       ${(task.result || task.note || task.reason) && html`<${Card} id="result" title=${task.result ? "Result" : task.reason ? "Reason" : "Last note"}>
         <pre class="prose">${task.result || task.reason || task.note}</pre></${Card}>`}
       ${offers.length > 0 && html`<${Card} id="offers" title="Late results">${offers.map((offer) => html`<${Offer} key=${offer.id} offer=${offer} owner=${task.owner} onDone=${live.reload} />`)}</${Card}>`}
+      ${!at && beside.data && html`<${Around} task=${task} data=${beside.data} history=${history} reload=${beside.reload} />`}
       <${History} history=${history} />
     </div>
     ${placing && html`<${Place} task=${task.id} onClose=${() => setPlacing(false)} />`}
     ${prioritising && html`<${Prioritise} task=${task.id} onClose=${() => setPrioritising(false)} />`}
+    ${handing && html`<${HandOver} task=${task} onClose=${() => setHanding(false)} />`}
     ${ending && html`<${Ending} task=${task} verb=${ending} onClose=${() => setEnding(null)} />`}
   </article>`;
+}
+
+function Around({ task, data, history, reload }) {
+  const { handoffs, conflicts, messages, agents } = data;
+  const notices = history.filter((event) => event.kind === "notice.sent");
+  return html`${conflicts.length > 0 && html`<${Card} id="decisions" wide title="What is to be decided">${conflicts.map((each) => html`<${Decision} key=${each.id} conflict=${each} onDone=${reload} />`)}</${Card}>`}
+    ${handoffs.length > 0 && html`<${Card} id="handoffs" title="Handoffs" note=${words.number(handoffs.length)}>${handoffs.map((each) => html`<${Handoff} key=${each.id} handoff=${each} onDone=${reload} />`)}</${Card}>`}
+    <${Card} id="messages" title="Messages and notices" note=${words.plural(messages.length, "message")}>
+      ${mayWrite() && agents.length > 0 && html`<${Compose} key=${task.owner || ""} to=${task.owner} agents=${agents} task=${task.id} label="Write about this task" onDone=${reload} />`}
+      ${messages.length + notices.length === 0 && html`<${Empty}>Nothing was said about it.</${Empty}>`}
+      ${threads(messages).map((thread) => html`<${Thread} key=${thread.id} thread=${thread} onDone=${reload} />`)}
+      ${notices.length > 0 && html`<details><summary>${words.plural(notices.length, "notice")}</summary><ul class="lines">${notices.slice(0, 100).map((event) => html`<li key=${event.position}><strong>${event.agent}</strong> was told <span class="note"><${Ago} at=${event.at} /> ago</span><br /><${Told} text=${event.data.text} /></li>`)}</ul></details>`}
+    </${Card}>`;
+}
+
+/// Begins a supervised handoff: the owner packs, the other confirms.
+function HandOver({ task, onClose }) {
+  const [to, setTo] = useState("");
+  const [note, setNote] = useState("");
+  const agents = useLive(() => pages("/v1/agents"), [], { pause: 60_000 });
+  const send = useAction(async () => {
+    const asked = await post(`/v1/tasks/${task.id}/handoff`, { ...(to && { to }), note });
+    say(`${asked.handoff} is begun: ${task.owner} is to send the package.`);
+    onClose();
+  });
+  return html`<${Dialog} title=${`Hand ${task.id} over`} onClose=${onClose}>
+    <form method="dialog" onSubmit=${(event) => {
+      event.preventDefault();
+      send.run();
+    }}>
+      <p>${task.owner} goes on until it has sent a package: what is done, how it stands, what is left. Then the other owns it, and ${task.owner} is let go when that one has confirmed. To take it away at once, move it.</p>
+      <label>To <select value=${to} onChange=${(event) => setTo(event.target.value)}><option value="">whoever fits best</option>
+        ${(agents.data || []).filter((each) => each.name !== task.owner).map((each) => html`<option value=${each.name}>${each.name} · ${each.role} · ${each.state === "online" ? `${each.tasks.length} of ${each.max_concurrent_tasks}` : each.state}</option>`)}</select></label>
+      <label>Why <textarea rows="2" maxlength="4096" value=${note} onInput=${(event) => setNote(event.target.value)}></textarea></label>
+      <${Trouble} error=${send.error} />
+      <div class="buttons"><button type="button" onClick=${onClose}>Leave it</button><button class="primary" disabled=${send.busy}>Hand it over</button></div>
+    </form></${Dialog}>`;
 }
 
 function Standing({ now }) {
@@ -86,7 +147,7 @@ function Standing({ now }) {
 
 const DECISIONS = { placed: "Placed by score", claimed: "Claimed", by_hand: "Assigned by hand" };
 
-function Decision({ decision }) {
+function Taken({ decision }) {
   return html`<h3>${DECISIONS[decision.decision] || words.sentence(decision.decision)}</h3>
     <p class="note">${decision.agent} got it under ${decision.assignment} at <${At} at=${decision.at} /> (position ${decision.position}, policy ${decision.policy_version}, scorer ${decision.scorer_version})</p>
     ${decision.considered.length > 0 && html`<${Scores} scored=${decision.considered} threshold=${decision.threshold} chosen=${decision.agent} />`}`;
@@ -116,7 +177,7 @@ function Details({ task }) {
   return html`<${Card} id="details" title="Details"><dl>${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></${Card}>`;
 }
 
-function Dependencies({ task, onDone }) {
+function Dependencies({ task, steer, onDone }) {
   const [on, setOn] = useState("");
   const add = useAction(async () => {
     await post(`/v1/tasks/${task.id}/dependencies`, { on, kind: "blocks" });
@@ -129,7 +190,6 @@ function Dependencies({ task, onDone }) {
     say(`${task.id} no longer waits for ${other}.`);
     onDone();
   });
-  const steer = maySteer();
   const row = (edge) => ({
     key: edge.task + edge.kind,
     cells: [
@@ -157,7 +217,7 @@ function History({ history }) {
     cells: [html`<${At} at=${event.at} />`, event.kind, event.agent || "", event.actor, told(event.data), event.position],
   });
   return html`<${Card} id="history" wide title="History" note=${words.plural(history.length, "event")}>
-    <${Table} caption="What has happened to it" columns=${["When", "What", "Agent", "By", "Said", ["Position", "number"]]} rows=${history.slice(0, 200).map(row)} />
+    <${Table} caption="What has happened to it" columns=${["When", "What", "Agent", "By", ["Said", "speech"], ["Position", "number"]]} rows=${history.slice(0, 200).map(row)} />
     ${history.length > 200 && html`<p class="note">The last 200 are shown.</p>`}
   </${Card}>`;
 }

@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { Burnt } from "../burnup.js";
 import { cards, isOpen, update } from "../cards.js";
 import { useLive } from "../live.js";
-import { route, setQuery } from "../route.js";
+import { href, route, setQuery } from "../route.js";
 import { At, Card, Empty, html, Loading, Pill, Table, TaskLink, Twin } from "../ui.js";
 import * as words from "../words.js";
 
@@ -46,7 +46,7 @@ function Deadlines({ now }) {
 
 function Lanes({ lines, chosen }) {
   const canvas = useRef(null);
-  const at = chosen === null ? null : lines.steps[chosen]?.at;
+  const at = chosen === null ? null : lines.steps.find((step) => step.position >= chosen)?.at;
   useEffect(() => {
     const again = () => draw(canvas.current, lines, at);
     again();
@@ -108,28 +108,37 @@ function draw(canvas, lines, moment) {
   }
 }
 
-/// The fleet at a chosen moment: counts folded from the log by the server, and who had what then.
+/// The fleet at a chosen position of the log: counts folded from the log by the server, and who had what then.
 function Then({ lines, chosen, choose }) {
   const last = lines.steps.length - 1;
-  const index = Math.min(chosen ?? last, last);
-  const step = lines.steps[index];
+  const position = Math.min(chosen ?? lines.position, lines.position);
+  const later = lines.steps.findIndex((step) => step.position >= position);
+  const now = chosen === null || position === lines.position;
+  const index = now || later < 0 ? last : later;
   const [then, setThen] = useState(null);
   useEffect(() => {
     let gone = false;
-    const timer = setTimeout(() => get(`/v1/status?at=${step.position}`).then((status) => !gone && setThen(status), () => !gone && setThen(null)), 200);
+    const timer = setTimeout(() => get(`/v1/status?at=${position}`).then((status) => !gone && setThen(status), () => !gone && setThen(null)), 200);
     return () => {
       gone = true;
       clearTimeout(timer);
     };
-  }, [step.position]);
+  }, [position]);
+  const at = then && then.position === position ? then.at : lines.steps[index].at;
   const had = useMemo(() => {
-    const at = Date.parse(step.at);
-    return lines.bars.filter((bar) => Date.parse(bar.from) <= at && (!bar.to || Date.parse(bar.to) > at));
-  }, [lines, step.at]);
-  return html`<${Card} id="then" wide title=${chosen === null || index === last ? "The fleet now" : `The fleet at ${words.exact(step.at)}`} note=${`position ${words.number(step.position)}`}>
-    <label>Moment <input class="scrub" type="range" min="0" max=${last} value=${index} aria-valuetext=${words.exact(step.at)} onInput=${(event) => choose(Number(event.target.value))} /></label>
+    const moment = Date.parse(at);
+    return lines.bars.filter((bar) => Date.parse(bar.from) <= moment && (!bar.to || Date.parse(bar.to) > moment));
+  }, [lines, at]);
+  const go = (to) => choose(Math.max(lines.first, Math.min(lines.position, to)));
+  return html`<${Card} id="then" wide title=${now ? "The fleet now" : `The fleet at ${words.exact(at)}`} note=${`position ${words.number(position)}`}>
+    <label>Moment <input class="scrub" type="range" min="0" max=${last} value=${index} aria-valuetext=${words.exact(at)} onInput=${(event) => choose(Number(event.target.value) === last ? null : lines.steps[Number(event.target.value)].position)} /></label>
+    <div class="settle"><button type="button" class="small" disabled=${position <= lines.first} onClick=${() => go(position - 1)}>One event back</button>
+      <label class="inline">Position <input type="number" class="position" min=${lines.first} max=${lines.position} value=${position} onChange=${(event) => event.target.value && go(Number(event.target.value))} /></label>
+      <button type="button" class="small" disabled=${now} onClick=${() => go(position + 1)}>One event on</button>
+      ${!now && html`<button type="button" class="small" onClick=${() => choose(null)}>Now</button>`}</div>
     ${then && html`<p role="status">${words.number(then.tasks.completed)} completed, ${words.number(then.tasks.in_progress)} in progress, ${words.number(then.tasks.assigned)} assigned, ${words.number(then.tasks.ready)} ready, ${words.number(then.tasks.blocked)} blocked, ${words.number(then.tasks.failed)} failed; ${then.agents.online} of ${then.agents.total} agents online.</p>`}
     ${had.length === 0 ? html`<${Empty}>Nobody had a task at this moment.</${Empty}>` : html`<${Table} caption="Who had what then" columns=${["Agent", "Task", "Title", "Since", "How far"]}
-      rows=${had.slice(0, 500).map((bar) => ({ key: bar.assignment, cells: [bar.agent, html`<${TaskLink} id=${bar.task} />`, bar.title, html`<${At} at=${bar.from} />`, bar.started && Date.parse(bar.started) <= Date.parse(step.at) ? "at work" : "not begun"] }))} />`}
+      rows=${had.slice(0, 500).map((bar) => ({ key: bar.assignment, cells: [bar.agent, now ? html`<${TaskLink} id=${bar.task} />` : html`<a class="id" href=${href("task", bar.task, { at: position })}>${bar.task}</a>`, bar.title, html`<${At} at=${bar.from} />`, bar.started && Date.parse(bar.started) <= Date.parse(at) ? "at work" : "not begun"] }))} />`}
+    ${!now && had.length > 0 && html`<p class="note">The links show each task as it was then, with its reasons.</p>`}
   </${Card}>`;
 }
