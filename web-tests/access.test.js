@@ -41,6 +41,11 @@ for (const colorScheme of ["light", "dark"]) {
     await page.getByRole("dialog").getByRole("combobox", { name: "To" }).selectOption("kim");
     await page.getByText("What comes of it").waitFor();
     found.push(...(await judged(page, "dialog")));
+    await page.keyboard.press("Escape");
+    await page.goto(`${server.base}/#/board`);
+    await page.getByRole("button", { name: "New task" }).click();
+    await page.getByRole("dialog").waitFor();
+    found.push(...(await judged(page, "new task")));
     const out = await openPage(browser, server, { token: "", colorScheme });
     await out.locator("#token").waitFor();
     found.push(...(await judged(out, "sign-in")));

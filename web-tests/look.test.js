@@ -39,7 +39,7 @@ test("the policy tells what each field may be, refuses what it may not, and is s
   await field("weights.capability").fill(String(before.weights.capability));
   assert.deepEqual(await page.locator(".changes li").allInnerTexts(), ["threshold from 0.7 to 0.65"]);
   await page.getByRole("button", { name: "Set the policy" }).click();
-  await page.getByText("Version 1.").waitFor();
+  await page.getByText("Version 1. Changes").waitFor();
   assert.equal((await server.get("/v1/policy")).threshold, 0.65);
   // Somebody else's change is not overwritten unseen.
   await field("max_attempts").fill("5");

@@ -44,7 +44,11 @@ export async function play(server) {
 /// Leaves somewhat for a person to do.
 async function settle(server, running, agents) {
   const [first, second] = running;
-  await server.post(`/v1/tasks/${second.task}/move`, { agent: agents.find((name) => name !== second.agent), note: `${second.agent} is needed elsewhere` }).catch(() => {});
+  // Somebody who can takes the one over, and what its first owner reports after that is a late result.
+  for (const agent of agents.filter((name) => name !== second.agent)) {
+    const moved = await server.post(`/v1/tasks/${second.task}/move`, { agent, note: `${second.agent} is needed elsewhere` }).catch(() => null);
+    if (moved) break;
+  }
   await server.report("done", second, second.agent, { result: "finished after all: the totals agree" }).catch(() => {});
   await server.submit("Translate the legal notice", { key: "legal", priority: "critical", requires: [{ capability: "law", minimum: 0.5 }] });
   await server.submit("Sign the notice off", { key: "sign", depends_on: ["legal"], requires: [{ capability: "law", minimum: 0.5 }] });
@@ -53,7 +57,13 @@ async function settle(server, running, agents) {
   const said = [["bram", "a table of their own", "a hold ends by itself, a booking does not", 0.9], ["chidi", "a table of their own", "the index stays small", 0.7], ["ada", "a column of the booking", "one place to look", 0.6]];
   for (const [agent, option, reasons, confidence] of said) await server.post(`/v1/conflicts/${conflict}/proposals`, { agent, option, reasons, confidence });
   const others = agents.filter((name) => name !== first.agent);
-  await server.post(`/v1/tasks/${first.task}/handoff`, { note: "it needs a second pair of eyes" }).catch(() => {});
+  // Nobody wants the other, so somebody is called.
+  await server.post(`/v1/tasks/${first.task}/handoff`, { note: "it needs a second pair of eyes" });
+  for (let asked = 0; asked < agents.length; asked += 1) {
+    const [handoff] = (await server.get("/v1/handoffs?state=open")).items;
+    if (!handoff?.to) break;
+    await server.post(`/v1/tasks/${first.task}/handoff/decline`, { agent: handoff.to, reason: "no time before the release" });
+  }
   await server.post("/v1/reservations", { agent: others[0], resources: [{ resource: "env:staging", mode: "exclusive" }], ttl_ms: 1_800_000 });
   await server.post("/v1/reservations", { agent: others[1], resources: [{ resource: "env:staging", mode: "exclusive" }], wait: true, wait_ms: 1_800_000 });
   await server.post("/v1/messages", { from: "bram", channel: "booking", text: "The hold table is in. Please rebase before you touch the calendar.", priority: "high", ack: true });

@@ -18,7 +18,7 @@ const PICTURES = [
   ["graph", "graph", "dark", 1280, 800],
   ["timeline", "timeline?hours=1", "light", 1280, 900],
   ["resources", "resources", "light", 1280, 560],
-  ["policy", "policy", "light", 1280, 800],
+  ["policy", "policy", "light", 1280, 620],
   ["narrow", "now", "dark", 360, 740],
 ];
 

@@ -77,6 +77,40 @@ test("a card is dragged to another priority, which it gets once the consequence 
   await page.context().close();
 });
 
+test("a task is written and an agent registered in the page, and one gets the other", async () => {
+  const page = await openPage(browser, server, { path: "#/agents" });
+  const register = page.locator("section[aria-labelledby=register]");
+  await register.getByRole("textbox", { name: "Name" }).fill("zoe");
+  await register.getByRole("textbox", { name: "Can do" }).fill("zither=0.9, docs=0.2");
+  await register.getByRole("button", { name: "Register it" }).click();
+  await register.getByText("kapell join zoe").waitFor();
+  assert.deepEqual((await server.get("/v1/agents/zoe")).capabilities, { docs: 0.2, zither: 0.9 });
+  await server.post("/v1/agents/zoe/heartbeat");
+  await page.goto(`${server.base}/#/board`);
+  await page.locator("[data-card]").first().waitFor();
+  await page.keyboard.press("n");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Title" }).fill("Tune the zither");
+  await dialog.getByRole("textbox", { name: "Needs" }).fill("zither=0.5");
+  await dialog.getByRole("spinbutton", { name: "Estimate, in hours" }).fill("1.5");
+  await dialog.getByLabel("Waits for").fill("nothing-there");
+  await dialog.getByRole("button", { name: "Submit it" }).click();
+  await dialog.getByRole("alert").waitFor();
+  await dialog.getByLabel("Waits for").fill("");
+  await dialog.getByRole("button", { name: "Submit it" }).click();
+  await page.getByRole("heading", { name: "Tune the zither" }).waitFor();
+  const task = await server.get(`/v1/tasks/${decodeURIComponent(page.url().split("/task/")[1])}`);
+  assert.deepEqual([task.owner, task.estimate_hours, task.requires.map((need) => [need.capability, need.minimum])], ["zoe", 1.5, [["zither", 0.5]]]);
+  await page.context().close();
+});
+
+test("what waits for a person is counted beside the way to the inbox", async () => {
+  const page = await openPage(browser, server, { path: "#/projects" });
+  const status = await server.get("/v1/status");
+  await page.getByRole("link", { name: "Inbox" }).locator(".badge", { hasText: String(status.escalations_open + status.offers_open) }).waitFor();
+  await page.context().close();
+});
+
 test("an agent that cannot have a task is not given it, and the page says why", async () => {
   const page = await openPage(browser, server, { path: "#/board" });
   await live(page);

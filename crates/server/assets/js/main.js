@@ -4,7 +4,7 @@ import { Component, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { enter, get, leave, session } from "./api.js";
 import { forget } from "./cards.js";
-import { connection, follow, position, stop } from "./live.js";
+import { connection, follow, position, stop, useLive } from "./live.js";
 import { href, route } from "./route.js";
 import { Empty, html, said } from "./ui.js";
 import * as words from "./words.js";
@@ -63,6 +63,13 @@ function Connection() {
       The connection was lost ${words.span(Date.now() - since)} ago. What you see may be old; it is read again as soon as the server answers.</p>`}`;
 }
 
+/// How much waits for a person, beside the way to it.
+function Waiting() {
+  const { data } = useLive(() => get("/v1/status"), [], { pause: 2000, concerns: (event) => /^(escalation|offer|health|decision|handoff|gate)/.test(event.kind) });
+  const count = data ? data.escalations_open + data.offers_open : 0;
+  return count > 0 && html` <span class="badge" title=${words.plural(count, "thing waits", "things wait")}>${words.number(count)}</span>`;
+}
+
 function Frame() {
   const { view } = route.value;
   const [title, View, parent] = VIEWS[view] || ["Nothing here"];
@@ -79,7 +86,7 @@ function Frame() {
     <header class="bar">
       <a class="brand" href=${href("now")}><img src="/assets/icon.svg" alt="" width="22" height="22" />Kapell</a>
       <nav aria-label="Views"><ul>
-        ${ways.map(([name, [label]]) => html`<li><a href=${href(name)} aria-current=${current === name ? "page" : null}>${label}</a></li>`)}
+        ${ways.map(([name, [label]]) => html`<li><a href=${href(name)} aria-current=${current === name ? "page" : null}>${label}${name === "inbox" && html`<${Waiting} />`}</a></li>`)}
       </ul></nav>
       <div class="who">
         <${Connection} />

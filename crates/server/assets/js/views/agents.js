@@ -1,5 +1,6 @@
 // Who is there, what each can do and does; drained and resumed here.
 
+import { useState } from "preact/hooks";
 import { get, maySteer, pages, post } from "../api.js";
 import { position, useLive } from "../live.js";
 import { Compose, mayWrite, Message } from "../messages.js";
@@ -39,7 +40,35 @@ export function Agents() {
         columns=${["Agent", "State", ["Load", "load"], "Tasks", "Capabilities", ["Done", "number"], ["Failed", "number"], ["Lost", "number"], ""]} rows=${shown.map(row)} />`}
       ${chosen && shown[0] && html`<${Facts} of=${shown[0].because} />`}
     </${Card}>
+    ${!chosen && maySteer() && html`<div class="grid below"><${Register} onDone=${live.reload} /></div>`}
     ${chosen && shown[0] && html`<${Around} key=${chosen} name=${chosen} />`}`;
+}
+
+/// Reads `rust=0.9, sql=0.6` as scores.
+const scores = (text) => Object.fromEntries(text.split(",").map((part) => part.trim()).filter(Boolean).map((part) => part.split("=").map((word) => word.trim())).map(([name, score]) => [name, Number(score ?? 1)]));
+
+function Register({ onDone }) {
+  const [asked, setAsked] = useState({ name: "", role: "developer", kind: "agent", can: "", slots: "1" });
+  const [made, setMade] = useState(null);
+  const field = (name) => ({ value: asked[name], onInput: (event) => setAsked({ ...asked, [name]: event.target.value }) });
+  const send = useAction(async () => {
+    const { name, role, kind, can, slots } = asked;
+    await post("/v1/agents", { name, role, kind, capabilities: scores(can), max_concurrent_tasks: Number(slots) });
+    say(`${name} is registered.`);
+    setMade(name);
+    setAsked({ ...asked, name: "" });
+    onDone();
+  });
+  return html`<${Card} id="register" title="Register an agent"><form onSubmit=${(event) => {
+    event.preventDefault();
+    send.run();
+  }}>
+    <div class="pair"><label>Name <input required maxlength="100" ...${field("name")} /></label><label>Role <input required maxlength="100" ...${field("role")} /></label></div>
+    <div class="pair"><label>Kind <select ...${field("kind")}>${["agent", "service", "person"].map((each) => html`<option>${each}</option>`)}</select></label>
+      <label>Tasks at once <input type="number" min="1" max="1000" required ...${field("slots")} /></label></div>
+    <label>Can do <input placeholder="rust=0.9, sql=0.6" ...${field("can")} /></label>
+    <${Trouble} error=${send.error} /><button class="primary" disabled=${send.busy}>Register it</button>
+    ${made && html`<p class="note" role="status">How ${made} connects: <code>kapell join ${made}</code></p>`}</form></${Card}>`;
 }
 
 /// Positions of the log that are looked through for what an agent did lately.

@@ -10,6 +10,7 @@ import { Windowed } from "../window.js";
 import * as words from "../words.js";
 import { Place } from "./place.js";
 import { Prioritise } from "./prioritise.js";
+import { Submit } from "./submit.js";
 
 const COLUMNS = ["blocked", "deferred", "ready", "assigned", "in_progress", "waiting", "in_review", "completed", "failed", "cancelled", "archived"];
 /// Columns that are shown empty too; the others only where something is in them.
@@ -44,6 +45,7 @@ export function Board() {
   const { version, left_out: leftOut, loaded, error } = board.value;
   const [placing, setPlacing] = useState(null);
   const [prioritising, setPrioritising] = useState(null);
+  const [submitting, setSubmitting] = useState(false);
   const [dragged, setDragged] = useState(null);
   const [focus, setFocus] = useState({ column: 0, index: 0, asked: false });
   const search = useRef(null);
@@ -60,6 +62,11 @@ export function Board() {
     if (event.key === "/") {
       event.preventDefault();
       search.current.focus();
+      return;
+    }
+    if (event.key === "n" && steer) {
+      event.preventDefault();
+      setSubmitting(true);
       return;
     }
     const at = event.target.closest?.("[data-card]");
@@ -84,6 +91,14 @@ export function Board() {
       prioritise(card);
     }
   };
+  // Wherever the focus is, unless something is being filled in.
+  const pressed = useRef(onKey);
+  pressed.current = onKey;
+  useEffect(() => {
+    const listen = (event) => !document.querySelector("dialog[open]") && pressed.current(event);
+    document.addEventListener("keydown", listen);
+    return () => document.removeEventListener("keydown", listen);
+  }, []);
   useEffect(() => {
     if (!focus.asked) return;
     const target = frame.current?.querySelector(`[data-column="${focus.column}"][data-index="${focus.index}"]`);
@@ -91,14 +106,16 @@ export function Board() {
     target?.closest(".column")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [focus]);
 
-  return html`<div class="board" ref=${frame} onKeyDown=${onKey}>
+  return html`<div class="board" ref=${frame}>
     <div class="tools">
       <h1>Board</h1>
+      ${steer && html`<button type="button" class="primary" onClick=${() => setSubmitting(true)}>New task</button>`}
       <${Filters} query=${query} search=${search} columns=${columns} />
       <p class="note" role="status">${loaded ? `${words.plural(shown, "task")}${leftOut ? `, ${words.number(leftOut)} older ones left out` : ""}` : "Loading …"}</p>
-      <p class="note keys"><kbd>/</kbd> search <kbd>←↑↓→</kbd> go <kbd>Enter</kbd> open${steer && html` <kbd>a</kbd> assign <kbd>p</kbd> priority`}</p>
+      <p class="note keys"><kbd>/</kbd> search <kbd>←↑↓→</kbd> go <kbd>Enter</kbd> open${steer && html` <kbd>a</kbd> assign <kbd>p</kbd> priority <kbd>n</kbd> new`}</p>
     </div>
     ${error && html`<${Trouble} error=${error} />`}
+    ${loaded && cards.size === 0 && html`<p class="empty">There is no task yet.${steer && html` Write one here, or bring a backlog in: <code>kapell import FILE</code>.`}</p>`}
     <div class=${dragged ? "columns dragging" : "columns"}>
       ${columns.map((column, at) => html`<section class="column" key=${column.name} aria-labelledby=${`column-${column.name}`}>
         <h2 id=${`column-${column.name}`}><span class="pill s-${column.name}">${words.state(column.name)}</span> <span class="number">${words.number(column.cards.length)}</span></h2>
@@ -110,6 +127,7 @@ export function Board() {
       </section>`)}
       ${dragged && html`<${Targets} card=${dragged} toAgent=${(agent) => place(dragged, agent)} toPriority=${(priority) => prioritise(dragged, priority)} />`}
     </div>
+    ${submitting && html`<${Submit} onClose=${() => setSubmitting(false)} />`}
     ${placing && html`<${Place} task=${placing.task} agent=${placing.agent} onClose=${() => setPlacing(null)} />`}
     ${prioritising && html`<${Prioritise} task=${prioritising.task} priority=${prioritising.priority} onClose=${() => setPrioritising(null)} />`}
   </div>`;

@@ -94,7 +94,7 @@ function Members({ channel, agents, reload }) {
     ${outside.length > 0 && html`<form class="settle" onSubmit=${(event) => {
         event.preventDefault();
         change.run("join", agent);
-      }}><label class="inline"><span class="hidden">Agent to bring in</span><select required value=${agent} onChange=${(event) => setAgent(event.target.value)}><option value="">Bring in</option>${outside.map((name) => html`<option>${name}</option>`)}</select></label>
+      }}><label class="inline"><span class="hidden">Agent to bring in</span><select required value=${agent} onChange=${(event) => setAgent(event.target.value)}><option value="">Whom</option>${outside.map((name) => html`<option>${name}</option>`)}</select></label>
       <button disabled=${change.busy}>Bring in</button></form>`}
     <${Trouble} error=${change.error} /></${Card}>`;
 }

@@ -29,12 +29,16 @@ function rule(schemas, path) {
 /// Returns the words that a field may have, where it may only have some.
 const choices = ({ pattern }) => pattern?.match(/^\^\(([\w|]+)\)\$$/)?.[1].split("|");
 
-/// Returns the fields of a policy as [path, value], those of its parts by dotted names.
-function fields(of, before = "") {
-  return Object.entries(of).flatMap(([name, value]) =>
-    value !== null && typeof value === "object" ? fields(value, `${before}${name}.`) : [[`${before}${name}`, value]],
-  );
+/// Returns the fields of a policy as [path, value], those of its parts by dotted names. What may have any names stays whole.
+function fields(of, schemas, before = "") {
+  return Object.entries(of).flatMap(([name, value]) => {
+    const path = `${before}${name}`;
+    const whole = value === null || typeof value !== "object" || rule(schemas, path).additionalProperties;
+    return whole ? [[path, value]] : fields(value, schemas, `${path}.`);
+  });
 }
+
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 function changed(policy, path, value) {
   const [name, ...rest] = path.split(".");
@@ -48,8 +52,8 @@ function Form({ policy, schemas, reload }) {
   const [sought, setSought] = useState("");
   const form = useRef(null);
   const steer = maySteer();
-  const before = Object.fromEntries(fields(policy));
-  const differ = fields(edited).filter(([path, value]) => before[path] !== value);
+  const before = Object.fromEntries(fields(policy, schemas));
+  const differ = fields(edited, schemas).filter(([path, value]) => !same(before[path], value));
   const send = useAction(async () => {
     const ack = await request("PUT", "/v1/policy", edited);
     say(`The policy is set, version ${ack.policy_version}. It applies to what is decided from now on.`);
@@ -59,12 +63,12 @@ function Form({ policy, schemas, reload }) {
   useEffect(() => form.current?.querySelector("[aria-invalid=true]")?.focus(), [send.error]);
   const wanted = ([path]) => path !== "version" && `${path.replaceAll("_", " ")} ${rule(schemas, path).description || ""}`.toLowerCase().includes(sought.toLowerCase());
   const parts = new Map();
-  for (const entry of fields(edited).filter(wanted)) {
+  for (const entry of fields(edited, schemas).filter(wanted)) {
     const part = entry[0].includes(".") ? words.sentence(entry[0].split(".").slice(0, -1).join(", ").replace(/_ms$/, "")) : "General";
     parts.set(part, [...(parts.get(part) || []), entry]);
   }
   const field = ([path, value]) => html`<${Field} key=${path} path=${path} value=${value} rule=${rule(schemas, path)} optional=${before[path] === null} disabled=${!steer}
-    wrong=${wrong && (wrong === path || wrong === path.split(".").at(-1))} changed=${before[path] !== value} set=${(next) => setEdited(changed(edited, path, next))} />`;
+    wrong=${wrong && (wrong === path || wrong === path.split(".").at(-1))} changed=${!same(before[path], value)} set=${(next) => setEdited(changed(edited, path, next))} />`;
   return html`<form class="policy" ref=${form} onSubmit=${(event) => {
     event.preventDefault();
     send.run();
@@ -82,7 +86,21 @@ function Form({ policy, schemas, reload }) {
 }
 
 const isDuration = (path) => path.endsWith("_ms") || path.startsWith("ack_ms.");
-const shown = (path, value) => (value === null ? "off" : isDuration(path) ? words.span(value) : String(value));
+const shown = (path, value) => (value === null ? "off" : isDuration(path) ? words.span(value) : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+/// A part of the policy that may have any names, as JSON.
+function Json({ value, set, ...common }) {
+  const [text, setText] = useState(JSON.stringify(value, null, 1));
+  return html`<textarea ...${common} rows="4" spellcheck=${false} value=${text} onInput=${(event) => {
+    setText(event.target.value);
+    try {
+      set(JSON.parse(event.target.value));
+      event.target.setCustomValidity("");
+    } catch (error) {
+      event.target.setCustomValidity(String(error.message));
+    }
+  }}></textarea>`;
+}
 
 function Field({ path, value, rule, optional, disabled, wrong, changed, set }) {
   const name = path.split(".").at(-1);
@@ -90,7 +108,9 @@ function Field({ path, value, rule, optional, disabled, wrong, changed, set }) {
   const common = { name: path, disabled, "aria-invalid": wrong ? "true" : null, "aria-describedby": rule.description ? `about-${path}` : null };
   const number = { type: "number", step: "any", min: rule.minimum ?? null, max: rule.maximum ?? null };
   const may = choices(rule);
-  const input = value === null || optional
+  const input = value !== null && typeof value === "object"
+    ? html`<${Json} ...${common} value=${value} set=${set} />`
+    : value === null || optional
     ? html`<input ...${common} ...${number} placeholder="off" value=${value} onInput=${(event) => set(event.target.value === "" ? null : Number(event.target.value))} />`
     : may
       ? html`<select ...${common} value=${value} onChange=${(event) => set(event.target.value)}>${may.map((each) => html`<option>${each}</option>`)}</select>`

@@ -3,7 +3,9 @@
 import { useState } from "preact/hooks";
 import { get, maySteer, pages, post, request } from "../api.js";
 import { isOpen } from "../cards.js";
+import { Conflict } from "../conflict.js";
 import { Decision } from "../decision.js";
+import { Gates } from "../gate.js";
 import { Handoff } from "../handoff.js";
 import { useLive } from "../live.js";
 import { Compose, mayWrite, Thread, threads } from "../messages.js";
@@ -43,12 +45,12 @@ async function happened(id) {
 async function around(id) {
   const of = `task=${encodeURIComponent(id)}`;
   const [handoffs, conflicts, messages, agents] = await Promise.all([
-    pages(`/v1/handoffs?${of}`), pages(`/v1/conflicts?kind=decision_conflict&${of}`), get(`/v1/messages?limit=200&${of}`), pages("/v1/agents"),
+    pages(`/v1/handoffs?${of}`), pages(`/v1/conflicts?${of}`), get(`/v1/messages?limit=200&${of}`), pages("/v1/agents"),
   ]);
   return { handoffs: handoffs.reverse(), conflicts, messages: messages.items, agents: agents.map((agent) => agent.name) };
 }
 
-const AROUND = /^(handoff|decision|message|task\.moved)/;
+const AROUND = /^(handoff|decision|conflict|dispute|order|message|task\.moved)/;
 
 export function Task() {
   const id = route.value.arg;
@@ -86,6 +88,7 @@ export function Task() {
         ${why.decision && html`<${Taken} decision=${why.decision} />`}
       </${Card}>
       <${Details} task=${task} />
+      ${task.gates?.length > 0 && html`<${Card} id="gates" title="Gates" note=${task.rejections ? `sent back ${words.plural(task.rejections, "time")}` : ""}><${Gates} gates=${task.gates} /></${Card}>`}
       <${Dependencies} task=${task} steer=${steer} onDone=${live.reload} />
       ${task.description && html`<${Card} id="text" title="Description"><pre class="prose">${task.description}</pre></${Card}>`}
       ${(task.result || task.note || task.reason) && html`<${Card} id="result" title=${task.result ? "Result" : task.reason ? "Reason" : "Last note"}>
@@ -104,7 +107,10 @@ export function Task() {
 function Around({ task, data, history, reload }) {
   const { handoffs, conflicts, messages, agents } = data;
   const notices = history.filter((event) => event.kind === "notice.sent");
-  return html`${conflicts.length > 0 && html`<${Card} id="decisions" wide title="What is to be decided">${conflicts.map((each) => html`<${Decision} key=${each.id} conflict=${each} onDone=${reload} />`)}</${Card}>`}
+  const decisions = conflicts.filter((each) => each.decision);
+  const others = conflicts.filter((each) => !each.decision).reverse();
+  return html`${decisions.length > 0 && html`<${Card} id="decisions" wide title="What is to be decided">${decisions.map((each) => html`<${Decision} key=${each.id} conflict=${each} onDone=${reload} />`)}</${Card}>`}
+    ${others.length > 0 && html`<${Card} id="conflicts" wide title="Conflicts" note=${words.number(others.length)}>${others.slice(0, 50).map((each) => html`<${Conflict} key=${each.id} conflict=${each} />`)}</${Card}>`}
     ${handoffs.length > 0 && html`<${Card} id="handoffs" title="Handoffs" note=${words.number(handoffs.length)}>${handoffs.map((each) => html`<${Handoff} key=${each.id} handoff=${each} onDone=${reload} />`)}</${Card}>`}
     <${Card} id="messages" title="Messages and notices" note=${words.plural(messages.length, "message")}>
       ${mayWrite() && agents.length > 0 && html`<${Compose} key=${task.owner || ""} to=${task.owner} agents=${agents} task=${task.id} label="Write about this task" onDone=${reload} />`}
