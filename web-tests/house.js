@@ -35,18 +35,31 @@ export async function openPage(browser, server, { token = server.token, path = "
 export const live = (page) => page.locator(".connection.c-live").waitFor();
 
 /// How many times longer than promised anything may take: a build without optimisation is not what was promised for.
-const SLACK = Number(process.env.KAPELL_SLACK) || (BINARY.includes("/debug/") ? 10 : 1);
+const SLACK = Number(process.env.KAPELL_SLACK) || (BINARY.includes("/debug/") ? 5 : 1);
+
+/// Returns how many times longer work takes than on a machine that does nothing else: many short pieces of it by the shortest.
+function crowd() {
+  const pieces = Array.from({ length: 150 }, () => {
+    const began = performance.now();
+    for (let turn = 0, sum = 0; turn < 600_000; turn += 1) sum = (sum + turn * turn) % 1_000_003;
+    return performance.now() - began;
+  }).slice(20);
+  return pieces.reduce((sum, piece) => sum + piece, 0) / (pieces.length * Math.min(...pieces));
+}
 
 /// Holds a promise of so many ms: `measure` is done anew, at most `rounds` times, until it keeps to it. What else the machine does
-/// meanwhile is not the page's fault; what the page itself needs every time is.
+/// meanwhile is not the page's fault: one that gives these tests half of its time has twice as long.
 export async function held(context, what, limit, rounds, measure) {
-  const took = [];
-  while (took.length < rounds) {
-    took.push(Math.round(await measure()));
-    if (took.at(-1) <= limit * SLACK) break;
+  const told = [];
+  for (let kept = false; !kept && told.length < rounds; ) {
+    const before = crowd();
+    const took = Math.round(await measure());
+    const allowed = Math.round(limit * SLACK * Math.max(before, crowd()));
+    told.push(`${took} of ${allowed}`);
+    kept = took <= allowed;
+    if (!kept && told.length === rounds) throw new Error(`${what}: ${told.join(", ")} ms, promised are ${limit}`);
   }
-  context.diagnostic(`${what}: ${took.join(", ")} ms; promised are ${limit}`);
-  if (took.at(-1) > limit * SLACK) throw new Error(`${what}: ${took.join(", ")} ms, at most ${limit * SLACK} are allowed`);
+  context.diagnostic(`${what}: ${told.join(", ")} ms, promised are ${limit}`);
 }
 
 /// Tells a measured value: printed beside the tests, not judged by the clock.

@@ -8,7 +8,7 @@ const TASKS = 10_000;
 const AGENTS = 100;
 /// What was promised, in ms.
 const [FIRST_PAINT, APPEARS, LONGEST] = [1000, 250, 100];
-const ROUNDS = 4;
+const ROUNDS = 6;
 
 let browser;
 let server;
