@@ -3,8 +3,9 @@
 //! A [`Fleet`] can be cloned and used from any task. Everything goes through one bounded queue to the writer
 //! thread, which owns the state; answers come once the events that they saw are durable.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crossbeam_channel::TrySendError;
@@ -15,6 +16,9 @@ use tokio::sync::{broadcast, oneshot};
 
 /// Messages that may wait for the writer; beyond it the door answers `busy`.
 pub(crate) const QUEUE_MAX: usize = 8_192;
+/// Requests for work in the name of one agent that may be under way at once, the waiting ones included; beyond it the door
+/// answers `busy`, so that one that asks on hundreds of connections takes no one else's turn.
+const NEXT_MAX: usize = 4;
 /// What a caller that was turned away should wait before it tries again.
 pub const RETRY_AFTER: Duration = Duration::from_millis(50);
 
@@ -109,6 +113,9 @@ pub enum Refused {
     /// Too much is waiting for the writer.
     #[error("too many requests are waiting for the writer")]
     Busy,
+    /// As many requests for work in the name of one agent are under way as may be.
+    #[error("{NEXT_MAX} requests for work of this agent are under way already")]
+    Asking,
     /// The writer has stopped: the server is shutting down, or its log could not be written.
     #[error("the server is shutting down")]
     Down,
@@ -175,6 +182,42 @@ pub struct Fleet {
     pub(crate) durable: Arc<AtomicU64>,
     pub(crate) published: broadcast::Sender<Arc<Published>>,
     pub(crate) names: Arc<RwLock<Arc<Vec<Name>>>>,
+    pub(crate) asking: Asking,
+}
+
+/// How many requests for work are under way, by agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asking(Arc<Mutex<HashMap<Name, usize>>>);
+
+/// One request for work that is under way, until it is dropped.
+struct Turn {
+    asking: Asking,
+    agent: Name,
+}
+
+impl Asking {
+    /// Takes a turn for `agent`, where fewer than [`NEXT_MAX`] of its requests are under way.
+    fn turn(&self, agent: &Name) -> Option<Turn> {
+        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = under_way.entry(agent.clone()).or_default();
+        if *count >= NEXT_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Turn { asking: self.clone(), agent: agent.clone() })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut under_way = self.asking.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = under_way.get_mut(&self.agent) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.agent);
+            }
+        }
+    }
 }
 
 impl Fleet {
@@ -226,8 +269,10 @@ impl Fleet {
     /// `wait` until there is an assignment or a notice that it was not shown before. The agent is thereby heard of.
     ///
     /// # Errors
-    /// Where there is no such agent, the writer is overrun, or the server stops.
+    /// Where there is no such agent, too many of its requests for work are under way, the writer is overrun, or the server
+    /// stops.
     pub async fn next(&self, agent: Name, max: usize, wait: Duration) -> Result<Handout, Refused> {
+        let _turn = self.asking.turn(&agent).ok_or(Refused::Asking)?;
         let (answer, answered) = oneshot::channel();
         self.send(Message::Next { agent, max, wait: !wait.is_zero(), answer })?;
         if wait.is_zero() {

@@ -4,6 +4,7 @@ mod appender;
 mod fleet;
 mod hearing;
 mod http;
+mod listen;
 mod open;
 mod past;
 mod planner;

@@ -12,7 +12,7 @@ use kapell_store::{Reader, Row, Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::appender::{Appender, Progress};
-use crate::fleet::{Fleet, QUEUE_MAX};
+use crate::fleet::{Asking, Fleet, QUEUE_MAX};
 use crate::planner;
 use crate::writer::{BATCHES_MAX, Beside, Writer};
 
@@ -123,8 +123,13 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
     let durable = Arc::new(AtomicU64::new(head.position));
     let progress = Arc::new(Progress::default());
     let names = engine.state().agents().iter().map(|agent| agent.spec.name.clone()).collect();
-    let fleet =
-        Fleet { queue: queue.clone(), durable, published, names: Arc::new(RwLock::new(Arc::new(names))) };
+    let fleet = Fleet {
+        queue: queue.clone(),
+        durable,
+        published,
+        names: Arc::new(RwLock::new(Arc::new(names))),
+        asking: Asking::default(),
+    };
     let appender = Appender {
         store,
         key: head.key,

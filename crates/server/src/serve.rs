@@ -4,13 +4,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use kapell_store::{DataDir, DataDirError, SqliteStore, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::http::{App, Log, router};
+use crate::listen::answer_all;
 use crate::open::{Found, OpenError, Running, open};
 use crate::past::Past;
 use crate::saved;
@@ -21,8 +21,6 @@ use crate::writer::now;
 pub const ADDRESS_FILE: &str = "address";
 /// The fleet that every data directory has.
 pub const DEFAULT_FLEET: &str = "default";
-/// How long open connections may finish after a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(3);
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -126,22 +124,17 @@ async fn serve_fleet(
     started(&Started { address, found, new_token });
 
     let (stopping, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(NoDelay(listener), router(app, &options.hosts, options.mcp_fixtures))
-        .with_graceful_shutdown(async {
-            let _ = stopped.await;
-        });
-    let server = tokio::spawn(server.into_future());
+let router = router(app, &options.hosts, options.mcp_fixtures);
+    let server = tokio::spawn(answer_all(listener, router, async {
+        let _ = stopped.await;
+    }));
     let failure = tokio::select! {
         () = stop => None,
         failure = failed => failure.ok(),
     };
     daily.abort();
     let _ = stopping.send(());
-    // Streams and long polls never end by themselves: they are cut after the pause.
-    let abort = server.abort_handle();
-    if tokio::time::timeout(DRAIN, server).await.is_err() {
-        abort.abort();
-    }
+    let _ = server.await;
     let running = tokio::task::spawn_blocking(move || {
         fleet.stop();
         for thread in threads {
@@ -158,22 +151,4 @@ fn write_address(directory: &Path, address: SocketAddr) -> Result<(), ServeError
     let failed = |source| ServeError::File { path: path.clone(), source };
     fs::write(&unfinished, format!("http://{address}\n")).map_err(failed)?;
     fs::rename(&unfinished, &path).map_err(failed)
-}
-
-/// A listener whose connections send small answers at once.
-struct NoDelay(TcpListener);
-
-impl axum::serve::Listener for NoDelay {
-    type Io = tokio::net::TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
-        let _ = stream.set_nodelay(true);
-        (stream, address)
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
 }

@@ -62,9 +62,9 @@ impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Rejected(rejection) => rejection.into(),
-            Refused::Busy => {
+            Refused::Busy | Refused::Asking => {
                 let millis = u64::try_from(RETRY_AFTER.as_millis()).unwrap_or(u64::MAX);
-                let problem = Problem::new(ErrorCode::Busy, "too many requests are waiting for the writer");
+                let problem = Problem::new(ErrorCode::Busy, refused.to_string());
                 Self(Problem { retry_after_ms: Some(millis), ..problem })
             }
             Refused::Down => Self(Problem::new(ErrorCode::ShuttingDown, "the server is shutting down")),

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod conflicts;
+mod crowds;
 mod dashboard;
 mod evenness;
 mod failing;
