@@ -7,6 +7,7 @@
 
 mod browser;
 mod clients;
+mod contract;
 mod node;
 mod steps;
 mod supply;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   test          check, and all tests, the simulator, the demo, the dashboard in a browser and clients of others
   browser [BINARY]  only the tests of the dashboard, against target/release/kapell where no other is named
   clients [BINARY]  only the tests by clients of others: the conformance suite of MCP, its inspector, coding agents
+  contract [BINARY]  only the published document against the server, by schemathesis
   walls         only what the project demands of itself: rooms, clocks, pages (part of check)
   supply        licences, sources and bans of what comes from outside (part of check)
   crash [--cycles N]  ends the real server under load N times (1000)
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         "supply" => steps.findings("supply", supply::check()),
         "browser" => browser::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
         "clients" => clients::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
+        "contract" => contract::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
         "crash" => crash(&mut steps, &rest),
         "sim" => sim(&mut steps, &rest),
         "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
@@ -95,12 +98,13 @@ fn test(steps: &mut Steps) {
     steps.doc_tests();
     steps.run("release build", &["cargo", "build", "--release", "--workspace"]);
     if std::path::Path::new("sim/src/main.rs").exists() {
-        sim(steps, &["--seeds".to_owned(), "0..400".to_owned()]);
+        sim(steps, &[]);
         sim(steps, &["--mutations".to_owned()]);
     }
     steps.run("demo", &["cargo", "run", "--release", "--quiet", "--", "demo"]);
     browser::run(steps, browser::BINARY);
     clients::run(steps, browser::BINARY);
+    contract::run(steps, browser::BINARY);
 }
 
 /// Plays the simulator; with the feature that seeds bugs only where they are looked for.

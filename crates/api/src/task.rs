@@ -347,9 +347,11 @@ pub struct TaskEdit {
     pub exclude: Option<Vec<String>>,
     /// Declared effort in hours, above 0 and at most 10,000.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schema(minimum = 0.000001, maximum = 10000)]
     pub estimate_hours: Option<Option<f64>>,
     /// 1 (trivial) to 5 (very complex).
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schema(minimum = 1, maximum = 5)]
     pub complexity: Option<Option<u8>>,
     /// When it should be done, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]

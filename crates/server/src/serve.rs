@@ -124,7 +124,7 @@ async fn serve_fleet(
     started(&Started { address, found, new_token });
 
     let (stopping, stopped) = oneshot::channel::<()>();
-let router = router(app, &options.hosts, options.mcp_fixtures);
+    let router = router(app, &options.hosts, options.mcp_fixtures);
     let server = tokio::spawn(answer_all(listener, router, async {
         let _ = stopped.await;
     }));

@@ -42,6 +42,7 @@ pub(super) fn cursor(cursor: Option<&str>) -> Result<usize, Problem> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AgentQuery {
     /// Only agents in this state: online, unreachable, offline, removed.

@@ -22,6 +22,7 @@ const REFRESH_MIN: u32 = 200;
 const TASKS_PER_MS: u32 = 50;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BoardQuery {
     /// Only what has changed behind this position, `position` of the answer before; everything where absent.

@@ -20,6 +20,7 @@ use crate::fleet::View;
 const EXAMINED_MAX: usize = 20_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConflictQuery {
     /// Only those that are `open`, `escalated`, `resolved`, `withdrawn`, or `unsettled`: open or escalated.

@@ -37,6 +37,7 @@ const STREAM_BUFFER: usize = 256;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventQuery {
     /// Only events behind this position; 0 where absent.
@@ -72,7 +73,7 @@ impl Filter {
     responses((status = 200, body = Events), Refusals))]
 pub(super) async fn list(door: Door, Asked(query): Asked<EventQuery>) -> Result<Json<Events>, Refusal> {
     let limit = super::agents::limit(query.limit)?;
-    let after = query.after.unwrap_or(0);
+    let after = known("after", query.after.unwrap_or(0), &door)?;
     let (filter, names) = filter(&door, &query).await?;
     let durable = door.app.fleet.durable();
     // Before a task was submitted there is nothing about it.
@@ -83,6 +84,19 @@ pub(super) async fn list(door: Door, Asked(query): Asked<EventQuery>) -> Result<
     let more = passing.next().is_some();
     let next_after = if more { events.last().map_or(read, |event| event.position) } else { read };
     Ok(Json(Events { at_end: !more && read >= durable.0, events, next_after }))
+}
+
+/// Checks a position from which somebody goes on: one that the log does not have is of another log.
+fn known(field: &str, position: u64, door: &Door) -> Result<u64, Problem> {
+    let durable = door.app.fleet.durable().0;
+    if position > durable {
+        return Err(Problem::field(
+            field,
+            position.to_string(),
+            format!("0 to {durable}, the last position"),
+        ));
+    }
+    Ok(position)
 }
 
 async fn filter(door: &Door, query: &EventQuery) -> Result<(Filter, Vec<Name>), Refusal> {
@@ -108,6 +122,7 @@ async fn filter(door: &Door, query: &EventQuery) -> Result<(Filter, Vec<Name>), 
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StreamQuery {
     /// Only events behind this position; 0 where absent. The header `Last-Event-ID` goes before it.
@@ -125,12 +140,12 @@ pub(super) async fn stream(
     headers: HeaderMap,
     Asked(query): Asked<StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Refusal> {
-    let last = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default().parse()) {
-        Some(Ok(position)) => Some(position),
+    let after = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default().parse()) {
+        Some(Ok(position)) => known("Last-Event-ID", position, &door)?,
         Some(Err(_)) => {
             return Err(Problem::field("Last-Event-ID", "no number", "a position of the log").into());
         }
-        None => query.after,
+        None => known("after", query.after.unwrap_or(0), &door)?,
     };
     let Ok(permit) = Arc::clone(&door.app.streams).try_acquire_owned() else {
         return Err(crate::fleet::Refused::Busy.into());
@@ -138,7 +153,7 @@ pub(super) async fn stream(
     let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
     let app = door.app;
     tokio::spawn(async move {
-        let _ = feed(&app, last.unwrap_or(0), &sender).await;
+        let _ = feed(&app, after, &sender).await;
         drop(permit);
     });
     let sent = ReceiverStream::new(receiver).map(|event: Arc<Shown>| {

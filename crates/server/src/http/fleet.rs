@@ -95,6 +95,7 @@ fn monitors(view: &View<'_>) -> Vec<Monitor> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageQuery {
     /// Only those in this state, such as `open`.
@@ -219,6 +220,7 @@ async fn may_settle(door: &Door, offer: &str) -> Result<kapell_model::OfferId, R
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EscalationQuery {
     /// Only those that are `open`, `settled`, or `overdue`: open past their ack time.

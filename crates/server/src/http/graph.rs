@@ -21,6 +21,7 @@ const NODES_MAX: usize = 5_000;
 const EDGES_MAX: usize = 50_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GraphQuery {
     /// Only tasks of this project, and what they wait for.

@@ -24,6 +24,7 @@ use crate::token::Access;
 const EXAMINED_MAX: usize = 20_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HandoffQuery {
     /// Only those that are `open`, those that are `closed`, or those at one stage, such as `mediation`.

@@ -19,6 +19,7 @@ use super::{Refusal, convert, created, parse};
 use crate::token::Access;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MessageQuery {
     /// Only those sent to this channel.

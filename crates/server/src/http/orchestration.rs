@@ -21,6 +21,7 @@ pub(crate) use gather::{health, report, totals};
 pub(crate) use markdown::markdown;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportQuery {
     /// `json` or `markdown`; where absent the header `Accept` decides, and JSON where that is silent.

@@ -22,6 +22,7 @@ use crate::token::Access;
 const EXAMINED_MAX: usize = 20_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReservationQuery {
     /// Only those `held`, or only those `waiting`.

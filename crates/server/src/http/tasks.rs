@@ -26,6 +26,7 @@ const EXAMINED_MAX: usize = 20_000;
 const TREE_MAX: usize = 5_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskQuery {
     /// Only tasks in this state.
@@ -293,6 +294,7 @@ pub(super) async fn offers(door: Door, Path(task): Path<String>) -> Result<Json<
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TreeQuery {
     /// `up` (what it waits for; the default) or `down` (what waits for it).

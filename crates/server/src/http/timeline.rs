@@ -26,6 +26,7 @@ const STEPS_MAX: i64 = 240;
 const HOURS_MAX: u32 = 24 * 366;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TimelineQuery {
     /// How many hours back it goes, 1 to 8784; 24 where absent.

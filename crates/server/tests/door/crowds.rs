@@ -15,7 +15,7 @@ use crate::served::Served;
 #[test]
 fn an_agent_waits_for_work_on_four_connections_at_most() {
     let running = open(Box::new(MemoryDisk::new().open()), "default").expect("it opens");
-    let fleet = running.fleet.clone();
+    let fleet = running.fleet;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         for (number, name) in [(1, "ada"), (2, "bram")] {

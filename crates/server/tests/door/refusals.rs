@@ -326,6 +326,8 @@ fn every_refusal_names_the_field_and_changes_nothing() {
         ("GET", "/v1/escalations?state=late", "", "bad_request", &["state", "late", "overdue"]),
         ("GET", "/v1/escalations?severity=huge", "", "bad_request", &["severity", "huge", "critical"]),
         ("GET", "/v1/tasks?limit=0", "", "bad_request", &["limit", "1000"]),
+        ("GET", "/v1/events?after=9999", "", "bad_request", &["after", "9999", "the last position"]),
+        ("GET", "/v1/events/stream?after=9999", "", "bad_request", &["after", "9999", "the last position"]),
         ("GET", "/v1/tasks?stat=ready", "", "bad_request", &["stat"]),
         ("GET", "/v1/tasks?state=reddy", "", "bad_request", &["state", "reddy", "ready"]),
         ("GET", "/v1/tasks?cursor=zz", "", "bad_request", &["cursor"]),
