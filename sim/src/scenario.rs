@@ -89,12 +89,16 @@ knobs! {
     Settle = "manager.settle", 5;
     /// How often a manager asks for a decision, rules on one or takes one back.
     Decide = "manager.decide", 3;
+    /// How often a manager says what comes first.
+    Precede = "manager.precede", 3;
     /// How often a task needs resources, of 8.
     Resources = "task.resources", 5;
     /// How often an agent reserves while it works, of 8.
     Reserve = "agent.reserve", 4;
     /// How often an agent hands its work over, of 16.
     Handoff = "agent.handoff", 4;
+    /// How often an agent says that a task is its own, or what comes first, of 32.
+    Dispute = "agent.dispute", 4;
     /// Whether rounds are optimal ones.
     Optimal = "policy.optimal", 1;
     /// Whether claims go by score.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use kapell_core::{Command, InLine, NewProposal, Package, ReservationRef, State, TaskRef};
 use kapell_model::{
-    AssignmentId, Mode, Moment, Name, Need, NoticeId, Ratio, ReservationId, Span, TaskId, Text, WaitId,
+    AssignmentId, Mode, Moment, Name, Need, NoticeId, Priority, Ratio, ReservationId, Span, TaskId, Text,
+    WaitId,
 };
 use kapell_store::Chance;
 
@@ -38,6 +39,10 @@ impl Actor {
             return Some(self.command(command, keyed, now));
         }
         if let Some(command) = self.hand_over(work, &agent, state, scenario, chance) {
+            return Some(self.command(command, keyed, now));
+        }
+        if self.character != Character::Honest && below(chance, 32) < scenario.get(Knob::Dispute) {
+            let command = contend(agent, state, chance);
             return Some(self.command(command, keyed, now));
         }
         if pick(chance, 12) == 0
@@ -201,6 +206,28 @@ pub(crate) fn any_task(state: &State, chance: &mut Chance) -> TaskRef {
     let from = if pick(chance, 3) == 0 { 0 } else { count.saturating_sub(12) };
     let index = from + pick(chance, count - from) + 1;
     TaskRef::Id(TaskId(u32::try_from(index).unwrap_or(1)))
+}
+
+/// Says that a task is its own, rightly or not, or what comes first.
+fn contend(agent: Name, state: &State, chance: &mut Chance) -> Command {
+    let stalled = state.stalled_tasks().next().map(|task| TaskRef::Id(task.id));
+    let task = stalled.filter(|_| pick(chance, 2) == 0).unwrap_or_else(|| any_task(state, chance));
+    if pick(chance, 3) == 0 {
+        return precede(task, Some(agent), state, chance);
+    }
+    let other = state.agents().get(pick(chance, state.agents().len())).map(|it| it.spec.name.clone());
+    let against = other.filter(|_| pick(chance, 2) == 0);
+    Command::FileDispute { task, agent, against, reason: text() }
+}
+
+/// Says how urgent a task is, or that it comes before another.
+pub(crate) fn precede(task: TaskRef, agent: Option<Name>, state: &State, chance: &mut Chance) -> Command {
+    let (priority, then) = (Priority::ALL[pick(chance, 4)], any_task(state, chance));
+    match pick(chance, 5) {
+        0 | 1 => Command::AssertPriority { task, agent, priority, reason: text() },
+        2 | 3 => Command::AssertOrder { first: task, then, agent, reason: text() },
+        _ => Command::DropOrder { first: task, then, agent },
+    }
 }
 
 /// What agents and tasks contend for.

@@ -13,11 +13,12 @@ use crate::{
     BulkLine, Capability, CapabilityDefinition, Channel, ChannelMember, Conflict, Decision, DoneReport,
     EdgeName, Escalation, Event, Events, FailReport, Forecast, Handoff, HandoffCancellation,
     HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Health, MadeToken, Message,
-    MessageAck, MessagesRead, MoveTo, NewChannel, NewDecision, NewDependency, NewForecast, NewMessage,
-    NewProject, NewProposal, NewReservation, NewRuling, NewToken, NextRequest, Notice, NoticesRead, Offer,
-    Page, Policy, Problem, ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation,
-    RenewReservation, Report, Reservation, Restoration, RotateToken, SavedReport, StartReport, Status, Task,
-    TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot, Withdrawal,
+    MessageAck, MessagesRead, MoveTo, NewAssertion, NewChannel, NewDecision, NewDependency, NewDispute,
+    NewForecast, NewMessage, NewOrder, NewProject, NewProposal, NewReservation, NewRuling, NewToken,
+    NextRequest, Notice, NoticesRead, Offer, Order, OrderTakenBack, Page, Policy, Problem, ProgressReport,
+    Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report, Reservation, Restoration,
+    RotateToken, SavedReport, StartReport, Status, Task, TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot,
+    Withdrawal,
 };
 
 /// Why a request has no answer.
@@ -325,6 +326,31 @@ impl Client {
     /// Rules on a conflict.
     pub fn rule(&self, conflict: &str, ruling: &NewRuling) -> Result<Ack> {
         self.post(&format!("/v1/conflicts/{}/rule", escaped(conflict)), ruling)
+    }
+
+    /// Says that an owned task is an agent's own.
+    pub fn dispute(&self, task: &str, dispute: &NewDispute) -> Result<Ack> {
+        self.post(&format!("/v1/tasks/{}/dispute", escaped(task)), dispute)
+    }
+
+    /// Says how urgent a task is.
+    pub fn assert_priority(&self, task: &str, assertion: &NewAssertion) -> Result<Ack> {
+        self.post(&format!("/v1/tasks/{}/priority", escaped(task)), assertion)
+    }
+
+    /// Returns the orders of two open tasks that stand.
+    pub fn orders(&self) -> Result<Vec<Order>> {
+        self.all("/v1/orders")
+    }
+
+    /// Says that one task is to come before another.
+    pub fn assert_order(&self, order: &NewOrder) -> Result<Ack> {
+        self.post("/v1/orders", order)
+    }
+
+    /// Takes an order back.
+    pub fn drop_order(&self, order: &OrderTakenBack) -> Result<Ack> {
+        self.post("/v1/orders/drop", order)
     }
 
     /// Takes a decision back that nobody has made.

@@ -1,7 +1,11 @@
 //! Conflicts: who differs about what, how it was ruled, and by which numbers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::why::Scored;
 
 /// A conflict, or a decision that members may differ about.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -40,6 +44,172 @@ pub struct Conflict {
     /// What is to be decided, and how that stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Deliberation>,
+    /// Whose the task is, where more than one agent takes it for its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<Dispute>,
+    /// What comes first, where members say different things about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precedence: Option<Precedence>,
+}
+
+/// A conflict over what comes first. It is ruled in the step in which it is opened, by the business impact: weighted shortest job
+/// first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Precedence {
+    /// What is said.
+    pub said: Vec<Voice>,
+    /// The tasks in the order of their impact, the largest first, with every number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<Impact>,
+    /// The priority that the task has earned, where its priority was what it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<String>,
+    /// The WSJF that each priority which was named asks for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked_for: BTreeMap<String, f64>,
+    /// How long a typical task takes: what a priority asks for is its points by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typical_hours: Option<f64>,
+}
+
+/// What one member says about what comes first: a priority, or an order of two tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Voice {
+    /// Whose word: the name of an agent, `manager`, or `given` for the priority that the task had.
+    pub by: String,
+    /// Which priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<String>,
+    /// What is to come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// What is to come after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<String>,
+}
+
+/// What the delay of a task costs, with every number.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Impact {
+    /// Which.
+    pub task: String,
+    /// Business value: the mean of what is said, critical 13, high 8, medium 5, low 2.
+    pub value: f64,
+    /// 13 * estimate / (estimate + slack); 0 without a deadline.
+    pub time_criticality: f64,
+    /// A point for each open task that transitively waits for it, at most 13.
+    pub enablement: f64,
+    /// How many those are, counted up to 1000.
+    pub waiting: u32,
+    /// How much time there is before it must start; absent without a deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack_ms: Option<i64>,
+    /// The sum of the three.
+    pub cost_of_delay: f64,
+    /// The estimate.
+    pub duration_hours: f64,
+    /// Cost of delay divided by duration.
+    pub wsjf: f64,
+}
+
+/// Says how urgent a task is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAssertion {
+    /// Who says so. By default the agent of the token; a manager needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// `critical`, `high`, `medium` or `low`.
+    pub priority: String,
+    /// Why. At most 4 KiB.
+    #[schema(min_length = 1)]
+    pub reason: String,
+}
+
+/// One task is to come before another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Order {
+    /// What comes first.
+    pub first: String,
+    /// What comes after it.
+    pub then: String,
+    /// Whose word: the name of an agent, or `manager`.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it was said.
+    pub at: String,
+}
+
+/// Says that one task is to come before another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOrder {
+    /// What is to come first, `T-12` or its key.
+    pub first: String,
+    /// What is to come after it.
+    pub then: String,
+    /// Who says so. By default the agent of the token; a manager needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Why. At most 4 KiB.
+    #[schema(min_length = 1)]
+    pub reason: String,
+}
+
+/// Takes an order back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderTakenBack {
+    /// What was to come first, `T-12` or its key.
+    pub first: String,
+    /// What was to come after it.
+    pub then: String,
+    /// Who had said so. By default the agent of the token; a manager needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}
+
+/// A dispute over a task. It is ruled in the step in which it is opened: the rightful owner is the holder of a live assignment
+/// that is not stalled, else the highest score of those who could have it, else the first claim.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Dispute {
+    /// How it came about: `claimed`, `late_result` or `filed`.
+    pub cause: String,
+    /// Who opened it.
+    pub opened_by: String,
+    /// Why, in the opener's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who held the task.
+    pub holder: String,
+    /// Under which assignment.
+    pub assignment: String,
+    /// Whether that was stalled.
+    pub stalled: bool,
+    /// Whose the task is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awarded_to: Option<String>,
+    /// By which part of the rule: `live_assignment`, `highest_score` or `first_claim`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Those who could have it with their scores, in the order of their claims; only where scores decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<Scored>,
+}
+
+/// Says that a task is one's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDispute {
+    /// Who says so.
+    pub agent: String,
+    /// Who takes it for its own too; needed where the owner says so, else the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<String>,
+    /// Why. At most 4 KiB.
+    #[schema(min_length = 1)]
+    pub reason: String,
 }
 
 /// What is to be decided, and how that stands.

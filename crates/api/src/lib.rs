@@ -30,7 +30,8 @@ pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine, ReadLine};
 pub use capability::{Capability, CapabilityDefinition, Evidence, RequiredCapability};
 pub use client::{Client, ClientError};
 pub use conflict::{
-    Conflict, Deliberation, NewDecision, NewProposal, NewRuling, OptionTally, Proposal, Withdrawal,
+    Conflict, Deliberation, Dispute, Impact, NewAssertion, NewDecision, NewDispute, NewOrder, NewProposal,
+    NewRuling, OptionTally, Order, OrderTakenBack, Precedence, Proposal, Voice, Withdrawal,
 };
 pub use cycle::{BrokenEdge, EdgeName, Restoration};
 pub use event::{Event, Events};

@@ -13,6 +13,7 @@ mod join;
 mod mcp;
 mod message;
 mod policy;
+mod precedence;
 mod prime;
 mod report;
 mod reserve;
@@ -107,6 +108,11 @@ enum Verb {
     /// Open decisions, propose options, and rule
     #[command(subcommand)]
     Decision(conflict::DecisionVerb),
+    /// Say how urgent a task is; where others say otherwise, the business impact rules
+    Priority(precedence::Priority),
+    /// Say that one task is to come before another, list such orders, take one back
+    #[command(subcommand)]
+    Order(precedence::OrderVerb),
     /// Explain why a task is where it is
     Why(why::Why),
     /// Explain why an agent does not have a task
@@ -194,6 +200,8 @@ impl Cli {
             Verb::Reserve(it) => it.run(context),
             Verb::Conflict(it) => it.run(context),
             Verb::Decision(it) => it.run(context),
+            Verb::Priority(it) => it.run(context),
+            Verb::Order(it) => it.run(context),
             Verb::Why(it) => it.run(context),
             Verb::WhyNot(it) => it.run(context),
             Verb::Events(it) => it.run(context),

@@ -15,11 +15,13 @@ use kapell_model::{TaskId, TaskState, limits};
 
 use crate::conflict::Resolution;
 use crate::cycle::BrokenEdge;
+use crate::dispute::{Award, Dispute};
 use crate::escalation::{Escalation, Subject};
 use crate::event::{Event, Record};
 use crate::handoff::{Handoff, Stage};
 use crate::keys::Keyed;
 use crate::notice::Notice;
+use crate::precedence::{Asserted, OrderSaid, Ranking};
 use crate::reservations::{Reservation, Wait};
 use crate::stall::Stall;
 use crate::state::{Offer, OfferState, State};
@@ -250,6 +252,40 @@ impl State {
             }
             Event::DecisionWithdrawn { conflict, reason } => self.decision_withdrawn(*conflict, reason),
             Event::ForecastMade { forecast } => self.forecast_made(forecast),
+            Event::DisputeOpened { conflict, task, assignment, stalled, parties, cause, by, reason } => {
+                let dispute = Dispute {
+                    assignment: *assignment,
+                    stalled: *stalled,
+                    cause: *cause,
+                    by: *by,
+                    reason: reason.clone(),
+                    award: None,
+                };
+                self.dispute_opened(*conflict, *task, parties, dispute);
+            }
+            Event::DisputeRuled { conflict, agent, rule, considered, reason, .. } => {
+                let award = Award { agent: *agent, rule: *rule, considered: considered.clone() };
+                self.dispute_ruled(*conflict, award, reason);
+            }
+            Event::PriorityAsserted { task, by, priority, reason } => {
+                let (by, priority, reason, at) = (*by, *priority, reason.clone(), record.at);
+                self.priority_asserted(*task, Asserted { by, priority, reason, at });
+            }
+            Event::OrderAsserted { first, then, by, reason } => {
+                let (by, reason, at) = (*by, reason.clone(), record.at);
+                self.orders.put(*first, *then, OrderSaid { by, reason, at });
+            }
+            Event::OrderDropped { first, then } => self.orders.drop_order(*first, *then),
+            Event::PlacesSet { places } => {
+                places.iter().for_each(|&(task, start)| self.place_set(task, Some(start)));
+            }
+            Event::PrecedenceOpened { conflict, tasks, parties, said } => {
+                self.precedence_opened(*conflict, tasks, parties, said);
+            }
+            Event::PrecedenceRuled { conflict, order, priority, typical, reason } => {
+                let (order, priority, typical) = (order.clone(), *priority, *typical);
+                self.precedence_ruled(*conflict, Ranking { order, priority, typical }, reason);
+            }
             Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
                 command: record.command,
                 at: record.at,
@@ -290,6 +326,8 @@ impl State {
             | Event::HandoffRedirected { task, .. }
             | Event::HandoffEnded { task, .. }
             | Event::DependencyWaived { task, .. }
+            | Event::DisputeRuled { task, .. }
+            | Event::PriorityAsserted { task, .. }
             | Event::EscalationRaised { subject: Subject::Task(task) | Subject::Edge { task, .. }, .. } => {
                 Some(*task)
             }
@@ -298,12 +336,19 @@ impl State {
             }
             _ => None,
         };
-        if let Some(task) = task {
-            let decisions = &mut self.tasks[task].decisions;
-            if decisions.len() == limits::DECISIONS_PER_TASK_MAX {
-                decisions.pop_front();
-            }
-            decisions.push_back(self.position);
+        if let Event::PrecedenceRuled { order, .. } = event {
+            order.iter().for_each(|impact| self.note_decided(impact.task));
         }
+        if let Some(task) = task {
+            self.note_decided(task);
+        }
+    }
+
+    fn note_decided(&mut self, task: TaskId) {
+        let decisions = &mut self.tasks[task].decisions;
+        if decisions.len() == limits::DECISIONS_PER_TASK_MAX {
+            decisions.pop_front();
+        }
+        decisions.push_back(self.position);
     }
 }

@@ -436,6 +436,48 @@ pub enum Command {
     OpenDecision(Box<NewDecision>),
     /// An agent: proposes an option.
     Propose(Box<NewProposal>),
+    /// An agent says that an owned task is its own.
+    FileDispute {
+        /// Which task.
+        task: TaskRef,
+        /// Who says so.
+        agent: Name,
+        /// Who takes it for its own too; needed where the owner says so.
+        against: Option<Name>,
+        /// Why.
+        reason: Text,
+    },
+    /// A member says how urgent a task is.
+    AssertPriority {
+        /// Which task.
+        task: TaskRef,
+        /// Who says so; nothing where a manager does.
+        agent: Option<Name>,
+        /// How urgent.
+        priority: Priority,
+        /// Why.
+        reason: Text,
+    },
+    /// A member says that one task is to come before another.
+    AssertOrder {
+        /// What is to come first.
+        first: TaskRef,
+        /// What is to come after it.
+        then: TaskRef,
+        /// Who says so; nothing where a manager does.
+        agent: Option<Name>,
+        /// Why.
+        reason: Text,
+    },
+    /// Who said so, or a manager: takes an order back. What it has done to the queue stays.
+    DropOrder {
+        /// What was to come first.
+        first: TaskRef,
+        /// What was to come after it.
+        then: TaskRef,
+        /// Who asks; nothing where a manager does.
+        agent: Option<Name>,
+    },
     /// The architect, or a person: rules on a conflict.
     Rule {
         /// Which.

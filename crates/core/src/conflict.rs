@@ -11,6 +11,8 @@ use kapell_model::{AgentId, ConflictId, Moment, Position, ReservationId, TaskId,
 use serde::{Deserialize, Serialize};
 
 use crate::deliberation::{Proposal, Topic, Votes};
+use crate::dispute::Dispute;
+use crate::precedence::{Asserted, Precedence};
 use crate::state::State;
 
 /// What sort of conflict it is.
@@ -126,6 +128,10 @@ pub enum ConflictMatter {
     },
     /// Something is to be decided.
     Decision(Box<Deliberation>),
+    /// More than one agent takes a task for its own.
+    Dispute(Box<Dispute>),
+    /// Members differ about what comes first.
+    Precedence(Box<Precedence>),
 }
 
 /// How a decision stands.
@@ -167,6 +173,8 @@ impl Conflict {
         match self.matter {
             ConflictMatter::Contention { .. } => ConflictKind::ResourceContention,
             ConflictMatter::Decision(_) => ConflictKind::DecisionConflict,
+            ConflictMatter::Dispute(_) => ConflictKind::TaskDispute,
+            ConflictMatter::Precedence(_) => ConflictKind::PriorityConflict,
         }
     }
 
@@ -175,7 +183,7 @@ impl Conflict {
     pub fn deliberation(&self) -> Option<&Deliberation> {
         match &self.matter {
             ConflictMatter::Decision(deliberation) => Some(deliberation),
-            ConflictMatter::Contention { .. } => None,
+            _ => None,
         }
     }
 
@@ -195,6 +203,9 @@ pub struct TaskConflicts {
     /// Open decisions that it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaits: Vec<ConflictId>,
+    /// What members say about its priority, one word each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asserted: Vec<Asserted>,
 }
 
 impl TaskConflicts {

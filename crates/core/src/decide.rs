@@ -9,6 +9,7 @@ mod capabilities;
 mod clock;
 mod cycles;
 pub(crate) mod decisions;
+mod disputes;
 mod edit;
 mod estimates;
 mod graph;
@@ -16,6 +17,7 @@ pub(crate) mod handoffs;
 mod messages;
 mod moves;
 mod offers;
+mod priorities;
 mod reports;
 mod reservations;
 mod stalls;
@@ -122,6 +124,16 @@ impl State {
             }
             Command::OpenDecision(new) => self.open_decision(now, new, out),
             Command::Propose(new) => self.propose(now, new, out),
+            Command::FileDispute { task, agent, against, reason } => {
+                self.file_dispute(task, agent, against.as_ref(), reason, out)
+            }
+            Command::AssertPriority { task, agent, priority, reason } => {
+                self.assert_priority(now, task, agent.as_ref(), *priority, reason, out)
+            }
+            Command::AssertOrder { first, then, agent, reason } => {
+                self.assert_order(now, (first, then), agent.as_ref(), reason, out)
+            }
+            Command::DropOrder { first, then, agent } => self.drop_order((first, then), agent.as_ref(), out),
             Command::Rule { conflict, agent, option, reason } => {
                 self.rule(*conflict, agent.as_ref(), option.as_ref(), reason, out)
             }

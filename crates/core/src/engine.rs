@@ -1,6 +1,7 @@
 //! One step: judge a command, fold what follows, place what it has freed.
 
 mod calls;
+mod disputes;
 mod handoffs;
 mod plans;
 mod relief;
@@ -166,6 +167,12 @@ impl<P: Placer> Engine<P> {
         }
         self.settle(&mut step);
         self.complete(&mut reply);
+        if let Command::Claim { agent, .. } | Command::FileDispute { agent, .. } = &request.command
+            && reply.agent.as_ref() != Some(agent)
+        {
+            // The token is its holder's business alone.
+            reply.assignment = None;
+        }
         if let Some(fingerprint) = request.fingerprint {
             self.emit(&mut step, Event::CommandKeyed { fingerprint, reply: reply.clone() });
         }
@@ -233,6 +240,10 @@ impl<P: Placer> Engine<P> {
             Event::TaskAssigned { task, .. } | Event::TaskMoved { task, .. } => Some(task),
             _ => None,
         };
+        let disputed = match event {
+            Event::DisputeOpened { conflict, .. } => Some(conflict),
+            _ => None,
+        };
         let contends = match event {
             Event::ReservationGranted { agent, .. }
             | Event::ReservationRequested { agent, .. }
@@ -252,6 +263,9 @@ impl<P: Placer> Engine<P> {
         }
         if let Some(agent) = contends {
             self.break_rings(step, agent);
+        }
+        if let Some(conflict) = disputed {
+            self.rule_dispute(step, conflict);
         }
         while let Some(agent) = self.state.reservations.turned.pop_first() {
             self.break_rings(step, agent);

@@ -15,15 +15,18 @@ use crate::conflict::Ruler;
 use crate::contention::WaitsFor;
 use crate::cycle::BreakCause;
 use crate::deliberation::{Proposal, Topic, Votes};
+use crate::dispute::{AwardRule, DisputeCause};
 use crate::edit::TaskEdit;
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
 use crate::handoff::{HandoffCause, Outcome, Package, Trouble};
 use crate::health::Health;
+use crate::impact::Impact;
 use crate::load::MoveLoads;
 use crate::message::Message;
 use crate::notice::NoticeKind;
+use crate::precedence::Voice;
 use crate::stall::StallCause;
 
 /// One event with its place in the log.
@@ -77,6 +80,8 @@ pub enum MoveCause {
     ByHand,
     /// Its owner went quiet and did not answer.
     Stalled,
+    /// It was another's by the rule of disputes.
+    Disputed,
 }
 
 impl MoveCause {
@@ -87,6 +92,7 @@ impl MoveCause {
             Self::Balancing => "balancing",
             Self::ByHand => "by_hand",
             Self::Stalled => "stalled",
+            Self::Disputed => "disputed",
         }
     }
 }
@@ -605,6 +611,54 @@ events! {
     DecisionWithdrawn = "decision.withdrawn" { conflict: ConflictId, reason: Text }
     /// It was worked out when a project will be done.
     ForecastMade = "forecast.made" { #[serde(flatten)] forecast: Box<Forecast> }
+    /// More than one agent takes an owned task for its own; its owner is the first of the parties.
+    DisputeOpened = "dispute.opened" {
+        conflict: ConflictId,
+        task: TaskId,
+        assignment: AssignmentId,
+        #[serde(default, skip_serializing_if = "no")]
+        stalled: bool,
+        parties: Vec<AgentId>,
+        cause: DisputeCause,
+        by: AgentId,
+        #[serde(default, skip_serializing_if = "absent")]
+        reason: Option<Text>,
+    }
+    /// The task is this agent's; where it was another's, `task.moved` follows.
+    DisputeRuled = "dispute.ruled" {
+        conflict: ConflictId,
+        task: TaskId,
+        agent: AgentId,
+        rule: AwardRule,
+        #[serde(default, skip_serializing_if = "none_considered")]
+        considered: Vec<Considered>,
+        reason: Text,
+    }
+    /// A member says how urgent a task is; it takes the place of what the same one said before.
+    PriorityAsserted = "priority.asserted" { task: TaskId, by: Ruler, priority: Priority, reason: Text }
+    /// A member says that one task is to come before another.
+    OrderAsserted = "priority.order_asserted" { first: TaskId, then: TaskId, by: Ruler, reason: Text }
+    /// Such an order does not stand any more: taken back, or against the business impact.
+    OrderDropped = "priority.order_dropped" { first: TaskId, then: TaskId }
+    /// Tasks take another place in the queue of their level: as if they had to start by then.
+    PlacesSet = "priority.places_set" { places: Vec<(TaskId, Moment)> }
+    /// What members say about what comes first differs, or comes round to where it began.
+    PrecedenceOpened = "priority.conflict_opened" {
+        conflict: ConflictId,
+        tasks: Vec<TaskId>,
+        #[serde(default, skip_serializing_if = "no_parties")]
+        parties: Vec<AgentId>,
+        said: Vec<Voice>,
+    }
+    /// The business impact has ruled: the tasks in their order with every number, and the level that one has earned.
+    PrecedenceRuled = "priority.conflict_ruled" {
+        conflict: ConflictId,
+        order: Vec<Impact>,
+        #[serde(default, skip_serializing_if = "absent")]
+        priority: Option<Priority>,
+        typical: Span,
+        reason: Text,
+    }
     /// The command came with an idempotency key; this is its answer, should it come again.
     CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
 }
@@ -644,6 +698,10 @@ fn nothing_reserved(reservations: &&Vec<(ReservationId, ReservationId)>) -> bool
 
 fn no_tasks(tasks: &&Vec<TaskId>) -> bool {
     tasks.is_empty()
+}
+
+fn no_parties(parties: &&Vec<AgentId>) -> bool {
+    parties.is_empty()
 }
 
 fn no_edges(edges: &&Vec<(TaskId, DependencyKind)>) -> bool {

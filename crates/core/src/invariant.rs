@@ -223,6 +223,21 @@ pub const ALL: &[Invariant] = &[
         check: conflicts::decided_by_right,
     },
     Invariant {
+        id: "awarded-by-right",
+        says: "a disputed task is the holder's unless its assignment was stalled, else the highest score's, else the first claim's",
+        check: conflicts::awarded_by_right,
+    },
+    Invariant {
+        id: "ranked-by-impact",
+        says: "a ruling on what comes first goes by the impact, and its numbers add up",
+        check: conflicts::ranked_by_impact,
+    },
+    Invariant {
+        id: "orders-agree",
+        says: "orders stand between open tasks, and never come round to where they began",
+        check: conflicts::orders_agree,
+    },
+    Invariant {
         id: "loads-agree",
         says: "the utilizations are those of the agents that are online and not draining",
         check: loads_agree,

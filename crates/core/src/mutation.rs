@@ -119,6 +119,10 @@ mod seeded {
         DecisionTwice,
         /// The deadlines of decisions pass unnoticed.
         DecisionNeverDue,
+        /// A disputed task stays with its holder though that is stalled.
+        StalledHolderWins,
+        /// What costs least to delay comes first.
+        ImpactTurnedRound,
         /// Every eighth answer is not remembered under its key.
         KeyForgotten,
         /// A key that may have been forgotten is taken for a new one.

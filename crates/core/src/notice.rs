@@ -39,6 +39,10 @@ pub enum NoticeKind {
     ProposalAsked,
     /// A decision that concerns it was made, or taken back.
     DecisionMade,
+    /// A task that it took for its own is another's: stop working on it.
+    DisputeRuled,
+    /// It was ruled what comes first, where it had said so or otherwise.
+    PriorityRuled,
 }
 
 impl NoticeKind {
@@ -59,6 +63,8 @@ impl NoticeKind {
             Self::HandoffEnded => "handoff_ended",
             Self::ProposalAsked => "proposal_asked",
             Self::DecisionMade => "decision_made",
+            Self::DisputeRuled => "dispute_ruled",
+            Self::PriorityRuled => "priority_ruled",
         }
     }
 }

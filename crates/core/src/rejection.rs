@@ -149,6 +149,28 @@ pub enum Rejection {
         /// The whole cycle, beginning and ending with the dependent.
         cycle: Vec<TaskId>,
     },
+    /// What is to come first waits for what is to come after it.
+    #[error("task {first} cannot come before {then}: {}", path.iter().map(ToString::to_string).collect::<Vec<_>>().join(" waits for "))]
+    OrderAgainstWaits {
+        /// What is to come first.
+        first: TaskId,
+        /// What is to come after it.
+        then: TaskId,
+        /// The whole way from one to the other.
+        path: Vec<TaskId>,
+    },
+    /// The order is another's word.
+    #[error("that {first} is to come before {then} was said by {by}, not by `{agent}`")]
+    OrderOfAnother {
+        /// What is to come first.
+        first: TaskId,
+        /// What is to come after it.
+        then: TaskId,
+        /// Who asks.
+        agent: Name,
+        /// Who said it.
+        by: String,
+    },
     /// The agent is in a state in which this is pointless.
     #[error("agent `{agent}` is {state}")]
     AgentState {

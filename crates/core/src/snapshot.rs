@@ -24,13 +24,14 @@ use crate::keys::{KeyLog, Keys};
 use crate::message::Messages;
 use crate::metrics::Metrics;
 use crate::mutation::mutated;
+use crate::precedence::Orders;
 use crate::reservations::ReservationFacts;
 use crate::segments::Segments;
 use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 10;
+pub const SNAPSHOT_FORMAT: u32 = 11;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,7 @@ pub struct Facts {
     forecasts: BTreeMap<Name, Arc<Forecast>>,
     #[serde(default)]
     agents_changed: Position,
+    orders: Orders,
 }
 
 impl Facts {
@@ -137,6 +139,7 @@ impl State {
             messages: self.messages.clone(),
             forecasts: self.forecasts.clone(),
             agents_changed: self.agents_changed,
+            orders: self.orders.clone(),
         }
     }
 
@@ -218,6 +221,8 @@ impl State {
         state.messages.restore();
         state.forecasts = facts.forecasts;
         state.agents_changed = facts.agents_changed;
+        state.orders = facts.orders;
+        state.orders.restore();
         Ok(state)
     }
 

@@ -24,6 +24,7 @@ use crate::keys::Keys;
 use crate::map::Map;
 use crate::message::Messages;
 use crate::metrics::Metrics;
+use crate::precedence::Orders;
 use crate::reservations::Reservations;
 use crate::segments::Segments;
 use crate::soft::SoftClasses;
@@ -136,6 +137,7 @@ pub struct State {
     pub(crate) forecasts: BTreeMap<Name, Arc<Forecast>>,
     /// Where in the log it last changed who there is to work.
     pub(crate) agents_changed: Position,
+    pub(crate) orders: Orders,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -220,6 +222,7 @@ impl State {
             messages: Messages::default(),
             forecasts: BTreeMap::new(),
             agents_changed: Position(0),
+            orders: Orders::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),

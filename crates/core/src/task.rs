@@ -115,6 +115,9 @@ pub struct Task {
     pub effective: Priority,
     /// Deadline minus remaining critical path, over itself and all that wait for it; see [`Task::must_start_by`].
     pub latest_start: Moment,
+    /// When it counts as having to start in the queue of its level, where it is to come before others; see [`Task::queue_key`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Moment>,
     /// What it waits for or has to do with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<Edge>,
@@ -245,7 +248,7 @@ impl Task {
     pub fn queue_key(&self) -> QueueKey {
         QueueKey {
             priority: self.effective,
-            latest_start: self.latest_start,
+            latest_start: self.place.map_or(self.latest_start, |place| place.min(self.latest_start)),
             submitted: self.submitted_at,
             task: self.id,
         }

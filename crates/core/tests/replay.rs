@@ -30,7 +30,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..74_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..80_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -152,6 +152,23 @@ fn commands() -> impl Strategy<Value = Command> {
             71 => Command::OpenChannel { channel: name("web"), members: vec![agent, self::agent(who + 1)] },
             72 => Command::ChannelMember { channel: name("web"), agent, joins: flag },
             73 => Command::RecordForecast(Box::new(forecast(first, second, token))),
+            74 | 75 => Command::AssertPriority {
+                task: task_ref,
+                agent: flag.then_some(agent),
+                priority: Priority::ALL[second as usize % 4],
+                reason: text(),
+            },
+            76 | 77 => {
+                let agent = flag.then_some(agent);
+                Command::AssertOrder { first: task_ref, then: on, agent, reason: text() }
+            }
+            78 => Command::DropOrder { first: task_ref, then: on, agent: flag.then_some(agent) },
+            79 => Command::FileDispute {
+                task: task_ref,
+                agent,
+                against: flag.then(|| self::agent(who + 1)),
+                reason: text(),
+            },
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 if flag => Command::RefreshEstimates { after: first },

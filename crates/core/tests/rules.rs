@@ -651,11 +651,11 @@ fn owned_work_goes_to_another_agent_in_one_step_of_the_fence() {
          move t1 A                -> refused: field `agent` is `A`, its owner; allowed is another agent
          move t1 B                -> assigned B
          done t1 A                -> stale, kept as O-1
-         notices A                -> moved T-1
+         notices A                -> moved T-1, dispute_ruled T-1
          notices B                -> none
-         read A N-2               -> refused: there is no notice `N-2`
-         read A N-1               -> done
-         read A N-1               -> done
+         read A N-3               -> refused: there is no notice `N-3`
+         read A N-2               -> done
+         read A N-2               -> done
          notices A                -> none
          submit t2 needs=rust     -> assigned A
          move t2 B                -> refused: `B` is no candidate for task T-2: it is at its limit, 1 of 1 tasks

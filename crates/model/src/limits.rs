@@ -132,6 +132,12 @@ pub const BROKEN_EDGES_MAX: usize = 10_000;
 pub const OPEN_CONFLICTS_MAX: usize = RESERVATIONS_MAX;
 /// Conflicts that a task remembers to have been in; the log has all of them.
 pub const CONFLICTS_PER_TASK_MAX: usize = 16;
+/// Members whose word about the priority of one task is kept.
+pub const ASSERTIONS_PER_TASK_MAX: usize = 50;
+/// Orders of two open tasks that stand in a fleet: each new one is followed through all of them.
+pub const ORDERS_MAX: usize = 1_000;
+/// Open tasks that transitively wait for one, up to which they are counted where its impact is worked out.
+pub const ENABLED_TASKS_MAX: usize = 1_000;
 /// Proposals of one decision, one an agent.
 pub const PROPOSALS_MAX: usize = 100;
 /// Options that a decision names.

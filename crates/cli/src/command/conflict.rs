@@ -1,6 +1,8 @@
 //! `kapell conflict` and `kapell decision`.
 
-use kapell_api::{Conflict, Deliberation, NewDecision, NewProposal, NewRuling, Withdrawal};
+use kapell_api::{
+    Conflict, Deliberation, Dispute, NewDecision, NewDispute, NewProposal, NewRuling, Withdrawal,
+};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -28,6 +30,20 @@ pub enum ConflictVerb {
     Show {
         /// C-4
         conflict: String,
+    },
+    /// Say that an owned task is an agent's own; it is ruled at once
+    Dispute {
+        /// T-12, or its key
+        task: String,
+        /// Who says so
+        #[arg(long)]
+        agent: String,
+        /// Who takes it for its own too; needed where the owner says so
+        #[arg(long)]
+        against: Option<String>,
+        /// Why
+        #[arg(long)]
+        reason: String,
     },
     /// Rule on a decision, as the architect or a manager
     Rule(Rule),
@@ -160,6 +176,10 @@ impl ConflictVerb {
                 }
             }
             Self::Show { conflict } => return shown(context, &client.conflict(&conflict)?),
+            Self::Dispute { task, agent, against, reason } => {
+                let ack = client.dispute(&task, &NewDispute { agent, against, reason })?;
+                return shown(context, &client.conflict(&ack.conflict.unwrap_or_default())?);
+            }
             Self::Rule(it) => return it.run(context),
             Self::Withdraw { conflict, agent, reason } => {
                 client.withdraw(&conflict, &Withdrawal { agent, reason })?;
@@ -206,7 +226,7 @@ fn summary(it: &Conflict) -> String {
     topic.or_else(|| it.ruling.clone()).or_else(|| it.because.first().cloned()).unwrap_or_default()
 }
 
-fn shown(context: &Context, it: &Conflict) -> anyhow::Result<Exit> {
+pub(super) fn shown(context: &Context, it: &Conflict) -> anyhow::Result<Exit> {
     if context.format() == Format::Json {
         output::json(it)?;
         return Ok(Exit::Ok);
@@ -221,6 +241,12 @@ fn shown(context: &Context, it: &Conflict) -> anyhow::Result<Exit> {
     if let Some(decision) = &it.decision {
         show_decision(decision);
     }
+    if let Some(dispute) = &it.dispute {
+        show_dispute(dispute);
+    }
+    if let Some(precedence) = &it.precedence {
+        super::precedence::show(precedence);
+    }
     for fact in &it.because {
         output::line(format!("  {}", output::plain(fact)));
     }
@@ -228,6 +254,20 @@ fn shown(context: &Context, it: &Conflict) -> anyhow::Result<Exit> {
         output::line(format!("ruling: {}", output::plain(ruling)));
     }
     Ok(Exit::Ok)
+}
+
+fn show_dispute(it: &Dispute) {
+    let cause = it.cause.replace('_', " ");
+    let reason = it.reason.as_ref().map(|reason| format!(": {}", output::plain(reason))).unwrap_or_default();
+    output::line(format!("{cause} by {}{reason}", it.opened_by));
+    let stalled = if it.stalled { "stalled" } else { "not stalled" };
+    output::line(format!("  held by {} under {}, {stalled}", it.holder, it.assignment));
+    if !it.scores.is_empty() {
+        output::line(super::why::scores(&it.scores));
+    }
+    if let (Some(agent), Some(rule)) = (&it.awarded_to, &it.rule) {
+        output::line(format!("awarded to {agent} by {}", rule.replace('_', " ")));
+    }
 }
 
 fn show_decision(it: &Deliberation) {

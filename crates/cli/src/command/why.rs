@@ -132,7 +132,7 @@ fn moved_from(moved: &kapell_api::MovedFrom) -> String {
     format!("moved from {}{loads} to", moved.agent)
 }
 
-fn scores(scored: &[Scored]) -> String {
+pub(super) fn scores(scored: &[Scored]) -> String {
     let part = |part: &Part| format!("{} x {} = {}", part.value, part.weight, part.adds);
     let row = |it: &Scored| {
         vec![

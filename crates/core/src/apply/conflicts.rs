@@ -4,6 +4,8 @@ use kapell_model::{AgentId, ConflictId, ReservationId, TaskId, Text, WaitId};
 
 use crate::conflict::{Conflict, ConflictMatter, ConflictState, Deliberation, Resolution, TaskConflicts};
 use crate::deliberation::{Proposal, Topic};
+use crate::dispute::{Award, Dispute};
+use crate::precedence::{Asserted, Precedence, Ranking, Voice};
 use crate::state::State;
 
 impl State {
@@ -104,6 +106,63 @@ impl State {
         self.go_on(id);
     }
 
+    pub(super) fn dispute_opened(
+        &mut self,
+        id: ConflictId,
+        task: TaskId,
+        parties: &[AgentId],
+        dispute: Dispute,
+    ) {
+        let matter = ConflictMatter::Dispute(Box::new(dispute));
+        self.conflict_opened(id, parties.to_vec(), vec![task], matter);
+        self.touch(task);
+    }
+
+    /// Awards a task. Whoever disputes and loses has not worked well with whoever was right.
+    pub(super) fn dispute_ruled(&mut self, id: ConflictId, award: Award, reason: &Text) {
+        let rightful = award.agent;
+        self.conflict_settled(id, ConflictState::Resolved, reason.clone());
+        let conflict = self.conflict_mut(id);
+        let (parties, tasks) = (conflict.parties.clone(), conflict.tasks.clone());
+        if let ConflictMatter::Dispute(dispute) = &mut conflict.matter {
+            dispute.award = Some(award);
+        }
+        tasks.into_iter().for_each(|task| self.touch(task));
+        for other in parties.into_iter().filter(|&other| other != rightful) {
+            for (agent, project) in self.history.worked_together(rightful, other, false) {
+                self.view_cohesion(agent, &project);
+            }
+        }
+    }
+
+    pub(super) fn priority_asserted(&mut self, task: TaskId, said: Asserted) {
+        let asserted = &mut self.conflicts_of(task).asserted;
+        match asserted.iter_mut().find(|known| known.by == said.by) {
+            Some(known) => *known = said,
+            None => asserted.push(said),
+        }
+        self.touch(task);
+    }
+
+    pub(super) fn precedence_opened(
+        &mut self,
+        id: ConflictId,
+        tasks: &[TaskId],
+        parties: &[AgentId],
+        said: &[Voice],
+    ) {
+        let matter = ConflictMatter::Precedence(Box::new(Precedence { said: said.to_vec(), ruling: None }));
+        self.conflict_opened(id, parties.to_vec(), tasks.to_vec(), matter);
+        tasks.iter().for_each(|&task| self.touch(task));
+    }
+
+    pub(super) fn precedence_ruled(&mut self, id: ConflictId, ruling: Ranking, reason: &Text) {
+        self.conflict_settled(id, ConflictState::Resolved, reason.clone());
+        if let ConflictMatter::Precedence(precedence) = &mut self.conflict_mut(id).matter {
+            precedence.ruling = Some(ruling);
+        }
+    }
+
     fn no_longer_due(&mut self, id: ConflictId) {
         let deliberation = self.conflict(id).and_then(Conflict::deliberation);
         if let Some(deadline) = deliberation.map(|deliberation| deliberation.topic.deadline) {
@@ -133,7 +192,7 @@ impl State {
                 ConflictMatter::Decision(deliberation) if conflict.state == ConflictState::Open => {
                     self.decisions_due.insert((deliberation.topic.deadline, conflict.id));
                 }
-                ConflictMatter::Decision(_) => {}
+                ConflictMatter::Decision(_) | ConflictMatter::Dispute(_) | ConflictMatter::Precedence(_) => {}
             }
         }
     }

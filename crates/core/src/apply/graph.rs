@@ -11,7 +11,7 @@ use kapell_model::{DependencyKind, Moment, OnFailedDependency, Priority, Span, T
 use crate::command::TaskSpec;
 use crate::mutation::mutated;
 use crate::state::State;
-use crate::task::Edge;
+use crate::task::{Edge, Task};
 
 impl State {
     /// Makes a new task known to those that it waits for, and counts which of them are open.
@@ -202,12 +202,23 @@ impl State {
     }
 
     fn set_urgency(&mut self, id: TaskId, effective: Priority, latest_start: Moment) {
+        self.rekey(id, |task| (task.effective, task.latest_start) = (effective, latest_start));
+    }
+
+    /// Gives a task a place before others of its level, or takes that away.
+    pub(super) fn place_set(&mut self, id: TaskId, place: Option<Moment>) {
+        if self.tasks[id].place != place {
+            self.rekey(id, |task| task.place = place);
+        }
+    }
+
+    /// Changes what the place of a task in the queue is made of.
+    fn rekey(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
         let task = &mut self.tasks[id];
         let waiting = task.state() == TaskState::Ready;
         let (class, old, late) = (task.class, task.queue_key(), task.late_after());
         let stranded = self.stranded.remove(&old);
-        task.effective = effective;
-        task.latest_start = latest_start;
+        change(task);
         let (new, veto) = (task.queue_key(), task.failed_by);
         let late = (late, task.late_after());
         if stranded {

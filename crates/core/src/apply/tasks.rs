@@ -66,6 +66,7 @@ impl State {
             state_since: self.at,
             decided: None,
             expected_by: None,
+            place: None,
             decisions: VecDeque::new(),
             past: Vec::new(),
             offers: Vec::new(),
@@ -199,6 +200,7 @@ impl State {
             self.note_effort(id, agent, actual);
         }
         self.note_team(id, agent);
+        self.orders.forget(id);
         self.release_dependents(id);
         self.watch_dead_ends_around(id);
         self.metrics.completed(self.at);
@@ -285,6 +287,7 @@ impl State {
             task.churn = None;
             task.ending = Some(Box::new(Ending { state, at, by: None, result: None, reason }));
         });
+        self.orders.forget(id);
         self.doom_dependents(id);
         if !mutated!(UrgencyNotLowered) {
             self.lower_blockers(id);
@@ -329,7 +332,7 @@ impl State {
         self.disown(id, |task| {
             task.moves += 1;
             task.moved_at = Some(at);
-            if cause == MoveCause::Stalled {
+            if matches!(cause, MoveCause::Stalled | MoveCause::Disputed) {
                 task.failed_by = Some(left);
             }
             if let Some(note) = note {
@@ -365,6 +368,10 @@ impl State {
         edit: &TaskEdit,
         estimate: Option<(Span, Option<Learned>)>,
     ) {
+        // Who says anew how urgent it is, or how long it takes, sets its place aside.
+        if edit.priority.is_some() || edit.deadline.is_some() || edit.touches_effort() {
+            self.place_set(id, None);
+        }
         let spec = Arc::new(edit.of(&self.tasks[id].spec));
         let analysis = self.tasks[id].analysis.clone();
         let class = self.class_of(&spec, analysis.as_deref());

@@ -74,6 +74,10 @@ impl State {
             scorer: SCORER_VERSION,
             considered,
         });
+        if cause == MoveCause::Disputed {
+            let text = format!("{}; stop working on it", why.unwrap_or_default());
+            return self.notify(owner.agent, NoticeKind::DisputeRuled, Some(task.id), &text, None, out);
+        }
         let reason = match cause {
             MoveCause::Stalled => "no answer about how far it is".to_owned(),
             MoveCause::Balancing => {
@@ -81,7 +85,9 @@ impl State {
                 let ((has, of), (other, of_other)) = (loads.from, loads.to);
                 format!("to even the load, {has} of {of} tasks here and {other} of {of_other} there")
             }
-            MoveCause::ByHand => why.map_or_else(|| "by a manager".to_owned(), str::to_owned),
+            MoveCause::ByHand | MoveCause::Disputed => {
+                why.map_or_else(|| "by a manager".to_owned(), str::to_owned)
+            }
         };
         let text = format!("{} went to `{to_name}`: {reason}; stop working on it", task.id);
         self.notify(owner.agent, NoticeKind::Moved, Some(task.id), &text, None, out);

@@ -5,6 +5,7 @@ use kapell_model::{AssignmentId, Moment, Name, OfferId, Span, TaskState, Text, l
 use super::{OWNED, invalid, require_state};
 use crate::agent::Agent;
 use crate::command::TaskRef;
+use crate::dispute::DisputeCause;
 use crate::engine::Reply;
 use crate::event::{Cause, Event};
 use crate::mutation::mutated;
@@ -95,10 +96,15 @@ impl State {
         }
         let next = || OfferId(u32::try_from(self.offers.len() + 1).expect("offers are fewer than events"));
         let offer = known.unwrap_or_else(next);
+        let mut reply = Reply::about(task.id);
         if known.is_none() {
             out.push(Event::OfferMade { offer, task: task.id, agent, assignment, result: result.cloned() });
+            let another = task.owner.as_ref().filter(|owner| owner.agent != agent);
+            if another.is_some_and(|owner| self.lost_already(task, owner, agent).is_none()) {
+                reply = self.open_dispute(task, DisputeCause::LateResult, agent, agent, None, out)?;
+            }
         }
-        Ok(Reply { offer: Some(offer), stale: true, ..Reply::about(task.id) })
+        Ok(Reply { offer: Some(offer), stale: true, ..reply })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one report")]

@@ -8,6 +8,7 @@ use super::reservations::check_needs;
 use super::{TAKEABLE, invalid, require_state};
 use crate::agent::Agent;
 use crate::command::{ProjectSpec, TaskRef, TaskSpec};
+use crate::dispute::DisputeCause;
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::event::{Decision, Event};
@@ -140,6 +141,10 @@ impl State {
         if let Some(owner) = &task.owner {
             if owner.agent == agent.id {
                 return Ok(Reply::about(task.id));
+            }
+            let disputable = owner.stall().is_some() || self.is_contested(task, owner);
+            if disputable && self.lost_already(task, owner, agent.id).is_none() {
+                return self.open_dispute(task, DisputeCause::Claimed, agent.id, agent.id, None, out);
             }
             let (agent, owner) = (name.clone(), self.name_of(owner.agent));
             return Err(Rejection::NotOwner { task: task.id, agent, owner });

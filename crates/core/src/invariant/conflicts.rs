@@ -6,6 +6,7 @@ use kapell_model::TaskState;
 
 use crate::conflict::{ConflictMatter, ConflictState};
 use crate::deliberation::Votes;
+use crate::dispute::{Award, AwardRule};
 use crate::state::State;
 
 pub(super) fn lists_agree(state: &State) -> Result<(), String> {
@@ -33,7 +34,7 @@ pub(super) fn lists_agree(state: &State) -> Result<(), String> {
             ConflictMatter::Decision(it) if conflict.state == ConflictState::Open => {
                 due.insert((it.topic.deadline, conflict.id));
             }
-            ConflictMatter::Decision(_) => {}
+            ConflictMatter::Decision(_) | ConflictMatter::Dispute(_) | ConflictMatter::Precedence(_) => {}
         }
     }
     if (&open, &contended, &due) != (&state.open_conflicts, &state.contended, &state.decisions_due) {
@@ -81,4 +82,36 @@ pub(super) fn decided_by_right(state: &State) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+pub(super) fn awarded_by_right(state: &State) -> Result<(), String> {
+    for conflict in state.conflicts().iter() {
+        let Some(it) = conflict.dispute() else { continue };
+        let Some(award) = &it.award else { continue };
+        let holder = conflict.parties.first().copied();
+        let right = if it.stalled {
+            holder.map(|holder| Award::among(holder, award.considered.clone()))
+        } else {
+            holder.map(|agent| Award { agent, rule: AwardRule::LiveAssignment, considered: Vec::new() })
+        };
+        if right.as_ref() != Some(award) {
+            return Err(format!("{} was awarded by {award:?}, by right {right:?}", conflict.id));
+        }
+        if let Some(stranger) = award.considered.iter().find(|it| !conflict.parties.contains(&it.agent)) {
+            return Err(format!("{} considered {}, who is no party", conflict.id, stranger.agent.0));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn ranked_by_impact(state: &State) -> Result<(), String> {
+    let flawed = |conflict: &crate::conflict::Conflict| Some((conflict.id, conflict.precedence()?.flaw()?));
+    match state.conflicts().iter().find_map(flawed) {
+        Some((id, flaw)) => Err(format!("{id}: {flaw}")),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn orders_agree(state: &State) -> Result<(), String> {
+    state.orders.flaw(state).map_or(Ok(()), Err)
 }

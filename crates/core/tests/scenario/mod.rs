@@ -13,6 +13,9 @@
 //! decide dba ask=A,B for=1h tasks=t1 options=x,y by=A final shape     opens a decision -> C-1
 //! propose C-1 A x 0.9 | rule C-1 x by=A | withdraw C-1 by=A
 //! conflict C-1                       -> its state, what was decided
+//! say t1 high by=A | order t1 t2 by=A | disorder t1 t2 by=A   what is more urgent; without `by` by a manager
+//! queue t1,t2                        -> the tasks in the order in which they stand in the queue
+//! dispute t1 A [against=B]           -> C-1: an agent says that a task is its own
 //! settle E-1 | accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
 //! reserve A path:src/**,env:one shared ttl=60s task=t1 wait=5m    -> R-1, or waits as W-1
 //! renew A R-1 | free A R-1 | force R-1
@@ -141,6 +144,9 @@ impl<P: Placer> Scenario<P> {
         }
         if verb == "conflict" {
             return self.conflict(rest[0]);
+        }
+        if verb == "queue" {
+            return self.queue();
         }
         if verb == "held" {
             return self.held();
@@ -389,7 +395,33 @@ impl<P: Placer> Scenario<P> {
             conflict.parties.iter().map(|&agent| state.agent(agent).spec.name.as_str()).collect();
         let outcome = conflict.deliberation().and_then(|it| it.outcome.as_ref());
         let outcome = outcome.map(|it| format!(" for {}", it.option)).unwrap_or_default();
+        let award = conflict.dispute().and_then(|it| it.award.as_ref());
+        let award = award
+            .map(|it| format!(" to {} by {}", state.agent(it.agent).spec.name, it.rule.as_str()))
+            .unwrap_or_default();
+        let level = conflict.precedence().and_then(|it| it.ruling.as_ref());
+        let level = level
+            .map(|it| {
+                let order: Vec<String> = it.order.iter().map(|impact| impact.task.to_string()).collect();
+                let level = it.priority.map(|level| format!(" {level}")).unwrap_or_default();
+                format!(" as {}{level}", order.join(","))
+            })
+            .unwrap_or_default();
+        let outcome = outcome + &award + &level;
         format!("{} of {}{outcome}", conflict.state.as_str(), names.join(",")).trim_end().to_owned()
+    }
+
+    /// Lists the ready tasks in the order of the queue, each with its level and its own priority.
+    fn queue(&self) -> String {
+        let state = self.engine.state();
+        let keys = state.situation().first_waiting(100);
+        let shown = keys.iter().map(|key| {
+            let task = state.task(key.task);
+            let name = task.spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{name} {}", task.effective)
+        });
+        let shown: Vec<String> = shown.collect();
+        if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
     }
 
     fn token(&self, task: &str, agent: &str) -> AssignmentId {
@@ -524,6 +556,25 @@ impl<P: Placer> Scenario<P> {
                 reasons: reason(),
                 confidence: ratio(rest.get(3).unwrap_or(&"1")),
             })),
+            "dispute" => Command::FileDispute {
+                task: task(),
+                agent: agent(),
+                against: rest.get(2).and_then(|word| word.strip_prefix("against=")).map(name),
+                reason: reason(),
+            },
+            "say" => Command::AssertPriority {
+                task: task(),
+                agent: by(rest),
+                priority: Priority::parse(rest[1]).expect("a priority"),
+                reason: reason(),
+            },
+            "order" => Command::AssertOrder {
+                first: task(),
+                then: reference(rest[1]),
+                agent: by(rest),
+                reason: reason(),
+            },
+            "disorder" => Command::DropOrder { first: task(), then: reference(rest[1]), agent: by(rest) },
             "rule" => Command::Rule {
                 conflict: rest[0].parse().expect("a conflict"),
                 agent: by(rest),

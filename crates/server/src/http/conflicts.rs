@@ -3,9 +3,12 @@
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
-use kapell_api::{Ack, Conflict, ErrorCode, NewDecision, NewProposal, NewRuling, Page, Problem, Withdrawal};
+use kapell_api::{
+    Ack, Conflict, ErrorCode, NewAssertion, NewDecision, NewDispute, NewOrder, NewProposal, NewRuling, Order,
+    OrderTakenBack, Page, Problem, Withdrawal,
+};
 use kapell_core::{Command, ConflictKind, ConflictState};
-use kapell_model::{AgentId, ConflictId, TaskId, limits};
+use kapell_model::{AgentId, ConflictId, Priority, TaskId, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -182,6 +185,77 @@ pub(super) async fn withdraw(
     let agent = speaker(&door, body.value.agent.as_deref())?;
     let reason = parse::filled("reason", &body.value.reason, limits::NOTE_BYTES_MAX)?;
     let command = Command::WithdrawConflict { conflict, agent: agent.clone(), reason };
+    door.acknowledged(body.fingerprint, agent, command).await
+}
+
+/// Says that an owned task is one's own. It is ruled at once: the answer names the owner and the conflict.
+#[utoipa::path(post, path = "/v1/tasks/{task}/dispute", request_body = NewDispute, tag = "conflicts",
+    params(("task" = String, Path, description = "T-12 or its key")),
+    responses((status = 201, body = Ack), Refusals))]
+pub(super) async fn dispute(
+    door: Door,
+    Path(task): Path<String>,
+    body: Body<NewDispute>,
+) -> Result<(StatusCode, Json<Ack>), Refusal> {
+    let task = parse::task("task", &task)?;
+    let agent = parse::name("agent", &body.value.agent)?;
+    let against = body.value.against.as_deref().map(|name| parse::name("against", name)).transpose()?;
+    let reason = parse::filled("reason", &body.value.reason, limits::NOTE_BYTES_MAX)?;
+    door.speak_for(&agent)?;
+    let command = Command::FileDispute { task, agent: agent.clone(), against, reason };
+    let Json(ack) = door.acknowledged(body.fingerprint, Some(agent), command).await?;
+    Ok(created(ack))
+}
+
+/// Says how urgent a task is. Where others say otherwise, the business impact rules at once: the answer names the conflict.
+#[utoipa::path(post, path = "/v1/tasks/{task}/priority", request_body = NewAssertion, tag = "conflicts",
+    params(("task" = String, Path, description = "T-12 or its key")),
+    responses((status = 201, body = Ack), Refusals))]
+pub(super) async fn assert_priority(
+    door: Door,
+    Path(task): Path<String>,
+    body: Body<NewAssertion>,
+) -> Result<(StatusCode, Json<Ack>), Refusal> {
+    let task = parse::task("task", &task)?;
+    let given = &body.value.priority;
+    let priority = parse::word("priority", given, Priority::ALL, Priority::parse, Priority::as_str)?;
+    let reason = parse::filled("reason", &body.value.reason, limits::NOTE_BYTES_MAX)?;
+    let agent = speaker(&door, body.value.agent.as_deref())?;
+    let command = Command::AssertPriority { task, agent: agent.clone(), priority, reason };
+    let Json(ack) = door.acknowledged(body.fingerprint, agent, command).await?;
+    Ok(created(ack))
+}
+
+/// Lists the orders of two open tasks that stand.
+#[utoipa::path(get, path = "/v1/orders", tag = "conflicts", responses((status = 200, body = Page<Order>), Refusals))]
+pub(super) async fn orders(door: Door) -> Result<Json<Page<Order>>, Refusal> {
+    let found = door.app.fleet.query(move |view| disagreement::orders(view.state));
+    Ok(Json(Page { items: found.await?, next_cursor: None }))
+}
+
+/// Says that one task is to come before another. Where orders contradict, the business impact rules at once: the answer
+/// names the conflict.
+#[utoipa::path(post, path = "/v1/orders", request_body = NewOrder, tag = "conflicts",
+    responses((status = 201, body = Ack), Refusals))]
+pub(super) async fn assert_order(
+    door: Door,
+    body: Body<NewOrder>,
+) -> Result<(StatusCode, Json<Ack>), Refusal> {
+    let (first, then) = (parse::task("first", &body.value.first)?, parse::task("then", &body.value.then)?);
+    let reason = parse::filled("reason", &body.value.reason, limits::NOTE_BYTES_MAX)?;
+    let agent = speaker(&door, body.value.agent.as_deref())?;
+    let command = Command::AssertOrder { first, then, agent: agent.clone(), reason };
+    let Json(ack) = door.acknowledged(body.fingerprint, agent, command).await?;
+    Ok(created(ack))
+}
+
+/// Takes an order back; what it has done to the queue stays. For who said so, and managers.
+#[utoipa::path(post, path = "/v1/orders/drop", request_body = OrderTakenBack, tag = "conflicts",
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn drop_order(door: Door, body: Body<OrderTakenBack>) -> Result<Json<Ack>, Refusal> {
+    let (first, then) = (parse::task("first", &body.value.first)?, parse::task("then", &body.value.then)?);
+    let agent = speaker(&door, body.value.agent.as_deref())?;
+    let command = Command::DropOrder { first, then, agent: agent.clone() };
     door.acknowledged(body.fingerprint, agent, command).await
 }
 

@@ -1,10 +1,13 @@
 //! How a conflict is shown.
 
+use std::collections::BTreeSet;
+
 use kapell_api as api;
 use kapell_core::{
-    Conflict, ConflictMatter, ConflictState, Deliberation, MARGIN_MIN, Ruler, SUPPORT_MIN, State, Votes,
+    Conflict, ConflictMatter, ConflictState, Deliberation, Dispute, Hundredths, Impact, MARGIN_MIN,
+    Precedence, Ruler, SUPPORT_MIN, State, Voice, Votes, asked_by,
 };
-use kapell_model::AgentId;
+use kapell_model::{AgentId, Considered, Priority, Span};
 
 use super::convert::{self, time};
 use crate::fleet::View;
@@ -17,7 +20,7 @@ pub(super) fn conflict(view: &View<'_>, conflict: &Conflict) -> api::Conflict {
     let state = view.state;
     let (wait, reservation) = match &conflict.matter {
         ConflictMatter::Contention { wait, reservation } => (Some(*wait), *reservation),
-        ConflictMatter::Decision(_) => (None, None),
+        _ => (None, None),
     };
     api::Conflict {
         id: conflict.id.to_string(),
@@ -33,6 +36,15 @@ pub(super) fn conflict(view: &View<'_>, conflict: &Conflict) -> api::Conflict {
         wait: wait.map(|wait| wait.to_string()),
         reservation: reservation.map(|reservation| reservation.to_string()),
         decision: conflict.deliberation().map(|it| deliberation(state, it)),
+        dispute: conflict.dispute().map(|it| dispute(state, conflict, it)),
+        precedence: conflict.precedence().map(|it| precedence(state, it)),
+    }
+}
+
+fn said_by(state: &State, by: Ruler) -> String {
+    match by {
+        Ruler::Manager => "manager".to_owned(),
+        Ruler::Agent(agent) => name(state, agent),
     }
 }
 
@@ -48,6 +60,7 @@ fn because(view: &View<'_>, conflict: &Conflict) -> Vec<String> {
             convert::reservation(view, wait).map(|shown| shown.because).unwrap_or_default()
         }
         (ConflictMatter::Decision(it), state) => stands(view, it, state),
+        (ConflictMatter::Dispute(_) | ConflictMatter::Precedence(_), _) => Vec::new(),
     }
 }
 
@@ -111,12 +124,100 @@ fn deliberation(state: &State, it: &Deliberation) -> api::Deliberation {
         support_needed: SUPPORT_MIN.as_decimal(),
         margin_needed: MARGIN_MIN.as_decimal(),
         decided: it.outcome.as_ref().map(|outcome| outcome.option.to_string()),
-        decided_by: it.outcome.as_ref().map(|outcome| match outcome.ruled {
-            None => "tally".to_owned(),
-            Some(Ruler::Manager) => "manager".to_owned(),
-            Some(Ruler::Agent(agent)) => name(state, agent),
-        }),
+        decided_by: it
+            .outcome
+            .as_ref()
+            .map(|outcome| outcome.ruled.map_or_else(|| "tally".to_owned(), |by| said_by(state, by))),
     }
+}
+
+fn dispute(state: &State, conflict: &Conflict, it: &Dispute) -> api::Dispute {
+    let award = it.award.as_ref();
+    let weights = state.situation().weights();
+    let scored = |considered: &Considered| {
+        super::why::scored(name(state, considered.agent), &considered.parts, weights)
+    };
+    api::Dispute {
+        cause: it.cause.as_str().to_owned(),
+        opened_by: name(state, it.by),
+        reason: it.reason.as_ref().map(ToString::to_string),
+        holder: conflict.parties.first().map(|&agent| name(state, agent)).unwrap_or_default(),
+        assignment: it.assignment.to_string(),
+        stalled: it.stalled,
+        awarded_to: award.map(|award| name(state, award.agent)),
+        rule: award.map(|award| award.rule.as_str().to_owned()),
+        scores: award.map(|award| award.considered.iter().map(scored).collect()).unwrap_or_default(),
+    }
+}
+
+/// Shows the orders that stand.
+pub(super) fn orders(state: &State) -> Vec<api::Order> {
+    let shown = state.orders().iter().map(|(first, then, said)| api::Order {
+        first: first.to_string(),
+        then: then.to_string(),
+        by: said_by(state, said.by),
+        reason: said.reason.to_string(),
+        at: time(said.at),
+    });
+    shown.collect()
+}
+
+fn precedence(state: &State, it: &Precedence) -> api::Precedence {
+    let ruling = it.ruling.as_ref();
+    let asked = |typical: Span| {
+        let levels = it.said.iter().filter_map(|voice| match voice {
+            Voice::Priority { priority, .. } => Some(*priority),
+            Voice::Order { .. } => None,
+        });
+        let levels: BTreeSet<Priority> = levels.collect();
+        let asked = |level: Priority| (level.as_str().to_owned(), decimal(asked_by(level, typical)));
+        levels.into_iter().map(asked).collect()
+    };
+    api::Precedence {
+        said: it.said.iter().map(|voice| voiced(voice, |by| said_by(state, by))).collect(),
+        order: ruling.map(|ruling| ruling.order.iter().map(impact).collect()).unwrap_or_default(),
+        priority: ruling.and_then(|ruling| ruling.priority).map(|level| level.as_str().to_owned()),
+        asked_for: ruling.map(|ruling| asked(ruling.typical)).unwrap_or_default(),
+        typical_hours: ruling.map(|ruling| convert::hours(ruling.typical)),
+    }
+}
+
+/// Shows what is said about what comes first.
+pub(super) fn voiced(voice: &Voice, by_whom: impl Fn(Ruler) -> String) -> api::Voice {
+    match voice {
+        Voice::Priority { by, priority } => api::Voice {
+            by: by.map_or_else(|| "given".to_owned(), by_whom),
+            priority: Some(priority.as_str().to_owned()),
+            first: None,
+            then: None,
+        },
+        Voice::Order { by, first, then } => api::Voice {
+            by: by_whom(*by),
+            priority: None,
+            first: Some(first.to_string()),
+            then: Some(then.to_string()),
+        },
+    }
+}
+
+/// Shows what the delay of a task costs, with every number.
+pub(super) fn impact(it: &Impact) -> api::Impact {
+    api::Impact {
+        task: it.task.to_string(),
+        value: decimal(it.value),
+        time_criticality: decimal(it.criticality),
+        enablement: decimal(it.enablement),
+        waiting: it.waiting,
+        slack_ms: it.slack.map(|slack| slack.0),
+        cost_of_delay: decimal(it.delay()),
+        duration_hours: convert::hours(it.duration),
+        wsjf: decimal(it.wsjf),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "points are far below 2^52")]
+fn decimal(number: Hundredths) -> f64 {
+    number.0 as f64 / 100.0
 }
 
 /// Shows what stands behind each option.

@@ -146,13 +146,18 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         }
         Rejection::DeadlinePassed { conflict, .. } => of(ErrorCode::WrongState)
             .hint(format!("`kapell decision show {conflict}` shows how it was decided, or who is called")),
-        Rejection::MayNotRule { .. } | Rejection::NotOpener { .. } => of(ErrorCode::Forbidden),
+        Rejection::MayNotRule { .. } | Rejection::NotOpener { .. } | Rejection::OrderOfAnother { .. } => {
+            of(ErrorCode::Forbidden)
+        }
         Rejection::NeedsRuling { conflict, .. } => {
             of(ErrorCode::WrongState).hint(format!("`kapell decision rule {conflict}` decides"))
         }
         Rejection::ClaimsOff => of(ErrorCode::ClaimsOff),
         Rejection::Cycle { cycle, .. } => {
             Problem { cycle: Some(cycle.iter().map(ToString::to_string).collect()), ..of(ErrorCode::Cycle) }
+        }
+        Rejection::OrderAgainstWaits { path, .. } => {
+            Problem { cycle: Some(path.iter().map(ToString::to_string).collect()), ..of(ErrorCode::Cycle) }
         }
         Rejection::LimitExceeded { .. } => of(ErrorCode::LimitExceeded),
         Rejection::KeyReused => of(ErrorCode::IdempotencyMismatch).hint("make a fresh key for every command"),

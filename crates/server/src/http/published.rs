@@ -5,11 +5,11 @@ use kapell_core::{
     AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, Message, MoveLoads, Package, ProjectSpec,
     Record, Ruler, Share, Subject, TaskEdit, TaskSpec, WaitsFor,
 };
-use kapell_model::{AgentId, Considered, Name, Ratio, ReservationId, Span, TaskId, Text};
+use kapell_model::{AgentId, Considered, Moment, Name, Ratio, ReservationId, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
 
 use super::convert::{hours, needs, policy, time, weight};
-use super::disagreement::tally;
+use super::disagreement::{impact, tally, voiced};
 
 /// The names of agents by id; an id that is missing is shown as a number.
 pub(crate) type Names = [Name];
@@ -117,6 +117,21 @@ pub(crate) fn about(event: &Event) -> About {
         Event::DecisionOpened { ref topic, .. } => {
             About { task: topic.tasks.first().copied(), agent: topic.by, ..none }
         }
+        Event::DisputeOpened { task, by, assignment, .. } => {
+            About { task: Some(task), agent: Some(by), assignment: Some(assignment) }
+        }
+        Event::PriorityAsserted { task, by, .. } | Event::OrderAsserted { first: task, by, .. } => {
+            About { task: Some(task), agent: speaker(by), ..none }
+        }
+        Event::OrderDropped { first, .. } => About { task: Some(first), ..none },
+        Event::PlacesSet { ref places } => About { task: places.first().map(|&(task, _)| task), ..none },
+        Event::PrecedenceOpened { ref tasks, ref parties, .. } => {
+            About { task: tasks.first().copied(), agent: parties.first().copied(), ..none }
+        }
+        Event::PrecedenceRuled { ref order, .. } => {
+            About { task: order.first().map(|impact| impact.task), ..none }
+        }
+        Event::DisputeRuled { task, agent, .. } => About { task: Some(task), agent: Some(agent), ..none },
         Event::DecisionProposed { ref proposal, .. } => About { agent: Some(proposal.agent), ..none },
         Event::ContentionResolved { .. }
         | Event::DecisionEscalated { .. }
@@ -141,6 +156,17 @@ pub(crate) fn about(event: &Event) -> About {
 
 fn name(agent: AgentId, names: &Names) -> String {
     names.get(agent.index()).map_or_else(|| format!("#{}", agent.0), ToString::to_string)
+}
+
+fn speaker(by: Ruler) -> Option<AgentId> {
+    match by {
+        Ruler::Agent(agent) => Some(agent),
+        Ruler::Manager => None,
+    }
+}
+
+fn said_by(by: Ruler, names: &Names) -> String {
+    speaker(by).map_or_else(|| "manager".to_owned(), |agent| name(agent, names))
 }
 
 fn data(event: &Event, names: &Names) -> Map<String, Value> {
@@ -429,10 +455,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::DecisionMade { conflict, option, ruled, tally: votes, reason } => json!({
             "conflict": conflict.to_string(),
             "option": option,
-            "ruled_by": ruled.map(|ruler| match ruler {
-                Ruler::Manager => "manager".to_owned(),
-                Ruler::Agent(agent) => name(agent, names),
-            }),
+            "ruled_by": ruled.map(|ruler| said_by(ruler, names)),
             "tally": tally(votes),
             "reason": reason,
         }),
@@ -452,6 +475,48 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::DecisionWithdrawn { conflict, reason } => {
             json!({ "conflict": conflict.to_string(), "reason": reason })
         }
+        Event::DisputeOpened { conflict, stalled, parties, cause, reason, .. } => json!({
+            "conflict": conflict.to_string(),
+            "stalled": stalled,
+            "parties": parties.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>(),
+            "cause": cause.as_str(),
+            "reason": reason,
+        }),
+        Event::DisputeRuled { conflict, rule, considered, reason, .. } => json!({
+            "conflict": conflict.to_string(),
+            "rule": rule.as_str(),
+            "considered": considered.iter().map(|candidate| scored(candidate, names)).collect::<Vec<_>>(),
+            "reason": reason,
+        }),
+        Event::PriorityAsserted { by, priority, reason, .. } => {
+            json!({ "by": said_by(*by, names), "priority": priority.as_str(), "reason": reason })
+        }
+        Event::OrderAsserted { first, then, by, reason } => json!({
+            "first": first.to_string(),
+            "then": then.to_string(),
+            "by": said_by(*by, names),
+            "reason": reason,
+        }),
+        Event::OrderDropped { first, then } => {
+            json!({ "first": first.to_string(), "then": then.to_string() })
+        }
+        Event::PlacesSet { places } => {
+            let place = |&(task, start): &(TaskId, Moment)| json!({ "task": task.to_string(), "as_if_to_start_by": time(start) });
+            json!({ "places": places.iter().map(place).collect::<Vec<_>>() })
+        }
+        Event::PrecedenceOpened { conflict, tasks, parties, said } => json!({
+            "conflict": conflict.to_string(),
+            "tasks": tasks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "parties": parties.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>(),
+            "said": said.iter().map(|voice| voiced(voice, |by| said_by(by, names))).collect::<Vec<_>>(),
+        }),
+        Event::PrecedenceRuled { conflict, order, priority, typical, reason } => json!({
+            "conflict": conflict.to_string(),
+            "order": order.iter().map(impact).collect::<Vec<_>>(),
+            "priority": priority.map(|priority| priority.as_str()),
+            "typical_hours": hours(*typical),
+            "reason": reason,
+        }),
         Event::CommandKeyed { .. } => json!({}),
     };
     match data {

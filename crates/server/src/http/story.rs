@@ -1,7 +1,7 @@
 //! What was decided about a task, in words, from the log.
 
 use kapell_api::Decided;
-use kapell_core::{Cause, Decision, Event, Record};
+use kapell_core::{Cause, Decision, Event, Record, Ruler};
 use kapell_model::{AgentId, Name};
 
 use super::convert;
@@ -90,6 +90,19 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
             Some(priority) => format!("edited; it is {priority} now"),
             None => "edited".to_owned(),
         },
+        Event::PriorityAsserted { by, priority, reason, .. } => {
+            let by = match by {
+                Ruler::Agent(agent) => name(agent),
+                Ruler::Manager => "a manager".to_owned(),
+            };
+            format!("{by} says that it is {priority}: {reason}")
+        }
+        Event::PrecedenceRuled { conflict, reason, .. } => {
+            format!("{conflict} ruled by the impact: {reason}")
+        }
+        Event::DisputeRuled { conflict, agent, reason, .. } => {
+            format!("{conflict} ruled: it is {}'s, {reason}", name(agent))
+        }
         Event::DependencyWaived { on, .. } => format!("it no longer waits for {on}"),
         Event::EscalationRaised { escalation, kind, severity, detail, .. } => {
             format!("{escalation} raised ({}, {severity}): {detail}", kind.as_str())

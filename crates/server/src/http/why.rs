@@ -148,7 +148,7 @@ fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
     }
 }
 
-fn scored(agent: String, parts: &Parts, weights: &Weights) -> Scored {
+pub(super) fn scored(agent: String, parts: &Parts, weights: &Weights) -> Scored {
     let part = |value: Ratio, weight: Ratio| Part {
         value: value.as_decimal(),
         weight: weight.as_decimal(),

@@ -125,3 +125,64 @@ fn who_waits_for_a_resource_stands_in_the_same_list() {
     let kinds = served.get("/v1/events?limit=1000").to_string();
     assert!(kinds.contains("conflict.contention_opened") && kinds.contains("conflict.contention_resolved"));
 }
+
+#[test]
+fn a_dispute_is_ruled_at_once_and_told() {
+    let served = Served::start();
+    team(&served);
+    served.post("/v1/tasks", &json!({"title": "first", "key": "one", "agent": "ada"}));
+    let bob = served.token("agent", Some("bob"));
+    let body = json!({"agent": "bob", "reason": "I began it yesterday"}).to_string();
+    let (status, ack) = served.send("POST", "/v1/tasks/one/dispute", &bob, &JSON, body.as_bytes());
+    assert_eq!((status, &ack["conflict"], &ack["agent"]), (201, &json!("C-1"), &json!("ada")), "{ack}");
+    assert!(ack["assignment"].is_null(), "the token is its holder's alone: {ack}");
+    let found = served.get("/v1/conflicts?kind=task_dispute&agent=bob&task=one");
+    let dispute = &found["items"][0]["dispute"];
+    assert_eq!(
+        (&dispute["awarded_to"], &dispute["rule"], &dispute["stalled"]),
+        (&json!("ada"), &json!("live_assignment"), &json!(false)),
+        "{found}"
+    );
+    let told = served.get("/v1/agents/bob/notices").to_string();
+    assert!(told.contains("dispute_ruled") && told.contains("live and not stalled"), "{told}");
+    let why = served.get("/v1/tasks/one/why").to_string();
+    assert!(why.contains("C-1 ruled: it is ada's"), "{why}");
+}
+
+#[test]
+fn what_comes_first_is_ruled_by_the_impact_with_every_number() {
+    let served = Served::start();
+    for (key, hours) in [("one", 4.0), ("two", 2.0)] {
+        let body = json!({"title": key, "key": key, "estimate_hours": hours, "role": "nobody"});
+        served.post("/v1/tasks", &body);
+    }
+    team(&served);
+    served.post("/v1/tasks/two/priority", &json!({"agent": "ada", "priority": "critical", "reason": "now"}));
+    let ruled = served.get("/v1/conflicts/C-1");
+    let (precedence, impact) = (&ruled["precedence"], &ruled["precedence"]["order"][0]);
+    assert_eq!(
+        (&impact["value"], &impact["cost_of_delay"], &impact["wsjf"]),
+        (&json!(9.0), &json!(9.0), &json!(4.5)),
+        "{ruled}"
+    );
+    assert_eq!(
+        (&precedence["priority"], &precedence["asked_for"]["critical"]),
+        (&json!("critical"), &json!(3.25))
+    );
+    assert_eq!(served.get("/v1/tasks/two")["priority"], "critical");
+    let why = served.get("/v1/tasks/two/why").to_string();
+    assert!(why.contains("ada says that it is critical") && why.contains("WSJF 4.50"), "{why}");
+
+    served.post("/v1/orders", &json!({"first": "one", "then": "two", "agent": "bob", "reason": "so"}));
+    assert_eq!(served.get("/v1/orders")["items"][0]["by"], "bob");
+    let ack = served.post("/v1/orders", &json!({"first": "two", "then": "one", "reason": "no"}));
+    assert_eq!(ack["conflict"], "C-2", "{ack}");
+    let ruled = served.get("/v1/conflicts/C-2");
+    assert_eq!(ruled["tasks"], json!(["T-2", "T-1"]), "{ruled}");
+    assert_eq!(ruled["precedence"]["said"][1], json!({"by": "manager", "first": "T-2", "then": "T-1"}));
+    let (status, refused) =
+        served.ask("POST", "/v1/orders/drop", &json!({"first": "two", "then": "one", "agent": "bob"}));
+    assert_eq!((status, &refused["code"]), (403, &json!("forbidden")), "{refused}");
+    served.post("/v1/orders/drop", &json!({"first": "two", "then": "one"}));
+    assert_eq!(served.get("/v1/orders")["items"], json!([]));
+}

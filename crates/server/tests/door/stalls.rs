@@ -50,9 +50,10 @@ fn a_quiet_agent_is_asked_and_what_it_does_not_answer_goes_to_another() {
     assert_eq!(served.get("/v1/tasks?stalled=false")["items"].as_array().map(Vec::len), Some(0));
     assert_eq!(served.ask("GET", "/v1/tasks?stalled=maybe", &Value::Null).0, 400);
 
-    // A claim by somebody else is refused with the owner's name.
-    let (status, problem) = served.ask("POST", "/v1/tasks/one/claim", &json!({"agent": "bram"}));
-    assert!(status == 409 && problem.to_string().contains("`ada`"), "{problem}");
+    // A claim by somebody else opens a dispute; who is no better keeps away, and is not told the token.
+    let (status, ruled) = served.ask("POST", "/v1/tasks/one/claim", &json!({"agent": "bram"}));
+    assert_eq!((status, &ruled["conflict"], &ruled["agent"]), (200, &json!("C-1"), &json!("ada")), "{ruled}");
+    assert!(ruled["assignment"].is_null(), "{ruled}");
 
     // Without an answer somebody else gets it, and one escalation says so.
     let mut policy = served.get("/v1/policy");
