@@ -25,6 +25,7 @@ mod status;
 mod task;
 mod token;
 mod up;
+mod watch;
 pub mod why;
 mod work;
 
@@ -127,10 +128,12 @@ enum Verb {
     Forecast(forecast::Forecasts),
     /// List escalations, and settle one
     Escalations(settle::Escalations),
-    /// Bring a backlog in: beads, Task Master, GitHub issues, or Kapell's own JSON Lines
+    /// Bring a backlog in: beads, Task Master, Backlog.md, GitHub, Jira, Linear, vibe-kanban, or Kapell's own JSON Lines
     Import(import::Import),
-    /// Write the backlog out: beads, Task Master, or Kapell's own JSON Lines
+    /// Write the backlog out: beads, Task Master, Backlog.md, or Kapell's own JSON Lines
     Export(export::Export),
+    /// Keep a beads file and the fleet in step, both ways
+    Watch(watch::Watch),
     /// Show the policy, and change it
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
@@ -211,6 +214,7 @@ impl Cli {
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),
             Verb::Export(it) => it.run(context),
+            Verb::Watch(it) => it.run(context),
             Verb::Policy(it) => it.run(context),
             Verb::Mcp(it) => it.run(context),
             Verb::Join(it) => it.run(context),

@@ -1,9 +1,10 @@
-//! Writes a backlog out: beads, Task Master, or Kapell's own JSON Lines. What came from a file of the same format goes
+//! Writes a backlog out: beads, Task Master, Backlog.md, or Kapell's own JSON Lines. What came from a file of the same format goes
 //! back as it came, unknown fields included, with what Kapell knows better now in the source's own fields. What the
 //! format cannot say is found by reading the export again, and told.
 
+mod backlog;
 mod beads;
-mod changes;
+pub mod changes;
 mod loss;
 mod ordered;
 mod own;
@@ -16,6 +17,7 @@ use kapell_api::{Task, TaskSubmission};
 use serde_json::{Map, Value};
 
 use crate::import::{self, Format, Imported};
+pub use beads::{bases as beads_bases, keys as beads_keys};
 pub use report::ExportReport;
 
 /// An export.
@@ -45,9 +47,10 @@ pub fn write(format: Format, mut all: Vec<Task>, project: Option<&str>) -> anyho
     let (bytes, names) = match format {
         Format::Beads => beads::write(&all, &tasks, &mut report)?,
         Format::Taskmaster => taskmaster::write(&all, &tasks, &mut report)?,
+        Format::Backlog => backlog::write(&all, &tasks, &mut report)?,
         Format::Kapell => own::write(&all, &tasks, &mut report)?,
-        Format::Github => {
-            anyhow::bail!("there is no export to GitHub; allowed are beads, taskmaster and kapell")
+        Format::Github | Format::Jira | Format::Linear | Format::VibeKanban => {
+            anyhow::bail!("there is no export to {format}; allowed are beads, taskmaster, backlog and kapell")
         }
     };
     if !tasks.is_empty() {
@@ -58,12 +61,13 @@ pub fn write(format: Format, mut all: Vec<Task>, project: Option<&str>) -> anyho
 }
 
 /// Names of tasks by their ids, `T-12`.
-type Names = BTreeMap<String, String>;
+pub type Names = BTreeMap<String, String>;
 
 /// Tasks by their keys, as an import would submit them, each with every relation.
-type Submissions = BTreeMap<String, TaskSubmission>;
+pub type Submissions = BTreeMap<String, TaskSubmission>;
 
-fn submissions(imported: Imported) -> Submissions {
+/// Returns tasks by their keys, each with every relation.
+pub fn submissions(imported: Imported) -> Submissions {
     let keyed = imported.tasks.into_iter().filter_map(|task| Some((task.key.clone()?, task)));
     let mut tasks: Submissions = keyed.collect();
     for (task, on, kind) in imported.later {
@@ -84,7 +88,11 @@ fn mark(format: Format) -> &'static str {
     match format {
         Format::Beads => import::beads::NAME,
         Format::Taskmaster => import::taskmaster::NAME,
+        Format::Backlog => import::backlog::NAME,
         Format::Github => import::github::NAME,
+        Format::Jira => import::jira::NAME,
+        Format::Linear => import::linear::NAME,
+        Format::VibeKanban => import::vibe::NAME,
         Format::Kapell => "kapell",
     }
 }

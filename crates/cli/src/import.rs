@@ -1,15 +1,22 @@
-//! Brings a backlog in: beads, Task Master, GitHub issues, or Kapell's own JSON Lines. Nothing of a file is lost in silence: what was
+//! Brings a backlog in: beads, Task Master, Backlog.md, GitHub issues, exports of Jira and Linear, vibe-kanban, or Kapell's own
+//! JSON Lines. Nothing of a file is lost in silence: what was
 //! mapped, inferred and left out stands in the report, and every field that has no place is kept with the task.
 
+pub mod backlog;
 pub mod beads;
+pub mod front;
 pub mod github;
+pub mod jira;
+pub mod linear;
 mod lines;
 mod link;
 pub mod order;
 pub mod record;
 mod report;
+mod table;
 pub mod task;
 pub mod taskmaster;
+pub mod vibe;
 
 use std::path::Path;
 
@@ -30,8 +37,17 @@ pub enum Format {
     Beads,
     /// Task Master, `tasks.json`.
     Taskmaster,
+    /// A folder of Backlog.md.
+    Backlog,
     /// GitHub issues, as `gh issue list --json` writes them.
     Github,
+    /// What Jira exports as CSV.
+    Jira,
+    /// What Linear exports as CSV.
+    Linear,
+    /// Tasks of vibe-kanban, as its server answers.
+    #[serde(rename = "vibe-kanban")]
+    VibeKanban,
     /// Kapell's own: one task submission a line.
     Kapell,
 }
@@ -41,7 +57,11 @@ impl std::fmt::Display for Format {
         f.write_str(match self {
             Self::Beads => "beads",
             Self::Taskmaster => "Task Master",
+            Self::Backlog => "Backlog.md",
             Self::Github => "GitHub",
+            Self::Jira => "Jira",
+            Self::Linear => "Linear",
+            Self::VibeKanban => "vibe-kanban",
             Self::Kapell => "Kapell",
         })
     }
@@ -61,11 +81,19 @@ pub struct Imported {
 
 /// Reads a file. With `strict`, one record that cannot be read refuses all of it.
 pub fn read(path: &Path, format: Option<Format>, strict: bool) -> anyhow::Result<Imported> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    read_bytes(&path.display().to_string(), &bytes, format, strict)
+    let name = path.display().to_string();
+    if path.is_dir() {
+        let folder = backlog::folder(path).filter(|_| format.is_none_or(|format| format == Format::Backlog));
+        let folder =
+            folder.with_context(|| format!("{name} is no folder of Backlog.md: it has no `tasks`"))?;
+        let pages = serde_json::to_vec(&backlog::gather(&folder)?)?;
+        return read_bytes(&name, &pages, Some(Format::Backlog), strict);
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    read_bytes(&name, &bytes, format, strict)
 }
 
-/// Reads the bytes of a file called `name`.
+/// Reads the bytes of a file called `name`; those of a folder are its [pages](backlog::Page) in JSON.
 pub fn read_bytes(
     name: &str,
     bytes: &[u8],
@@ -75,17 +103,28 @@ pub fn read_bytes(
     let format = match format {
         Some(format) => format,
         None => detect(bytes).with_context(|| {
-            format!("{name} is neither beads JSON Lines nor a Task Master file nor GitHub issues nor Kapell's own; name it with --format")
+            format!(
+                "{name} is none of: beads JSON Lines, Task Master, GitHub issues, an export of Jira or Linear, tasks of vibe-kanban, \
+                 Kapell's own; name it with --format"
+            )
         })?,
     };
     let mut report = ImportReport::new(name, format);
     let (tasks, later) = match format {
         Format::Kapell => relations_apart(own(bytes, &mut report)),
         Format::Beads => linked(beads::read(bytes, &mut report), &mut report),
-        Format::Taskmaster | Format::Github => {
+        Format::Jira => linked(jira::read(bytes, &mut report), &mut report),
+        Format::Linear => linked(linear::read(bytes, &mut report), &mut report),
+        Format::Backlog => {
+            let pages: Vec<backlog::Page> = serde_json::from_slice(bytes)
+                .with_context(|| format!("{name} is no folder; name the folder that has `tasks` in it"))?;
+            linked(backlog::read(&pages, &mut report), &mut report)
+        }
+        Format::Taskmaster | Format::Github | Format::VibeKanban => {
             let text = std::str::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
             let drafts = match format {
                 Format::Github => github::read(text, &mut report),
+                Format::VibeKanban => vibe::read(text, &mut report),
                 _ => taskmaster::read(text, &mut report),
             };
             let drafts =
@@ -106,6 +145,12 @@ fn detect(bytes: &[u8]) -> Option<Format> {
     match serde_json::from_slice::<serde_json::Value>(bytes) {
         Ok(value) if looks_like_taskmaster(&value) => return Some(Format::Taskmaster),
         Ok(value) if github::looks_like(&value) => return Some(Format::Github),
+        Ok(value) if vibe::looks_like(&value) => return Some(Format::VibeKanban),
+        _ => {}
+    }
+    match table::columns(bytes) {
+        Some(columns) if jira::looks_like(&columns) => return Some(Format::Jira),
+        Some(columns) if linear::looks_like(&columns) => return Some(Format::Linear),
         _ => {}
     }
     let first = lines::of(bytes).find_map(|(line, bytes)| lines::object(line, bytes).ok())?;
@@ -315,6 +360,39 @@ mod tests {
             assert!(found >= given, "{}: {found} of {given} edges", path.display());
         }
         assert!(files >= 1, "{files} files");
+    }
+
+    #[test]
+    fn every_task_of_the_real_backlog_md_folder_survives() {
+        let folder = Path::new(BACKLOGS).join("backlog-md");
+        let imported = read(&folder, None, true).expect("it is read whole");
+        let pages = backlog::gather(&folder).expect("files");
+        let fronts: Vec<_> =
+            pages.iter().filter_map(|page| Some((page, front::split(&page.text)?.0.to_owned()))).collect();
+        assert_eq!((imported.tasks.len(), imported.report.records), (fronts.len(), fronts.len()));
+        assert_eq!(fronts.len(), 339);
+        let said = |field: &str, word: &str| {
+            let line = format!("{field}: {word}");
+            fronts.iter().filter(|(_, front)| front.lines().any(|it| it.replace('"', "") == line)).count()
+        };
+        let finished = |page: &backlog::Page, front: &str| {
+            page.path.starts_with("completed/")
+                || front.lines().any(|line| line.replace('"', "") == "status: Done")
+        };
+        let done = fronts.iter().filter(|(page, front)| finished(page, front)).count();
+        let archived =
+            fronts.iter().filter(|(page, front)| page.path.starts_with("archive/") && !finished(page, front));
+        let states = states(&imported);
+        assert_eq!((states["completed"], states["cancelled"]), (done, archived.count()));
+        let high = imported.tasks.iter().filter(|task| task.priority == "high").count();
+        assert_eq!(high, said("priority", "high"));
+        let waits = imported.report.edges_of("dependencies");
+        // 52 in lists of lines, of which none dangles, and 15 in brackets.
+        assert_eq!((waits.found, waits.dangling), (67, 5), "{}", imported.report);
+        assert_eq!(waits.found, waits.kept + waits.settled + waits.repeated + waits.cyclic + waits.dangling);
+        let parents = imported.report.edges_of("parent_task_id");
+        assert_eq!(parents.found, 78);
+        assert!(imported.report.duplicates.is_empty());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod scripted;
 mod team;
+mod watch;
 mod words;
 
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ const CHUNK: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub struct Import {
-    /// The file
+    /// The file, or the folder of Backlog.md
     file: PathBuf,
     /// What it is [default: by its content]
     #[arg(long)]

@@ -79,6 +79,21 @@ pub fn write(all: &[Task], tasks: &[&Task], report: &mut ExportReport) -> anyhow
     Ok((bytes, keys))
 }
 
+/// Returns the key that each task has in a file of all.
+pub fn keys(all: &[Task]) -> Names {
+    let ids = ids(all, &mut ExportReport::new(Format::Beads, all.len()));
+    ids.into_iter().map(|(task, id)| (task, key(&id))).collect()
+}
+
+/// Returns what the records said that tasks were read from, by their keys.
+///
+/// # Errors
+/// Where they cannot be read again, which would be a fault of ours.
+pub fn bases(all: &[Task]) -> anyhow::Result<Submissions> {
+    let tasks: Vec<&Task> = all.iter().collect();
+    base(&tasks, &ids(all, &mut ExportReport::new(Format::Beads, all.len())))
+}
+
 /// The key that an import makes of an id.
 fn key(id: &str) -> String {
     key_of(import::beads::NAME, id).unwrap_or_else(|_| id.to_owned())

@@ -260,3 +260,72 @@ fn a_project_alone_is_exported_with_its_edges_to_others_told() {
     let lost: Vec<_> = exported.report.not_expressed.keys().copied().collect();
     assert_eq!(lost, ["dependencies", "project"]);
 }
+
+#[test]
+fn the_real_backlog_md_folder_comes_back_byte_by_byte() {
+    let pages = import::backlog::gather(&Path::new(BACKLOGS).join("backlog-md")).expect("the real backlog");
+    let server = Server::start();
+    server.import(&serde_json::to_vec(&pages).expect("JSON"), Format::Backlog);
+    let exported = server.export(Format::Backlog);
+    let found: Vec<import::backlog::Page> = serde_json::from_slice(&exported.bytes).expect("pages");
+    let found: std::collections::BTreeMap<_, _> =
+        found.into_iter().map(|page| (page.path, (page.text, page.was))).collect();
+    for page in
+        pages.iter().filter(|page| import::front::split(&page.text).is_some() || page.path == "config.yml")
+    {
+        assert_eq!(found.get(&page.path), Some(&(page.text.clone(), None)), "{}", page.path);
+    }
+    assert_eq!(exported.report, ExportReport::new(Format::Backlog, server.tasks().len()));
+}
+
+const BACKLOG: &[(&str, &str)] = &[
+    ("config.yml", "task_prefix: \"back\"\nstatuses: [\"To Do\", \"In Progress\", \"Done\"]\n"),
+    (
+        "tasks/back-1 - Store.md",
+        "---\nid: BACK-1\ntitle: 'Store: all'\nstatus: To Do\nassignee: []\nodd: {a: 1} # kept\ndependencies: [task-2, task-9]\n---\n\n## Description\n\nAll.\n",
+    ),
+    (
+        "tasks/back-2 - Serve.md",
+        "---\nid: task-2\ntitle: Serve\nstatus: In Progress\nassignee:\n  - '@kim'\n---\nText",
+    ),
+];
+
+#[test]
+fn what_kapell_knows_better_stands_in_the_files_of_backlog_md() {
+    let page = |(path, text): &(&str, &str)| import::backlog::Page {
+        path: (*path).to_owned(),
+        text: (*text).to_owned(),
+        was: None,
+    };
+    let pages: Vec<_> = BACKLOG.iter().map(page).collect();
+    let server = Server::start();
+    server.import(&serde_json::to_vec(&pages).expect("JSON"), Format::Backlog);
+    let export = || -> Vec<import::backlog::Page> {
+        serde_json::from_slice(&server.export(Format::Backlog).bytes).expect("pages")
+    };
+    let sorted = |mut pages: Vec<import::backlog::Page>| {
+        pages.sort_by(|one, other| one.path.cmp(&other.path));
+        pages
+    };
+    assert_eq!(sorted(export()), sorted(pages));
+    server.finish("task-2", "ada", "served");
+    server.client.cancel("BACK-1", "not now").expect("cancelled");
+    let added = json!({ "title": "New: one", "priority": "high", "depends_on": ["task-2"], "labels": ["x"] });
+    server.client.submit(&serde_json::from_value(added).expect("a task")).expect("a task");
+    let pages = export();
+    let text = |path: &str| {
+        pages.iter().find(|page| page.path == path).unwrap_or_else(|| panic!("{path} in {pages:?}"))
+    };
+    let since = server.client.task("task-2").expect("a task").state_since.replace('T', " ");
+    let wanted = format!(
+        "---\nid: task-2\ntitle: Serve\nstatus: Done\nassignee:\n  - '@kim'\nupdated_date: '{}'\n---\nText",
+        &since[..16]
+    );
+    assert_eq!(text("tasks/back-2 - Serve.md").text, wanted);
+    let moved = text("archive/tasks/back-1 - Store.md");
+    assert_eq!(moved.was.as_deref(), Some("tasks/back-1 - Store.md"));
+    assert!(moved.text.contains("odd: {a: 1} # kept\ndependencies: [task-2, task-9]\n"), "{}", moved.text);
+    let new = &text("tasks/back-3 - New-one.md").text;
+    assert!(new.starts_with("---\nid: BACK-3\ntitle: 'New: one'\nstatus: To Do\nassignee: []\n"), "{new}");
+    assert!(new.contains("dependencies:\n  - task-2\n") && new.contains("priority: high\n---\n"), "{new}");
+}

@@ -19,7 +19,7 @@ use kapell_model::{DependencyKind, Priority, limits};
 use serde_json::{Map, Value};
 
 use super::lines;
-use super::record::{Draft, DraftEdge, Record, key_of, sort_of};
+use super::record::{Draft, DraftEdge, Record, key_of, sort_of, with_findings};
 use super::report::{ImportReport, Refusal};
 use super::task::{ImportedState, ImportedTask};
 
@@ -44,17 +44,11 @@ pub fn read(text: &[u8], report: &mut ImportReport) -> Vec<Draft> {
 }
 
 fn draft(line: usize, fields: &Map<String, Value>, report: &mut ImportReport) -> Result<Draft, Refusal> {
-    // Findings of a record that is refused in the end would speak of a task that nobody gets.
-    let mut findings = ImportReport::new("", report.format);
     let nameless = Record { line, key: String::new(), fields };
     let id = nameless.text("id")?.ok_or_else(|| nameless.refuse("id", "missing"))?;
     let key = key_of(NAME, id).map_err(|reason| nameless.refuse("id", reason))?;
     let record = Record { key, ..nameless };
-    let draft = checked(&record, id, &mut findings)?;
-    report.inferred.append(&mut findings.inferred);
-    report.changed.append(&mut findings.changed);
-    report.not_kept.append(&mut findings.not_kept);
-    Ok(draft)
+    with_findings(report, |findings| checked(&record, id, findings))
 }
 
 fn checked(record: &Record<'_>, id: &str, report: &mut ImportReport) -> Result<Draft, Refusal> {

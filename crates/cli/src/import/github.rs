@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::lines::Object;
-use super::record::{Draft, Record, sort_of};
+use super::record::{Draft, Record, sort_of, with_findings};
 use super::report::{ImportReport, Refusal};
 use super::task::{ImportedState, ImportedTask};
 
@@ -60,8 +60,6 @@ pub fn read(text: &str, report: &mut ImportReport) -> Result<Vec<Draft>, Refusal
 }
 
 fn draft(line: usize, fields: &Map<String, Value>, report: &mut ImportReport) -> Result<Draft, Refusal> {
-    // Findings of a record that is refused in the end would speak of a task that nobody gets.
-    let mut findings = ImportReport::new("", report.format);
     let nameless = Record { line, key: String::new(), fields };
     let number = match nameless.value("number") {
         Some(value) if value.is_u64() => value.as_u64().unwrap_or(0),
@@ -76,11 +74,7 @@ fn draft(line: usize, fields: &Map<String, Value>, report: &mut ImportReport) ->
         None => format!("gh-{number}"),
     };
     kapell_model::Name::new(&key).map_err(|error| nameless.refuse("url", error.to_string()))?;
-    let draft = checked(&Record { key, ..nameless }, repository, &mut findings)?;
-    report.inferred.append(&mut findings.inferred);
-    report.changed.append(&mut findings.changed);
-    report.not_kept.append(&mut findings.not_kept);
-    Ok(draft)
+    with_findings(report, |findings| checked(&Record { key, ..nameless }, repository, findings))
 }
 
 fn checked(

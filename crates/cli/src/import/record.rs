@@ -265,6 +265,22 @@ impl Record<'_> {
     }
 }
 
+/// Reads a record with a report of its own: findings of one that is refused in the end would speak of a task that nobody gets.
+///
+/// # Errors
+/// Where `read` refuses it.
+pub fn with_findings<T>(
+    report: &mut ImportReport,
+    read: impl FnOnce(&mut ImportReport) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let mut findings = ImportReport::new("", report.format);
+    let found = read(&mut findings)?;
+    report.inferred.append(&mut findings.inferred);
+    report.changed.append(&mut findings.changed);
+    report.not_kept.append(&mut findings.not_kept);
+    Ok(found)
+}
+
 /// Bytes that are left for what the importer itself adds, such as the record's place.
 const ROOM: usize = 128;
 
