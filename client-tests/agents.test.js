@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -32,7 +32,7 @@ const KNOWN = {
         `model = "stand-in"\nmodel_provider = "stand-in"\n\n[model_providers.stand-in]\nname = "stand-in"\nbase_url = "${model.base}/v1"\nwire_api = "responses"\n\n`,
     }),
     entry: ({ home }) => join(home, ".codex/config.toml"),
-    once: ["codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", PROMPT],
+    once: ["codex", "exec", "--skip-git-repo-check", PROMPT],
   },
   gemini: {
     guide: "gemini-cli.md",
@@ -111,46 +111,120 @@ for (const [name, known] of Object.entries(KNOWN)) {
   }
 }
 
+const read = (guide) => readFile(new URL(`../docs/agents/${guide}`, import.meta.url), "utf8");
+
+test("Claude Code is set up by its own command and told at its start what is its own, as its guide says", async () => {
+  const at = await place(KNOWN.claude);
+  try {
+    const text = await read(KNOWN.claude.guide);
+    const [command] = text.match(/claude mcp add .*/);
+    const [hook] = text.match(/\{"hooks".*/);
+    for (let number = 1; number <= TASKS; number += 1) await at.server.submit(`Say hello ${number}`);
+    await at.server.agent("backend-1");
+    await at.well(command.split(" "));
+    await added(join(at.work, ".claude/settings.json"), hook);
+    await at.well(["claude", "-p", PROMPT, "--allowedTools", "mcp__kapell"]);
+    assert.match(JSON.stringify(at.model.asked[0].asked.messages), /# You are backend-1/);
+    assert.equal((await at.server.get(`/v1/tasks/T-${TASKS}`)).state, "completed");
+  } finally {
+    await at.close();
+  }
+});
+
 /// The blocks of a guide that are a runner's file.
 async function blocks(guide) {
-  const text = await readFile(new URL(`../docs/agents/${guide}`, import.meta.url), "utf8");
+  const text = await read(guide);
   return [...text.matchAll(/```toml\n([^]*?)```/g)].map(([, block]) => block);
+}
+
+/// The variable by which processes of a runner and its agents are found.
+const MARK = "KAPELL_TEST_MARK";
+
+/// Returns the processes that carry the mark of a place.
+async function marked(at) {
+  const found = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+    if (environment.split("\0").includes(`${MARK}=${at.folder}`)) found.push(pid);
+  }
+  return found;
+}
+
+/// A repository, a task and a runner's file with a guide's block.
+async function prepared(known, block) {
+  const at = await place(known);
+  at.env[MARK] = at.folder;
+  at.git = (...more) => at.well(["git", "-c", "user.name=Tester", "-c", "user.email=tester@kapell.invalid", ...more]);
+  await at.git("init", "--quiet", "-b", "main");
+  await at.git("commit", "--quiet", "--allow-empty", "-m", "first");
+  const handed = [MARK, ...Object.keys(known.env(at.model))].map((variable) => JSON.stringify(variable));
+  at.file = join(at.folder, "kapell.toml");
+  await writeFile(at.file, `repository = "work"\nstate = "state"\nenv = [${handed.join(", ")}]\n${block}`);
+  await at.well(["kapell", "run", "--check", at.file]);
+  await at.server.submit("Write hello.txt");
+  at.told = "";
+  return at;
+}
+
+function runner(at) {
+  const child = spawn(join(at.bin, "kapell"), ["run", at.file], { cwd: at.work, env: at.env, stdio: ["ignore", "ignore", "pipe"] });
+  child.stderr.on("data", (bytes) => (at.told += bytes));
+  child.ended = new Promise((resolve) => child.once("exit", resolve));
+  return child;
+}
+
+/// Waits until the task is over, stops the runner, and looks at what was done.
+async function finished(at, child) {
+  try {
+    const over = async () => {
+      const task = await at.server.get("/v1/tasks/T-1");
+      return ["completed", "failed"].includes(task.state) && task;
+    };
+    const asked = () => at.model.asked.map(({ path, tools, decided }) => `${path} ${tools} ${JSON.stringify(decided)}`).join("\n");
+    const task = await until(over, "the task is over", 120_000).catch((error) => assert.fail(`${error}\n${at.told}\n${asked()}`));
+    assert.equal(task.state, "completed", `${at.told}\n${asked()}`);
+    assert.equal(task.attempts, 1);
+    assert.match(task.result, new RegExp(SAID), at.told);
+  } finally {
+    child.kill("SIGINT");
+    assert.equal(await child.ended, 0, at.told);
+  }
+  const branch = (await at.git("branch", "--list", "--format=%(refname:short)", "kapell/*")).trim();
+  assert.equal(await at.git("show", `${branch}:hello.txt`), WRITTEN);
+  assert.deepEqual(await marked(at), [], "nobody is left running");
 }
 
 /// Has the runner start an agent as a guide's block says, and looks at what it did.
 async function started(known, block) {
-  const at = await place(known);
+  const at = await prepared(known, block);
   try {
-    const git = (...more) => at.well(["git", "-c", "user.name=Tester", "-c", "user.email=tester@kapell.invalid", ...more]);
-    await git("init", "--quiet", "-b", "main");
-    await git("commit", "--quiet", "--allow-empty", "-m", "first");
-    const handed = Object.keys(known.env(at.model)).map((variable) => JSON.stringify(variable));
-    await writeFile(join(at.folder, "kapell.toml"), `repository = "work"\nstate = "state"\nenv = [${handed.join(", ")}]\n${block}`);
-    const file = join(at.folder, "kapell.toml");
-    await at.well(["kapell", "run", "--check", file]);
-    await at.server.submit("Write hello.txt");
-    const runner = spawn(join(at.bin, "kapell"), ["run", file], { cwd: at.work, env: at.env, stdio: ["ignore", "ignore", "pipe"] });
-    let told = "";
-    runner.stderr.on("data", (bytes) => (told += bytes));
-    const ended = new Promise((resolve) => runner.once("exit", resolve));
-    try {
-      const over = async () => {
-        const task = await at.server.get("/v1/tasks/T-1");
-        return ["completed", "failed"].includes(task.state) && task;
-      };
-      const asked = () => at.model.asked.map(({ path, tools, decided }) => `${path} ${tools} ${JSON.stringify(decided)}`).join("\n");
-      const task = await until(over, "the task is over", 120_000).catch((error) => assert.fail(`${error}\n${told}\n${asked()}`));
-      assert.equal(task.state, "completed", `${told}\n${asked()}`);
-      assert.match(task.result, new RegExp(SAID), told);
-    } finally {
-      runner.kill("SIGINT");
-      assert.equal(await ended, 0, told);
-    }
-    const branch = (await git("branch", "--list", "--format=%(refname:short)", "kapell/*")).trim();
-    assert.equal(await git("show", `${branch}:hello.txt`), WRITTEN);
+    await finished(at, runner(at));
   } finally {
     await at.close();
   }
+}
+
+for (const name of ["claude", "opencode"]) {
+  test(`a runner that is killed while ${name} works leaves nobody, and the next goes on`, async () => {
+    const known = KNOWN[name];
+    const at = await prepared(known, (await blocks(known.guide))[0]);
+    try {
+      at.model.hold();
+      const first = runner(at);
+      await until(() => at.model.asked.length > 0, "the agent asks its model");
+      assert.ok((await marked(at)).length >= 3, "the runner, a supervisor and the agent run");
+      first.kill("SIGKILL");
+      await first.ended;
+      await until(async () => (await marked(at)).length === 0, "nobody is left running");
+      const { state, attempts } = await at.server.get("/v1/tasks/T-1");
+      assert.deepEqual([state, attempts], ["in_progress", 1]);
+      at.model.release();
+      await finished(at, runner(at));
+    } finally {
+      at.model.release?.();
+      await at.close();
+    }
+  });
 }
 
 for (const [name, known] of Object.entries(KNOWN)) {

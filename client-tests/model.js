@@ -137,7 +137,9 @@ const INTERFACES = {
 
 /// Starts one; `asked` tells what was asked of it.
 export async function startModel() {
-  const model = { asked: [] };
+  const model = { asked: [], gate: Promise.resolve() };
+  // While it holds, whoever asks waits.
+  model.hold = () => (model.gate = new Promise((release) => (model.release = release)));
   const server = createServer(async (request, answer) => {
     let text = "";
     for await (const bytes of request) text += bytes;
@@ -146,6 +148,7 @@ export async function startModel() {
     const asked = text.startsWith("{") ? JSON.parse(text) : {};
     const decided = found && decide(new Map(found.tools(asked)), JSON.stringify(found.said(asked)).replaceAll("\\", ""));
     model.asked.push({ path: `${request.method} ${path}`, tools: found ? found.tools(asked).map(([name]) => name) : [], decided, asked });
+    await model.gate;
     if (!found) {
       answer.writeHead(path.includes("count") ? 200 : 404, { "content-type": "application/json" });
       return answer.end(JSON.stringify(path.includes("count") ? { input_tokens: 10, totalTokens: 10 } : { error: { message: "there is no such path" } }));
