@@ -57,7 +57,9 @@ const KNOWN = {
 /// A server, a stand-in, a home, a directory to work in, and the agents on the path.
 async function place(known) {
   const folder = await mkdtemp(join(tmpdir(), "kapell-agents-"));
-  const at = { folder, model: await startModel(), server: await Server.start() };
+  // The server first: a stand-in that is left over keeps the tests from ending.
+  const server = await Server.start();
+  const at = { folder, server, model: await startModel() };
   for (const name of ["home", "work", "bin"]) {
     at[name] = join(folder, name);
     await mkdir(at[name]);

@@ -153,6 +153,7 @@ fn strangers_stay_outside() {
     assert_eq!(send(&served.admin, ("origin", "http://localhost:3000")).0, 403);
     assert_eq!(send(&served.admin, ("origin", &served.base)).0, 200);
     assert_eq!(send(&served.admin, ("host", "evil.example")).0, 403);
+    assert_eq!(send(&served.admin, ("host", "rooms.lan")).0, 200, "a name that the server was given");
     let described = served.get("/.well-known/oauth-protected-resource/mcp");
     assert_eq!(described["resource"], format!("{}/mcp", served.base));
 }

@@ -33,7 +33,7 @@ impl Served {
         let options = ServeOptions {
             data: data.path().to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            hosts: Vec::new(),
+            hosts: vec!["rooms.lan".to_owned()],
             mcp_fixtures: false,
         };
         let thread = std::thread::spawn(move || {
