@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
 import { fill } from "./fleet.js";
-import { live, openBrowser, openPage, Server, unfold, until } from "./house.js";
+import { live, openBrowser, openPage, ready, Server, unfold, until } from "./house.js";
 import { VIEWS } from "./views.js";
 
 let browser;
@@ -32,7 +32,7 @@ for (const colorScheme of ["light", "dark"]) {
     for (const view of VIEWS) {
       await page.goto(`${server.base}/#/${view}`);
       await live(page);
-      await page.locator("main .loading").waitFor({ state: "detached" });
+      await ready(page);
       await unfold(page);
       found.push(...(await judged(page, view)));
     }
@@ -103,7 +103,7 @@ test("every view fits into 360 px", async () => {
   for (const view of VIEWS) {
     await page.goto(`${server.base}/#/${view}`);
     await live(page);
-    await page.locator("main .loading").waitFor({ state: "detached" });
+    await ready(page);
     const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
     if (needed > there) wide.push(`${view} needs ${needed} px`);
   }

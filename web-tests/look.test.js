@@ -80,6 +80,19 @@ test("any event of the log can be gone back to, and a task is shown as it was th
   await page.context().close();
 });
 
+test("a project's forecast is made in the page, with its three marks and the longest path", async () => {
+  const page = await openPage(browser, server, { path: "#/projects/rooms" });
+  const forecast = page.locator("section[aria-labelledby=forecast]");
+  await forecast.getByRole("button", { name: /Make/ }).click();
+  await forecast.getByText("eight of ten by").waitFor();
+  const made = await server.get("/v1/projects/rooms/forecast");
+  assert.ok(made.p50 <= made.p80 && made.p80 <= made.p90);
+  await forecast.getByText(made.seed).waitFor();
+  await forecast.locator("summary").click();
+  assert.deepEqual(await forecast.locator("details tbody tr td:first-child").allInnerTexts(), made.path.map((step) => step.task));
+  await page.context().close();
+});
+
 test("an agent's page tells what it does, what it was told and what it has to read", async () => {
   const page = await openPage(browser, server, { path: "#/agents/bea" });
   const told = page.locator("section[aria-labelledby=told]");

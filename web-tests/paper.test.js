@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fill } from "./fleet.js";
-import { live, openBrowser, openPage, Server } from "./house.js";
+import { live, openBrowser, openPage, ready, Server } from "./house.js";
 import { VIEWS } from "./views.js";
 
 let browser;
@@ -45,7 +45,7 @@ test("nothing moves by itself for whoever wants it so", async () => {
   for (const view of VIEWS) {
     await page.goto(`${server.base}/#/${view}`);
     await live(page);
-    await page.locator("main .loading").waitFor({ state: "detached" });
+    await ready(page);
     const moving = await page.evaluate(() => [document.getAnimations().length, [...document.querySelectorAll("*")].filter((each) => parseFloat(getComputedStyle(each).transitionDuration) > 0).length]);
     assert.deepEqual(moving, [0, 0], view);
   }

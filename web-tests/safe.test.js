@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { fill, HOSTILE } from "./fleet.js";
-import { live, openBrowser, openPage, Server, tell, unfold } from "./house.js";
+import { live, openBrowser, openPage, ready, Server, tell, unfold } from "./house.js";
 import { VIEWS } from "./views.js";
 
 const WEIGHT_MAX = 250_000;
@@ -76,7 +76,7 @@ test("hostile text stays text, nothing outside is asked for, nothing complains, 
     await page.goto(`${server.base}/#/${view}`);
     await live(page);
     await page.locator("main h1").first().waitFor({ state: "attached" });
-    await page.locator("main .loading").waitFor({ state: "detached" });
+    await ready(page);
     shown += (await page.locator("main").textContent()).split(HOSTILE.slice(0, 20)).length - 1;
     assert.equal(await page.locator("main img, main script").count(), 0, view);
     await unfold(page);

@@ -2,7 +2,7 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { live, openBrowser, openPage, Server } from "./house.js";
+import { live, openBrowser, openPage, ready, Server } from "./house.js";
 import { play } from "./scene.js";
 
 const INTO = process.argv[2] || fileURLToPath(new URL("../docs/images", import.meta.url));
@@ -44,7 +44,7 @@ try {
   for (const [name, path, colorScheme, width, height] of PICTURES) {
     const page = await openPage(browser, server, { path: `#/${path.replace("TASK", task)}`, colorScheme, viewport: { width, height } });
     await live(page);
-    await page.locator("main .loading").waitFor({ state: "detached" });
+    await ready(page);
     await page.evaluate(() => new Promise((wake) => setTimeout(() => requestAnimationFrame(wake), 400)));
     const bytes = await smaller(press, await page.screenshot());
     await writeFile(`${INTO}/${name}.webp`, bytes);

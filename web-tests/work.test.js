@@ -104,6 +104,24 @@ test("a task is written and an agent registered in the page, and one gets the ot
   await page.context().close();
 });
 
+test("an empty fleet says how to begin", async () => {
+  const empty = await Server.start();
+  try {
+    const page = await openPage(browser, empty, { path: "#/now" });
+    await page.getByRole("heading", { name: "How to begin" }).waitFor();
+    await page.getByRole("link", { name: "Write the first task" }).click();
+    await page.getByText("There is no task yet.").waitFor();
+    await empty.submit("The first one");
+    await page.locator("[data-card]", { hasText: "The first one" }).waitFor();
+    await page.goto(`${empty.base}/#/now`);
+    await page.getByRole("heading", { name: "Health" }).waitFor();
+    assert.equal(await page.getByRole("heading", { name: "How to begin" }).count(), 0);
+    await page.context().close();
+  } finally {
+    await empty.stop();
+  }
+});
+
 test("what waits for a person is counted beside the way to the inbox", async () => {
   const page = await openPage(browser, server, { path: "#/projects" });
   const status = await server.get("/v1/status");

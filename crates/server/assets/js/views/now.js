@@ -21,6 +21,7 @@ export function Now() {
   return html`<h1 class="hidden">Now</h1>
     <${Counts} now=${now} />
     <div class="grid">
+      ${now.agents.total === 0 && now.tasks.total === 0 && html`<${Start} />`}
       <${Health} health=${now.health} />
       <${Person} now=${now} />
       <${Flow} flow=${now.flow} />
@@ -28,6 +29,15 @@ export function Now() {
       <${LateOnes} now=${now} />
       <${Loads} now=${now} />
     </div>`;
+}
+
+/// What there is to do where nothing is there yet.
+function Start() {
+  return html`<${Card} id="start" wide title="How to begin"><ol class="steps">
+    <li><a href=${href("agents")}>Register who works here</a>, or <code>kapell team FILE</code> for a whole team.</li>
+    <li><a href=${href("board")}>Write the first task</a>, or <code>kapell import FILE</code> for a backlog.</li>
+    <li><code>kapell join NAME</code> prints how each agent connects; as soon as it calls in it has work, and every task says why it is where it is.</li>
+  </ol><p class="note"><code>kapell demo</code> shows a team at work without any of this.</p></${Card}>`;
 }
 
 function Counts({ now }) {
@@ -81,7 +91,7 @@ function Flow({ flow }) {
   const up = (count) => (count / most) * (tall - 6);
   const sum = (of) => flow.reduce((total, hour) => total + hour[of], 0);
   const [submitted, completed, failed] = [sum("submitted"), sum("completed"), sum("failed")];
-  return html`<${Card} id="flow" title="Last 24 hours" note=${`highest hour: ${words.number(most)}`}>
+  return html`<${Card} id="flow" title="Last 24 hours" note=${submitted + completed + failed > 0 && `highest hour: ${words.number(most)}`}>
     <svg class="flow" viewBox="0 0 ${wide} ${tall + 16}" role="img"
       aria-label=${`${submitted} submitted, ${completed} completed, ${failed} failed in the last 24 hours`}>
       <line x1="0" x2=${wide} y1=${tall} y2=${tall} class="axis" />
@@ -137,7 +147,7 @@ function Loads({ now }) {
   });
   return html`<${Card} id="loads" wide title="Agents" note=${`${online} of ${total} online, ${used} of ${slots} slots taken`}>
     ${now.loads.length === 0
-      ? html`<${Empty}>No agent is registered yet: <code>kapell agent add NAME --cap rust=0.9</code>.</${Empty}>`
+      ? html`<${Empty}>No agent is registered yet.</${Empty}>`
       : html`<${Table} caption="Agents with their load" columns=${["Agent", "State", ["Load", "load"], "Works on"]} rows=${now.loads.map(row)} />`}
   </${Card}>`;
 }

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { get, maySteer, pages, post } from "../api.js";
 import { Burnt } from "../burnup.js";
+import { Forecast } from "../forecast.js";
 import { useLive } from "../live.js";
 import { href, route, setQuery } from "../route.js";
 import { At, Card, Empty, html, Loading, say, Table, Trouble, useAction } from "../ui.js";
@@ -20,7 +21,7 @@ export function Projects() {
       ${shown.length === 0 ? html`<${Empty}>${chosen ? "There is no project of that name." : "There is no project yet."}</${Empty}>` : html`<${Table} caption="Projects"
         columns=${["Project", "Done", ["Share", "number"], ["Running", "number"], ["Ready", "number"], ["Blocked", "number"], ["Failed", "number"], "Deadline"]} rows=${shown.map(row)} />`}
     </${Card}>
-    ${chosen && shown[0] && html`<${BurnUp} project=${shown[0]} />`}
+    ${chosen && shown[0] && html`<${Forecast} project=${chosen} /><${BurnUp} project=${shown[0]} />`}
     ${!chosen && maySteer() && html`<${Make} onDone=${live.reload} />`}</div>`;
 }
 
