@@ -213,11 +213,11 @@ for (const name of ["claude", "opencode"]) {
     try {
       at.model.hold();
       const first = runner(at);
-      await until(() => at.model.asked.length > 0, "the agent asks its model");
+      await until(() => at.model.asked.length > 0, "the agent asks its model", 120_000);
       assert.ok((await marked(at)).length >= 3, "the runner, a supervisor and the agent run");
       first.kill("SIGKILL");
       await first.ended;
-      await until(async () => (await marked(at)).length === 0, "nobody is left running");
+      await until(async () => (await marked(at)).length === 0, "nobody is left running", 60_000);
       const { state, attempts } = await at.server.get("/v1/tasks/T-1");
       assert.deepEqual([state, attempts], ["in_progress", 1]);
       at.model.release();
