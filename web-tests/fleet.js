@@ -38,9 +38,9 @@ export async function fill(server) {
   await server.report("start", second, "bea");
   await server.post(`/v1/tasks/${second.task}/move`, { agent: "ada", note: "bea is away" });
   await assert.rejects(server.report("done", second, "bea", { result: `done after all ${HOSTILE}` }), /stale_assignment/);
-  await server.post("/v1/decisions", { topic: `Where do bookings live? ${HOSTILE}`, capability: "rust", options: ["sqlite", "postgres"], architectural: true, tasks: ["later"] });
-  await server.post("/v1/conflicts/C-1/proposals", { agent: "ada", option: "sqlite", reasons: HOSTILE, confidence: 0.9 });
-  await server.post("/v1/conflicts/C-1/proposals", { agent: "bea", option: "postgres", reasons: "there will be more machines", confidence: 0.6 });
+  const { conflict } = await server.post("/v1/decisions", { topic: `Where do bookings live? ${HOSTILE}`, capability: "rust", options: ["sqlite", "postgres"], architectural: true, tasks: ["later"] });
+  await server.post(`/v1/conflicts/${conflict}/proposals`, { agent: "ada", option: "sqlite", reasons: HOSTILE, confidence: 0.9 });
+  await server.post(`/v1/conflicts/${conflict}/proposals`, { agent: "bea", option: "postgres", reasons: "there will be more machines", confidence: 0.6 });
   // Nobody else can take it, so somebody is called.
   await server.post(`/v1/tasks/${first.task}/handoff`, { to: "bea", note: "bea knows the rooms" });
   await server.post(`/v1/tasks/${first.task}/handoff/decline`, { agent: "bea", reason: "no time this week" });

@@ -161,24 +161,25 @@ test("an escalation and a late result are settled in the inbox", async () => {
 
 test("a decision is shown with its tally and ruled on in the inbox", async () => {
   const page = await openPage(browser, server, { path: "#/inbox" });
-  const decision = page.getByRole("article", { name: "decision C-1" });
+  const [{ id }] = (await server.get("/v1/conflicts?kind=decision_conflict")).items;
+  const decision = page.getByRole("article", { name: `decision ${id}` });
   await decision.waitFor();
-  const { decision: asked } = await server.get("/v1/conflicts/C-1");
+  const { decision: asked } = await server.get(`/v1/conflicts/${id}`);
   const shown = await decision.getByRole("table", { name: "Support for each option" }).locator("tbody tr").allInnerTexts();
   assert.deepEqual(shown.map((row) => row.match(/\d+ %/)[0]), asked.tally.map(({ support }) => `${Math.round(support * 100)} %`));
   // Somebody is called for it: that stands beside it, not once more among the escalations.
   const { items } = await server.get("/v1/escalations?state=open");
-  const call = items.find((each) => each.conflict === "C-1");
+  const call = items.find((each) => each.conflict === id);
   assert.equal(await page.getByRole("article", { name: `escalation ${call.id}` }).count(), 0);
   await page.goto(`${server.base}/#/inbox?open=${call.id}`);
   await page.locator("article.marked", { hasText: "Where do bookings live?" }).waitFor();
   await decision.getByText("2 proposals").click();
   await decision.getByText("there will be more machines").waitFor();
-  await decision.getByRole("combobox", { name: "Ruling on C-1" }).selectOption("postgres");
+  await decision.getByRole("combobox", { name: `Ruling on ${id}` }).selectOption("postgres");
   await decision.getByRole("textbox", { name: "Why" }).fill("we shall need more machines");
   await decision.getByRole("button", { name: "Rule" }).click();
   await decision.waitFor({ state: "detached" });
-  const ruled = await server.get("/v1/conflicts/C-1");
+  const ruled = await server.get(`/v1/conflicts/${id}`);
   assert.deepEqual([ruled.state, ruled.decision.decided, ruled.decision.decided_by], ["resolved", "postgres", "manager"]);
   assert.equal((await server.get(`/v1/escalations?state=open`)).items.some((each) => each.conflict), false, "the call is over too");
   // With what is settled it is there again, and says how.
