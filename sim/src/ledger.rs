@@ -3,13 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use kapell_core::{Change, Decision, EscalationKind, Event, MoveCause, Record, StallCause, Subject};
+use kapell_core::{Change, Decision, EscalationKind, Event, MoveCause, Record, StallCause, Subject, Verdict};
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, ConflictId, EscalationId, Moment, OfferId, Policy, ReservationId, Span,
-    TaskId, TaskState, WaitId, limits,
+    AgentId, AssignmentId, CommandId, ConflictId, EscalationId, Moment, Name, OfferId, Policy, ReservationId,
+    Span, TaskGate, TaskId, TaskState, WaitId, limits,
 };
 
 use crate::Broken;
+
+/// Whose finished work, and which of its gates it has passed.
+type Finished = ((AgentId, AssignmentId), Vec<(TaskGate, bool)>);
 
 /// The account of one task.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,11 @@ struct Track {
     hold_due: bool,
     moves: u32,
     moved_at: Option<Moment>,
+    /// What its work must pass by its own word.
+    gates: Vec<TaskGate>,
+    kind: Option<Name>,
+    /// Whose finished work stands before which gates, and which of them it has passed.
+    finished: Option<Finished>,
     /// When its owner got it, or last said anything about it.
     heard: Moment,
 }
@@ -138,6 +146,8 @@ impl Ledger {
             Event::TaskSubmitted { spec, .. } => self.tasks.push(Track {
                 ended: spec.closed.as_ref().map(|closed| closed.state),
                 attempts_max: spec.attempts_max,
+                gates: spec.gates.clone(),
+                kind: Some(spec.kind.clone()),
                 ..Track::default()
             }),
             Event::TaskEdited { task, edit, .. } => match edit.attempts_max {
@@ -218,9 +228,45 @@ impl Ledger {
                 self.track(*task).heard = at;
                 self.track(*task).forget_turns();
             }
-            Event::TaskCompleted { task, agent, assignment, offer, .. } => {
+            Event::GatesOpened { task, agent, assignment, offer, gates, .. } => {
                 if offer.is_none() {
                     self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
+                }
+                let wanted = self.gates_of(*task);
+                hold("gates-are-kept", wanted.iter().all(|gate| gates.contains(gate)), || {
+                    format!("{task} must pass {wanted:?} and stands before {gates:?}")
+                })?;
+                let track = self.track(*task);
+                hold("ended-stays-ended", track.ended.is_none(), || format!("{task} has ended"))?;
+                track.owner = track.owner.filter(|&owner| owner == (*agent, *assignment));
+                let gates = gates.iter().map(|gate| (gate.clone(), false)).collect();
+                (track.finished, track.until) = (Some(((*agent, *assignment), gates)), None);
+                track.forget_turns();
+            }
+            Event::GatePassed { task, gate, verdict } => self.gate_passed(*task, *gate, verdict)?,
+            Event::GateRejected { task, .. } => {
+                let track = self.track(*task);
+                hold("gates-are-kept", track.finished.take().is_some(), || {
+                    format!("{task} is sent back and stands before no gate")
+                })?;
+                track.heard = at;
+            }
+            Event::GateOwnerLeft { task, agent, assignment, .. } => {
+                self.owns("returned-by-its-owner", *task, (*agent, *assignment))?;
+                self.track(*task).owner = None;
+            }
+            Event::TaskCompleted { task, agent, assignment, offer, .. } => {
+                if let Some((by, gates)) = self.track(*task).finished.take() {
+                    let passed = by == (*agent, *assignment) && gates.iter().all(|(_, passed)| *passed);
+                    hold("gates-are-kept", passed, || format!("{task} is completed before {gates:?}"))?;
+                } else {
+                    let wanted = self.gates_of(*task);
+                    hold("gates-are-kept", wanted.is_empty(), || {
+                        format!("{task} is completed and must pass {wanted:?}")
+                    })?;
+                    if offer.is_none() {
+                        self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
+                    }
                 }
                 self.end(*task, TaskState::Completed)?;
             }
@@ -287,7 +333,31 @@ impl Ledger {
         let track = self.track(task);
         hold("ended-stays-ended", track.ended.is_none(), || format!("{task} was {:?} already", track.ended))?;
         (track.owner, track.ended, track.until) = (None, Some(state), None);
+        track.finished = None;
         track.forget_turns();
+        Ok(())
+    }
+
+    /// Returns what work on a task must pass by now.
+    fn gates_of(&self, task: TaskId) -> Vec<TaskGate> {
+        let track = &self.tasks[task.index()];
+        let of_type = track.kind.as_ref().and_then(|kind| self.policy.gates.by_type.get(kind));
+        track.gates.iter().chain(of_type.into_iter().flatten()).cloned().collect()
+    }
+
+    fn gate_passed(&mut self, task: TaskId, gate: u8, verdict: &Verdict) -> Result<(), Broken> {
+        let finished = self.track(task).finished.as_mut();
+        let Some(((author, _), gates)) = finished else {
+            return broken("gates-are-kept", || format!("{task} passes a gate and stands before none"));
+        };
+        let (gate, passed) = &mut gates[usize::from(gate)];
+        let runs = matches!(gate, TaskGate::Command { .. });
+        hold("others-review", runs || verdict.by != Some(*author), || {
+            format!("the author of {task} gives its {}", gate.as_str())
+        })?;
+        let well = verdict.run.as_ref().map_or(!runs, |run| runs && run.exit_code == 0);
+        hold("gates-are-kept", well && verdict.passed, || format!("{task} passes {gate:?} by {verdict:?}"))?;
+        *passed = true;
         Ok(())
     }
 

@@ -4,12 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, Command, Conflict, EdgeSource, NewDecision, NewPolicy, OfferState, Require, ReservationRef,
-    State, TaskEdit, TaskRef, TaskSpec,
+    AgentSpec, Command, Conflict, EdgeSource, GateWord, NewDecision, NewPolicy, OfferState, Require,
+    ReservationRef, State, Task, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     Ack, AgentKind, AgentState, Claims, Cycles, DependencyKind, EscalationId, Moment, Name, OfferId,
-    OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskId, TaskState, Text,
+    OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskGate, TaskId, TaskState, Text,
 };
 use kapell_store::Chance;
 
@@ -66,6 +66,7 @@ const MISCHIEF: &[Knob] = &[
     Knob::Settle,
     Knob::Decide,
     Knob::Precede,
+    Knob::Judge,
 ];
 
 fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance) -> Option<Command> {
@@ -119,6 +120,7 @@ fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance)
         }
         Knob::Decide => return decide(task, state, chance),
         Knob::Precede => precede(task, None, state, chance),
+        Knob::Judge => return judge(state, chance),
         _ => return settle(state, chance),
     })
 }
@@ -233,6 +235,9 @@ fn submission(key: u128, keyed: bool, scenario: &Scenario, state: &State, chance
     if below(chance, 8) < scenario.get(Knob::Resources) {
         spec.resources = needs(chance);
     }
+    if below(chance, 8) < scenario.get(Knob::Gates) {
+        spec.gates = gates(chance);
+    }
     spec.not_before = (pick(chance, 10) == 0).then(|| state.at().after(Span::minutes(2)));
     let mut edges: Vec<(TaskRef, DependencyKind)> = Vec::new();
     for _ in 0..pick(chance, 3).min(state.tasks().len()) {
@@ -244,6 +249,54 @@ fn submission(key: u128, keyed: bool, scenario: &Scenario, state: &State, chance
     Command::Submit { spec: Arc::new(spec), edges }
 }
 
+/// Says something about finished work: mostly what is due, by whoever it may be.
+fn judge(state: &State, chance: &mut Chance) -> Option<Command> {
+    let open = state.before_gates().count();
+    let task = state.before_gates().nth(pick(chance, open.max(1)))?;
+    let (_, standing) = task.pending_gate()?;
+    let author = task.acceptance.as_ref()?.agent;
+    let named = |agent: kapell_model::AgentId| state.agent(agent).spec.name.clone();
+    let agent = match pick(chance, 5) {
+        0 => None,
+        1 => Some(named(author)),
+        2 => any_agent(state, chance),
+        _ => Some(named(standing.reviewer.unwrap_or(author))),
+    };
+    let runs = matches!(standing.gate, TaskGate::Command { .. }) != (pick(chance, 10) == 0);
+    let (notes, score) = (text(), Some(Ratio::micros(below(chance, 1_000_001))));
+    let word = match (runs, pick(chance, 4)) {
+        (true, nth) => {
+            GateWord::Ran { notes, exit_code: i32::from(nth == 0), digest: Text::from("sha256:0") }
+        }
+        (false, 0) => GateWord::Rejected { notes, score },
+        (false, _) => GateWord::Passed { notes, score },
+    };
+    let gate = (pick(chance, 8) == 0).then(|| 1 + u8::from(pick(chance, 2) == 0));
+    Some(Command::JudgeGate { task: TaskRef::Id(task.id), gate, agent, word })
+}
+
+/// Lets finished work pass the gate before which it stands.
+fn passed(task: &Task) -> Option<Command> {
+    let (_, standing) = task.pending_gate()?;
+    let notes = text();
+    let word = match standing.gate {
+        TaskGate::Command { .. } => GateWord::Ran { notes, exit_code: 0, digest: Text::from("sha256:0") },
+        TaskGate::Review { .. } | TaskGate::Approval {} => GateWord::Passed { notes, score: None },
+    };
+    Some(Command::JudgeGate { task: TaskRef::Id(task.id), gate: None, agent: None, word })
+}
+
+/// Draws what finished work must pass.
+fn gates(chance: &mut Chance) -> Vec<TaskGate> {
+    let role = Name::new("developer").ok().filter(|_| pick(chance, 2) == 0);
+    let all = [
+        TaskGate::Approval {},
+        TaskGate::Review { role },
+        TaskGate::Command { line: Text::from("make test") },
+    ];
+    all.into_iter().filter(|_| pick(chance, 2) == 0).collect()
+}
+
 /// Finds what keeps a task from its end and can be put right: a wait for something that will not come, an agent that was sent
 /// away, a requirement that nobody meets.
 fn helpful(state: &State) -> Option<Command> {
@@ -253,6 +306,9 @@ fn helpful(state: &State) -> Option<Command> {
         return Some(Command::DrainAgent { agent: agent.spec.name.clone(), draining: false });
     }
     if let Some(command) = returned(state) {
+        return Some(command);
+    }
+    if let Some(command) = state.before_gates().find_map(passed) {
         return Some(command);
     }
     if let Some(command) = state.open_conflicts().find_map(ruling) {
@@ -281,6 +337,8 @@ pub fn policy(scenario: &Scenario) -> Policy {
         policy.balancing.period = Span::seconds(30);
         policy.balancing.cooling = Span::minutes(2);
     }
+    policy.gates.review = Span::minutes(3);
+    policy.gates.rejections_max = 2;
     policy.handoffs.package = Span::minutes(3);
     policy.stalls.quiet_min = Span::minutes(3);
     policy.stalls.quiet_share = Ratio::ZERO;

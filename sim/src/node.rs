@@ -358,6 +358,11 @@ impl Node {
             {
                 self.liveness.assigned(assignment, self.engine.state(), request.at);
             }
+            if let Event::GateRejected { task, .. } = event
+                && let Some(owner) = &self.engine.state().task(task).owner
+            {
+                self.liveness.assigned(owner.assignment, self.engine.state(), request.at);
+            }
             self.leases.event(&event, self.engine.state(), request.at)?;
             self.gathering.records.push(Record { position, at, command, actor, event: read });
         }

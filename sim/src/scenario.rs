@@ -93,6 +93,10 @@ knobs! {
     Precede = "manager.precede", 3;
     /// How often a task needs resources, of 8.
     Resources = "task.resources", 5;
+    /// How often a task has gates, of 8.
+    Gates = "task.gates", 3;
+    /// How often a manager, or an agent through it, says something about finished work.
+    Judge = "manager.judge", 8;
     /// How often an agent reserves while it works, of 8.
     Reserve = "agent.reserve", 4;
     /// How often an agent hands its work over, of 16.

@@ -10,15 +10,15 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BrokenEdge, BulkAnswer,
-    BulkLine, Capability, CapabilityDefinition, Channel, ChannelMember, Conflict, Decision, DoneReport,
-    EdgeName, Escalation, Event, Events, FailReport, Forecast, Handoff, HandoffCancellation,
+    BulkLine, Capability, CapabilityDefinition, Channel, ChannelMember, CheckReport, Conflict, Decision,
+    DoneReport, EdgeName, Escalation, Event, Events, FailReport, Forecast, Handoff, HandoffCancellation,
     HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Health, MadeToken, Message,
     MessageAck, MessagesRead, MoveTo, NewAssertion, NewChannel, NewDecision, NewDependency, NewDispute,
     NewForecast, NewMessage, NewOrder, NewProject, NewProposal, NewReservation, NewRuling, NewToken,
-    NextRequest, Notice, NoticesRead, Offer, Order, OrderTakenBack, Page, Policy, Problem, ProgressReport,
-    Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report, Reservation, Restoration,
-    RotateToken, SavedReport, StartReport, Status, Task, TaskEdit, TaskSubmission, Token, Tree, Why, WhyNot,
-    Withdrawal,
+    NewVerdict, NextRequest, Notice, NoticesRead, Offer, OpenGate, Order, OrderTakenBack, Page, Policy,
+    Problem, ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report,
+    Reservation, Restoration, RotateToken, SavedReport, StartReport, Status, Task, TaskEdit, TaskSubmission,
+    Token, Tree, Why, WhyNot, Withdrawal,
 };
 
 /// Why a request has no answer.
@@ -321,6 +321,21 @@ impl Client {
     /// Proposes an option.
     pub fn propose(&self, conflict: &str, proposal: &NewProposal) -> Result<Ack> {
         self.post(&format!("/v1/conflicts/{}/proposals", escaped(conflict)), proposal)
+    }
+
+    /// Returns the finished work that stands before a gate, as `query` asks for, such as `[("kind", "approval")]`; all pages.
+    pub fn gates(&self, query: &[(&str, &str)]) -> Result<Vec<OpenGate>> {
+        self.all(&format!("/v1/gates?limit=1000{}", queried(query)))
+    }
+
+    /// Says whether finished work is right.
+    pub fn verdict(&self, task: &str, body: &NewVerdict) -> Result<Ack> {
+        self.post(&format!("/v1/tasks/{}/verdict", escaped(task)), body)
+    }
+
+    /// Reports how a command ended that finished work must pass.
+    pub fn check(&self, task: &str, body: &CheckReport) -> Result<Ack> {
+        self.post(&format!("/v1/tasks/{}/check", escaped(task)), body)
     }
 
     /// Rules on a conflict.

@@ -31,6 +31,12 @@ pub struct TaskTotals {
     pub assigned: u32,
     /// Owned and started.
     pub in_progress: u32,
+    /// Finished, and another agent is to review it.
+    #[serde(default)]
+    pub in_review: u32,
+    /// Finished, and a person or a command is to say whether it is right.
+    #[serde(default)]
+    pub waiting: u32,
     /// Done.
     pub completed: u32,
     /// Given up.

@@ -13,6 +13,7 @@ mod cycle;
 mod event;
 mod fleet;
 mod forecast;
+mod gate;
 mod handoff;
 mod message;
 mod orchestration;
@@ -39,6 +40,7 @@ pub use fleet::{
     AgentTotals, Decision, Escalation, Health, Monitor, NewProject, Offer, Page, Project, Status, TaskTotals,
 };
 pub use forecast::{Forecast, ForecastGain, ForecastStep, ForecastTask, NewForecast};
+pub use gate::{CheckReport, Gate, Gating, NewVerdict, OpenGate, TaskGate};
 pub use handoff::{
     Handoff, HandoffCancellation, HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Packed,
 };

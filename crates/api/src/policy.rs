@@ -218,6 +218,9 @@ pub struct Policy {
     /// When forecasts are made.
     #[serde(default)]
     pub forecasts: Forecasting,
+    /// What finished work must pass before it counts as completed.
+    #[serde(default)]
+    pub gates: crate::gate::Gating,
 }
 
 /// When forecasts are made.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::capability::{Evidence, RequiredCapability};
+use crate::gate::{Gate, TaskGate};
 use crate::reservation::ResourceNeed;
 
 /// A required capability.
@@ -138,6 +139,10 @@ pub struct TaskSubmission {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 16)]
     pub resources: Vec<ResourceNeed>,
+    /// What finished work must pass before it counts as completed, beside what its type must. At most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8)]
+    pub gates: Vec<Gate>,
 }
 
 fn task() -> String {
@@ -315,6 +320,17 @@ pub struct Task {
     /// What is reserved for it now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reservations: Vec<String>,
+    /// What finished work on it must pass, and how it stands before that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<TaskGate>,
+    /// How often finished work was sent back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejections: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Changes of a task: what is absent stays as it is, `null` takes a declaration back, lists are replaced as a whole.

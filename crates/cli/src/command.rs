@@ -7,6 +7,7 @@ pub mod doctor;
 mod events;
 mod export;
 mod forecast;
+mod gate;
 mod handoff;
 pub mod import;
 mod join;
@@ -89,6 +90,14 @@ enum Verb {
     Done(work::Done),
     /// Report a failed attempt
     Fail(work::Fail),
+    /// List finished work that waits for a review, an approval or a command
+    Gates(gate::Gates),
+    /// Say that finished work is right: a review by another agent, or a person's approval
+    Approve(gate::Approve),
+    /// Send finished work back to its author, with what is to be done
+    Reject(gate::Reject),
+    /// Report how a command ended that finished work must pass
+    Check(gate::Check),
     /// Give a task back
     Release(work::Release),
     /// Hand owned work over to another agent: request, package, confirm, decline, cancel, list, show
@@ -196,6 +205,10 @@ impl Cli {
             Verb::Progress(it) => it.run(context),
             Verb::Done(it) => it.run(context),
             Verb::Fail(it) => it.run(context),
+            Verb::Gates(it) => it.run(context),
+            Verb::Approve(it) => it.run(context),
+            Verb::Reject(it) => it.run(context),
+            Verb::Check(it) => it.run(context),
             Verb::Release(it) => it.run(context),
             Verb::Handoff(it) => it.run(context),
             Verb::Message(it) => it.run(context),

@@ -59,6 +59,13 @@ impl State {
             Event::TaskCompleted { task, agent, assignment, result, .. } => {
                 self.task_completed(*task, *agent, *assignment, result.as_ref());
             }
+            Event::GatesOpened { task, agent, assignment, result, offer, gates } => {
+                self.gates_opened(*task, (*agent, *assignment), result.as_ref(), *offer, gates);
+            }
+            Event::ReviewPlaced { task, gate, agent, due } => self.review_placed(*task, *gate, *agent, *due),
+            Event::GatePassed { task, gate, verdict } => self.gate_passed(*task, *gate, verdict),
+            Event::GateRejected { task, gate, verdict } => self.gate_rejected(*task, *gate, verdict),
+            Event::GateOwnerLeft { task, .. } => self.gate_owner_left(*task),
             Event::AttemptFailed { task, reason, retry_at, .. } => {
                 self.attempt_failed(*task, reason, *retry_at);
             }
@@ -314,6 +321,11 @@ impl State {
             Event::TaskAssigned { task, .. }
             | Event::TaskMoved { task, .. }
             | Event::TaskReturned { task, .. }
+            | Event::GatesOpened { task, .. }
+            | Event::ReviewPlaced { task, .. }
+            | Event::GatePassed { task, .. }
+            | Event::GateRejected { task, .. }
+            | Event::GateOwnerLeft { task, .. }
             | Event::AttemptFailed { task, .. }
             | Event::TaskFailed { task, .. }
             | Event::TaskCancelled { task, .. }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kapell_model::{
     AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EscalationId, Forecast, MessageId,
     Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio, ReservationId, Span,
-    TaskId, TaskState, Text, WaitId,
+    TaskGate, TaskId, TaskState, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -301,6 +301,17 @@ pub enum Command {
         /// What came of it.
         result: Option<Text>,
     },
+    /// A reviewer, a person, or whoever has run the command: what is said of finished work before its gate.
+    JudgeGate {
+        /// Which task.
+        task: TaskRef,
+        /// Which gate, counted from 1; the one before which it stands where nothing is said.
+        gate: Option<u8>,
+        /// Who says it; nothing where a manager does.
+        agent: Option<Name>,
+        /// What is said.
+        word: GateWord,
+    },
     /// The owner could not do it.
     Fail {
         /// Which task.
@@ -509,6 +520,34 @@ pub enum Command {
     },
 }
 
+/// What is said of finished work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GateWord {
+    /// It may pass.
+    Passed {
+        /// What is to be known.
+        notes: Text,
+        /// How good it is, in a review.
+        score: Option<Ratio>,
+    },
+    /// It goes back.
+    Rejected {
+        /// What is to be done.
+        notes: Text,
+        /// How good it is, in a review.
+        score: Option<Ratio>,
+    },
+    /// The command was run.
+    Ran {
+        /// The end of its output.
+        notes: Text,
+        /// Its exit code; 0 passes.
+        exit_code: i32,
+        /// A digest of its whole output.
+        digest: Text,
+    },
+}
+
 /// Where an edge comes from. A person hears of a cycle and can think again; a file and a text cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EdgeSource {
@@ -694,6 +733,9 @@ pub struct TaskSpec {
     /// Resources that are reserved with the assignment, for as long as the task is owned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Need>,
+    /// What finished work on it must pass, beside what its type must.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<TaskGate>,
 }
 
 impl TaskSpec {
@@ -726,6 +768,7 @@ impl TaskSpec {
             source: None,
             closed: None,
             resources: Vec::new(),
+            gates: Vec::new(),
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod decisions;
 mod disputes;
 mod edit;
 mod estimates;
+mod gates;
 mod graph;
 pub(crate) mod handoffs;
 mod messages;
@@ -86,6 +87,9 @@ impl State {
             }
             Command::Finish { task, agent, assignment, result } => {
                 self.finish(task, agent, *assignment, result.as_ref(), out)
+            }
+            Command::JudgeGate { task, gate, agent, word } => {
+                self.judge_gate(task, *gate, agent.as_ref(), word, out)
             }
             Command::Fail { task, agent, assignment, reason, retry } => {
                 self.fail(now, task, agent, *assignment, reason, *retry, out)

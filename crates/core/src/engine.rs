@@ -5,6 +5,7 @@ mod disputes;
 mod handoffs;
 mod plans;
 mod relief;
+mod reviews;
 
 use kapell_model::{
     AgentId, AssignmentId, Claims, Considered, EscalationId, HandoffId, MessageId, Name, NoticeId, OfferId,
@@ -212,6 +213,7 @@ impl<P: Placer> Engine<P> {
             || self.relief.is_under_way()
             || !state.reservations.stirred.is_empty()
             || !state.handoffs.troubled.is_empty()
+            || !state.unplaced_reviews.is_empty()
             || (state.policy.strategy == Strategy::Greedy && !state.critical_arrivals.is_empty())
     }
 
@@ -339,6 +341,7 @@ impl<P: Placer> Engine<P> {
         self.freeze_estimates(step);
         self.hold_back(step);
         self.mediate(step);
+        self.place_reviews(step);
         self.relieve(step);
         if step.is_full() {
             return;
@@ -479,6 +482,8 @@ impl State {
         let called = |task| self.is_escalated(EscalationKind::HandoffStuck, &Subject::Task(task));
         let troubled = self.handoffs.in_mediation().filter(|handoff| !called(handoff.task));
         self.handoffs.troubled = troubled.map(|handoff| handoff.id).collect();
+        let uncalled = |&&id: &&TaskId| self.task(id).pending_gate().is_some_and(|(_, gate)| !gate.called);
+        self.unplaced_reviews = self.gates.unplaced.iter().filter(uncalled).copied().collect();
         self.estimable.clear();
         self.reservations.turned.clear();
         for task in self.tasks.iter().filter(|task| task.state() == TaskState::Ready) {

@@ -33,6 +33,10 @@ pub enum EscalationKind {
     DecisionNeeded,
     /// An agent that does not read what is sent to it.
     MessageUnanswered,
+    /// Finished work that nobody may review.
+    NoReviewer,
+    /// Work that was sent back over and over.
+    SentBack,
 }
 
 impl EscalationKind {
@@ -49,6 +53,8 @@ impl EscalationKind {
             Self::HandoffStuck => "handoff_stuck",
             Self::DecisionNeeded => "decision_needed",
             Self::MessageUnanswered => "message_unanswered",
+            Self::NoReviewer => "no_reviewer",
+            Self::SentBack => "sent_back",
         }
     }
 
@@ -58,6 +64,12 @@ impl EscalationKind {
             Event::TaskEdited { .. } => self == Self::NoSuitableAgent,
             Event::HoldReleased { .. } => self == Self::RedispatchLoop,
             Event::TaskCompleted { .. } | Event::TaskCancelled { .. } | Event::TaskReopened { .. } => true,
+            Event::GatesOpened { .. } => {
+                matches!(self, Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck)
+            }
+            Event::ReviewPlaced { agent, .. } => self == Self::NoReviewer && agent.is_some(),
+            Event::GatePassed { .. } => self == Self::NoReviewer,
+            Event::GateRejected { .. } => self == Self::NoReviewer,
             Event::TaskAssigned { .. } => matches!(self, Self::NoSuitableAgent | Self::TaskFailed),
             Event::TaskProgressed { .. } => matches!(self, Self::Stalled | Self::RedispatchLoop),
             Event::TaskFailed { .. } => {
@@ -87,7 +99,9 @@ impl EscalationKind {
             | Self::RedispatchLoop
             | Self::CircularDependency
             | Self::HandoffStuck
-            | Self::MessageUnanswered => "agent_manager",
+            | Self::MessageUnanswered
+            | Self::NoReviewer
+            | Self::SentBack => "agent_manager",
             Self::DecisionNeeded => ARCHITECT,
         }
     }
@@ -104,6 +118,10 @@ impl Event {
             | Self::TaskReturned { task, .. }
             | Self::AttemptFailed { task, .. }
             | Self::TaskFailed { task, .. }
+            | Self::GatesOpened { task, .. }
+            | Self::ReviewPlaced { task, .. }
+            | Self::GatePassed { task, .. }
+            | Self::GateRejected { task, .. }
             | Self::TaskCompleted { task, .. }
             | Self::TaskCancelled { task, .. }
             | Self::TaskReopened { task, .. }
@@ -333,6 +351,10 @@ impl State {
             Event::TaskProgressed { agent, .. } => format!("`{}` has answered", name(agent)),
             Event::TaskReturned { .. } | Event::AttemptFailed { .. } => "back in the queue".to_owned(),
             Event::TaskFailed { .. } => "given up".to_owned(),
+            Event::GatesOpened { .. } => "finished".to_owned(),
+            Event::ReviewPlaced { agent: Some(agent), .. } => format!("`{}` is asked", name(agent)),
+            Event::GatePassed { .. } => "it has passed".to_owned(),
+            Event::GateRejected { .. } => "it was sent back".to_owned(),
             Event::TaskCompleted { .. } => "completed".to_owned(),
             Event::TaskCancelled { .. } => "cancelled".to_owned(),
             Event::TaskReopened { .. } => "reopened".to_owned(),
@@ -374,6 +396,7 @@ impl State {
         self.escalations.push(escalation);
         self.watch_escalation(id, true);
         match *subject {
+            Subject::Task(task) if kind == EscalationKind::NoReviewer => self.note_unreviewed(task),
             Subject::Task(task) => self.note_called(task, kind),
             Subject::Edge { task, on } => self.kept_out.extend([(task, on), (on, task)]),
             _ => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kapell_model::{
     AgentId, AssignmentId, CommandId, ConflictId, Considered, DependencyKind, EscalationId, Forecast,
     HandoffId, MessageId, Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio,
-    ReservationId, Span, TaskId, Text, WaitId,
+    ReservationId, Span, TaskGate, TaskId, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ use crate::edit::TaskEdit;
 use crate::effort::Learned;
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
+use crate::gate::Verdict;
 use crate::handoff::{HandoffCause, Outcome, Package, Trouble};
 use crate::health::Health;
 use crate::impact::Impact;
@@ -289,6 +290,32 @@ events! {
         #[serde(default, skip_serializing_if = "absent")]
         offer: Option<OfferId>,
     }
+    /// Finished work stands before its gates, which are passed in this order; by its owner's report, or as an offer.
+    GatesOpened = "gate.opened" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        #[serde(default, skip_serializing_if = "absent")]
+        result: Option<Text>,
+        #[serde(default, skip_serializing_if = "absent")]
+        offer: Option<OfferId>,
+        gates: Vec<TaskGate>,
+    }
+    /// Somebody is asked for a review, or who was asked is not any more. `gate` counts from 0.
+    ReviewPlaced = "gate.review_placed" {
+        task: TaskId,
+        gate: u8,
+        #[serde(default, skip_serializing_if = "absent")]
+        agent: Option<AgentId>,
+        #[serde(default, skip_serializing_if = "absent")]
+        due: Option<Moment>,
+    }
+    /// Finished work has passed a gate; with the last one it is completed.
+    GatePassed = "gate.passed" { task: TaskId, gate: u8, verdict: Verdict }
+    /// Finished work was sent back: to its owner under the same token, or to the queue where that is gone.
+    GateRejected = "gate.rejected" { task: TaskId, gate: u8, verdict: Verdict }
+    /// The author of finished work is gone; the work stays before its gates.
+    GateOwnerLeft = "gate.owner_left" { task: TaskId, agent: AgentId, assignment: AssignmentId, cause: Cause }
     /// An attempt failed. There is another one at `retry_at`, or `task.failed` follows.
     AttemptFailed = "task.attempt_failed" {
         task: TaskId,

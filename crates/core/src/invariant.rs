@@ -3,6 +3,7 @@
 //! They look at the whole state, so they are for tests, the simulator and `kapell doctor`, not for the writer.
 
 mod conflicts;
+mod gates;
 mod handoffs;
 mod messages;
 mod reservations;
@@ -60,6 +61,21 @@ pub const ALL: &[Invariant] = &[
         id: "gates-hold",
         says: "no task is owned or completed by an agent while it waits for another",
         check: gates_hold,
+    },
+    Invariant {
+        id: "gates-are-passed",
+        says: "no gated task is completed without its gates",
+        check: gates::are_passed,
+    },
+    Invariant {
+        id: "others-review",
+        says: "nobody reviews or approves of its own work, and is asked to",
+        check: gates::others_review,
+    },
+    Invariant {
+        id: "gates-are-indexed",
+        says: "what stands before a gate is kept by what it waits for",
+        check: gates::are_indexed,
     },
     Invariant {
         id: "blockers-counted",
@@ -405,7 +421,7 @@ fn timers_are_deferred(state: &State) -> Result<(), String> {
 fn clocks_are_owned(state: &State) -> Result<(), String> {
     let (mut watched, mut stranded, mut silent) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for task in state.tasks().iter() {
-        let Some(owner) = &task.owner else { continue };
+        let Some(owner) = task.owner.as_ref().filter(|_| !task.is_before_gates()) else { continue };
         match owner.stall() {
             Some(stall) if stall.unanswered => {
                 *silent.entry(owner.agent).or_default() += 1;
@@ -430,7 +446,7 @@ fn clocks_are_owned(state: &State) -> Result<(), String> {
 
 fn clocks_run_true(state: &State) -> Result<(), String> {
     for task in state.tasks().iter() {
-        let Some(owner) = &task.owner else { continue };
+        let Some(owner) = task.owner.as_ref().filter(|_| !task.is_before_gates()) else { continue };
         let (kept, so) = (owner.clocks.check_at, state.looked_at(task, owner));
         if kept != so && owner.stall().is_none_or(|stall| !stall.unanswered) {
             return Err(format!("{} is looked at at {kept:?}, its clocks run out at {so:?}", task.id));

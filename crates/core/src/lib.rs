@@ -24,6 +24,7 @@ mod engine;
 mod escalation;
 mod event;
 mod forecast;
+mod gate;
 mod handoff;
 mod health;
 mod history;
@@ -62,8 +63,8 @@ pub use analysis::{
 };
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{
-    Address, AgentSpec, Closed, Command, EdgeSource, InLine, NewDecision, NewMessage, NewPolicy, NewProposal,
-    ProjectSpec, Request, Require, ReservationRef, TaskRef, TaskSpec,
+    Address, AgentSpec, Closed, Command, EdgeSource, GateWord, InLine, NewDecision, NewMessage, NewPolicy,
+    NewProposal, ProjectSpec, Request, Require, ReservationRef, TaskRef, TaskSpec,
 };
 pub use conflict::{
     Conflict, ConflictKind, ConflictMatter, ConflictState, Deliberation, Resolution, Ruler, TaskConflicts,
@@ -78,6 +79,7 @@ pub use engine::{Engine, Reply};
 pub use escalation::{Escalation, EscalationKind, Subject};
 pub use event::{Cause, Decision, DecodeError, Dropped, Event, MoveCause, Record, ReleaseCause};
 pub use forecast::ForecastSource;
+pub use gate::{Acceptance, CommandRun, GateStanding, Verdict};
 pub use handoff::{Handoff, HandoffCause, Handoffs, Outcome, Package, Stage, Trouble};
 pub use health::{Health, Share};
 pub use impact::{Hundredths, Impact, asked_by};

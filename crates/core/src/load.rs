@@ -81,7 +81,11 @@ impl State {
     pub fn transferable(&self, task: &Task, now: Moment) -> Result<(), String> {
         let policy = &self.policy.balancing;
         let Some(owner) = &task.owner else { return Err(format!("the task is {}", task.state())) };
-        if owner.started_at.is_some() && owner.percent > policy.progress_max {
+        if task.is_before_gates() {
+            return Err("it is finished and stands before its gates".to_owned());
+        }
+        // Work that was sent back has its progress before it is begun again.
+        if owner.percent > policy.progress_max {
             return Err(format!("{} % are done, more than {} %", owner.percent, policy.progress_max));
         }
         if self.handoffs.of(task.id).is_some() {

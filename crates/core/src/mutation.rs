@@ -123,6 +123,16 @@ mod seeded {
         StalledHolderWins,
         /// What costs least to delay comes first.
         ImpactTurnedRound,
+        /// Finished work is completed whatever its gates.
+        GatesSkipped,
+        /// Work is completed with the first gate that it passes.
+        FirstGateSuffices,
+        /// The author may review its own work.
+        AuthorReviews,
+        /// A command that fails lets the work pass.
+        ExitCodeIgnored,
+        /// Reviews that are not given in time stay where they are.
+        ReviewNeverDue,
         /// Every eighth answer is not remembered under its key.
         KeyForgotten,
         /// A key that may have been forgotten is taken for a new one.

@@ -43,6 +43,10 @@ pub enum NoticeKind {
     DisputeRuled,
     /// It was ruled what comes first, where it had said so or otherwise.
     PriorityRuled,
+    /// Finished work of another agent is to be reviewed.
+    ReviewAsked,
+    /// Its finished work did not pass a gate: the notes say what is to be done.
+    SentBack,
 }
 
 impl NoticeKind {
@@ -65,6 +69,8 @@ impl NoticeKind {
             Self::DecisionMade => "decision_made",
             Self::DisputeRuled => "dispute_ruled",
             Self::PriorityRuled => "priority_ruled",
+            Self::ReviewAsked => "review_asked",
+            Self::SentBack => "sent_back",
         }
     }
 }

@@ -267,6 +267,18 @@ pub enum Rejection {
         /// Who opened it.
         opener: String,
     },
+    /// The agent may not say whether the work passes.
+    #[error("`{agent}` may not give the {gate} of {task}: {reason}")]
+    MayNotPass {
+        /// The task.
+        task: TaskId,
+        /// `review` or `approval`.
+        gate: &'static str,
+        /// Who wanted to.
+        agent: Name,
+        /// Why it may not.
+        reason: String,
+    },
     /// The escalation ends with the ruling that it asks for.
     #[error("{escalation} asks for a ruling on {conflict}; it ends with that")]
     NeedsRuling {

@@ -277,6 +277,9 @@ impl State {
     pub(crate) fn reset_clocks(&mut self, id: TaskId, change: impl FnOnce(&mut Clocks)) {
         self.stop_clocks(id);
         let task = &mut self.tasks[id];
+        if task.is_before_gates() {
+            return;
+        }
         let Some(owner) = task.owner.as_mut() else { return };
         change(&mut owner.clocks);
         let task = &self.tasks[id];
@@ -295,7 +298,9 @@ impl State {
 
     /// Puts an owned task into the indexes of its clocks.
     pub(crate) fn index_clocks(&mut self, id: TaskId) {
-        let Some(owner) = &self.tasks[id].owner else { return };
+        let task = &self.tasks[id];
+        // Finished work waits for others than its owner.
+        let Some(owner) = task.owner.as_ref().filter(|_| !task.is_before_gates()) else { return };
         match &owner.clocks.stall {
             Some(stall) if stall.unanswered => {
                 self.stranded.insert(self.tasks[id].queue_key());

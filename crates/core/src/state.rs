@@ -17,6 +17,7 @@ use crate::conflict::Conflict;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::escalation::{Escalation, Matter};
+use crate::gate::Gates;
 use crate::handoff::Handoffs;
 use crate::history::History;
 use crate::index::{Classes, Words};
@@ -169,6 +170,7 @@ pub struct State {
     pub(crate) decisions_due: BTreeSet<(Moment, ConflictId)>,
     /// Pairs of tasks, both ways, about a wait between which an escalation is open.
     pub(crate) kept_out: BTreeSet<(TaskId, TaskId)>,
+    pub(crate) gates: Gates,
     pub(crate) situation: Situation,
     /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
     pub(crate) critical_arrivals: Vec<TaskId>,
@@ -178,6 +180,8 @@ pub struct State {
     pub(crate) churned: Vec<TaskId>,
     /// Whether a resource has been released that work might need whose owner does not answer; seen to in the same step.
     pub(crate) way_cleared: bool,
+    /// Finished work for whose review somebody is to be found; seen to in the same step.
+    pub(crate) unplaced_reviews: BTreeSet<TaskId>,
     /// Tasks whose owners have just failed to answer; seen to in the same step.
     pub(crate) unanswered: Vec<TaskId>,
 }
@@ -245,6 +249,8 @@ impl State {
             contended: BTreeMap::new(),
             decisions_due: BTreeSet::new(),
             kept_out: BTreeSet::new(),
+            gates: Gates::default(),
+            unplaced_reviews: BTreeSet::new(),
             critical_arrivals: Vec::new(),
             unanswered: Vec::new(),
             way_cleared: false,
@@ -454,17 +460,19 @@ impl State {
         self.churned.clear();
         self.handoffs.troubled.clear();
         self.estimable.clear();
+        self.unplaced_reviews.clear();
         self.reservations.turned.clear();
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line
-    /// ends, the deadline of a handoff passes, a decision is due.
+    /// ends, the deadline of a handoff passes, a decision or a review is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
         let task = self.timers.first().map(|&(at, _)| at);
         let handoff = self.handoffs.next_timer();
         let (decision, message) = (self.next_decision_due(), self.messages.next_timer());
         let own = task.into_iter().chain(self.reservations.next_lapse());
-        own.chain(handoff).chain(decision).chain(message).min()
+        let review = self.gates.timers.first().map(|&(at, _)| at);
+        own.chain(handoff).chain(review).chain(decision).chain(message).min()
     }
 }

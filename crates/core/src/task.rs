@@ -14,6 +14,7 @@ use crate::churn::Churn;
 use crate::command::TaskSpec;
 use crate::conflict::TaskConflicts;
 use crate::effort::{Learned, spread};
+use crate::gate::Acceptance;
 use crate::stall::{Clocks, Stall};
 
 /// One edge to another task.
@@ -191,6 +192,9 @@ pub struct Task {
     /// The conflicts that it is or was in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflicts: Option<Box<TaskConflicts>>,
+    /// Its finished work before the gates, where it has any; the last time that it was finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<Box<Acceptance>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -206,6 +210,9 @@ impl Task {
     /// Returns its state, derived from what is so.
     #[must_use]
     pub fn state(&self) -> TaskState {
+        if let Some(state) = self.gate_state() {
+            return state;
+        }
         match (&self.ending, &self.owner) {
             (Some(ending), _) => ending.state,
             (None, Some(owner)) if owner.started_at.is_some() => TaskState::InProgress,

@@ -132,7 +132,7 @@ fn a_decision_is_taken_back_by_who_asked_for_it() {
         "submit t1
         release t1 A
         cancel t1
-        decide dba tasks=t1 -> refused: task T-1 is cancelled; waiting for a decision is possible from blocked, ready, deferred, assigned, in_progress
+        decide dba tasks=t1 -> refused: task T-1 is cancelled; waiting for a decision is possible from blocked, ready, deferred, assigned, in_progress, in_review, waiting
         submit t2
         decide dba tasks=t2 by=A -> C-1
         withdraw C-1 by=B -> refused: C-1 was opened by `A`, not by `B`

@@ -56,7 +56,8 @@ fn the_log_of_version_1_means_what_it_meant() {
             TaskState::Failed,
             TaskState::Ready,
             TaskState::Blocked,
-            TaskState::Ready
+            TaskState::Ready,
+            TaskState::Cancelled
         ]
     );
     let inferred = state.tasks().iter().flat_map(|task| &task.edges).filter(|edge| edge.inferred).count();

@@ -5,13 +5,13 @@ mod scenario;
 use std::sync::Arc;
 
 use kapell_core::{
-    Address, Change, Command, EdgeSource, Engine, Event, InLine, NewDecision, NewMessage, NewPolicy,
-    NewProposal, Record, ReservationRef, SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
+    Address, Change, Command, EdgeSource, Engine, Event, GateWord, InLine, NewDecision, NewMessage,
+    NewPolicy, NewProposal, Record, ReservationRef, SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
     AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, Forecast, MessageId, Mode,
     Moment, MoveAverages, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy,
-    Position, Priority, Ratio, ReservationId, Span, TaskId, TaskState, Text, WaitId,
+    Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -31,6 +31,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
     let draw = (0..80_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..78_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -168,6 +169,11 @@ fn commands() -> impl Strategy<Value = Command> {
                 agent,
                 against: flag.then(|| self::agent(who + 1)),
                 reason: text(),
+            74..=77 => Command::JudgeGate {
+                task: task_ref,
+                gate: token.is_multiple_of(7).then_some(1),
+                agent: (!token.is_multiple_of(4)).then_some(agent),
+                word: gate_word(kind, token, flag),
             },
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
@@ -183,6 +189,16 @@ fn commands() -> impl Strategy<Value = Command> {
             },
         }
     })
+}
+
+/// Draws what is said of finished work.
+fn gate_word(kind: u8, token: u64, flag: bool) -> GateWord {
+    let (notes, score) = (Text::from(if token.is_multiple_of(9) { "" } else { "because" }), None);
+    match (kind, flag) {
+        (74, _) => GateWord::Ran { notes, exit_code: i32::from(flag), digest: Text::from("sha256:0") },
+        (_, true) => GateWord::Passed { notes, score },
+        (_, false) => GateWord::Rejected { notes, score },
+    }
 }
 
 /// Draws a policy by what the rules of failed dependencies, cycles, loops and silence look at.
@@ -302,6 +318,15 @@ fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
     spec.project = flag.then(|| name("web"));
     if token % 3 == 1 {
         spec.resources = needs_of(first, u32::try_from(token).unwrap_or(0), flag);
+    }
+    let gates = [
+        TaskGate::Command { line: Text::from("true") },
+        TaskGate::Review { role: None },
+        TaskGate::Approval {},
+    ];
+    if !token.is_multiple_of(3) {
+        let first = usize::try_from(token % 3).unwrap_or(0);
+        spec.gates = gates[first..].iter().take(1 + usize::from(flag)).cloned().collect();
     }
     if token.is_multiple_of(7) {
         spec.not_before = Some(Moment(1_000_000 + i64::try_from(token).unwrap_or(0) * 10));

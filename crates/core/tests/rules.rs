@@ -22,7 +22,7 @@ fn a_task_goes_from_submission_to_its_end() {
          progress t1 A 50         -> in_progress A
          done t1 A                -> completed
          done t1 A                -> completed   # the same report twice is answered as the first time
-         cancel t1                -> refused: task T-1 is completed; cancelling is possible from blocked, ready, deferred, assigned, in_progress",
+         cancel t1                -> refused: task T-1 is completed; cancelling is possible from blocked, ready, deferred, assigned, in_progress, in_review, waiting",
     );
 }
 
@@ -324,7 +324,7 @@ fn an_edit_moves_a_task_to_where_it_belongs_now() {
          done t1 A                     -> completed
          show t2                       -> ready medium         # nobody knows cobol
          edit t2 needs=rust            -> assigned A
-         edit t1 title=y               -> refused: task T-1 is completed; editing is possible from blocked, ready, deferred, assigned, in_progress
+         edit t1 title=y               -> refused: task T-1 is completed; editing is possible from blocked, ready, deferred, assigned, in_progress, in_review, waiting
          edit t3 estimate=2h deadline=+10h -> blocked",
     );
 }

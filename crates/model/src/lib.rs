@@ -9,6 +9,7 @@ mod class;
 mod excerpt;
 mod fit;
 mod forecast;
+mod gating;
 mod glob;
 mod handing;
 mod holders;
@@ -43,6 +44,7 @@ pub use class::{Class, Gate, Requirement};
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use forecast::{Forecast, ForecastRole, ForecastTask, ForecastView, Forecasting};
+pub use gating::{Gating, TaskGate};
 pub use glob::{Glob, GlobError};
 pub use handing::{Handing, Messaging, StartedWork};
 pub use id::{

@@ -54,6 +54,18 @@ pub const CONCURRENT_TASKS_MAX: u32 = 1_000;
 pub const AGENTS_MAX: usize = 100_000;
 /// Tasks in a fleet over its life, dense ids being 32 bits wide.
 pub const TASKS_MAX: usize = 100_000_000;
+/// Gates that one task must pass.
+pub const GATES_PER_TASK_MAX: usize = 8;
+/// Task types that a policy may give gates.
+pub const GATED_TYPES_MAX: usize = 1_000;
+/// Bytes of the command line of a gate: a long one.
+pub const GATE_COMMAND_BYTES_MAX: usize = 2_000;
+/// Bytes of the digest of a command's output: a long hash with its name in front.
+pub const GATE_DIGEST_BYTES_MAX: usize = 200;
+/// Open reviews for which one step looks for somebody.
+pub const REVIEWS_PLACED_AT_ONCE_MAX: usize = 100;
+/// Agents that are compared for one review.
+pub const REVIEWERS_COMPARED_MAX: usize = 256;
 /// Attempts that a task or policy may allow.
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Late results kept beside one task; the first ones are the interesting ones.

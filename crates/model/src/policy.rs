@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
 use crate::forecast::Forecasting;
+use crate::gating::Gating;
 use crate::handing::{Handing, Messaging};
 use crate::limits;
 use crate::moment::Span;
@@ -261,6 +262,9 @@ pub struct Policy {
     /// When forecasts are made.
     #[serde(default, skip_serializing_if = "is_default")]
     pub forecasts: Forecasting,
+    /// What finished work must pass before it counts as completed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gates: Gating,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -305,6 +309,7 @@ impl Default for Policy {
             handoffs: Handing::default(),
             messages: Messaging::default(),
             forecasts: Forecasting::default(),
+            gates: Gating::default(),
             cycles: Cycles::Break,
             balancing: Balancing::default(),
         }
@@ -361,6 +366,7 @@ impl Policy {
             let given = inbox_max.to_string();
             return Err(PolicyError { field: "messages.inbox_max", given, allowed: "2 to 10000" });
         }
+        self.gates.check()?;
         self.balancing.check()?;
         self.reporting.check()
     }
@@ -404,7 +410,7 @@ impl Policy {
     }
 
     /// Returns every duration with the name of its field.
-    fn durations(&self) -> [(&'static str, Span); 28] {
+    fn durations(&self) -> [(&'static str, Span); 29] {
         let [one, two, three, four, five] = self.estimate_by_complexity;
         [
             ("heartbeat_lease_ms", self.lease_heartbeat),
@@ -435,6 +441,7 @@ impl Policy {
             ("redispatch.pause_max_ms", self.redispatch.pause_max),
             ("handoffs.package_ms", self.handoffs.package),
             ("forecasts.period_ms", self.forecasts.period),
+            ("gates.review_ms", self.gates.review),
         ]
     }
 }

@@ -81,6 +81,10 @@ words!(
         Cancelled = "cancelled",
         /// Set aside until a time.
         Deferred = "deferred",
+        /// Finished, and another agent is to say whether it is right.
+        InReview = "in_review",
+        /// Finished, and a person or a command is to say whether it is right.
+        Waiting = "waiting",
     }
 );
 

@@ -12,6 +12,7 @@ mod door;
 mod events;
 mod fleet;
 mod forecasts;
+mod gates;
 mod graph;
 mod handoffs;
 mod layers;
@@ -151,6 +152,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::channels, messages::open))
         .routes(routes!(messages::join))
         .routes(routes!(messages::leave))
+        .routes(routes!(gates::list))
+        .routes(routes!(gates::verdict))
+        .routes(routes!(gates::check))
         .routes(routes!(handoffs::list))
         .routes(routes!(handoffs::show))
         .routes(routes!(handoffs::request))

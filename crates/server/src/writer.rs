@@ -289,6 +289,14 @@ impl Writer {
                     self.liveness.assigned(assignment, self.engine.state(), request.at);
                     self.wake(agent);
                 }
+                // Work that was sent back is fetched anew, under the same token.
+                Event::GateRejected { task, .. } => {
+                    let owner = self.engine.state().task(task).owner.as_ref();
+                    if let Some((agent, assignment)) = owner.map(|owner| (owner.agent, owner.assignment)) {
+                        self.liveness.assigned(assignment, self.engine.state(), request.at);
+                        self.wake(agent);
+                    }
+                }
                 // Whether its new owner has it is asked by the handoff itself.
                 Event::HandoffTransferred { agent, .. } => self.wake(agent),
                 Event::NoticeSent { agent, .. } => self.wake(agent),
@@ -366,7 +374,12 @@ impl Writer {
     fn answer_next(&mut self, handout: Handout, answer: oneshot::Sender<Result<Handout, Refused>>) {
         let durable = self.fleet.durable();
         let state = self.engine.state();
-        let decided = |handed: &Handed| state.task(handed.task).decided.unwrap_or_default();
+        let decided = |handed: &Handed| {
+            let task = state.task(handed.task);
+            // What was sent back was decided about again.
+            let decided = if task.acceptance.is_some() { Some(task.changed) } else { task.decided };
+            decided.unwrap_or_default()
+        };
         let Handout { assignments, notices, messages } = &handout;
         if !assignments.is_empty()
             && notices.is_empty()
@@ -586,16 +599,17 @@ pub(crate) fn task_period(policy: &Policy) -> Span {
         policy.stalls.quiet_min,
         policy.handoffs.package,
         policy.forecasts.period,
+        policy.gates.review,
     ];
     let shortest = lapses.iter().map(|span| span.0 / 4).min().unwrap_or(0);
     Span(shortest).clamp(TICK_MIN, TICK_MAX)
 }
 
 impl Handed {
-    /// Returns what an agent must know of a task that it owns.
+    /// Returns what an agent must know of a task that it owns; nothing where its work is finished and stands before a gate.
     #[must_use]
     pub fn of(task: &kapell_core::Task) -> Option<Self> {
-        let owner = task.owner.as_ref()?;
+        let owner = task.owner.as_ref().filter(|_| !task.is_before_gates())?;
         Some(Self {
             assignment: owner.assignment,
             task: task.id,

@@ -29,13 +29,15 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
     }
     let (tasks, agents) = (&status.tasks, &status.agents);
     output::line(format!(
-        "{} tasks: {} ready, {} blocked, {} deferred, {} assigned, {} in progress, {} completed, {} failed, {} cancelled",
+        "{} tasks: {} ready, {} blocked, {} deferred, {} assigned, {} in progress, {} in review, {} waiting, {} completed, {} failed, {} cancelled",
         tasks.total,
         tasks.ready,
         tasks.blocked,
         tasks.deferred,
         tasks.assigned,
         tasks.in_progress,
+        tasks.in_review,
+        tasks.waiting,
         tasks.completed,
         tasks.failed,
         tasks.cancelled

@@ -70,7 +70,7 @@ pub struct Reasoned {
 
 #[derive(Debug, clap::Args)]
 pub struct List {
-    /// blocked, ready, deferred, assigned, in_progress, completed, failed or cancelled
+    /// blocked, ready, deferred, assigned, in_progress, in_review, waiting, completed, failed or cancelled
     #[arg(long)]
     state: Option<String>,
     /// Of this project
@@ -142,6 +142,9 @@ pub struct Add {
     /// A resource that the owner shares with others that share it; may be repeated
     #[arg(long = "shares", value_name = "RESOURCE")]
     shares: Vec<String>,
+    /// What finished work must pass: `review`, `review:ROLE`, `approval`, or `command:LINE`; may be repeated
+    #[arg(long = "gate", value_name = "GATE", value_parser = super::gate::gate)]
+    gates: Vec<kapell_api::Gate>,
 }
 
 impl Add {
@@ -166,6 +169,7 @@ impl Add {
             not_before: self.not_before,
             labels: self.labels,
             resources,
+            gates: self.gates,
             ..TaskSubmission::default()
         }
     }

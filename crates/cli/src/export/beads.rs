@@ -200,7 +200,7 @@ fn status(record: &mut Record, task: &Task) {
     let word = match task.state.as_str() {
         "completed" | "cancelled" => "closed",
         "failed" => "blocked",
-        "in_progress" => "in_progress",
+        "in_progress" | "in_review" | "waiting" => "in_progress",
         _ => "open",
     };
     set(record, "status", word);

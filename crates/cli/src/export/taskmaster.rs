@@ -220,6 +220,7 @@ fn status(task: &Task) -> &'static str {
         "completed" => "done",
         "cancelled" => "cancelled",
         "in_progress" => "in-progress",
+        "in_review" | "waiting" => "review",
         "failed" => "deferred",
         _ => "pending",
     }

@@ -40,6 +40,7 @@ impl State {
         self.agents_changed = self.position;
         self.view_agent(id);
         self.agent_counts(id);
+        self.reviewer_came();
     }
 
     /// Puts an agent into the situation as it stands.
@@ -77,6 +78,7 @@ impl State {
     pub(super) fn agent_back(&mut self, id: AgentId) {
         self.agents[id.index()].seen = true;
         self.set_agent_state(id, AgentState::Online);
+        self.reviewer_came();
     }
 
     fn set_agent_state(&mut self, id: AgentId, state: AgentState) {
@@ -97,6 +99,7 @@ impl State {
             return;
         }
         self.view_agent(id);
+        self.reviewer_came();
     }
 
     pub(super) fn project_created(&mut self, spec: &ProjectSpec) {

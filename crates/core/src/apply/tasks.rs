@@ -71,6 +71,7 @@ impl State {
             past: Vec::new(),
             offers: Vec::new(),
             conflicts: None,
+            acceptance: None,
         };
         if let Some(key) = &spec.key {
             self.task_keys.insert(key.clone(), id);
@@ -188,9 +189,14 @@ impl State {
     ) {
         let (at, result) = (self.at, result.cloned());
         self.agents[agent.index()].completed += 1;
-        let actual = self.actual_effort(id, assignment);
+        let waited = self.tasks[id].acceptance.as_ref().filter(|it| it.open && it.assignment == assignment);
+        let actual = match waited {
+            Some(finished) => finished.effort,
+            None => self.actual_effort(id, assignment),
+        };
         self.disown(id, |task| {
             task.deferred_until = None;
+            close_gates(task);
             let by = Some((agent, assignment));
             task.churn = None;
             task.ending =
@@ -221,7 +227,7 @@ impl State {
 
     /// Returns what an owner's attempt that ends now has taken; nothing for a late result, whose beginning is not
     /// known any more.
-    fn actual_effort(&self, id: TaskId, assignment: AssignmentId) -> Option<Span> {
+    pub(crate) fn actual_effort(&self, id: TaskId, assignment: AssignmentId) -> Option<Span> {
         let owner = self.tasks[id].owner.as_ref().filter(|owner| owner.assignment == assignment)?;
         Some(Span(self.at.since(owner.started_at.unwrap_or(owner.since)).0.max(1)))
     }
@@ -283,6 +289,7 @@ impl State {
     fn end(&mut self, id: TaskId, state: TaskState, reason: &Text) {
         let (at, reason) = (self.at, Some(reason.clone()));
         self.disown(id, |task| {
+            close_gates(task);
             task.deferred_until = None;
             task.churn = None;
             task.ending = Some(Box::new(Ending { state, at, by: None, result: None, reason }));
@@ -402,6 +409,7 @@ impl State {
     pub(super) fn task_reopened(&mut self, id: TaskId) {
         self.change(id, |task| {
             task.ending = None;
+            task.acceptance = None;
             task.failures = 0;
             task.losses = 0;
         });
@@ -416,7 +424,7 @@ impl State {
     }
 
     /// Takes the task from its owner, where it has one, and changes it.
-    fn disown(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+    pub(crate) fn disown(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
         if let Some(owner) = &self.tasks[id].owner {
             let (agent, assignment) = (owner.agent, owner.assignment);
             let position = self.position;
@@ -448,6 +456,7 @@ impl State {
     /// Takes a task out of the indexes of its state, and returns that.
     pub(super) fn leave(&mut self, id: TaskId) -> TaskState {
         self.unwatch(id);
+        self.index_gate(id, false);
         let task = &self.tasks[id];
         let state = task.state();
         if !(mutated!(CountNotUpdated) && state == TaskState::Deferred) {
@@ -473,6 +482,7 @@ impl State {
     /// Puts a task into the indexes of its state.
     pub(crate) fn enter(&mut self, id: TaskId) {
         self.watch(id);
+        self.index_gate(id, true);
         let task = &self.tasks[id];
         let state = task.state();
         if state != TaskState::Blocked && !self.doomed.is_empty() {
@@ -499,5 +509,12 @@ impl State {
             }
             _ => {}
         }
+    }
+}
+
+/// Takes work that has ended from before its gates.
+fn close_gates(task: &mut Task) {
+    if let Some(acceptance) = &mut task.acceptance {
+        acceptance.open = false;
     }
 }

@@ -97,7 +97,10 @@ impl State {
     fn return_all(&self, agent: &Agent, cause: Cause, out: &mut Vec<Event>) {
         // What is in a handoff is passed on by the engine, which knows the placer.
         for &id in agent.tasks.iter().filter(|&&id| self.handoffs.of(id).is_none()) {
-            self.return_task(id, cause, out);
+            match self.task(id).pending_gate() {
+                Some(_) => self.author_leaves(self.task(id), cause, out),
+                None => self.return_task(id, cause, out),
+            }
         }
     }
 

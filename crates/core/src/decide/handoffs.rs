@@ -348,6 +348,7 @@ impl State {
         let (task, reason) = match event {
             Event::TaskStarted { task, .. } | Event::TaskProgressed { task, .. } => (task, ""),
             Event::TaskCompleted { task, .. } => (task, "the task is completed"),
+            Event::GatesOpened { task, .. } => (task, "the task is finished"),
             Event::AttemptFailed { task, .. } => (task, "the attempt failed"),
             Event::TaskFailed { task, .. } => (task, "the task is given up"),
             Event::TaskReturned { task, .. } => (task, "the task is back in the queue"),
@@ -359,6 +360,7 @@ impl State {
         let reported = match event {
             Event::TaskStarted { agent, .. }
             | Event::TaskProgressed { agent, .. }
+            | Event::GatesOpened { agent, offer: None, .. }
             | Event::TaskCompleted { agent, offer: None, .. } => Some(*agent),
             _ => None,
         };

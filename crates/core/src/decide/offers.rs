@@ -20,13 +20,7 @@ impl State {
             &[TaskState::Ready, TaskState::Deferred, TaskState::Assigned, TaskState::InProgress],
         )?;
         out.push(Event::OfferAccepted { offer: id, task: task.id });
-        out.push(Event::TaskCompleted {
-            task: task.id,
-            agent: offer.agent,
-            assignment: offer.assignment,
-            result: offer.result.clone(),
-            offer: Some(id),
-        });
+        self.finished(task, (offer.agent, offer.assignment), offer.result.as_ref(), Some(id), out);
         Ok(Reply { offer: Some(id), ..Reply::about(task.id) })
     }
 

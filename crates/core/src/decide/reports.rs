@@ -57,6 +57,9 @@ impl State {
         result: Option<&Text>,
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
+        if self.is_before_gates(reference, name, assignment) {
+            return Ok(Reply::about(self.find_task(reference)?.id));
+        }
         let (task, agent) = match self.owned(reference, name, assignment) {
             Ok(owned) => owned,
             Err(stale @ Rejection::StaleAssignment { .. }) => {
@@ -64,9 +67,8 @@ impl State {
             }
             Err(other) => return Err(other),
         };
-        let (task, agent, result) = (task.id, agent.id, result.cloned());
-        out.push(Event::TaskCompleted { task, agent, assignment, result, offer: None });
-        Ok(Reply::about(task))
+        self.finished(task, (agent.id, assignment), result, None, out);
+        Ok(Reply::about(task.id))
     }
 
     /// Keeps a result that comes under an outdated token as an offer, where the token was really this agent's

@@ -242,11 +242,19 @@ impl State {
             return;
         }
         let (share, cause) = match event {
+            Event::GatesOpened { task, assignment, .. } => {
+                let owner = self.task(*task).owner.as_ref();
+                if owner.is_none_or(|owner| owner.assignment == *assignment) {
+                    return;
+                }
+                (self.reservations.by_task.get(task), ReleaseCause::TaskEnded)
+            }
             Event::TaskCompleted { .. } if mutated!(ReservationOutlivesTask) => return,
             Event::TaskCompleted { task, .. }
             | Event::AttemptFailed { task, .. }
             | Event::TaskFailed { task, .. }
             | Event::TaskReturned { task, .. }
+            | Event::GateOwnerLeft { task, .. }
             | Event::TaskMoved { task, .. }
             | Event::TaskCancelled { task, .. } => {
                 (self.reservations.by_task.get(task), ReleaseCause::TaskEnded)

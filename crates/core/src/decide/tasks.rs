@@ -18,8 +18,15 @@ use crate::state::State;
 use crate::task::Task;
 
 /// Every state of a task that has not ended.
-pub(super) const OPEN: &[TaskState] =
-    &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred, TaskState::Assigned, TaskState::InProgress];
+pub(super) const OPEN: &[TaskState] = &[
+    TaskState::Blocked,
+    TaskState::Ready,
+    TaskState::Deferred,
+    TaskState::Assigned,
+    TaskState::InProgress,
+    TaskState::InReview,
+    TaskState::Waiting,
+];
 
 impl State {
     pub(super) fn submit(
@@ -253,6 +260,7 @@ pub(super) fn check_task(spec: &TaskSpec) -> Result<(), Rejection> {
     if !spec.resources.is_empty() {
         check_needs("resources", &spec.resources)?;
     }
+    super::gates::check_gates(&spec.gates)?;
     if spec.labels.len() > limits::LABELS_MAX {
         return Err(Rejection::LimitExceeded { what: "labels of a task", limit: limits::LABELS_MAX });
     }

@@ -185,6 +185,7 @@ impl<P: Placer> Engine<P> {
     /// donor; to the queue only where nobody is left. So its work has an owner that exists after every event.
     pub(super) fn leaves(&mut self, step: &mut Step<'_>, agent: AgentId, cause: Cause) {
         self.state.lost_recipient(agent).into_iter().for_each(|trouble| self.emit(step, trouble));
+        self.state.reviews_lost(agent).into_iter().for_each(|lost| self.emit(step, lost));
         let tasks = self.state.agent(agent).tasks.clone();
         let in_handoff = tasks.into_iter().filter(|&task| self.state.handoffs.of(task).is_some());
         let in_handoff: Vec<_> = in_handoff.collect();

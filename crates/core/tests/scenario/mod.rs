@@ -21,6 +21,7 @@
 //! renew A R-1 | free A R-1 | force R-1
 //! handoff t1 to=B by=A               -> in progress A; without `by` by a manager, without `to` to the best other
 //! package t1 A [without=state] [names=R-1]   -> in progress B, or what is missing
+//! submit t1 gates=cmd:make_test,review:qa,approval | pass t1 by=B [gate=2] | reject t1 by=B | ran t1 A 0
 //! confirm t1 B | refuse t1 B | calloff t1 [A]
 //! send A B words high ack re=M-1 task=t1 | send A @web words -> M-2
 //! inbox B                            -> M-1 high ack read resent escalated
@@ -38,13 +39,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    Address, AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, InLine, NewDecision,
-    NewMessage, NewPolicy, NewProposal, Package, ProjectSpec, Record, Request, Require, ReservationRef,
-    State, TaskEdit, TaskRef, TaskSpec,
+    Address, AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, GateWord, InLine,
+    NewDecision, NewMessage, NewPolicy, NewProposal, Package, ProjectSpec, Record, Request, Require,
+    ReservationRef, State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
-    OnFailedDependency, Placer, Policy, Priority, Ratio, Span, StartedWork, Strategy, Text,
+    OnFailedDependency, Placer, Policy, Priority, Ratio, Span, StartedWork, Strategy, TaskGate, Text,
 };
 use kapell_plan::{Greedy, Optimal};
 
@@ -590,6 +591,25 @@ impl<P: Placer> Scenario<P> {
                 let escalation = rest[0].parse().expect("an escalation");
                 Command::SettleEscalation { escalation, note: reason() }
             }
+            "pass" | "reject" => {
+                let (notes, score) = (Text::from("a word"), None);
+                let gate = rest.iter().find_map(|word| word.strip_prefix("gate=")?.parse().ok());
+                let word = match verb {
+                    "pass" => GateWord::Passed { notes, score },
+                    _ => GateWord::Rejected { notes, score },
+                };
+                Command::JudgeGate { task: task(), gate, agent: by(rest), word }
+            }
+            "ran" => Command::JudgeGate {
+                task: task(),
+                gate: None,
+                agent: Some(name(rest[1])),
+                word: GateWord::Ran {
+                    notes: Text::from("the end of it"),
+                    exit_code: rest[2].parse().expect("a code"),
+                    digest: Text::from("sha256:0"),
+                },
+            },
             "accept" => Command::AcceptOffer { offer: rest[0].parse().expect("an offer") },
             "decline" => {
                 Command::DeclineOffer { offer: rest[0].parse().expect("an offer"), reason: reason() }
@@ -623,6 +643,17 @@ fn text(joined: &str) -> Text {
 fn edge(words: &[&str], source: EdgeSource) -> Command {
     let (task, on) = (reference(words[0]), reference(words[1]));
     Command::AddDependency { task, on, kind: DependencyKind::Blocks, source }
+}
+
+/// Reads `approval`, `review`, `review:qa` or `cmd:make_test`.
+fn gate(word: &str) -> TaskGate {
+    match word.split_once(':').unwrap_or((word, "")) {
+        ("approval", _) => TaskGate::Approval {},
+        ("review", "") => TaskGate::Review { role: None },
+        ("review", role) => TaskGate::Review { role: Some(name(role)) },
+        ("cmd", line) => TaskGate::Command { line: text(line) },
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Reads `by=A` at the end.
@@ -690,6 +721,7 @@ fn agent_spec(words: &[&str]) -> AgentSpec {
         match word.split_once('=').expect("a pair") {
             ("slots", count) => spec.max_concurrent = count.parse().expect("a number"),
             ("role", role) => spec.role = name(role),
+            ("kind", kind) => spec.kind = AgentKind::parse(kind).expect("a kind"),
             (capability, score) => spec.capabilities.push((name(capability), ratio(score))),
         }
     }
@@ -759,6 +791,7 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
                 spec.description = text(description);
                 spec.source = Some(Arc::from("{}"));
             }
+            ("gates", list) => spec.gates = list.split(',').map(gate).collect(),
             ("project", project) => spec.project = Some(name(project)),
             ("type", kind) => spec.kind = name(kind),
             ("attempts", count) => spec.attempts_max = Some(count.parse().expect("a number")),
@@ -861,6 +894,10 @@ fn policy(word: &str) -> Policy {
         "inbox=2" => policy.messages.inbox_max = 2,
         "inbox=3" => policy.messages.inbox_max = 3,
         "inbox=4" => policy.messages.inbox_max = 4,
+        "gates=review" => {
+            policy.gates.by_type = [(name("bug"), vec![TaskGate::Review { role: None }])].into();
+        }
+        "sent_back=2" => policy.gates.rejections_max = 2,
         "started=move" => policy.handoffs.started = StartedWork::Move,
         "turns=3" => policy.redispatch.turns_max = 3,
         other => panic!("{other}"),

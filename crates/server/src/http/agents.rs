@@ -191,7 +191,7 @@ pub(super) fn shown(handed: &[Handed], agent: &str) -> Vec<Assignment> {
     handed.iter().map(|handed| convert::assignment(handed, agent)).collect()
 }
 
-/// Returns everything that an agent owns, started or not, oldest first.
+/// Returns everything that an agent has to work on, started or not, oldest first; finished work before a gate is not among it.
 #[utoipa::path(get, path = "/v1/agents/{agent}/assignments",
     params(("agent" = String, Path, description = "its name")), tag = "agents",
     responses((status = 200, body = Assignments), Refusals))]

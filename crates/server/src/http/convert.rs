@@ -9,7 +9,9 @@ use kapell_core::{
     Reply, Reservation, ReservationRef, Stage, State, Subject, Task,
 };
 use kapell_core::{BrokenEdge, Evidence, InferredRequire, Unresolved};
-use kapell_model::{AgentId, Gate, Inference, Moment, Name, Need, Policy, Ratio, Reporting, Span, TaskState};
+use kapell_model::{
+    AgentId, Gate, Inference, Moment, Name, Need, Policy, Ratio, Reporting, Span, TaskGate, TaskState,
+};
 
 use crate::fleet::{Handed, View};
 
@@ -201,6 +203,8 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         changed: task.changed.0,
         resources: needs(&spec.resources),
         reservations: state.reservations().of_task(task.id).map(|held| shown(held.id)).collect(),
+        gates: super::gates::of_task(view, task),
+        rejections: task.acceptance.as_ref().map_or(0, |finished| finished.rejections),
     }
 }
 
@@ -307,6 +311,7 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
             }
         }
         TaskState::Assigned | TaskState::InProgress => owned_by(view, task),
+        TaskState::InReview | TaskState::Waiting => before_its_gate(view, task),
         TaskState::Completed | TaskState::Failed | TaskState::Cancelled => ended(state, task),
     };
     if let Some(handoff) = state.handoffs().of(task.id) {
@@ -380,6 +385,20 @@ fn owned_by(view: &View<'_>, task: &Task) -> Vec<String> {
     facts
 }
 
+fn before_its_gate(view: &View<'_>, task: &Task) -> Vec<String> {
+    let Some(finished) = &task.acceptance else { return Vec::new() };
+    let author = &view.state.agent(finished.agent).spec.name;
+    let ago = view.now.since(finished.at);
+    let mut facts = vec![format!("finished by {author} under {} {ago} ago", finished.assignment)];
+    let passed = finished.gates.iter().filter(|gate| gate.is_passed()).count();
+    let waits = view.state.gate_text(task).unwrap_or_default();
+    facts.push(format!("gate {} of {}: {waits}", passed + 1, finished.gates.len()));
+    if finished.rejections > 0 {
+        facts.push(format!("sent back {} times before", finished.rejections));
+    }
+    facts
+}
+
 fn ended(state: &State, task: &Task) -> Vec<String> {
     let Some(ending) = &task.ending else { return Vec::new() };
     let mut facts = Vec::new();
@@ -410,6 +429,8 @@ pub(crate) fn totals(counts: &Counts) -> api::TaskTotals {
         completed: counts.of(TaskState::Completed),
         failed: counts.of(TaskState::Failed),
         cancelled: counts.of(TaskState::Cancelled),
+        in_review: counts.of(TaskState::InReview),
+        waiting: counts.of(TaskState::Waiting),
     }
 }
 
@@ -735,7 +756,25 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
         },
         messages: api::Messaging { inbox_max: policy.messages.inbox_max },
         forecasts: api::Forecasting { period_ms: policy.forecasts.period.0 },
+        gates: api::Gating {
+            by_type: policy.gates.by_type.iter().map(|(kind, all)| (shown(kind), gates(all))).collect(),
+            review_ms: policy.gates.review.0,
+            rejections_max: policy.gates.rejections_max,
+        },
     }
+}
+
+/// Shows gates as they are declared.
+pub(crate) fn gates(gates: &[TaskGate]) -> Vec<api::Gate> {
+    let shown = |gate: &TaskGate| {
+        let (role, command) = match gate {
+            TaskGate::Command { line } => (None, Some(shown(line))),
+            TaskGate::Review { role } => (role.as_ref().map(shown), None),
+            TaskGate::Approval {} => (None, None),
+        };
+        api::Gate { kind: gate.as_str().to_owned(), role, command }
+    };
+    gates.iter().map(shown).collect()
 }
 
 fn balancing(balancing: &kapell_model::Balancing) -> api::Balancing {

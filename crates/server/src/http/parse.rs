@@ -10,10 +10,10 @@ use kapell_core::{
     ProjectSpec, Require, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Forecasting,
+    Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Forecasting, Gating,
     Handing, HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name, NameError, Need, NoticeId,
     OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting, Reserving, ResourceError,
-    Span, Stalls, StartedWork, Strategy, TaskState, Text, Weights, limits,
+    Span, Stalls, StartedWork, Strategy, TaskGate, TaskState, Text, Weights, limits,
 };
 
 use crate::past::Point;
@@ -57,7 +57,7 @@ pub(crate) fn note(field: &str, note: Option<&str>) -> Parsed<Option<Text>> {
     note.map(|note| text(field, note, limits::NOTE_BYTES_MAX)).transpose()
 }
 
-fn ratio(field: &str, decimal: f64) -> Parsed<Ratio> {
+pub(crate) fn ratio(field: &str, decimal: f64) -> Parsed<Ratio> {
     Ratio::from_decimal(decimal)
         .map_err(|error| Problem::field(field, error.given, "a finite number within 0..=1"))
 }
@@ -280,6 +280,7 @@ pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<Command> {
         source: task.source.as_ref().map(source).transpose()?,
         closed: task.closed.as_ref().map(closed).transpose()?,
         resources: needs(&task.resources)?,
+        gates: gates("gates", &task.gates)?,
     };
     Ok(Command::Submit { spec: Arc::new(spec), edges: task_edges(task)? })
 }
@@ -514,8 +515,55 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         handoffs: handing(&policy.handoffs)?,
         messages: Messaging { inbox_max: policy.messages.inbox_max },
         forecasts: Forecasting { period: Span(policy.forecasts.period_ms) },
+        gates: gating(&policy.gates)?,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
+}
+
+fn gating(gating: &api::Gating) -> Parsed<Gating> {
+    let of_type = |(kind, all): (&String, &Vec<api::Gate>)| {
+        Ok((name("gates.by_type", kind)?, gates(&format!("gates.by_type.{kind}"), all)?))
+    };
+    Ok(Gating {
+        by_type: gating.by_type.iter().map(of_type).collect::<Parsed<_>>()?,
+        review: Span(gating.review_ms),
+        rejections_max: gating.rejections_max,
+    })
+}
+
+/// Reads gates.
+pub(crate) fn gates(field: &str, gates: &[api::Gate]) -> Parsed<Vec<TaskGate>> {
+    if gates.len() > limits::GATES_PER_TASK_MAX {
+        let allowed = format!("at most {}", limits::GATES_PER_TASK_MAX);
+        return Err(Problem::field(field, format!("{} gates", gates.len()), allowed));
+    }
+    gates.iter().enumerate().map(|(index, it)| gate(&format!("{field}[{index}]"), it)).collect()
+}
+
+fn gate(field: &str, gate: &api::Gate) -> Parsed<TaskGate> {
+    let (role, command) = (format!("{field}.role"), format!("{field}.command"));
+    let kind = gate.kind.as_str();
+    if !["command", "review", "approval"].contains(&kind) {
+        let given = format!("`{}`", kind.escape_default().take(100).collect::<String>());
+        return Err(Problem::field(format!("{field}.kind"), given, "command, review, approval"));
+    }
+    for (member, given, of) in [(&role, &gate.role, "review"), (&command, &gate.command, "command")] {
+        if given.is_some() && kind != of {
+            return Err(Problem::field(
+                member.as_str(),
+                format!("there, with a {kind}"),
+                format!("absent but with a {of}"),
+            ));
+        }
+    }
+    Ok(match kind {
+        "command" => {
+            let line = gate.command.as_deref().unwrap_or_default();
+            TaskGate::Command { line: filled(&command, line, limits::GATE_COMMAND_BYTES_MAX)? }
+        }
+        "review" => TaskGate::Review { role: optional_name(&role, gate.role.as_deref())? },
+        _ => TaskGate::Approval {},
+    })
 }
 
 fn handing(handing: &api::Handing) -> Parsed<Handing> {

@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::convert::{hours, needs, policy, time, weight};
 use super::disagreement::{impact, tally, voiced};
+use super::convert::{gates, hours, needs, policy, time, weight};
+use super::disagreement::tally;
 
 /// The names of agents by id; an id that is missing is shown as a number.
 pub(crate) type Names = [Name];
@@ -56,6 +58,8 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::AttemptFailed { task, agent, assignment, .. }
         | Event::TaskReturned { task, agent, assignment, .. }
         | Event::TaskMoved { task, agent, assignment, .. }
+        | Event::GatesOpened { task, agent, assignment, .. }
+        | Event::GateOwnerLeft { task, agent, assignment, .. }
         | Event::TaskStalled { task, agent, assignment, .. }
         | Event::StallUnanswered { task, agent, assignment }
         | Event::HandoffRequested { task, agent, assignment, .. }
@@ -84,6 +88,10 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::HandoffEnded { task, .. }
         | Event::OfferAccepted { task, .. }
         | Event::OfferDeclined { task, .. } => About { task: Some(task), ..none },
+        Event::ReviewPlaced { task, agent, .. } => About { task: Some(task), agent, ..none },
+        Event::GatePassed { task, ref verdict, .. } | Event::GateRejected { task, ref verdict, .. } => {
+            About { task: Some(task), agent: verdict.by, ..none }
+        }
         Event::EscalationRaised { ref subject, .. } => match *subject {
             Subject::Task(task) | Subject::Edge { task, .. } => About { task: Some(task), ..none },
             Subject::Agent(agent) => About { agent: Some(agent), ..none },
@@ -209,6 +217,18 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::TaskCompleted { result, offer, .. } => {
             json!({ "result": result, "offer": offer.map(|offer| offer.to_string()) })
         }
+        Event::GatesOpened { result, offer, gates: all, .. } => json!({
+            "result": result, "offer": offer.map(|offer| offer.to_string()), "gates": gates(all),
+        }),
+        Event::ReviewPlaced { gate, due, .. } => json!({ "gate": gate + 1, "due": due.map(time) }),
+        Event::GatePassed { gate, verdict, .. } | Event::GateRejected { gate, verdict, .. } => json!({
+            "gate": gate + 1,
+            "notes": verdict.notes,
+            "score": verdict.score.map(|score| score.as_decimal()),
+            "exit_code": verdict.run.as_ref().map(|run| run.exit_code),
+            "digest": verdict.run.as_ref().map(|run| &run.digest),
+        }),
+        Event::GateOwnerLeft { cause, .. } => json!({ "cause": cause }),
         Event::AttemptFailed { reason, retry_at, .. } => {
             json!({ "reason": reason, "retry_at": retry_at.map(time) })
         }
@@ -697,6 +717,7 @@ fn task(spec: &TaskSpec) -> Value {
         "labels": spec.labels,
         "max_attempts": spec.attempts_max,
         "resources": needs(&spec.resources),
+        "gates": gates(&spec.gates),
         "source": source,
         "closed": spec.closed.as_ref().map(|closed| json!({
             "state": closed.state.as_str(), "at": closed.at.map(time), "reason": closed.reason,

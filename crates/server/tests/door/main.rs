@@ -7,6 +7,7 @@ mod dashboard;
 mod evenness;
 mod failing;
 mod forecasts;
+mod gates;
 mod handoffs;
 mod mcp;
 mod messages;

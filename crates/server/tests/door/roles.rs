@@ -213,6 +213,21 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
         "/v1/conflicts/C-99/withdraw",
         r#"{"agent":"ada","reason":"settled"}"#,
     ),
+    ("GET", "/v1/gates", Tokens, "/v1/gates", ""),
+    (
+        "POST",
+        "/v1/tasks/{task}/verdict",
+        Itself,
+        "/v1/tasks/T-99/verdict",
+        r#"{"agent":"ada","verdict":"approve"}"#,
+    ),
+    (
+        "POST",
+        "/v1/tasks/{task}/check",
+        Itself,
+        "/v1/tasks/T-99/check",
+        r#"{"agent":"ada","exit_code":0,"digest":"sha256:0"}"#,
+    ),
     ("GET", "/v1/events", Tokens, "/v1/events", ""),
     ("GET", "/v1/events/stream", Tokens, "/v1/events/stream?after=none", ""),
     // Its lines are judged one by one: see `a_line_of_a_bulk_has_the_rights_of_its_token`.

@@ -57,7 +57,7 @@ function colours() {
   return Object.fromEntries(["ink", "soft", "line", "strong", "card", "accent", "good", "warn", "bad"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
-const TONE = { completed: "good", in_progress: "accent", assigned: "accent", blocked: "warn", failed: "bad", cancelled: "strong" };
+const TONE = { completed: "good", in_progress: "accent", in_review: "accent", waiting: "warn", assigned: "accent", blocked: "warn", failed: "bad", cancelled: "strong" };
 
 function Picture({ graph, broken }) {
   // Waits that were taken out, between tasks that are shown, by their places.

@@ -144,6 +144,8 @@ fn tasks(page: &mut String, report: &Report) {
         ("ready", by.ready),
         ("deferred", by.deferred),
         ("assigned", by.assigned),
+        ("in review", by.in_review),
+        ("waiting", by.waiting),
         ("completed", by.completed),
         ("failed", by.failed),
         ("cancelled", by.cancelled),
