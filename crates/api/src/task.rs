@@ -323,6 +323,9 @@ pub struct Task {
     /// What finished work on it must pass, and how it stands before that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<TaskGate>,
+    /// The gates that it declares itself, without those of its type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared_gates: Vec<Gate>,
     /// How often finished work was sent back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejections: u32,

@@ -98,6 +98,7 @@ fn submission(task: &Task, names: &Names, report: &mut ExportReport) -> TaskSubm
         source: task.source.clone(),
         closed: is_ended(task).then(|| closed(task, report)),
         resources: task.resources.clone(),
+        gates: task.declared_gates.clone(),
     }
 }
 
