@@ -146,10 +146,10 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         }
         Rejection::DeadlinePassed { conflict, .. } => of(ErrorCode::WrongState)
             .hint(format!("`kapell decision show {conflict}` shows how it was decided, or who is called")),
-        Rejection::MayNotRule { .. } | Rejection::NotOpener { .. } | Rejection::OrderOfAnother { .. } => {
-        Rejection::MayNotRule { .. } | Rejection::MayNotPass { .. } | Rejection::NotOpener { .. } => {
-            of(ErrorCode::Forbidden)
-        }
+        Rejection::MayNotRule { .. }
+        | Rejection::MayNotPass { .. }
+        | Rejection::NotOpener { .. }
+        | Rejection::OrderOfAnother { .. } => of(ErrorCode::Forbidden),
         Rejection::NeedsRuling { conflict, .. } => {
             of(ErrorCode::WrongState).hint(format!("`kapell decision rule {conflict}` decides"))
         }

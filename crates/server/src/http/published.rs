@@ -8,10 +8,8 @@ use kapell_core::{
 use kapell_model::{AgentId, Considered, Moment, Name, Ratio, ReservationId, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
 
-use super::convert::{hours, needs, policy, time, weight};
-use super::disagreement::{impact, tally, voiced};
 use super::convert::{gates, hours, needs, policy, time, weight};
-use super::disagreement::tally;
+use super::disagreement::{impact, tally, voiced};
 
 /// The names of agents by id; an id that is missing is shown as a number.
 pub(crate) type Names = [Name];
