@@ -94,6 +94,7 @@ impl Reader {
             capabilities: capability.map(|capability| (capability.clone(), Ratio::ONE)).into_iter().collect(),
             max_concurrent: limits::CONCURRENT_TASKS_MAX,
             lease: None,
+            standby: false,
         };
         self.execute(Command::RegisterAgent { spec, online: false });
     }

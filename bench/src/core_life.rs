@@ -105,6 +105,7 @@ pub fn agent(index: usize) -> AgentSpec {
         capabilities,
         max_concurrent: 1,
         lease: None,
+        standby: false,
     }
 }
 

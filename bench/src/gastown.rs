@@ -208,6 +208,7 @@ impl Replay {
                 // The log has a few that overlap, though every agent should have one thing at a time.
                 max_concurrent: 16,
                 lease: None,
+                standby: false,
             };
             self.execute(episode.start, Command::RegisterAgent { spec, online: true });
         }

@@ -199,6 +199,7 @@ impl Shape {
             capabilities: capabilities.map(|number| (capability(number), dice.score())).collect(),
             max_concurrent: 1,
             lease: None,
+            standby: false,
         }
     }
 

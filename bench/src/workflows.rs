@@ -196,6 +196,7 @@ fn agent(index: usize, programs: &[&str]) -> AgentSpec {
         capabilities,
         max_concurrent: 1,
         lease: None,
+        standby: false,
     }
 }
 

@@ -10,13 +10,15 @@ use crate::Broken;
 pub struct Leases {
     heard: Vec<Moment>,
     ticked: Moment,
+    /// Who could be silent for twice as long when the look of the clock began.
+    extended: Vec<bool>,
 }
 
 impl Leases {
     /// Begins every lease at `now`.
     #[must_use]
     pub fn new(state: &State, now: Moment) -> Self {
-        Self { heard: vec![now; state.agents().len()], ticked: now }
+        Self { heard: vec![now; state.agents().len()], ticked: now, extended: Vec::new() }
     }
 
     /// Takes note of a call of an agent.
@@ -36,6 +38,8 @@ impl Leases {
             self.heard.fill(now);
         }
         self.ticked = now;
+        let extended = |agent: &kapell_core::Agent| state.lease_of(agent.id) > agent.lease(state.policy());
+        self.extended = state.agents().iter().map(extended).collect();
     }
 
     /// Judges an event.
@@ -63,7 +67,10 @@ impl Leases {
     /// Where there is one.
     pub fn check(&self, state: &State, now: Moment) -> Result<(), Broken> {
         for agent in state.agents().iter().filter(|agent| agent.state == AgentState::Online) {
-            let (silent, lease) = (self.silent(agent.id, now), agent.lease(state.policy()));
+            let own = agent.lease(state.policy());
+            let extended = self.extended.get(agent.id.index()).copied().unwrap_or(false);
+            let lease = if extended { Span(own.0 * 2) } else { state.lease_of(agent.id) };
+            let silent = self.silent(agent.id, now);
             if silent > lease {
                 let what = format!("`{}` is online after a silence of {silent} of {lease}", agent.spec.name);
                 return Err(Broken { id: "leases-lapse".to_owned(), what });

@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use kapell_core::{Change, Decision, EscalationKind, Event, MoveCause, Record, StallCause, Subject, Verdict};
+use kapell_core::{
+    Action, Cause, Change, Decision, EscalationKind, Event, MoveCause, Record, Settlement, StallCause,
+    Subject, Verdict,
+};
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, ConflictId, EscalationId, Moment, Name, OfferId, Policy, ReservationId,
-    Span, TaskGate, TaskId, TaskState, WaitId, limits,
+    AgentId, AssignmentId, CommandId, ConflictId, EmergencyId, EscalationId, Moment, Name, OfferId, Policy,
+    ReservationId, Span, TaskGate, TaskId, TaskState, WaitId, limits,
 };
 
 use crate::Broken;
@@ -54,6 +57,11 @@ pub struct Ledger {
     open: BTreeMap<EscalationId, (EscalationKind, Subject)>,
     offers_settled: BTreeSet<OfferId>,
     decided: BTreeSet<ConflictId>,
+    /// What was done about each emergency and is neither undone nor confirmed.
+    pending: BTreeMap<EmergencyId, BTreeMap<u32, Action>>,
+    emergencies_ended: BTreeSet<EmergencyId>,
+    /// How many assignments are let through while others are held back.
+    allowed: Option<u32>,
     /// Commands whose answers are remembered: nothing may follow from them any more.
     sealed: HashSet<CommandId>,
 }
@@ -136,7 +144,60 @@ impl Ledger {
                 })?;
                 self.last_notice = notice.0;
             }
-            event => self.note_task(event, at)?,
+            event => {
+                self.note_emergency(event)?;
+                self.note_task(event, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note_emergency(&mut self, event: &Event) -> Result<(), Broken> {
+        match event {
+            Event::EmergencyActed { emergency, action, what } => {
+                let ended = self.emergencies_ended.contains(emergency);
+                hold("ended-emergencies-rest", !ended, || format!("{emergency} has ended and acts"))?;
+                if matches!(what, Action::AssignmentsPaused {}) {
+                    self.allowed = Some(0);
+                }
+                self.pending.entry(*emergency).or_default().insert(*action, what.clone());
+            }
+            Event::EmergencySettled { emergency, action, how } => {
+                let done = self.pending.get_mut(emergency).and_then(|pending| pending.remove(action));
+                let Some(done) = done else {
+                    return broken("settled-once", || {
+                        format!("action {action} of {emergency} is settled again")
+                    });
+                };
+                let undone = *how == Settlement::Undone;
+                hold("emergencies-are-undone", undone == done.is_undone(), || {
+                    format!("{done:?} of {emergency} is {}", how.as_str())
+                })?;
+                if matches!(done, Action::AssignmentsPaused {}) {
+                    self.allowed = None;
+                }
+            }
+            Event::AssignmentsResuming { allowed, .. } => self.allowed = Some(*allowed),
+            Event::EmergencyEnded { emergency } => {
+                let pending = self.pending.remove(emergency).unwrap_or_default();
+                hold("emergencies-are-undone", pending.is_empty(), || {
+                    format!("{emergency} has ended, and {pending:?} is in effect")
+                })?;
+                self.emergencies_ended.insert(*emergency);
+            }
+            Event::TaskAssigned { task, decision, .. } if *decision != Decision::ByHand => {
+                let aside =
+                    |what: &Action| matches!(what, Action::WorkDeferred { task: aside } if aside == task);
+                let aside = self.pending.values().flat_map(BTreeMap::values).any(aside);
+                hold("set-aside-until-then", !aside, || format!("{task} is set aside and was handed out"))?;
+                if let Some(allowed) = &mut self.allowed {
+                    hold("paused-is-paused", *allowed > 0, || {
+                        format!("{task} was handed out while assignments are held back")
+                    })?;
+                    *allowed -= 1;
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -282,13 +343,15 @@ impl Ledger {
                 hold("ended-stays-ended", may, || format!("{task} was reopened from {:?}", track.ended))?;
                 (track.ended, track.failures) = (None, 0);
             }
-            Event::TaskReturned { task, agent, assignment, boosted, .. } => {
+            Event::TaskReturned { task, agent, assignment, boosted, cause, .. } => {
                 self.owns("returned-by-its-owner", *task, (*agent, *assignment))?;
                 let track = self.track(*task);
                 hold("one-boost", !(*boosted && track.boosted), || format!("{task} was boosted twice"))?;
                 track.boosted |= *boosted;
                 track.owner = None;
-                self.turn(*task, at);
+                if *cause != Cause::SetAside {
+                    self.turn(*task, at);
+                }
             }
             Event::TaskHeld { task, until, .. } => {
                 let track = self.track(*task);

@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, Command, Conflict, EdgeSource, GateWord, NewDecision, NewPolicy, OfferState, Require,
-    ReservationRef, State, Task, TaskEdit, TaskRef, TaskSpec,
+    AgentSpec, Command, Conflict, EdgeSource, EmergencyKind, EmergencyState, GateWord, NewDecision,
+    NewEmergency, NewForce, NewPolicy, OPTIONAL, OfferState, Require, ReservationRef, State, Task, TaskEdit,
+    TaskRef, TaskSpec,
 };
 use kapell_model::{
     Ack, AgentKind, AgentState, Claims, Cycles, DependencyKind, EscalationId, Moment, Name, OfferId,
@@ -67,6 +68,7 @@ const MISCHIEF: &[Knob] = &[
     Knob::Decide,
     Knob::Precede,
     Knob::Judge,
+    Knob::Emergency,
 ];
 
 fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance) -> Option<Command> {
@@ -121,6 +123,7 @@ fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance)
         Knob::Decide => return decide(task, state, chance),
         Knob::Precede => precede(task, None, state, chance),
         Knob::Judge => return judge(state, chance),
+        Knob::Emergency => return emergency(task, state, chance),
         _ => return settle(state, chance),
     })
 }
@@ -201,6 +204,28 @@ fn ruling(open: &Conflict) -> Option<Command> {
     Some(Command::Rule { conflict: open.id, agent: None, option, reason: text() })
 }
 
+/// Declares an emergency or ends one, makes a task force or disbands one.
+fn emergency(task: TaskRef, state: &State, chance: &mut Chance) -> Option<Command> {
+    let project = Name::new("web").expect("a name");
+    let new = |kind, task, project| {
+        Command::DeclareEmergency(Box::new(NewEmergency { kind, task, project, reason: text() }))
+    };
+    let open = state.emergencies().open().find(|it| it.state == EmergencyState::Open);
+    Some(match (pick(chance, 8), open) {
+        (0..=2, Some(open)) => Command::EndEmergency { emergency: open.id, reason: text() },
+        (3, _) => new(EmergencyKind::AgentCascadeFailure, None, None),
+        (4, _) => new(EmergencyKind::DeadlineRisk, None, Some(project)),
+        (5, _) => {
+            Command::FormForce(Box::new(NewForce { task: Some(task), project: None, requires: Vec::new() }))
+        }
+        (6, _) => {
+            let force = state.forces().open().find(|force| force.formation.emergency.is_none())?.id;
+            Command::DisbandForce { force, reason: text() }
+        }
+        _ => new(EmergencyKind::CriticalTaskFailure, Some(task), None),
+    })
+}
+
 fn any_agent(state: &State, chance: &mut Chance) -> Option<Name> {
     let agents = state.agents();
     Some(agents.get(pick(chance, agents.len()))?.spec.name.clone())
@@ -238,6 +263,7 @@ fn submission(key: u128, keyed: bool, scenario: &Scenario, state: &State, chance
     if below(chance, 8) < scenario.get(Knob::Gates) {
         spec.gates = gates(chance);
     }
+    spec.labels.extend((pick(chance, 5) == 0).then(|| Text::from(OPTIONAL)));
     spec.not_before = (pick(chance, 10) == 0).then(|| state.at().after(Span::minutes(2)));
     let mut edges: Vec<(TaskRef, DependencyKind)> = Vec::new();
     for _ in 0..pick(chance, 3).min(state.tasks().len()) {
@@ -314,6 +340,9 @@ fn helpful(state: &State) -> Option<Command> {
     if let Some(command) = state.open_conflicts().find_map(ruling) {
         return Some(command);
     }
+    if let Some(open) = state.emergencies().open().find(|it| it.state == EmergencyState::Open) {
+        return Some(Command::EndEmergency { emergency: open.id, reason: text() });
+    }
     let gone = |on: &TaskId| matches!(state.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
     let blocked = state.tasks().iter().filter(|task| task.state() == TaskState::Blocked);
     let (task, on) = blocked.filter_map(|task| Some((task.id, task.gates().find(gone)?))).next()?;
@@ -369,5 +398,6 @@ pub fn agent(index: usize) -> AgentSpec {
         capabilities,
         max_concurrent: 1 + nth % 3,
         lease: None,
+        standby: index == 4,
     }
 }

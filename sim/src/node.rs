@@ -72,6 +72,10 @@ pub struct Seen {
     pub mediated: u64,
     /// Edges that were taken out of cycles.
     pub broken: u64,
+    /// Emergencies that were declared.
+    pub emergencies: u64,
+    /// Task forces that were made.
+    pub forces: u64,
     /// Optimal rounds that placed something.
     pub rounds: u64,
     /// Keys that were too old, or too new, to be told apart.
@@ -376,6 +380,8 @@ impl Node {
         seen.events += 1;
         match event {
             Event::TaskStalled { .. } => seen.stalls += 1,
+            Event::EmergencyDeclared { .. } => seen.emergencies += 1,
+            Event::ForceFormed { .. } => seen.forces += 1,
             Event::TaskHeld { .. } => seen.held += 1,
             Event::HandoffTransferred { .. } => seen.handed_over += 1,
             Event::HandoffMediation { .. } => seen.mediated += 1,

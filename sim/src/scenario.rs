@@ -91,6 +91,8 @@ knobs! {
     Decide = "manager.decide", 3;
     /// How often a manager says what comes first.
     Precede = "manager.precede", 3;
+    /// How often a manager declares an emergency or ends one, makes a task force or disbands one.
+    Emergency = "manager.emergency", 2;
     /// How often a task needs resources, of 8.
     Resources = "task.resources", 5;
     /// How often a task has gates, of 8.

@@ -184,6 +184,10 @@ fn nobody_waits_for_nothing(engine: &Engine<Greedy>) -> Result<(), Broken> {
     if state.policy().strategy != Strategy::Greedy || engine.is_unsettled() || situation.free().is_empty() {
         return Ok(());
     }
+    // An emergency holds assignments back, or lets them through little by little.
+    if state.emergencies().pause().is_some() {
+        return Ok(());
+    }
     let mut heads = situation.heads(None);
     let idle = heads.find_map(|(key, class)| {
         let open = situation.gate(class) == Gate::Open;

@@ -406,6 +406,8 @@ impl Seen {
         self.commands += other.commands;
         self.stalls += other.stalls;
         self.relieved += other.relieved;
+        self.emergencies += other.emergencies;
+        self.forces += other.forces;
         self.held += other.held;
         self.balanced += other.balanced;
         self.handed_over += other.handed_over;

@@ -15,6 +15,7 @@ fn forty_seeds_show_nothing_broken() {
     assert!(seen.balanced > 0 && seen.broken > 0, "{seen:?}");
     assert!(seen.rounds > 0 && seen.held > 0, "{seen:?}");
     assert!(seen.stalls > seen.relieved && seen.relieved > 0, "{seen:?}");
+    assert!(seen.emergencies > 20 && seen.forces > 10, "{seen:?}");
     assert!(total.crashes > 80 && seen.out_of_time > 0, "{total:?}");
 }
 

@@ -40,6 +40,9 @@ pub struct AgentRegistration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 10, maximum = 31622400000_i64)]
     pub lease_ms: Option<i64>,
+    /// It gets work only in an emergency.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
 }
 
 fn developer() -> String {
@@ -67,6 +70,9 @@ pub struct Agent {
     pub state: String,
     /// Whether it gets no new work, by a manager's word.
     pub draining: bool,
+    /// Whether it gets work only in an emergency.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
     /// Since when.
     pub state_since: String,
     /// What makes it so, in words.

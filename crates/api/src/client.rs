@@ -2,6 +2,8 @@
 //!
 //! Every POST carries an idempotency key, so that what was cut off can be sent again: nothing happens twice.
 
+mod emergencies;
+
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
@@ -11,12 +13,12 @@ use serde::de::DeserializeOwned;
 use crate::{
     Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BrokenEdge, BulkAnswer,
     BulkLine, Capability, CapabilityDefinition, Channel, ChannelMember, CheckReport, Conflict, Decision,
-    DoneReport, EdgeName, Escalation, Event, Events, FailReport, Forecast, Handoff, HandoffCancellation,
+    DoneReport, EdgeName, Escalation, Event, Events, FailReport, Handoff, HandoffCancellation,
     HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Health, MadeToken, Message,
     MessageAck, MessagesRead, MoveTo, NewAssertion, NewChannel, NewDecision, NewDependency, NewDispute,
-    NewForecast, NewMessage, NewOrder, NewProject, NewProposal, NewReservation, NewRuling, NewToken,
-    NewVerdict, NextRequest, Notice, NoticesRead, Offer, OpenGate, Order, OrderTakenBack, Page, Policy,
-    Problem, ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report,
+    NewMessage, NewOrder, NewProject, NewProposal, NewReservation, NewRuling, NewToken, NewVerdict,
+    NextRequest, Notice, NoticesRead, Offer, OpenGate, Order, OrderTakenBack, Page, Policy, Problem,
+    ProgressReport, Project, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Report,
     Reservation, Restoration, RotateToken, SavedReport, StartReport, Status, Task, TaskEdit, TaskSubmission,
     Token, Tree, Why, WhyNot, Withdrawal,
 };
@@ -571,16 +573,6 @@ impl Client {
     /// Makes a project.
     pub fn create_project(&self, project: &NewProject) -> Result<Ack> {
         self.post("/v1/projects", project)
-    }
-
-    /// Returns the last forecast of a project.
-    pub fn forecast(&self, project: &str) -> Result<Forecast> {
-        self.get(&format!("/v1/projects/{}/forecast", escaped(project)))
-    }
-
-    /// Forecasts when a project will be done; chance comes from `seed`, or from a fresh one.
-    pub fn make_forecast(&self, project: &str, seed: Option<String>) -> Result<Forecast> {
-        self.post(&format!("/v1/projects/{}/forecast", escaped(project)), &NewForecast { seed })
     }
 
     /// Returns the policy.

@@ -73,6 +73,9 @@ pub struct Project {
     /// When all of it should be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
+    /// When parts of it should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub milestones: Vec<Milestone>,
     /// Its tasks by state.
     pub tasks: TaskTotals,
 }
@@ -92,6 +95,22 @@ pub struct NewProject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     pub deadline: Option<String>,
+    /// When parts of it should be: equal parts, in the order of time. They are the checkpoints of a task force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 100)]
+    pub milestones: Vec<Milestone>,
+}
+
+/// A moment at which a part of a project should be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Milestone {
+    /// What it is called.
+    #[schema(min_length = 1, max_length = 500)]
+    pub title: String,
+    /// When, RFC 3339.
+    #[schema(format = DateTime)]
+    pub at: String,
 }
 
 /// The fleet in numbers.

@@ -10,6 +10,7 @@ mod bulk;
 mod capability;
 mod conflict;
 mod cycle;
+mod emergency;
 mod event;
 mod fleet;
 mod forecast;
@@ -35,9 +36,13 @@ pub use conflict::{
     NewRuling, OptionTally, Order, OrderTakenBack, Precedence, Proposal, Voice, Withdrawal,
 };
 pub use cycle::{BrokenEdge, EdgeName, Restoration};
+pub use emergency::{
+    Emergency, EmergencyAction, Ending, ForceCheckpoint, ForceMember, NewEmergency, NewTaskForce, TaskForce,
+};
 pub use event::{Event, Events};
 pub use fleet::{
-    AgentTotals, Decision, Escalation, Health, Monitor, NewProject, Offer, Page, Project, Status, TaskTotals,
+    AgentTotals, Decision, Escalation, Health, Milestone, Monitor, NewProject, Offer, Page, Project, Status,
+    TaskTotals,
 };
 pub use forecast::{Forecast, ForecastGain, ForecastStep, ForecastTask, NewForecast};
 pub use gate::{CheckReport, Gate, Gating, NewVerdict, OpenGate, TaskGate};
@@ -54,8 +59,8 @@ pub use overview::{
     Session, Step, Timeline, WorkItem,
 };
 pub use policy::{
-    AckTimes, Balancing, Forecasting, Handing, HealthWeights, Messaging, Policy, Redispatch, Reporting,
-    Reserving, Stalls, Weights,
+    AckTimes, Balancing, Emergencies, Forecasting, Handing, HealthWeights, Messaging, Policy, Redispatch,
+    Reporting, Reserving, Stalls, Weights,
 };
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::emergency::{Emergency, TaskForce};
 use crate::fleet::{AgentTotals, Escalation, Project, TaskTotals};
+use crate::forecast::Forecast;
 
 /// One part of the health: value times weight is what it adds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -177,6 +179,15 @@ pub struct Report {
     pub escalations_open: u32,
     /// The most urgent of them, those past their time first, at most 50.
     pub escalations: Vec<Escalation>,
+    /// The emergencies that have not ended, and the last ones that have, with what was done about each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emergencies: Vec<Emergency>,
+    /// The task forces at work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forces: Vec<TaskForce>,
+    /// The last forecasts of projects with a deadline, those at risk first, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
     /// The agents in the order of registration, at most 200.
     pub agent_table: Vec<AgentLine>,
     /// The projects by name, at most 200.

@@ -221,6 +221,46 @@ pub struct Policy {
     /// What finished work must pass before it counts as completed.
     #[serde(default)]
     pub gates: crate::gate::Gating,
+    /// When there is an emergency, and how it ends.
+    #[serde(default)]
+    pub emergencies: Emergencies,
+}
+
+/// When there is an emergency, and how it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Emergencies {
+    /// Whether emergencies are detected; they can be declared anyway.
+    pub detect: bool,
+    /// Within which time agents must be lost for it to be one failure that spreads.
+    pub window_ms: i64,
+    /// How many at least.
+    #[schema(minimum = 2, maximum = 1000)]
+    pub agents_min: u32,
+    /// And which share of those online at least.
+    #[schema(minimum = 0, maximum = 1)]
+    pub share_min: f64,
+    /// Above which share of the registered agents online it can end; below 1.
+    #[schema(minimum = 0, maximum = 1)]
+    pub recovered_share: f64,
+    /// And for how long that must be so.
+    pub recovered_for_ms: i64,
+    /// How long each of the four rounds is in which assignments are let through little by little.
+    pub resume_every_ms: i64,
+}
+
+impl Default for Emergencies {
+    fn default() -> Self {
+        Self {
+            detect: true,
+            window_ms: 300_000,
+            agents_min: 3,
+            share_min: 0.2,
+            recovered_share: 0.8,
+            recovered_for_ms: 300_000,
+            resume_every_ms: 30_000,
+        }
+    }
 }
 
 /// When forecasts are made.

@@ -4,6 +4,7 @@ mod agent;
 mod capability;
 mod conflict;
 pub mod doctor;
+mod emergency;
 mod events;
 mod export;
 mod forecast;
@@ -133,6 +134,12 @@ enum Verb {
     Offers(settle::Offers),
     /// Report on the fleet: health, what holds it up, what could be done
     Report(report::Report),
+    /// Declare emergencies, end them, and show what was done about them
+    #[command(subcommand)]
+    Emergency(emergency::EmergencyVerb),
+    /// Make task forces, show how far they are, disband them
+    #[command(subcommand)]
+    Force(emergency::ForceVerb),
     /// Show when a project will be done: p50, p80, p90, the longest path, what would help
     Forecast(forecast::Forecasts),
     /// List escalations, and settle one
@@ -223,6 +230,8 @@ impl Cli {
             Verb::Events(it) => it.run(context),
             Verb::Offers(it) => it.run(context),
             Verb::Report(it) => it.run(context),
+            Verb::Emergency(it) => it.run(context),
+            Verb::Force(it) => it.run(context),
             Verb::Forecast(it) => it.run(context),
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),

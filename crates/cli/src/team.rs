@@ -115,6 +115,7 @@ fn registration(name: &str, member: Member) -> anyhow::Result<AgentRegistration>
         capabilities: member.capabilities,
         max_concurrent_tasks: member.max_concurrent_tasks,
         lease_ms,
+        standby: false,
     })
 }
 

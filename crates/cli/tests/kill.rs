@@ -66,6 +66,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
                     capabilities: BTreeMap::new(),
                     max_concurrent_tasks: 1,
                     lease_ms: None,
+                    standby: false,
                 };
                 server.client.register(&agent).expect("an agent is registered");
             }

@@ -408,6 +408,7 @@ fn two_at_once_never_share_a_worktree() {
         capabilities: std::collections::BTreeMap::new(),
         max_concurrent_tasks: 2,
         lease_ms: None,
+        standby: false,
     };
     place.client().register(&agent).expect("it is registered");
     place.client().heartbeat("backend-1").expect("it is alive");
@@ -464,6 +465,7 @@ fn an_agent_is_stopped_when_its_task_is_called_off() {
         capabilities: std::collections::BTreeMap::new(),
         max_concurrent_tasks: 1,
         lease_ms: Some(2_000),
+        standby: false,
     };
     place.client().register(&agent).expect("it is registered");
     let task = place.submit("Serve the list");

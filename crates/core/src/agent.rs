@@ -1,12 +1,15 @@
 //! An agent and a project as the state holds them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kapell_model::{AgentId, AgentKind, AgentState, Moment, Policy, Position, Span, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AgentSpec, ProjectSpec};
+use crate::emergency::OPTIONAL;
 use crate::notice::Inbox;
+use crate::task::Task;
 
 /// An agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ pub struct Agent {
     pub completed: u32,
     /// Attempts that it failed.
     pub failed: u32,
+    /// Attempts that it failed since it last completed one.
+    #[serde(default)]
+    pub failed_in_row: u32,
     /// Tasks that it lost by going offline.
     pub lost: u32,
     /// When it was registered.
@@ -65,9 +71,44 @@ pub struct Project {
     /// Where in the log it or one of its tasks last changed.
     #[serde(default)]
     pub changed: Position,
+    /// The sum of the estimates of its open tasks, in ms.
+    #[serde(skip)]
+    pub open_ms: u64,
+    /// And of those that were completed.
+    #[serde(skip)]
+    pub done_ms: u64,
+    /// Its open tasks that it can do without.
+    #[serde(skip)]
+    pub optional: BTreeSet<TaskId>,
 }
 
 impl Project {
+    /// Takes a task into its sums.
+    pub(crate) fn enters(&mut self, task: &Task) {
+        let (state, estimate) = (task.state(), task.estimate.0.unsigned_abs());
+        self.counts.add(state);
+        if !state.is_terminal() {
+            self.open_ms += estimate;
+            if task.spec.labels.iter().any(|label| label.as_str() == OPTIONAL) {
+                self.optional.insert(task.id);
+            }
+        } else if state == TaskState::Completed {
+            self.done_ms += estimate;
+        }
+    }
+
+    /// Takes a task out of its sums.
+    pub(crate) fn leaves(&mut self, task: &Task) {
+        let (state, estimate) = (task.state(), task.estimate.0.unsigned_abs());
+        self.counts.sub(state);
+        if !state.is_terminal() {
+            self.open_ms -= estimate;
+            self.optional.remove(&task.id);
+        } else if state == TaskState::Completed {
+            self.done_ms -= estimate;
+        }
+    }
+
     /// Returns how many of its tasks have not ended.
     #[must_use]
     pub fn open(&self) -> u32 {

@@ -16,8 +16,9 @@ use kapell_model::{TaskId, TaskState, limits};
 use crate::conflict::Resolution;
 use crate::cycle::BrokenEdge;
 use crate::dispute::{Award, Dispute};
+use crate::emergency::{Emergency, EmergencyState};
 use crate::escalation::{Escalation, Subject};
-use crate::event::{Event, Record};
+use crate::event::{Decision, Event, Record};
 use crate::handoff::{Handoff, Stage};
 use crate::keys::Keyed;
 use crate::notice::Notice;
@@ -48,7 +49,10 @@ impl State {
             Event::TaskSubmitted { task, spec, edges, estimate, learned, analysis } => {
                 self.task_submitted(*task, spec, edges, (*estimate, *learned), analysis.as_ref());
             }
-            Event::TaskAssigned { task, agent, assignment, .. } => {
+            Event::TaskAssigned { task, agent, assignment, decision, .. } => {
+                if *decision != Decision::ByHand {
+                    self.note_allowed();
+                }
                 self.note_wait(*task);
                 self.task_assigned(*task, *agent, *assignment);
             }
@@ -258,6 +262,37 @@ impl State {
                 self.decision_made(*conflict, outcome, reason);
             }
             Event::DecisionWithdrawn { conflict, reason } => self.decision_withdrawn(*conflict, reason),
+            Event::EmergencyDeclared { emergency, kind, scope, cause, detail } => {
+                self.emergency_declared(Emergency {
+                    id: *emergency,
+                    kind: *kind,
+                    scope: scope.clone(),
+                    cause: *cause,
+                    detail: detail.clone(),
+                    at: record.at,
+                    position: record.position,
+                    state: EmergencyState::Open,
+                    actions: Vec::new(),
+                    eased: false,
+                    well_since: None,
+                    ending: None,
+                    ended: None,
+                });
+            }
+            Event::EmergencyActed { emergency, what, .. } => self.emergency_acted(*emergency, what),
+            Event::EmergencySettled { emergency, action, how } => {
+                self.emergency_settled(*emergency, *action, *how);
+            }
+            Event::AssignmentsResuming { allowed, next, .. } => self.assignments_resuming(*allowed, *next),
+            Event::EmergencyEnding { emergency, reason, by_hand } => {
+                self.emergency_ending(*emergency, reason, *by_hand);
+            }
+            Event::EmergencyEnded { emergency } => self.emergency_ended(*emergency),
+            Event::ForceFormed { force, formation } => self.force_formed(*force, formation),
+            Event::ForceChecked { force, checkpoint, done, found } => {
+                self.force_checked(*force, *checkpoint, *done, *found);
+            }
+            Event::ForceDisbanded { force, reason } => self.force_disbanded(*force, reason),
             Event::ForecastMade { forecast } => self.forecast_made(forecast),
             Event::DisputeOpened { conflict, task, assignment, stalled, parties, cause, by, reason } => {
                 let dispute = Dispute {

@@ -47,7 +47,8 @@ impl From<Cause> for TurnCause {
             Cause::Released => Self::Released,
             Cause::OwnerOffline => Self::OwnerOffline,
             Cause::OwnerRemoved => Self::OwnerRemoved,
-            Cause::NotFetched => Self::NotFetched,
+            // What is set aside for something more urgent is no turn.
+            Cause::SetAside | Cause::NotFetched => Self::NotFetched,
         }
     }
 }

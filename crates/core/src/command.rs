@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EscalationId, Forecast, MessageId,
-    Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio, ReservationId, Span,
-    TaskGate, TaskId, TaskState, Text, WaitId,
+    AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EmergencyId, EscalationId, ForceId,
+    Forecast, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio,
+    ReservationId, Span, TaskGate, TaskId, TaskState, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::edit::TaskEdit;
 
 use crate::analysis::CapabilitySpec;
+use crate::emergency::EmergencyKind;
 use crate::handoff::Package;
 
 /// A command with what the door knows of it.
@@ -509,6 +510,24 @@ pub enum Command {
         /// Why.
         reason: Text,
     },
+    /// A manager: declares an emergency.
+    DeclareEmergency(Box<NewEmergency>),
+    /// A manager: ends an emergency; what was done about it is undone.
+    EndEmergency {
+        /// Which.
+        emergency: EmergencyId,
+        /// Why.
+        reason: Text,
+    },
+    /// A manager: makes a task force.
+    FormForce(Box<NewForce>),
+    /// A manager: disbands a task force.
+    DisbandForce {
+        /// Which.
+        force: ForceId,
+        /// Why.
+        reason: Text,
+    },
     /// The planner: when a project will be done.
     RecordForecast(Box<Forecast>),
     /// A manager: closes an escalation.
@@ -557,6 +576,30 @@ pub enum EdgeSource {
     Imported,
     /// It was read out of a text: less trusted, and a cycle is broken.
     Inferred,
+}
+
+/// An emergency that a person declares.
+#[derive(Clone, Debug)]
+pub struct NewEmergency {
+    /// What sort it is.
+    pub kind: EmergencyKind,
+    /// The task that fails.
+    pub task: Option<TaskRef>,
+    /// The project that will be late.
+    pub project: Option<Name>,
+    /// What is the matter.
+    pub reason: Text,
+}
+
+/// A task force that a manager makes: for a task or for a project.
+#[derive(Clone, Debug)]
+pub struct NewForce {
+    /// For which task.
+    pub task: Option<TaskRef>,
+    /// For which project.
+    pub project: Option<Name>,
+    /// What is required; a task's own requirements where nothing is said.
+    pub requires: Vec<Require>,
 }
 
 /// What is to be decided.
@@ -622,6 +665,9 @@ pub struct AgentSpec {
     /// Its lease, where it differs from its kind's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Span>,
+    /// It gets work only in an emergency.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
 }
 
 /// What a project is.
@@ -635,6 +681,18 @@ pub struct ProjectSpec {
     /// When all of it should be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Moment>,
+    /// When parts of it should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub milestones: Vec<Milestone>,
+}
+
+/// A moment at which a part of a project should be done: equal parts, in the order of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestone {
+    /// What it is called.
+    pub title: Text,
+    /// When.
+    pub at: Moment,
 }
 
 /// One required capability of a task.

@@ -11,6 +11,7 @@ mod cycles;
 pub(crate) mod decisions;
 mod disputes;
 mod edit;
+pub(crate) mod emergencies;
 mod estimates;
 mod gates;
 mod graph;
@@ -145,6 +146,10 @@ impl State {
                 self.withdraw(*conflict, agent.as_ref(), reason, out)
             }
             Command::ExtendReservations => Ok(self.begin_leases_again(out)),
+            Command::DeclareEmergency(new) => self.declare_emergency(new, out),
+            Command::EndEmergency { emergency, reason } => self.end_emergency(*emergency, reason, out),
+            Command::FormForce(new) => self.form_force(now, new, out),
+            Command::DisbandForce { force, reason } => self.disband_force(*force, reason, out),
             Command::RecordForecast(forecast) => self.record_forecast(forecast, out),
             Command::SettleEscalation { escalation, note } => self.settle_escalation(*escalation, note, out),
         }

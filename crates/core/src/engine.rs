@@ -2,14 +2,16 @@
 
 mod calls;
 mod disputes;
+mod emergencies;
 mod handoffs;
 mod plans;
 mod relief;
 mod reviews;
 
 use kapell_model::{
-    AgentId, AssignmentId, Claims, Considered, EscalationId, HandoffId, MessageId, Name, NoticeId, OfferId,
-    Placement, Placer, Position, Priority, SCORER_VERSION, Strategy, TaskId, TaskState, Text, fit, limits,
+    AgentId, AssignmentId, Claims, Considered, EmergencyId, EscalationId, ForceId, HandoffId, MessageId,
+    Name, NoticeId, OfferId, Placement, Placer, Position, Priority, SCORER_VERSION, Strategy, TaskId,
+    TaskState, Text, fit, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +68,12 @@ pub struct Reply {
     /// The conflict that it opened, or was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict: Option<kapell_model::ConflictId>,
+    /// The emergency that it declared or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<EmergencyId>,
+    /// The task force that it made or disbanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<ForceId>,
     /// The policy version that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u32>,
@@ -166,7 +174,12 @@ impl<P: Placer> Engine<P> {
         if let Command::ApplyPlan(plan) = &request.command {
             self.apply_plan(&mut step, plan);
         }
+        self.see_to_emergencies(&mut step, false);
         self.settle(&mut step);
+        // What the step itself has brought: an owner that did not answer, a project that is done.
+        if self.see_to_emergencies(&mut step, true) {
+            self.settle(&mut step);
+        }
         self.complete(&mut reply);
         if let Command::Claim { agent, .. } | Command::FileDispute { agent, .. } = &request.command
             && reply.agent.as_ref() != Some(agent)
@@ -214,7 +227,9 @@ impl<P: Placer> Engine<P> {
             || !state.reservations.stirred.is_empty()
             || !state.handoffs.troubled.is_empty()
             || !state.unplaced_reviews.is_empty()
-            || (state.policy.strategy == Strategy::Greedy && !state.critical_arrivals.is_empty())
+            || (state.policy.strategy == Strategy::Greedy
+                && !state.critical_arrivals.is_empty()
+                && state.emergencies.pause.is_none())
     }
 
     fn emit(&mut self, step: &mut Step<'_>, event: Event) {
@@ -346,7 +361,11 @@ impl<P: Placer> Engine<P> {
         if step.is_full() {
             return;
         }
-        if self.state.policy.strategy == Strategy::Optimal {
+        if self.state.is_held_back() {
+            // Everything is looked at again when more is let through.
+            self.round_wanted = false;
+            self.state.situation.settle();
+        } else if self.state.policy.strategy == Strategy::Optimal {
             self.round_wanted |= self.state.situation.is_unsettled();
             self.state.situation.settle();
         } else if self.state.situation.is_unsettled() {
@@ -355,11 +374,11 @@ impl<P: Placer> Engine<P> {
                 if let Some(event) = self.state.judge(placement) {
                     self.emit(step, event);
                 }
-                if step.is_full() {
+                if step.is_full() || self.state.is_held_back() {
                     break;
                 }
             }
-            if self.placer.is_under_way() {
+            if self.placer.is_under_way() && !self.state.is_held_back() {
                 self.state.situation.pause();
                 return;
             }
@@ -372,7 +391,7 @@ impl<P: Placer> Engine<P> {
         if step.is_full() {
             return;
         }
-        if self.state.policy.strategy == Strategy::Greedy {
+        if self.state.policy.strategy == Strategy::Greedy && self.state.emergencies.pause.is_none() {
             self.escalate(step, None);
         }
     }
@@ -433,6 +452,12 @@ impl Step<'_> {
 }
 
 impl State {
+    /// Tells whether no assignment is let through now.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        self.emergencies.pause.is_some_and(|pause| pause.allowed == 0) && !mutated!(PauseIgnored)
+    }
+
     /// Judges one item of a plan against what is so now; a stale item falls away.
     fn judge(&self, placement: Placement) -> Option<Event> {
         let task = self.tasks.get(placement.task).filter(|task| task.state() == TaskState::Ready)?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::agents::own_text;
 use crate::decide::decisions::ARCHITECT;
+use crate::emergency::Scope;
 use crate::event::Event;
 use crate::mutation::mutated;
 use crate::state::State;
@@ -37,6 +38,8 @@ pub enum EscalationKind {
     NoReviewer,
     /// Work that was sent back over and over.
     SentBack,
+    /// An emergency.
+    Emergency,
 }
 
 impl EscalationKind {
@@ -55,6 +58,7 @@ impl EscalationKind {
             Self::MessageUnanswered => "message_unanswered",
             Self::NoReviewer => "no_reviewer",
             Self::SentBack => "sent_back",
+            Self::Emergency => "emergency",
         }
     }
 
@@ -101,7 +105,8 @@ impl EscalationKind {
             | Self::HandoffStuck
             | Self::MessageUnanswered
             | Self::NoReviewer
-            | Self::SentBack => "agent_manager",
+            | Self::SentBack
+            | Self::Emergency => "agent_manager",
             Self::DecisionNeeded => ARCHITECT,
         }
     }
@@ -282,6 +287,18 @@ impl State {
                 Matter { subject: Subject::Conflict(*conflict), kind: EscalationKind::DecisionNeeded };
             let open = self.open_escalations.get(&matter);
             let settled = |&escalation| Event::EscalationSettled { escalation, note: how.clone() };
+            return open.map(settled).into_iter().collect();
+        }
+        if let Event::EmergencyEnding { emergency, reason, .. } = event {
+            let open = self.emergencies.get(*emergency).and_then(|it| {
+                let subject = match &it.scope {
+                    Scope::Fleet {} => Subject::Fleet {},
+                    Scope::Task(task) => Subject::Task(*task),
+                    Scope::Project(project) => Subject::Project(project.clone()),
+                };
+                self.open_escalations.get(&Matter { subject, kind: EscalationKind::Emergency })
+            });
+            let settled = |&escalation| Event::EscalationSettled { escalation, note: reason.clone() };
             return open.map(settled).into_iter().collect();
         }
         let mut settled = self.edges_settled_by(event);

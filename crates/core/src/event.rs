@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, ConflictId, Considered, DependencyKind, EscalationId, Forecast,
-    HandoffId, MessageId, Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy, Position, Priority, Ratio,
-    ReservationId, Span, TaskGate, TaskId, Text, WaitId,
+    AgentId, AssignmentId, CommandId, ConflictId, Considered, DependencyKind, EmergencyId, EscalationId,
+    ForceId, Forecast, HandoffId, MessageId, Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy,
+    Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,10 @@ use crate::deliberation::{Proposal, Topic, Votes};
 use crate::dispute::{AwardRule, DisputeCause};
 use crate::edit::TaskEdit;
 use crate::effort::Learned;
+use crate::emergency::{Action, EmergencyCause, EmergencyKind, Scope, Settlement};
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, SEVERITY_UNWRITTEN, Subject};
+use crate::force::{Formation, Progress};
 use crate::gate::Verdict;
 use crate::handoff::{HandoffCause, Outcome, Package, Trouble};
 use crate::health::Health;
@@ -69,6 +71,8 @@ pub enum Cause {
     OwnerRemoved,
     /// Nobody fetched it in time; no blame.
     NotFetched,
+    /// It was set aside for an emergency; no blame.
+    SetAside,
 }
 
 /// Why an owned task went from one agent to another.
@@ -83,6 +87,8 @@ pub enum MoveCause {
     Stalled,
     /// It was another's by the rule of disputes.
     Disputed,
+    /// Its owner is wanted for an emergency, or another one is faster.
+    Emergency,
 }
 
 impl MoveCause {
@@ -94,6 +100,7 @@ impl MoveCause {
             Self::ByHand => "by_hand",
             Self::Stalled => "stalled",
             Self::Disputed => "disputed",
+            Self::Emergency => "emergency",
         }
     }
 }
@@ -686,6 +693,36 @@ events! {
         typical: Span,
         reason: Text,
     }
+    /// There is an emergency: declared by a person, or detected.
+    EmergencyDeclared = "emergency.declared" {
+        emergency: EmergencyId,
+        kind: EmergencyKind,
+        #[serde(flatten)]
+        scope: Scope,
+        cause: EmergencyCause,
+        detail: Text,
+    }
+    /// Something is done about it; `action` is its number from 1.
+    EmergencyActed = "emergency.acted" { emergency: EmergencyId, action: u32, what: Action }
+    /// What was done about it is undone, or stays.
+    EmergencySettled = "emergency.settled" { emergency: EmergencyId, action: u32, how: Settlement }
+    /// Some assignments are let through again, and more at `next`.
+    AssignmentsResuming = "emergency.resuming" { emergency: EmergencyId, allowed: u32, next: Moment }
+    /// Its cause is gone, or a person has ended it.
+    EmergencyEnding = "emergency.ending" {
+        emergency: EmergencyId,
+        reason: Text,
+        #[serde(default, skip_serializing_if = "no")]
+        by_hand: bool,
+    }
+    /// Everything that was done about it is undone or stays.
+    EmergencyEnded = "emergency.ended" { emergency: EmergencyId }
+    /// A task force was made.
+    ForceFormed = "force.formed" { force: ForceId, formation: Box<Formation> }
+    /// It was looked how far a task force is, in percent; `checkpoint` is a number from 1.
+    ForceChecked = "force.checked" { force: ForceId, checkpoint: u32, done: u8, found: Progress }
+    /// A task force has nothing to do any more.
+    ForceDisbanded = "force.disbanded" { force: ForceId, reason: Text }
     /// The command came with an idempotency key; this is its answer, should it come again.
     CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
 }

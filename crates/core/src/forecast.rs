@@ -87,8 +87,8 @@ impl State {
         let known = self.projects.get(project)?;
         let present = self.agents.iter().filter(|agent| agent.state != AgentState::Removed);
         let agents = present.map(|agent| {
-            let works =
-                matches!(agent.state, AgentState::Online | AgentState::Unreachable) && !agent.draining;
+            let works = matches!(agent.state, AgentState::Online | AgentState::Unreachable)
+                && !self.is_set_apart(agent.id);
             let slots = if works { self.situation.agent(agent.id).max } else { 0 };
             Seat { id: agent.id, spec: Arc::clone(&agent.spec), slots }
         });
@@ -143,6 +143,7 @@ impl State {
 
     pub(crate) fn forecast_made(&mut self, forecast: &Forecast) {
         self.forecasts.insert(forecast.project.clone(), Arc::new(forecast.clone()));
+        self.note_forecast(&forecast.project);
     }
 
     /// Returns the project whose forecast is outdated for longest, among those with open tasks: something of it or of the agents

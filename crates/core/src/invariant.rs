@@ -3,6 +3,7 @@
 //! They look at the whole state, so they are for tests, the simulator and `kapell doctor`, not for the writer.
 
 mod conflicts;
+mod emergencies;
 mod gates;
 mod handoffs;
 mod messages;
@@ -254,6 +255,31 @@ pub const ALL: &[Invariant] = &[
         check: conflicts::orders_agree,
     },
     Invariant {
+        id: "one-emergency-of-a-kind",
+        says: "there is one emergency of each kind about each thing, and it is known as open",
+        check: emergencies::one_of_each_kind,
+    },
+    Invariant {
+        id: "emergencies-are-undone",
+        says: "whatever was done about an emergency that has ended is undone or confirmed",
+        check: emergencies::actions_are_undone,
+    },
+    Invariant {
+        id: "emergency-effects-agree",
+        says: "what is in effect for an emergency is what it has done and not undone",
+        check: emergencies::effects_have_actions,
+    },
+    Invariant {
+        id: "forces-agree",
+        says: "there is one task force for each thing, its lead is a member, and its next checkpoint is known",
+        check: emergencies::forces_agree,
+    },
+    Invariant {
+        id: "forces-end-with-emergencies",
+        says: "no task force outlives the emergency that it was made for",
+        check: emergencies::forces_end_with_emergencies,
+    },
+    Invariant {
         id: "loads-agree",
         says: "the utilizations are those of the agents that are online and not draining",
         check: loads_agree,
@@ -295,8 +321,8 @@ fn one_owner(state: &State) -> Result<(), String> {
 fn within_limit(state: &State) -> Result<(), String> {
     for agent in state.agents() {
         let has = agent.tasks.len() + state.handoffs.reserved(agent.id);
-        if has > agent.spec.max_concurrent as usize {
-            let may = agent.spec.max_concurrent;
+        let may = state.limit_of(agent.id);
+        if has > may as usize {
             return Err(format!("`{}` owns {has} of {may}, with what is on its way", agent.spec.name));
         }
     }
@@ -599,12 +625,15 @@ fn broken_gates_nothing(state: &State) -> Result<(), String> {
 }
 
 fn loads_agree(state: &State) -> Result<(), String> {
-    let active = state.agents().iter().filter(|agent| agent.state == AgentState::Online && !agent.draining);
+    let active = state
+        .agents()
+        .iter()
+        .filter(|agent| agent.state == AgentState::Online && !state.is_set_apart(agent.id));
     let mut expected: Vec<_> = active
         .map(|agent| {
             let active = agent.tasks.len() + state.handoffs.reserved(agent.id);
             let stays = active as u64 - u64::from(state.situation.leaving(agent.id));
-            (kapell_model::Ratio::of(stays, u64::from(agent.spec.max_concurrent)), agent.id)
+            (kapell_model::Ratio::of(stays, u64::from(state.limit_of(agent.id))), agent.id)
         })
         .collect();
     expected.sort_unstable();

@@ -20,9 +20,11 @@ mod dispute;
 mod due;
 mod edit;
 mod effort;
+mod emergency;
 mod engine;
 mod escalation;
 mod event;
+mod force;
 mod forecast;
 mod gate;
 mod handoff;
@@ -63,8 +65,9 @@ pub use analysis::{
 };
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{
-    Address, AgentSpec, Closed, Command, EdgeSource, GateWord, InLine, NewDecision, NewMessage, NewPolicy,
-    NewProposal, ProjectSpec, Request, Require, ReservationRef, TaskRef, TaskSpec,
+    Address, AgentSpec, Closed, Command, EdgeSource, GateWord, InLine, Milestone, NewDecision, NewEmergency,
+    NewForce, NewMessage, NewPolicy, NewProposal, ProjectSpec, Request, Require, ReservationRef, TaskRef,
+    TaskSpec,
 };
 pub use conflict::{
     Conflict, ConflictKind, ConflictMatter, ConflictState, Deliberation, Resolution, Ruler, TaskConflicts,
@@ -75,9 +78,14 @@ pub use deliberation::{MARGIN_MIN, OptionVotes, Proposal, SUPPORT_MIN, Topic, Un
 pub use dispute::{Award, AwardRule, Dispute, DisputeCause};
 pub use edit::{Change, TaskEdit};
 pub use effort::Learned;
+pub use emergency::{
+    Action, ActionTaken, Emergencies, Emergency, EmergencyCause, EmergencyKind, EmergencyState, OPTIONAL,
+    Pause, Scope, Settlement,
+};
 pub use engine::{Engine, Reply};
 pub use escalation::{Escalation, EscalationKind, Subject};
 pub use event::{Cause, Decision, DecodeError, Dropped, Event, MoveCause, Record, ReleaseCause};
+pub use force::{Checkpoint, Force, Forces, Formation, Progress};
 pub use forecast::ForecastSource;
 pub use gate::{Acceptance, CommandRun, GateStanding, Verdict};
 pub use handoff::{Handoff, HandoffCause, Handoffs, Outcome, Package, Stage, Trouble};

@@ -151,7 +151,7 @@ impl Liveness {
         let agent = state.agent(id);
         let last_seen = self.seen[id.index()];
         let silent = now.since(last_seen);
-        let lease = agent.lease(state.policy());
+        let lease = state.lease_of(id);
         let name = || agent.spec.name.clone();
         match agent.state {
             AgentState::Online if silent > lease && !mutated!(LeaseNeverLapses) => {

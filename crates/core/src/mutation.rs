@@ -133,6 +133,14 @@ mod seeded {
         ExitCodeIgnored,
         /// Reviews that are not given in time stay where they are.
         ReviewNeverDue,
+        /// What was done about an emergency stays in effect though it is said to be undone.
+        EmergencyNotUndone,
+        /// An emergency ends though not everything that was done about it is undone.
+        EmergencyEndsEarly,
+        /// Assignments go on though they are paused.
+        PauseIgnored,
+        /// The checkpoints of task forces pass unnoticed.
+        CheckpointNeverDue,
         /// Every eighth answer is not remembered under its key.
         KeyForgotten,
         /// A key that may have been forgotten is taken for a new one.

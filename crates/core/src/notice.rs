@@ -47,6 +47,12 @@ pub enum NoticeKind {
     ReviewAsked,
     /// Its finished work did not pass a gate: the notes say what is to be done.
     SentBack,
+    /// In an emergency: leave the state of the work where another one finds it.
+    CheckpointWanted,
+    /// It is in a task force.
+    ForceFormed,
+    /// How far its task force is.
+    CheckpointFound,
 }
 
 impl NoticeKind {
@@ -71,6 +77,9 @@ impl NoticeKind {
             Self::PriorityRuled => "priority_ruled",
             Self::ReviewAsked => "review_asked",
             Self::SentBack => "sent_back",
+            Self::CheckpointWanted => "checkpoint_wanted",
+            Self::ForceFormed => "force_formed",
+            Self::CheckpointFound => "checkpoint_found",
         }
     }
 }

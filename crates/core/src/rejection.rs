@@ -1,8 +1,8 @@
 //! Why a command changes nothing. Refusals are expected, and are values; the edge turns them into codes.
 
 use kapell_model::{
-    AgentState, AssignmentId, ConflictId, EscalationId, HandoffId, Moment, Name, PolicyError, Position,
-    ReservationId, Span, TaskId, TaskState,
+    AgentState, AssignmentId, ConflictId, EmergencyId, EscalationId, HandoffId, Moment, Name, PolicyError,
+    Position, ReservationId, Span, TaskId, TaskState,
 };
 
 use crate::handoff::Stage;
@@ -111,6 +111,14 @@ pub enum Rejection {
         holder: Name,
         /// When this was so.
         now: Moment,
+    },
+    /// Nothing new is assigned or claimed for now.
+    #[error("assignments are held back by emergency {emergency}{}", next.map(|_| ", and let through little by little").unwrap_or_default())]
+    Paused {
+        /// Which.
+        emergency: EmergencyId,
+        /// When some are let through.
+        next: Option<Moment>,
     },
     /// The reservation has ended; its number is outdated.
     #[error("reservation {reservation} has ended")]

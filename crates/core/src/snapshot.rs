@@ -17,7 +17,9 @@ use crate::changes::Changes;
 use crate::conflict::Conflict;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
+use crate::emergency::Emergencies;
 use crate::escalation::{Escalation, Subject};
+use crate::force::Forces;
 use crate::handoff::Handoff;
 use crate::history::History;
 use crate::keys::{KeyLog, Keys};
@@ -31,7 +33,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 12;
+pub const SNAPSHOT_FORMAT: u32 = 13;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,10 @@ pub struct Facts {
     conflicts: Segments<Conflict>,
     #[serde(default)]
     messages: Messages,
+    #[serde(default)]
+    emergencies: Emergencies,
+    #[serde(default)]
+    forces: Forces,
     #[serde(default)]
     forecasts: BTreeMap<Name, Arc<Forecast>>,
     #[serde(default)]
@@ -137,6 +143,8 @@ impl State {
             handoffs: self.handoffs.all.clone(),
             conflicts: self.conflicts.clone(),
             messages: self.messages.clone(),
+            emergencies: self.emergencies.clone(),
+            forces: self.forces.clone(),
             forecasts: self.forecasts.clone(),
             agents_changed: self.agents_changed,
             orders: self.orders.clone(),
@@ -163,6 +171,9 @@ impl State {
         state.at = facts.at;
         state.changes = Changes::beginning_at(facts.position);
         state.policy_version = facts.policy_version;
+        state.restore_emergencies(facts.emergencies);
+        state.forces = facts.forces;
+        state.forces.restore();
         state.projects = facts.projects;
         state.last_assignment = facts.last_assignment;
         state.last_notice = facts.last_notice;

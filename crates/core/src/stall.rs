@@ -254,6 +254,7 @@ impl State {
         });
         self.touch(id);
         self.unanswered.push(id);
+        self.note_silence(id);
     }
 
     /// Takes the clocks of running work over a time in which nobody served. Once a start or a jump of the clock, so it may

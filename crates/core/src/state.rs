@@ -16,7 +16,9 @@ use crate::command::TaskRef;
 use crate::conflict::Conflict;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
+use crate::emergency::Emergencies;
 use crate::escalation::{Escalation, Matter};
+use crate::force::Forces;
 use crate::gate::Gates;
 use crate::handoff::Handoffs;
 use crate::history::History;
@@ -134,6 +136,8 @@ pub struct State {
     pub(crate) handoffs: Handoffs,
     pub(crate) conflicts: Segments<Conflict>,
     pub(crate) messages: Messages,
+    pub(crate) emergencies: Emergencies,
+    pub(crate) forces: Forces,
     /// The last forecast of each project.
     pub(crate) forecasts: BTreeMap<Name, Arc<Forecast>>,
     /// Where in the log it last changed who there is to work.
@@ -224,6 +228,8 @@ impl State {
             handoffs: Handoffs::default(),
             conflicts: Segments::default(),
             messages: Messages::default(),
+            emergencies: Emergencies::default(),
+            forces: Forces::default(),
             forecasts: BTreeMap::new(),
             agents_changed: Position(0),
             orders: Orders::default(),
@@ -462,10 +468,11 @@ impl State {
         self.estimable.clear();
         self.unplaced_reviews.clear();
         self.reservations.turned.clear();
+        self.emergencies.fresh.clear();
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line
-    /// ends, the deadline of a handoff passes, a decision or a review is due.
+    /// ends, the deadline of a handoff passes, a decision or a review is due, an emergency ends or a checkpoint comes.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
         let task = self.timers.first().map(|&(at, _)| at);
@@ -473,6 +480,7 @@ impl State {
         let (decision, message) = (self.next_decision_due(), self.messages.next_timer());
         let own = task.into_iter().chain(self.reservations.next_lapse());
         let review = self.gates.timers.first().map(|&(at, _)| at);
-        own.chain(handoff).chain(review).chain(decision).chain(message).min()
+        let emergency = self.next_emergency_timer().into_iter().chain(self.forces.next_timer());
+        own.chain(handoff).chain(review).chain(decision).chain(message).chain(emergency).min()
     }
 }

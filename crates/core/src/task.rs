@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, ClassId, ConflictId, DependencyKind, Moment, OfferId, Position, Priority,
-    QueueKey, Span, TaskId, TaskState, Text, limits,
+    AgentId, AssignmentId, ClassId, ConflictId, DependencyKind, EmergencyId, Moment, OfferId, Position,
+    Priority, QueueKey, Span, TaskId, TaskState, Text, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +131,9 @@ pub struct Task {
     /// Set aside until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred_until: Option<Moment>,
+    /// Set aside by this emergency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<EmergencyId>,
     /// Who owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Box<Owner>>,
@@ -218,7 +221,7 @@ impl Task {
             (None, Some(owner)) if owner.started_at.is_some() => TaskState::InProgress,
             (None, Some(_)) => TaskState::Assigned,
             (None, None) if self.open_blockers > 0 || !self.awaits().is_empty() => TaskState::Blocked,
-            (None, None) if self.deferred_until.is_some() => TaskState::Deferred,
+            (None, None) if self.deferred_until.is_some() || self.aside.is_some() => TaskState::Deferred,
             (None, None) => TaskState::Ready,
         }
     }

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    Command, EdgeSource, EscalationKind, Event, Record, SNAPSHOT_FORMAT, Share, State, Subject, Tally,
-    TaskRef, TaskSpec,
+    Action, Command, EdgeSource, EscalationKind, Event, Record, SNAPSHOT_FORMAT, Share, State, Subject,
+    Tally, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    AgentId, AssignmentId, DependencyKind, EscalationId, Moment, Name, OfferId, Policy, Priority, Ratio,
-    Span, TaskId, TaskState, Text,
+    AgentId, AssignmentId, DependencyKind, EmergencyId, EscalationId, Moment, Name, OfferId, Policy,
+    Priority, Ratio, Span, TaskId, TaskState, Text,
 };
 use proptest::prelude::*;
 use scenario::{Scenario, name};
@@ -49,6 +49,8 @@ struct Plain {
     failed: Vec<i64>,
     succeeded: Vec<(i64, Name, Span, Span, Ratio)>,
     waits: Vec<(Class, Span)>,
+    /// What emergencies have set aside, by emergency and number of the action.
+    aside: BTreeMap<(EmergencyId, u32), TaskId>,
     escalations: BTreeMap<EscalationId, (EscalationKind, Subject, Moment)>,
 }
 
@@ -168,6 +170,12 @@ impl Plain {
                 let due = at.after(Policy::default().ack.of(*severity));
                 self.escalations.insert(*escalation, (*kind, subject.clone(), due));
             }
+            Event::EmergencyActed { emergency, action, what: Action::WorkDeferred { task } } => {
+                self.aside.insert((*emergency, *action), *task);
+            }
+            Event::EmergencySettled { emergency, action, .. } => {
+                self.aside.remove(&(*emergency, *action));
+            }
             Event::EscalationSettled { escalation, .. } => drop(self.escalations.remove(escalation)),
             _ => {}
         }
@@ -184,12 +192,13 @@ impl Plain {
             .collect();
         let mut entered = Vec::new();
         for (&id, seen) in &mut self.tasks {
+            let aside = self.aside.values().any(|&task| task == id);
             let state = match (seen.ended, seen.owner) {
                 (Some(ended), _) => ended,
                 (None, Some((_, _, Some(_)))) => TaskState::InProgress,
                 (None, Some(_)) => TaskState::Assigned,
                 _ if seen.gates.iter().any(|gate| !done.contains(gate)) => TaskState::Blocked,
-                _ if seen.deferred => TaskState::Deferred,
+                _ if seen.deferred || aside => TaskState::Deferred,
                 _ => TaskState::Ready,
             };
             if state != seen.state {
@@ -445,6 +454,7 @@ fn the_expected_wait_is_the_median_of_the_class_and_fifteen_minutes_before() {
         capabilities: vec![(name("rust"), Ratio::ONE)],
         max_concurrent: 2,
         lease: None,
+        standby: false,
     };
     scenario.now += 60_000;
     scenario.execute(Command::RegisterAgent { spec, online: true }, None).expect("an agent");

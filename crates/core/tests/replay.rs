@@ -5,13 +5,15 @@ mod scenario;
 use std::sync::Arc;
 
 use kapell_core::{
-    Address, Change, Command, EdgeSource, Engine, Event, GateWord, InLine, NewDecision, NewMessage,
-    NewPolicy, NewProposal, Record, ReservationRef, SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
+    Address, Change, Command, EdgeSource, EmergencyKind, Engine, Event, GateWord, InLine, NewDecision,
+    NewEmergency, NewForce, NewMessage, NewPolicy, NewProposal, Record, Require, ReservationRef,
+    SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EscalationId, Forecast, MessageId, Mode,
-    Moment, MoveAverages, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy,
-    Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text, WaitId,
+    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EmergencyId, EscalationId, ForceId, Forecast,
+    MessageId, Mode, Moment, MoveAverages, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem,
+    PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text,
+    WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -30,7 +32,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..84_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..88_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -175,6 +177,19 @@ fn commands() -> impl Strategy<Value = Command> {
                 agent: (!token.is_multiple_of(4)).then_some(agent),
                 word: gate_word(kind, token, flag),
             },
+            84 => Command::DeclareEmergency(Box::new(NewEmergency {
+                kind: EmergencyKind::ALL[first as usize % 3],
+                task: (first % 3 == 1).then_some(task_ref),
+                project: (first % 3 == 2).then(|| name("web")),
+                reason: text(),
+            })),
+            85 => Command::EndEmergency { emergency: EmergencyId(second + 1), reason: text() },
+            86 => Command::FormForce(Box::new(NewForce {
+                task: flag.then_some(task_ref),
+                project: (!flag).then(|| name("web")),
+                requires: vec![require("rust"), require("lisp")],
+            })),
+            87 => Command::DisbandForce { force: ForceId(second + 1), reason: text() },
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 if flag => Command::RefreshEstimates { after: first },
@@ -227,6 +242,10 @@ fn decision(who: usize, first: u32, second: u32, flag: bool, token: u64) -> NewD
         tasks: if token.is_multiple_of(2) { vec![task(first)] } else { Vec::new() },
         agent: flag.then(|| agent(who)),
     }
+}
+
+fn require(capability: &str) -> Require {
+    Require { capability: name(capability), weight: Ratio::UNIT, minimum: Ratio::ZERO }
 }
 
 /// Draws a forecast that may name what is not there, and may come too late.
@@ -520,6 +539,7 @@ fn a_start_goes_on_where_a_crash_cut_a_round_off() {
         capabilities: Vec::new(),
         max_concurrent: 1,
         lease: None,
+        standby: false,
     };
     scenario.execute(Command::RegisterAgent { spec, online: true }, None).expect("an agent");
     assert_eq!(scenario.engine.state().task(TaskId(1)).state(), TaskState::Assigned);

@@ -28,7 +28,8 @@ fn a_settled_call_for_a_critical_task_is_not_made_again() {
 #[test]
 fn a_settled_call_about_silence_is_not_made_again() {
     let mut scenario = Scenario::play(
-        "agent A
+        "policy emergencies=off    # the call alone is looked at
+         agent A
          submit t1 priority=critical
          start t1 A
          check +30m

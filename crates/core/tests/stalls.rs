@@ -144,7 +144,8 @@ fn without_an_answer_the_best_other_agent_gets_it_and_the_old_owner_is_fenced() 
 #[test]
 fn where_nobody_else_can_the_owner_keeps_it_until_somebody_gains_room() {
     let scenario = Scenario::play(
-        "agent A
+        "policy emergencies=off    # the call alone is looked at
+         agent A
          agent B
          submit t1 priority=critical
          start t1 A
@@ -168,7 +169,8 @@ fn where_nobody_else_can_the_owner_keeps_it_until_somebody_gains_room() {
 #[test]
 fn a_late_answer_of_an_owner_that_still_has_it_ends_the_matter() {
     let scenario = Scenario::play(
-        "agent A
+        "policy emergencies=off    # the call alone is looked at
+         agent A
          submit t1 priority=critical
          start t1 A
          check +30m

@@ -114,6 +114,18 @@ shown_id!(
     MessageId, u32, "M"
 );
 
+shown_id!(
+    /// An emergency: `X-2`.
+    #[derive(Default)]
+    EmergencyId, u32, "X"
+);
+
+shown_id!(
+    /// A task force: `F-2`.
+    #[derive(Default)]
+    ForceId, u32, "F"
+);
+
 impl HandoffId {
     /// Returns the place of this id in a vector of handoffs (`H-1` is at 0).
     #[must_use]

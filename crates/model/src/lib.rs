@@ -6,6 +6,7 @@
 mod agent_view;
 mod balancing;
 mod class;
+mod emergencies;
 mod excerpt;
 mod fit;
 mod forecast;
@@ -41,6 +42,7 @@ pub use balancing::{
     Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, MoveAverages, relieves,
 };
 pub use class::{Class, Gate, Requirement};
+pub use emergencies::Emergencies;
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use forecast::{Forecast, ForecastRole, ForecastTask, ForecastView, Forecasting};
@@ -48,8 +50,8 @@ pub use gating::{Gating, TaskGate};
 pub use glob::{Glob, GlobError};
 pub use handing::{Handing, Messaging, StartedWork};
 pub use id::{
-    AgentId, AssignmentId, ClassId, CommandId, ConflictId, EscalationId, HandoffId, MessageId, NoticeId,
-    OfferId, ParseIdError, Position, ReservationId, TaskId, WaitId, Word,
+    AgentId, AssignmentId, ClassId, CommandId, ConflictId, EmergencyId, EscalationId, ForceId, HandoffId,
+    MessageId, NoticeId, OfferId, ParseIdError, Position, ReservationId, TaskId, WaitId, Word,
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};

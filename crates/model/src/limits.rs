@@ -160,6 +160,14 @@ pub const OPTION_BYTES_MAX: usize = 200;
 pub const ASKED_MAX: usize = 100;
 /// Tasks that wait for one decision.
 pub const TASKS_PER_DECISION_MAX: usize = 100;
+/// Emergencies of a fleet that have not ended: more at once are one.
+pub const OPEN_EMERGENCIES_MAX: usize = 100;
+/// Task forces of a fleet that are at work.
+pub const OPEN_FORCES_MAX: usize = 200;
+/// Members of a task force that is chosen; more do not talk to each other.
+pub const FORCE_MEMBERS_MAX: usize = 16;
+/// Milestones of a project.
+pub const MILESTONES_MAX: usize = 100;
 /// Idempotency keys remembered: a day at ten new ones a second.
 pub const KEYS_MAX: usize = 1_000_000;
 /// How long an idempotency key is remembered.

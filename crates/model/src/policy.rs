@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
+use crate::emergencies::Emergencies;
 use crate::forecast::Forecasting;
 use crate::gating::Gating;
 use crate::handing::{Handing, Messaging};
@@ -265,6 +266,9 @@ pub struct Policy {
     /// What finished work must pass before it counts as completed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub gates: Gating,
+    /// When there is an emergency, and how it ends.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub emergencies: Emergencies,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -310,6 +314,7 @@ impl Default for Policy {
             messages: Messaging::default(),
             forecasts: Forecasting::default(),
             gates: Gating::default(),
+            emergencies: Emergencies::default(),
             cycles: Cycles::Break,
             balancing: Balancing::default(),
         }
@@ -368,6 +373,7 @@ impl Policy {
         }
         self.gates.check()?;
         self.balancing.check()?;
+        self.emergencies.check()?;
         self.reporting.check()
     }
 
@@ -410,7 +416,7 @@ impl Policy {
     }
 
     /// Returns every duration with the name of its field.
-    fn durations(&self) -> [(&'static str, Span); 29] {
+    fn durations(&self) -> [(&'static str, Span); 32] {
         let [one, two, three, four, five] = self.estimate_by_complexity;
         [
             ("heartbeat_lease_ms", self.lease_heartbeat),
@@ -442,6 +448,9 @@ impl Policy {
             ("handoffs.package_ms", self.handoffs.package),
             ("forecasts.period_ms", self.forecasts.period),
             ("gates.review_ms", self.gates.review),
+            ("emergencies.window_ms", self.emergencies.window),
+            ("emergencies.recovered_for_ms", self.emergencies.recovered_for),
+            ("emergencies.resume_every_ms", self.emergencies.resume_every),
         ]
     }
 }

@@ -258,6 +258,7 @@ fn enrol(client: &Client, agent: &crate::AgentSettings) -> Result<i64, ClientErr
         capabilities: agent.capabilities.clone(),
         max_concurrent_tasks: agent.at_once,
         lease_ms: None,
+        standby: false,
     })?;
     client.agent(&agent.name).map(|agent| agent.lease_ms)
 }

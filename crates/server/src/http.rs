@@ -9,6 +9,7 @@ mod convert;
 mod dashboard;
 mod disagreement;
 mod door;
+mod emergencies;
 mod events;
 mod fleet;
 mod forecasts;
@@ -116,6 +117,12 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(orchestration::show, orchestration::save))
         .routes(routes!(fleet::policy, fleet::set_policy))
         .routes(routes!(fleet::projects, fleet::create_project))
+        .routes(routes!(emergencies::list, emergencies::declare))
+        .routes(routes!(emergencies::show))
+        .routes(routes!(emergencies::end))
+        .routes(routes!(emergencies::forces, emergencies::form))
+        .routes(routes!(emergencies::force))
+        .routes(routes!(emergencies::disband))
         .routes(routes!(forecasts::show, forecasts::make))
         .routes(routes!(capabilities::list))
         .routes(routes!(capabilities::define, capabilities::remove))

@@ -600,6 +600,8 @@ pub(crate) fn task_period(policy: &Policy) -> Span {
         policy.handoffs.package,
         policy.forecasts.period,
         policy.gates.review,
+        policy.emergencies.recovered_for,
+        policy.emergencies.resume_every,
     ];
     let shortest = lapses.iter().map(|span| span.0 / 4).min().unwrap_or(0);
     Span(shortest).clamp(TICK_MIN, TICK_MAX)

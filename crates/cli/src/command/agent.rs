@@ -55,6 +55,9 @@ pub struct Add {
     /// Tasks that it may own at once
     #[arg(long, default_value_t = 1)]
     slots: u32,
+    /// It gets work only in an emergency
+    #[arg(long)]
+    standby: bool,
     /// How long it may be silent, such as 30m
     #[arg(long, value_parser = words::duration)]
     lease: Option<i64>,
@@ -111,6 +114,7 @@ impl Add {
             capabilities: self.capabilities.into_iter().collect(),
             max_concurrent_tasks: self.slots,
             lease_ms: self.lease,
+            standby: self.standby,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Agents, projects, offers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kapell_model::{AgentId, AgentState, AgentView, Name, OfferId, Text};
@@ -23,6 +24,7 @@ impl State {
             idle_since: self.position,
             completed: 0,
             failed: 0,
+            failed_in_row: 0,
             lost: 0,
             registered_at: self.at,
             inbox: Inbox::default(),
@@ -41,6 +43,7 @@ impl State {
         self.view_agent(id);
         self.agent_counts(id);
         self.reviewer_came();
+        self.note_online();
     }
 
     /// Puts an agent into the situation as it stands.
@@ -52,9 +55,9 @@ impl State {
         capabilities.sort_unstable();
         let view = AgentView {
             state: agent.state,
-            draining: agent.draining,
+            draining: self.is_set_apart(id),
             active: u32::try_from(agent.tasks.len() + self.handoffs.reserved(id)).expect("slots are bounded"),
-            max: agent.spec.max_concurrent,
+            max: self.limit_of(id),
             role,
             capabilities: capabilities.into(),
             idle_since: agent.idle_since,
@@ -69,6 +72,7 @@ impl State {
 
     pub(super) fn agent_unreachable(&mut self, id: AgentId) {
         self.set_agent_state(id, AgentState::Unreachable);
+        self.note_lost(id);
     }
 
     pub(super) fn agent_offline(&mut self, id: AgentId) {
@@ -90,6 +94,7 @@ impl State {
         self.agents_changed = self.position;
         agent.state_since = self.at;
         self.situation.set_agent_state(id, state);
+        self.note_online();
     }
 
     pub(super) fn agent_draining(&mut self, id: AgentId, draining: bool) {
@@ -108,6 +113,9 @@ impl State {
             counts: Counts::default(),
             created_at: self.at,
             changed: self.position,
+            open_ms: 0,
+            done_ms: 0,
+            optional: BTreeSet::new(),
         };
         self.projects.insert(spec.name.clone(), project);
     }

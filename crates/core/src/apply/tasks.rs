@@ -48,6 +48,7 @@ impl State {
             dependents: Vec::new(),
             open_blockers: 0,
             deferred_until: spec.not_before.filter(|&moment| moment > self.at),
+            aside: None,
             owner: None,
             ending: spec.closed.as_ref().map(|closed| Box::new(self.imported_ending(closed))),
             attempts: 0,
@@ -178,6 +179,7 @@ impl State {
         self.touch(id);
         self.heard(id);
         self.note_progress(id);
+        self.note_sign_of_life(id);
     }
 
     pub(super) fn task_completed(
@@ -189,6 +191,8 @@ impl State {
     ) {
         let (at, result) = (self.at, result.cloned());
         self.agents[agent.index()].completed += 1;
+        self.agents[agent.index()].failed_in_row = 0;
+        self.note_no_emergency(id);
         let waited = self.tasks[id].acceptance.as_ref().filter(|it| it.open && it.assignment == assignment);
         let actual = match waited {
             Some(finished) => finished.effort,
@@ -223,6 +227,7 @@ impl State {
         });
         self.note_outcome(id, agent, None);
         self.metrics.failed(self.at);
+        self.note_failure(id, agent);
     }
 
     /// Returns what an owner's attempt that ends now has taken; nothing for a late result, whose beginning is not
@@ -295,6 +300,7 @@ impl State {
             task.ending = Some(Box::new(Ending { state, at, by: None, result: None, reason }));
         });
         self.orders.forget(id);
+        self.note_no_emergency(id);
         self.doom_dependents(id);
         if !mutated!(UrgencyNotLowered) {
             self.lower_blockers(id);
@@ -310,7 +316,9 @@ impl State {
         }
         self.disown(id, |task| {
             task.losses += u32::from(lost);
-            task.failed_by = Some(agent);
+            if cause != Cause::SetAside {
+                task.failed_by = Some(agent);
+            }
             if let Some(note) = note {
                 task.note = Some(note.clone());
             }
@@ -323,7 +331,9 @@ impl State {
         if boosted {
             self.raise_blockers(id);
         }
-        self.note_turn(id, agent, cause.into());
+        if cause != Cause::SetAside {
+            self.note_turn(id, agent, cause.into());
+        }
     }
 
     /// Gives an owned task to another agent: one step of the fence, no return to the queue in between.
@@ -393,6 +403,7 @@ impl State {
             }
         });
         if self.tasks[id].priority != Priority::Critical {
+            self.note_no_emergency(id);
             self.tasks[id].called = false;
         }
         self.recompute_urgency(id);
@@ -425,6 +436,7 @@ impl State {
 
     /// Takes the task from its owner, where it has one, and changes it.
     pub(crate) fn disown(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+        self.note_silence_over(id);
         if let Some(owner) = &self.tasks[id].owner {
             let (agent, assignment) = (owner.agent, owner.assignment);
             let position = self.position;
@@ -463,7 +475,7 @@ impl State {
             self.counts.sub(state);
         }
         if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {
-            project.counts.sub(state);
+            project.leaves(task);
         }
         match state {
             TaskState::Ready => {
@@ -472,7 +484,10 @@ impl State {
                 self.look_at_gate(class);
             }
             TaskState::Deferred => {
-                self.timers.remove(&(task.deferred_until.expect("a deferred task has its time"), id));
+                // What an emergency sets aside may have no time of its own.
+                if let Some(until) = task.deferred_until {
+                    self.timers.remove(&(until, id));
+                }
             }
             _ => {}
         }
@@ -490,7 +505,7 @@ impl State {
         }
         self.counts.add(state);
         if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {
-            project.counts.add(state);
+            project.enters(task);
         }
         match state {
             TaskState::Ready => {
@@ -505,7 +520,7 @@ impl State {
                 self.look_at_gate(class);
             }
             TaskState::Deferred if !mutated!(TimerNotSet) => {
-                self.timers.insert((task.deferred_until.expect("a deferred task has its time"), id));
+                self.timers.extend(task.deferred_until.map(|until| (until, id)));
             }
             _ => {}
         }

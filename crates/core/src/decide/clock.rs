@@ -19,6 +19,8 @@ impl State {
         self.close_decisions(now, out);
         self.lapse_messages(now, out);
         self.lapse_reviews(now, out);
+        self.lapse_emergencies(now, out);
+        self.lapse_forces(now, out);
         Reply::default()
     }
 

@@ -88,6 +88,7 @@ impl State {
             MoveCause::ByHand | MoveCause::Disputed => {
                 why.map_or_else(|| "by a manager".to_owned(), str::to_owned)
             }
+            MoveCause::Emergency => why.map_or_else(|| "for an emergency".to_owned(), str::to_owned),
         };
         let text = format!("{} went to `{to_name}`: {reason}; stop working on it", task.id);
         self.notify(owner.agent, NoticeKind::Moved, Some(task.id), &text, None, out);

@@ -56,7 +56,12 @@ impl State {
             return Err(Rejection::LimitExceeded { what: "tasks of a fleet", limit: limits::TASKS_MAX });
         }
         if let Some(name) = spec.project.as_ref().filter(|name| !self.projects.contains_key(*name)) {
-            let project = ProjectSpec { name: name.clone(), title: Text::default(), deadline: None };
+            let project = ProjectSpec {
+                name: name.clone(),
+                title: Text::default(),
+                deadline: None,
+                milestones: Vec::new(),
+            };
             out.push(Event::ProjectCreated { spec: project });
         }
         let task = self.next_task();
@@ -157,6 +162,7 @@ impl State {
             return Err(Rejection::NotOwner { task: task.id, agent, owner });
         }
         require_state(task, "claiming", &[TaskState::Ready])?;
+        self.require_unpaused()?;
         self.take(now, task, agent, Decision::Claimed, out)
     }
 

@@ -113,6 +113,9 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<(), String> {
         let task = self.tasks.get(item.task()).ok_or("there is no such task")?;
+        if matches!(item, PlanItem::Place(_)) && self.is_held_back() {
+            return Err("assignments are held back by an emergency".to_owned());
+        }
         let agent = self.agents.get(item.agent().index()).ok_or("there is no such agent")?;
         match item {
             PlanItem::Place(_) if task.state() != TaskState::Ready => {

@@ -35,13 +35,16 @@
 //! ```
 //! A report uses the agent's own last assignment of the task, outdated or not.
 
+mod emergency;
+mod shown;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
     Address, AgentSpec, CapabilitySpec, Change, Command, EdgeSource, Engine, Event, GateWord, InLine,
-    NewDecision, NewMessage, NewPolicy, NewProposal, Package, ProjectSpec, Record, Request, Require,
-    ReservationRef, State, TaskEdit, TaskRef, TaskSpec,
+    NewDecision, NewMessage, NewPolicy, NewProposal, Package, Record, Request, Require, ReservationRef,
+    State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
@@ -109,7 +112,8 @@ impl<P: Placer> Scenario<P> {
         }
     }
 
-    fn line(&mut self, line: &str) -> String {
+    /// Plays one line, and says what came of it.
+    pub fn line(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (verb, rest) = (words[0], &words[1..]);
         if verb == "checks" {
@@ -149,6 +153,15 @@ impl<P: Placer> Scenario<P> {
         if verb == "queue" {
             return self.queue();
         }
+        if verb == "emergencies" {
+            return self.emergencies();
+        }
+        if verb == "forces" {
+            return self.forces();
+        }
+        if verb == "checkpoints" {
+            return self.checkpoints(rest[0]);
+        }
         if verb == "held" {
             return self.held();
         }
@@ -173,6 +186,12 @@ impl<P: Placer> Scenario<P> {
                     text = id.to_string();
                 } else if let Some(id) = reply.wait {
                     text = format!("waits as {id}");
+                }
+                if let Some(id) = reply.emergency.filter(|_| verb == "declare") {
+                    text = id.to_string();
+                }
+                if let Some(id) = reply.force.filter(|_| verb == "gather") {
+                    text = id.to_string();
                 }
                 if let Some(message) = reply.message {
                     text = message.to_string();
@@ -247,62 +266,6 @@ impl<P: Placer> Scenario<P> {
         let placed = self.log[before..].iter().filter(|it| it.event.kind() == "task.assigned").count();
         self.note_tokens(before);
         format!("{placed} placed")
-    }
-
-    /// Returns what an agent has not read: `moved T-1, ...`.
-    fn notices(&self, agent: &str) -> String {
-        let state = self.engine.state();
-        let inbox = &state.agent(state.agent_id(agent).expect("an agent")).inbox;
-        let shown = inbox.unread().map(|notice| {
-            let task = notice.task.map(|task| format!(" {task}")).unwrap_or_default();
-            format!("{}{task}", notice.kind.as_str())
-        });
-        let shown: Vec<String> = shown.collect();
-        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
-    }
-
-    /// Lists what an agent has to read.
-    fn inbox(&self, agent: &str) -> String {
-        let state = self.engine.state();
-        let shown = state.messages().inbox(state.agent_id(agent).expect("an agent")).map(|(message, it)| {
-            let flags =
-                [(message.ack, "ack"), (it.read, "read"), (it.resent, "resent"), (it.escalated, "escalated")];
-            let flags: String =
-                flags.iter().filter(|(is, _)| *is).map(|(_, flag)| format!(" {flag}")).collect();
-            format!("{} {}{flags}", message.id, message.priority)
-        });
-        let shown: Vec<String> = shown.collect();
-        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
-    }
-
-    /// Lists the handoffs.
-    fn handoffs(&self) -> String {
-        let state = self.engine.state();
-        let name = |agent| state.agent(agent).spec.name.to_string();
-        let shown = state.handoffs().iter().map(|it| {
-            let (from, to) = (name(it.from), it.to.map_or_else(|| "?".to_owned(), name));
-            let end = it.outcome.as_ref().map_or(it.stage.as_str(), |(outcome, _)| outcome.as_str());
-            format!("{} {} {from}>{to} {end}", it.id, it.task)
-        });
-        let shown: Vec<String> = shown.collect();
-        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
-    }
-
-    /// Lists the edges that were taken out of cycles.
-    fn cycles(&self) -> String {
-        let shown = self.engine.state().broken_edges().map(|broken| {
-            format!(
-                "{} on {}: {}",
-                broken.task,
-                broken.on,
-                match broken.state() {
-                    "broken" => broken.because.as_str(),
-                    other => other,
-                }
-            )
-        });
-        let shown: Vec<String> = shown.collect();
-        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
     }
 
     /// Balances once, and says what has moved.
@@ -443,7 +406,7 @@ impl<P: Placer> Scenario<P> {
             "unreachable" => Command::AgentUnreachable { agent: name(rest[0]), last_seen },
             "offline" => Command::AgentOffline { agent: name(rest[0]), last_seen },
             "back" => Command::AgentBack { agent: name(rest[0]) },
-            "project" => Command::CreateProject(project(rest, self.now)),
+            "project" => Command::CreateProject(emergency::project(rest, self.now)),
             "submit" => {
                 let (spec, edges) = task_spec(rest, self.now);
                 Command::Submit { spec: Arc::new(spec), edges }
@@ -587,6 +550,14 @@ impl<P: Placer> Scenario<P> {
                 agent: by(rest),
                 reason: reason(),
             },
+            "declare" => emergency::declared(rest),
+            "end" => {
+                Command::EndEmergency { emergency: rest[0].parse().expect("an emergency"), reason: reason() }
+            }
+            "gather" => emergency::gathered(rest),
+            "disband" => {
+                Command::DisbandForce { force: rest[0].parse().expect("a task force"), reason: reason() }
+            }
             "settle" => {
                 let escalation = rest[0].parse().expect("an escalation");
                 Command::SettleEscalation { escalation, note: reason() }
@@ -716,23 +687,18 @@ fn agent_spec(words: &[&str]) -> AgentSpec {
         capabilities: Vec::new(),
         max_concurrent: 1,
         lease: None,
+        standby: false,
     };
     for word in &words[1..] {
         match word.split_once('=').expect("a pair") {
             ("slots", count) => spec.max_concurrent = count.parse().expect("a number"),
             ("role", role) => spec.role = name(role),
             ("kind", kind) => spec.kind = AgentKind::parse(kind).expect("a kind"),
+            ("standby", _) => spec.standby = true,
             (capability, score) => spec.capabilities.push((name(capability), ratio(score))),
         }
     }
     spec
-}
-
-/// Reads `web deadline=10h`.
-fn project(words: &[&str], now: i64) -> ProjectSpec {
-    let deadline = words.get(1).and_then(|word| word.strip_prefix("deadline="));
-    let deadline = deadline.map(|time| Moment(now + duration(time)));
-    ProjectSpec { name: name(words[0]), title: Text::default(), deadline }
 }
 
 /// Reads `priority=high estimate=2h needs=rust deadline=none title=x role=dev`.
@@ -886,6 +852,7 @@ fn policy(word: &str) -> Policy {
         "claims=off" => policy.claims = Claims::Off,
         "inference=off" => policy.inference = Inference::Off,
         "cycles=escalate" => policy.cycles = Cycles::Escalate,
+        "emergencies=off" => policy.emergencies.detect = false,
         "losses=2" => policy.losses_max = 2,
         "match=0.9" => policy.balancing.match_min = Ratio::micros(900_000),
         "aside=5m" => policy.stalls.aside_min = Some(Span::minutes(5)),

@@ -51,6 +51,8 @@ pub(crate) fn ack(reply: &Reply) -> api::Ack {
         handoff: reply.handoff.map(shown),
         message: reply.message.map(shown),
         missing: reply.missing.iter().map(shown).collect(),
+        emergency: reply.emergency.map(shown),
+        force: reply.force.map(shown),
         policy_version: reply.policy_version,
         notices: reply.notices,
     }
@@ -81,7 +83,7 @@ pub(crate) fn assignment(handed: &Handed, agent: &str) -> api::Assignment {
 /// Shows an agent.
 pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
     let last_seen = view.liveness.last_seen(agent.id).filter(|_| agent.seen);
-    let lease = agent.lease(view.state.policy());
+    let lease = view.state.lease_of(agent.id);
     let load = view.state.load(agent.id);
     let mut because = vec![match last_seen {
         Some(seen) => format!("last heard of {} ago; its lease is {lease}", view.now.since(seen)),
@@ -89,6 +91,19 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
     }];
     if agent.draining {
         because.push("it is being drained: it ends what it has and gets nothing new".to_owned());
+    }
+    if agent.spec.standby {
+        because.push(match view.state.emergencies().is_raised(agent.id) {
+            true => "it stands by, and gets work for as long as an emergency lasts".to_owned(),
+            false => "it stands by: it gets work only in an emergency".to_owned(),
+        });
+    }
+    let more = view.state.emergencies().overtime(agent.id);
+    if more > 0 {
+        because.push(format!("it may own {more} tasks more for as long as an emergency lasts"));
+    }
+    for force in view.state.forces_with(agent.id) {
+        because.push(format!("it is in task force {}", force.id));
     }
     api::Agent {
         name: shown(&agent.spec.name),
@@ -98,6 +113,7 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
         state_since: time(agent.state_since),
         because,
         draining: agent.draining,
+        standby: agent.spec.standby,
         last_seen: last_seen.map(time),
         lease_ms: lease.0,
         capabilities: agent
@@ -106,7 +122,7 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
             .iter()
             .map(|(name, score)| (name.to_string(), score.as_decimal()))
             .collect(),
-        max_concurrent_tasks: agent.spec.max_concurrent,
+        max_concurrent_tasks: view.state.limit_of(agent.id),
         utilization: load.utilization.as_decimal(),
         remaining_hours: hours(load.remaining),
         complexity: load.complexity,
@@ -308,6 +324,7 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
             };
             match task.held_until() {
                 Some(until) => vec![format!("held back until {}: {}", time(until), state.churn_text(task))],
+                None if task.deferred_until.is_none() => Vec::new(),
                 None => vec![format!("set aside until {}{why}", time(until))],
             }
         }
@@ -315,6 +332,7 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
         TaskState::InReview | TaskState::Waiting => before_its_gate(view, task),
         TaskState::Completed | TaskState::Failed | TaskState::Cancelled => ended(state, task),
     };
+    facts.extend(super::emergencies::about_task(view, task));
     if let Some(handoff) = state.handoffs().of(task.id) {
         facts.extend(handed_over(view, handoff));
     }
@@ -441,6 +459,12 @@ pub(crate) fn project(project: &Project) -> api::Project {
         name: shown(&project.spec.name),
         title: shown(&project.spec.title),
         deadline: project.spec.deadline.map(time),
+        milestones: project
+            .spec
+            .milestones
+            .iter()
+            .map(|it| api::Milestone { title: shown(&it.title), at: time(it.at) })
+            .collect(),
         tasks: totals(&project.counts),
     }
 }
@@ -762,6 +786,19 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             review_ms: policy.gates.review.0,
             rejections_max: policy.gates.rejections_max,
         },
+        emergencies: emergencies(&policy.emergencies),
+    }
+}
+
+fn emergencies(emergencies: &kapell_model::Emergencies) -> api::Emergencies {
+    api::Emergencies {
+        detect: emergencies.detect,
+        window_ms: emergencies.window.0,
+        agents_min: emergencies.agents_min,
+        share_min: emergencies.share_min.as_decimal(),
+        recovered_share: emergencies.recovered_share.as_decimal(),
+        recovered_for_ms: emergencies.recovered_for.0,
+        resume_every_ms: emergencies.resume_every.0,
     }
 }
 

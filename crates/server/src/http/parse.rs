@@ -6,14 +6,15 @@ use jiff::Timestamp;
 use kapell_api as api;
 use kapell_api::Problem;
 use kapell_core::{
-    AgentSpec, Change, Closed, Command, EdgeSource, NewDecision, NewPolicy, NewProposal, Package,
-    ProjectSpec, Require, TaskEdit, TaskRef, TaskSpec,
+    AgentSpec, Change, Closed, Command, EdgeSource, EmergencyKind, Milestone, NewDecision, NewEmergency,
+    NewForce, NewPolicy, NewProposal, Package, ProjectSpec, Require, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Forecasting, Gating,
-    Handing, HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name, NameError, Need, NoticeId,
-    OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting, Reserving, ResourceError,
-    Span, Stalls, StartedWork, Strategy, TaskGate, TaskState, Text, Weights, limits,
+    Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Emergencies,
+    Forecasting, Gating, Handing, HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name,
+    NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting,
+    Reserving, ResourceError, Span, Stalls, StartedWork, Strategy, TaskGate, TaskState, Text, Weights,
+    limits,
 };
 
 use crate::past::Point;
@@ -211,6 +212,7 @@ pub(crate) fn agent(agent: &api::AgentRegistration) -> Parsed<AgentSpec> {
         capabilities: capabilities.collect::<Parsed<_>>()?,
         max_concurrent: agent.max_concurrent_tasks,
         lease: agent.lease_ms.map(Span),
+        standby: agent.standby,
     })
 }
 
@@ -245,13 +247,46 @@ pub(crate) fn proposal(conflict: ConflictId, proposal: &api::NewProposal) -> Par
     })
 }
 
+/// Reads an emergency that is declared.
+pub(crate) fn emergency(new: &api::NewEmergency) -> Parsed<NewEmergency> {
+    Ok(NewEmergency {
+        kind: word("kind", &new.kind, EmergencyKind::ALL, EmergencyKind::parse, EmergencyKind::as_str)?,
+        task: new.task.as_deref().map(|it| task("task", it)).transpose()?,
+        project: new.project.as_deref().map(|it| name("project", it)).transpose()?,
+        reason: filled("reason", &new.reason, limits::NOTE_BYTES_MAX)?,
+    })
+}
+
+/// Reads a task force that is to be made.
+pub(crate) fn force(new: &api::NewTaskForce) -> Parsed<NewForce> {
+    Ok(NewForce {
+        task: new.task.as_deref().map(|it| task("task", it)).transpose()?,
+        project: new.project.as_deref().map(|it| name("project", it)).transpose()?,
+        requires: new.requires.iter().enumerate().map(requirement).collect::<Parsed<_>>()?,
+    })
+}
+
 /// Reads a project.
 pub(crate) fn project(project: &api::NewProject) -> Parsed<ProjectSpec> {
     Ok(ProjectSpec {
         name: name("name", &project.name)?,
         title: text("title", &project.title, limits::TITLE_BYTES_MAX)?,
         deadline: moment("deadline", project.deadline.as_deref())?,
+        milestones: milestones(&project.milestones)?,
     })
+}
+
+fn milestones(milestones: &[api::Milestone]) -> Parsed<Vec<Milestone>> {
+    if milestones.len() > limits::MILESTONES_MAX {
+        let allowed = format!("at most {}", limits::MILESTONES_MAX);
+        return Err(Problem::field("milestones", milestones.len().to_string(), allowed));
+    }
+    let milestone = |(index, it): (usize, &api::Milestone)| {
+        let field = |member: &str| format!("milestones[{index}].{member}");
+        let at = moment(&field("at"), Some(&it.at))?.unwrap_or_default();
+        Ok(Milestone { title: filled(&field("title"), &it.title, limits::TITLE_BYTES_MAX)?, at })
+    };
+    milestones.iter().enumerate().map(milestone).collect()
 }
 
 /// Reads a task's submission.
@@ -516,6 +551,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         messages: Messaging { inbox_max: policy.messages.inbox_max },
         forecasts: Forecasting { period: Span(policy.forecasts.period_ms) },
         gates: gating(&policy.gates)?,
+        emergencies: emergencies(&policy.emergencies)?,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }
@@ -563,6 +599,18 @@ fn gate(field: &str, gate: &api::Gate) -> Parsed<TaskGate> {
         }
         "review" => TaskGate::Review { role: optional_name(&role, gate.role.as_deref())? },
         _ => TaskGate::Approval {},
+    })
+}
+
+fn emergencies(emergencies: &api::Emergencies) -> Parsed<Emergencies> {
+    Ok(Emergencies {
+        detect: emergencies.detect,
+        window: Span(emergencies.window_ms),
+        agents_min: emergencies.agents_min,
+        share_min: ratio("emergencies.share_min", emergencies.share_min)?,
+        recovered_share: ratio("emergencies.recovered_share", emergencies.recovered_share)?,
+        recovered_for: Span(emergencies.recovered_for_ms),
+        resume_every: Span(emergencies.resume_every_ms),
     })
 }
 

@@ -153,6 +153,7 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         Rejection::NeedsRuling { conflict, .. } => {
             of(ErrorCode::WrongState).hint(format!("`kapell decision rule {conflict}` decides"))
         }
+        Rejection::Paused { .. } => of(ErrorCode::WrongState).hint("`kapell emergency list` shows it"),
         Rejection::ClaimsOff => of(ErrorCode::ClaimsOff),
         Rejection::Cycle { cycle, .. } => {
             Problem { cycle: Some(cycle.iter().map(ToString::to_string).collect()), ..of(ErrorCode::Cycle) }

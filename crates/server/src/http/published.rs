@@ -49,6 +49,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::AgentBack { agent }
         | Event::AgentDrained { agent }
         | Event::AgentResumed { agent } => About { agent: Some(agent), ..none },
+        Event::EmergencyActed { ref what, .. } => About { task: what.task(), ..none },
         Event::TaskAssigned { task, agent, assignment, .. }
         | Event::TaskStarted { task, agent, assignment }
         | Event::TaskProgressed { task, agent, assignment, .. }
@@ -148,6 +149,14 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::ReservationsExtended { .. }
         | Event::ProjectCreated { .. }
         | Event::ForecastMade { .. }
+        | Event::EmergencyDeclared { .. }
+        | Event::EmergencySettled { .. }
+        | Event::AssignmentsResuming { .. }
+        | Event::EmergencyEnding { .. }
+        | Event::EmergencyEnded { .. }
+        | Event::ForceFormed { .. }
+        | Event::ForceChecked { .. }
+        | Event::ForceDisbanded { .. }
         | Event::PolicySet { .. }
         | Event::CapabilityDefined { .. }
         | Event::CapabilityRemoved { .. }
@@ -477,6 +486,40 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             "tally": tally(votes),
             "reason": reason,
         }),
+        Event::EmergencyDeclared { emergency, kind, scope, cause, detail } => json!({
+            "emergency": emergency.to_string(),
+            "kind": kind.as_str(),
+            "about_task": scope.task().map(|task| task.to_string()),
+            "project": scope.project(),
+            "cause": cause.as_str(),
+            "detail": detail,
+        }),
+        Event::EmergencyActed { emergency, action, what } => json!({
+            "emergency": emergency.to_string(), "action": action, "what": what.as_str(), "is_undone": what.is_undone(),
+        }),
+        Event::EmergencySettled { emergency, action, how } => {
+            json!({ "emergency": emergency.to_string(), "action": action, "how": how.as_str() })
+        }
+        Event::AssignmentsResuming { emergency, allowed, next } => {
+            json!({ "emergency": emergency.to_string(), "allowed": allowed, "next": time(*next) })
+        }
+        Event::EmergencyEnding { emergency, reason, by_hand } => json!({
+            "emergency": emergency.to_string(), "reason": reason, "by_hand": by_hand.then_some(true),
+        }),
+        Event::EmergencyEnded { emergency } => json!({ "emergency": emergency.to_string() }),
+        Event::ForceFormed { force, formation } => json!({
+            "force": force.to_string(),
+            "for_task": formation.scope.task().map(|task| task.to_string()),
+            "project": formation.scope.project(),
+            "emergency": formation.emergency.map(|emergency| emergency.to_string()),
+            "lead": name(formation.lead, names),
+            "members": formation.members.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>(),
+            "channel": formation.channel,
+        }),
+        Event::ForceChecked { force, checkpoint, done, found } => json!({
+            "force": force.to_string(), "checkpoint": checkpoint, "done_percent": done, "found": found.as_str(),
+        }),
+        Event::ForceDisbanded { force, reason } => json!({ "force": force.to_string(), "reason": reason }),
         Event::ForecastMade { forecast } => json!({
             "project": forecast.project,
             "seen": forecast.seen.0,

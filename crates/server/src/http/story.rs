@@ -74,6 +74,7 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
                 Cause::OwnerOffline => "went offline",
                 Cause::OwnerRemoved => "was removed",
                 Cause::NotFetched => "did not fetch it in time",
+                Cause::SetAside => "has it no more: it was set aside for an emergency",
             };
             let boost = if *boosted { "; its priority was raised by a level" } else { "" };
             let note = note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();

@@ -26,6 +26,7 @@ fn an_agent_waits_for_work_on_four_connections_at_most() {
                 capabilities: Vec::new(),
                 max_concurrent: 1,
                 lease: None,
+                standby: false,
             };
             let command = Command::RegisterAgent { spec, online: true };
             let actor = "test".into();

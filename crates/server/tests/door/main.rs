@@ -4,6 +4,7 @@ mod analysis;
 mod conflicts;
 mod crowds;
 mod dashboard;
+mod emergencies;
 mod evenness;
 mod failing;
 mod forecasts;

@@ -10,6 +10,7 @@ use kapell_model::{AgentState, Moment, Ratio, TaskState};
 use super::bottlenecks::{bottlenecks, recommendations};
 use crate::fleet::View;
 use crate::http::convert::{self, time};
+use crate::http::emergencies::{shown as shown_emergency, shown_force};
 
 /// Causes of a part of the health, and bottlenecks of a kind, that one report names.
 pub(super) const NAMED_MAX: usize = 20;
@@ -39,6 +40,9 @@ pub(crate) fn report(view: &View<'_>) -> Report {
         bottlenecks: bottlenecks.into_iter().map(|found| found.shown).collect(),
         escalations_open: u32::try_from(state.open_escalations()).unwrap_or(u32::MAX),
         escalations: escalations(view),
+        emergencies: emergencies(view),
+        forces: state.forces().open().take(NAMED_MAX).map(|it| shown_force(state, it)).collect(),
+        forecasts: forecasts(state),
         agent_table: state
             .agents()
             .iter()
@@ -63,7 +67,7 @@ pub(crate) fn totals(state: &State) -> AgentTotals {
         }
         agents.total += 1;
         if agent.state == AgentState::Online {
-            agents.slots += agent.spec.max_concurrent;
+            agents.slots += state.limit_of(agent.id);
             agents.slots_used += u32::try_from(agent.tasks.len()).unwrap_or(u32::MAX);
         }
     }
@@ -206,6 +210,23 @@ fn escalations(view: &View<'_>) -> Vec<Escalation> {
     let mut open: Vec<_> = state.open().collect();
     open.sort_by_key(|it| (it.due >= now, it.severity, it.due));
     open.iter().take(ESCALATIONS_MAX).map(|it| convert::escalation(view, it)).collect()
+}
+
+/// Shows the emergencies that have not ended, then the last ones that have.
+fn emergencies(view: &View<'_>) -> Vec<kapell_api::Emergency> {
+    let all = view.state.emergencies();
+    let ended = all.iter().rev().filter(|it| it.ended.is_some());
+    all.open().chain(ended).take(NAMED_MAX).map(|it| shown_emergency(view, it)).collect()
+}
+
+/// Shows the forecasts of projects that should be done by a time and are not, those at risk first.
+fn forecasts(state: &State) -> Vec<kapell_api::Forecast> {
+    let due = state.projects().values().filter(|it| it.spec.deadline.is_some() && it.open() > 0);
+    let known = due.filter_map(|it| state.forecast(it.spec.name.as_str()));
+    let mut shown: Vec<_> = known.map(|it| super::super::forecasts::shown(state, it)).collect();
+    shown.sort_by(|a, b| (!a.at_risk, &a.deadline).cmp(&(!b.at_risk, &b.deadline)));
+    shown.truncate(ESCALATIONS_MAX);
+    shown
 }
 
 fn line(agent: &kapell_core::Agent) -> AgentLine {

@@ -19,8 +19,67 @@ pub(crate) fn markdown(report: &Report) -> String {
     performance(&mut page, report);
     bottlenecks(&mut page, report);
     escalations(&mut page, report);
+    emergencies(&mut page, report);
+    forecasts(&mut page, report);
     tables(&mut page, report);
     page
+}
+
+fn emergencies(page: &mut String, report: &Report) {
+    if report.emergencies.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "## Emergencies\n");
+    for it in &report.emergencies {
+        let about = it.task.as_deref().or(it.project.as_deref()).unwrap_or("the fleet");
+        let kind = it.kind.replace('_', " ");
+        let _ = writeln!(page, "### {} {kind} of {}, {}\n", it.id, plain(about), it.state);
+        let _ = writeln!(page, "Declared {}: {}.", it.declared_at, plain(&it.detail));
+        if let Some(reason) = &it.ended_because {
+            let _ = writeln!(page, "Over: {}.", plain(reason));
+        }
+        page.push('\n');
+        for action in &it.actions {
+            let settled = action.settled.as_deref().unwrap_or("in effect");
+            let _ = writeln!(page, "- {}: {settled}", plain(&action.says));
+        }
+        page.push('\n');
+    }
+    if !report.forces.is_empty() {
+        let row = |it: &kapell_api::TaskForce| {
+            let about = it.task.as_deref().or(it.project.as_deref()).unwrap_or_default();
+            let members: Vec<&str> = it.members.iter().map(|member| member.agent.as_str()).collect();
+            let last = it.checkpoints.iter().rev().find_map(|it| it.found.as_deref()).unwrap_or("none yet");
+            vec![
+                it.id.clone(),
+                plain(about),
+                plain(&it.lead),
+                plain(&members.join(", ")),
+                format!("{} %", it.done_percent),
+                last.replace('_', " "),
+            ]
+        };
+        let headings = ["Task force", "For", "Lead", "Members", "Done", "Last checkpoint"];
+        table(page, &headings, report.forces.iter().map(row));
+    }
+}
+
+fn forecasts(page: &mut String, report: &Report) {
+    if report.forecasts.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "## Forecasts\n");
+    let row = |it: &kapell_api::Forecast| {
+        vec![
+            plain(&it.project),
+            it.deadline.clone().unwrap_or_default(),
+            it.p50.clone(),
+            it.p80.clone(),
+            it.p90.clone(),
+            if it.at_risk { "at risk" } else { "in time" }.to_owned(),
+        ]
+    };
+    table(page, &["Project", "Deadline", "p50", "p80", "p90", ""], report.forecasts.iter().map(row));
 }
 
 /// Takes its meaning from every sign that Markdown or a terminal would act on, and puts a text on one line.
