@@ -317,7 +317,7 @@ fn a_person_declares_and_ends_and_what_does_not_fit_is_refused() {
          declare deadline_risk project=none      -> refused: there is no project `none`
          declare deadline_risk project=idle      -> refused: field `project` is `idle`, without open tasks; allowed is one with open tasks
          declare critical_task_failure task=none -> refused: there is no task `none`
-         declare critical_task_failure task=d    -> refused: task T-2 is cancelled; an emergency about it is possible from blocked, ready, deferred, assigned, in_progress
+         declare critical_task_failure task=d    -> refused: task T-2 is cancelled; an emergency about it is possible from blocked, ready, deferred, assigned, in_progress, in_review, waiting
          declare deadline_risk project=web       -> X-1
          declare deadline_risk project=web       -> refused: there is already an emergency `deadline_risk`, it is X-1
          end X-9                                 -> refused: there is no emergency `X-9`

@@ -182,8 +182,8 @@ fn an_order_against_what_waits_is_refused_with_the_way() {
         order t1 t9 by=A -> refused: there is no task `t9`
         order t1 t3 by=Z -> refused: there is no agent `Z`
         cancel t3
-        say t3 high by=A -> refused: task T-3 is cancelled; asserting a priority is possible from blocked, ready, deferred, assigned, in_progress
-        order t1 t3 by=A -> refused: task T-3 is cancelled; ordering is possible from blocked, ready, deferred, assigned, in_progress",
+        say t3 high by=A -> refused: task T-3 is cancelled; asserting a priority is possible from blocked, ready, deferred, assigned, in_progress, in_review, waiting
+        order t1 t3 by=A -> refused: task T-3 is cancelled; ordering is possible from blocked, ready, deferred, assigned, in_progress, in_review, waiting",
     );
 }
 
