@@ -125,7 +125,7 @@ test("an empty fleet says how to begin", async () => {
 test("what waits for a person is counted beside the way to the inbox", async () => {
   const page = await openPage(browser, server, { path: "#/projects" });
   const status = await server.get("/v1/status");
-  await page.getByRole("link", { name: "Inbox" }).locator(".badge", { hasText: String(status.escalations_open + status.offers_open) }).waitFor();
+  await page.getByRole("link", { name: "Inbox" }).locator(".badge", { hasText: String(status.escalations_open + status.offers_open + (await server.get("/v1/gates?kind=approval")).items.length) }).waitFor();
   await page.context().close();
 });
 
@@ -156,6 +156,45 @@ test("an escalation and a late result are settled in the inbox", async () => {
   const [settled] = (await server.get("/v1/offers")).items;
   assert.equal(settled.state, "accepted");
   await page.getByText("No late result waits").waitFor();
+  await page.context().close();
+});
+
+test("finished work is sent back and approved in the inbox, and its page shows the gates", async () => {
+  const made = await server.submit("Bind the book", { key: "book", agent: "ada", gates: [{ kind: "approval" }], priority: "critical" }).catch(() => null);
+  assert.ok(made, "it is taken");
+  await until(async () => (await server.get("/v1/tasks/book")).owner || (await server.post("/v1/tasks/book/assign", { agent: "kim" }).catch(() => null)), "somebody owns it");
+  const { owner, assignment } = await server.get("/v1/tasks/book");
+  const done = { task: "book", assignment };
+  await server.report("done", done, owner, { result: "bound in blue" });
+  const page = await openPage(browser, server, { path: "#/inbox" });
+  const { id } = await server.get("/v1/tasks/book");
+  const work = page.getByRole("article", { name: `approval of ${id}` });
+  await work.getByText("bound in blue").waitFor();
+  assert.equal(await work.getByRole("button", { name: "Send it back" }).isDisabled(), true, "that needs a reason");
+  await work.getByRole("textbox").fill("in red, please");
+  await work.getByRole("button", { name: "Send it back" }).click();
+  await work.waitFor({ state: "detached" });
+  assert.equal((await server.get("/v1/tasks/book")).state, "assigned");
+  await server.report("done", done, owner, { result: "bound in red" });
+  await work.getByText("bound in red").waitFor();
+  await work.getByRole("button", { name: "Approve" }).click();
+  await work.waitFor({ state: "detached" });
+  assert.equal((await server.get("/v1/tasks/book")).state, "completed");
+  await page.goto(`${server.base}/#/task/book`);
+  const gates = page.locator("section[aria-labelledby=gates]");
+  assert.match(await gates.locator("tbody").innerText(), /Approval.*passed.*manager/s);
+  assert.match(await gates.locator("header").innerText(), /sent back 1 time/);
+  await page.context().close();
+});
+
+test("an emergency is shown with what was done about it and ended in the inbox", async () => {
+  const { emergency } = await server.post("/v1/emergencies", { kind: "critical_task_failure", task: "sky", reason: "the sky must be painted today" });
+  const page = await openPage(browser, server, { path: "#/inbox" });
+  const shown = page.getByRole("article", { name: `emergency ${emergency}` });
+  await shown.getByText("the sky must be painted today").waitFor();
+  await shown.getByRole("textbox").fill("it rains anyway");
+  await shown.getByRole("button", { name: "End it" }).click();
+  await until(async () => (await server.get(`/v1/emergencies/${emergency}`)).state !== "open", "it ends");
   await page.context().close();
 });
 

@@ -17,9 +17,9 @@ export function Gates({ gates }) {
   }))} />`;
 }
 
-/// Whether whoever looks may say whether it is right: a manager; the reviewer of a review; a person for an approval. Nobody for its own work.
+/// Whether whoever looks may say whether it is right: a manager; for a review another agent of its role; for an approval a person. Nobody for its own work.
 const mayJudge = ({ gate, author }, me) =>
-  maySteer() || (me && me.name !== author && (gate.kind === "review" ? gate.reviewer === me.name : gate.kind === "approval" && me.kind === "person"));
+  maySteer() || (me && me.name !== author && (gate.kind === "review" ? !gate.role || gate.role === me.role : me.kind === "person"));
 
 /// Finished work that stands before a gate, with what may be said about it.
 export function Judgement({ work, me, onDone, marked }) {

@@ -49,6 +49,7 @@ static ASSETS: &[Asset] = assets![
     "js/cards.js" as JS,
     "js/conflict.js" as JS,
     "js/decision.js" as JS,
+    "js/emergency.js" as JS,
     "js/forecast.js" as JS,
     "js/gate.js" as JS,
     "js/handoff.js" as JS,

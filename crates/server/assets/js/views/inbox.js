@@ -3,6 +3,8 @@
 import { useState } from "preact/hooks";
 import { get, pages, post, session } from "../api.js";
 import { Decision, isUnsettled } from "../decision.js";
+import { Judgement } from "../gate.js";
+import { Emergency } from "../emergency.js";
 import { Handoff, isStuck } from "../handoff.js";
 import { useLive } from "../live.js";
 import { route } from "../route.js";
@@ -21,6 +23,14 @@ const callsFor = { decision_needed: "conflict", handoff_stuck: "task" };
 /// `onDone`.
 const SORTS = [
   {
+    id: "emergencies",
+    title: "Emergencies",
+    none: "There is no emergency.",
+    read: (settled) => pages("/v1/emergencies").then((all) => (settled ? all : all.filter((each) => each.state !== "ended"))),
+    isOpen: (item) => item.state !== "ended",
+    Case: ({ item, ...rest }) => html`<${Emergency} emergency=${item} ...${rest} />`,
+  },
+  {
     id: "escalations",
     title: "Escalations",
     none: "Nothing is escalated.",
@@ -36,6 +46,14 @@ const SORTS = [
     isOpen: isUnsettled,
     about: (item) => `conflict ${item.id}`,
     Case: ({ item, ...rest }) => html`<${Decision} conflict=${item} ...${rest} />`,
+  },
+  {
+    id: "approvals",
+    title: "Approvals and reviews",
+    none: "No finished work waits for a word.",
+    read: () => Promise.all(["approval", "review"].map((kind) => pages(`/v1/gates?kind=${kind}`))).then((found) => found.flat().map((work) => ({ ...work, id: work.task }))),
+    isOpen: () => true,
+    Case: ({ item, ...rest }) => html`<${Judgement} work=${item} ...${rest} />`,
   },
   {
     id: "handoffs",
