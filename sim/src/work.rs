@@ -220,12 +220,17 @@ fn contend(agent: Name, state: &State, chance: &mut Chance) -> Command {
     Command::FileDispute { task, agent, against, reason: text() }
 }
 
-/// Says how urgent a task is, or that it comes before another.
+/// Says how urgent a task is, or that it comes before another; where an order stands, often the contrary.
 pub(crate) fn precede(task: TaskRef, agent: Option<Name>, state: &State, chance: &mut Chance) -> Command {
     let (priority, then) = (Priority::ALL[pick(chance, 4)], any_task(state, chance));
-    match pick(chance, 5) {
-        0 | 1 => Command::AssertPriority { task, agent, priority, reason: text() },
-        2 | 3 => Command::AssertOrder { first: task, then, agent, reason: text() },
+    let standing = state.orders().iter().nth(pick(chance, state.orders().len().max(1)));
+    match (pick(chance, 8), standing) {
+        (0 | 1, _) => Command::AssertPriority { task, agent, priority, reason: text() },
+        (2..5, Some((first, then, _))) => {
+            let (first, then) = (TaskRef::Id(then), TaskRef::Id(first));
+            Command::AssertOrder { first, then, agent, reason: text() }
+        }
+        (2..7, _) => Command::AssertOrder { first: task, then, agent, reason: text() },
         _ => Command::DropOrder { first: task, then, agent },
     }
 }

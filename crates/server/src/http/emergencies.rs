@@ -24,6 +24,7 @@ use crate::token::Access;
 const EXAMINED_MAX: usize = 20_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EmergencyQuery {
     /// Only those that are `open`, `ending`, `ended`, or `unsettled`: open or ending.
@@ -127,6 +128,7 @@ fn unknown() -> Problem {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ForceQuery {
     /// Only those that are `at_work` or `disbanded`.

@@ -17,6 +17,7 @@ use super::{Refusal, parse};
 use crate::fleet::View;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GateQuery {
     /// Only those before a `command`, a `review` or an `approval`.
