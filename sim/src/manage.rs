@@ -18,6 +18,9 @@ use crate::actor::{Actor, Wish, agent_name};
 use crate::scenario::{Knob, Scenario, below, pick};
 use crate::work::{any_task, needs, precede, text};
 
+/// How long a task is ready before somebody thinks of placing it by hand.
+const LATE: Span = Span::hours(1);
+
 /// How the title of a keyed submission begins.
 pub const KEYED: &str = "work of key ";
 
@@ -33,7 +36,7 @@ impl Actor {
     ) -> Option<Rc<Wish>> {
         let keyed = pick(chance, 3) > 0;
         if healing {
-            return helpful(state).map(|command| self.command(command, keyed, now));
+            return helpful(state, chance, now).map(|command| self.command(command, keyed, now));
         }
         let mut place = below(chance, 12 + MISCHIEF.iter().map(|knob| scenario.get(*knob)).sum::<u32>());
         for &knob in MISCHIEF {
@@ -324,8 +327,8 @@ fn gates(chance: &mut Chance) -> Vec<TaskGate> {
 }
 
 /// Finds what keeps a task from its end and can be put right: a wait for something that will not come, an agent that was sent
-/// away, a requirement that nobody meets.
-fn helpful(state: &State) -> Option<Command> {
+/// away, a task that nobody is good enough for by the policy.
+fn helpful(state: &State, chance: &mut Chance, now: Moment) -> Option<Command> {
     if let Some(agent) =
         state.agents().iter().find(|agent| agent.draining && agent.state != AgentState::Removed)
     {
@@ -345,8 +348,15 @@ fn helpful(state: &State) -> Option<Command> {
     }
     let gone = |on: &TaskId| matches!(state.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
     let blocked = state.tasks().iter().filter(|task| task.state() == TaskState::Blocked);
-    let (task, on) = blocked.filter_map(|task| Some((task.id, task.gates().find(gone)?))).next()?;
-    Some(Command::WaiveDependency { task: TaskRef::Id(task), on: TaskRef::Id(on) })
+    if let Some((task, on)) = blocked.filter_map(|task| Some((task.id, task.gates().find(gone)?))).next() {
+        return Some(Command::WaiveDependency { task: TaskRef::Id(task), on: TaskRef::Id(on) });
+    }
+    // By hand a task may go to whoever can do it at all; that nobody is good enough by the policy, and not that it was
+    // forgotten, is what `no-wait-without-a-reason` looks at.
+    let late = |since: Moment| since.after(LATE) < now;
+    let mut ready = state.tasks().iter().filter(|task| task.state() == TaskState::Ready);
+    let task = ready.find(|task| late(task.state_since))?.id;
+    Some(Command::Assign { task: TaskRef::Id(task), agent: any_agent(state, chance)? })
 }
 
 /// The policy of a play: the founding one with less patience, so that there is time for a whole investigation.
