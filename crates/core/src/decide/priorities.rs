@@ -190,7 +190,7 @@ impl State {
     fn contradiction(&self, now: Moment, new: (TaskId, TaskId), path: Vec<TaskId>) -> Contradiction {
         let mut found = Contradiction::default();
         let mut path = Some(path);
-        while let Some(ring) = path {
+        while let Some(ring) = path.filter(|_| !found.gone.contains(&new)) {
             found.ring.extend(ring.windows(2).map(|pair| (pair[0], pair[1])));
             let known = |id: &TaskId| found.order.iter().any(|impact| impact.task == *id);
             let fresh: Vec<TaskId> = ring.into_iter().filter(|id| !known(id)).collect();
@@ -203,13 +203,7 @@ impl State {
             let place = |id| found.order.iter().position(|impact| impact.task == id);
             let against = |&(first, then): &(TaskId, TaskId)| place(first) > place(then);
             found.gone = found.ring.iter().chain([&new]).copied().filter(against).collect();
-            // What comes of it must not contradict what others say by a way around its tasks.
-            let (order, gone) = (&found.order, &found.gone);
-            let around = |pair: &[Impact]| self.orders.path(pair[1].task, pair[0].task, gone);
-            let again = Some(new).filter(|new| !gone.contains(new));
-            path = again
-                .and_then(|(first, then)| self.orders.path(then, first, gone))
-                .or_else(|| order.windows(2).find_map(around));
+            path = self.orders.path(new.1, new.0, &found.gone);
         }
         found
     }
@@ -267,8 +261,6 @@ impl State {
             let start = if start < next_start { start } else { next_start.before(Span(1)) };
             moved.insert(first, (next_level, start));
             pairs.extend(self.orders.before(first).filter(|pair| !gone.contains(pair)));
-            let ahead = order.windows(2).find(|pair| pair[1] == first);
-            pairs.extend(ahead.map(|pair| (pair[0], pair[1])));
         }
         let mut places = Vec::new();
         for (id, (level, start)) in moved {
