@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::node;
 use crate::steps::Steps;
 
 const NAME: &str = "contract";
@@ -23,15 +24,12 @@ const LEFT_OUT: &str = "^/v1/(tokens/|bulk$|events/stream$)";
 
 /// Holds `binary` against its document, or says why not.
 pub fn run(steps: &mut Steps, binary: &str) {
-    let binary = match std::path::absolute(binary) {
-        Ok(path) if path.exists() => path,
-        _ => return steps.skip(NAME, &format!("there is no {binary}")),
-    };
-    let tool = match tool() {
-        Ok(tool) => tool.display().to_string(),
+    let found = node::binary(binary).and_then(|binary| Ok((binary, tool()?.display().to_string())));
+    let (binary, tool) = match found {
+        Ok(found) => found,
         Err(why) => return steps.skip(NAME, &why),
     };
-    let served = match Served::start(&binary) {
+    let served = match Served::start(Path::new(&binary)) {
         Ok(served) => served,
         Err(error) => return steps.findings(NAME, Err(error)),
     };
@@ -71,18 +69,16 @@ pub fn run(steps: &mut Steps, binary: &str) {
 /// Returns the tool, which is installed where it is not there; or why it cannot be.
 fn tool() -> Result<PathBuf, String> {
     let tool = Path::new(FOLDER).join("bin/schemathesis");
-    let runs = |program: &str, arguments: &[&str]| {
-        let status = Command::new(program).args(arguments).stdout(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
     if tool.exists() {
         return Ok(tool);
     }
-    if !runs("python3", &["-m", "venv", FOLDER]) {
+    if !node::runs("python3", &["-m", "venv", FOLDER]) {
         return Err("there is no python3 with venv".to_owned());
     }
     let python = Path::new(FOLDER).join("bin/python");
-    if !runs(&python.display().to_string(), &["-m", "pip", "install", "--quiet", VERSION]) || !tool.exists() {
+    if !node::runs(&python.display().to_string(), &["-m", "pip", "install", "--quiet", VERSION])
+        || !tool.exists()
+    {
         return Err(format!("pip does not install {VERSION}"));
     }
     Ok(tool)
