@@ -182,37 +182,18 @@ impl Orders {
         self.backward = self.said.keys().map(|&(first, then)| (then, first)).collect();
     }
 
-    /// Returns the way from one task to another along orders, both ends included, if those in `gone` were not there.
-    pub(crate) fn path(
-        &self,
-        from: TaskId,
-        to: TaskId,
-        gone: &BTreeSet<(TaskId, TaskId)>,
-    ) -> Option<Vec<TaskId>> {
-        let after = |task: TaskId| -> Vec<TaskId> {
-            let all = self.said.range((task, TaskId(0))..=(task, TaskId(u32::MAX)));
-            all.map(|(&pair, _)| pair).filter(|pair| !gone.contains(pair)).map(|(_, then)| then).collect()
-        };
-        let (mut path, mut branches) = (vec![from], vec![after(from)]);
-        let mut seen = BTreeSet::from([from]);
-        while let Some(branch) = branches.last_mut() {
-            match branch.pop() {
-                Some(next) if next == to => {
-                    path.push(next);
-                    return Some(path);
-                }
-                Some(next) if seen.insert(next) => {
-                    path.push(next);
-                    branches.push(after(next));
-                }
-                Some(_) => {}
-                None => {
-                    branches.pop();
-                    path.pop();
-                }
-            }
+    /// Returns the tasks on all ways from one task to another along orders, both ends included; none where there is no way.
+    pub(crate) fn between(&self, from: TaskId, to: TaskId) -> BTreeSet<TaskId> {
+        let after = reached(from, |task| self.after(task));
+        if !after.contains(&to) {
+            return BTreeSet::new();
         }
-        None
+        let before = reached(to, |task| self.before(task).map(|(first, _)| first));
+        after.intersection(&before).copied().collect()
+    }
+
+    fn after(&self, task: TaskId) -> impl Iterator<Item = TaskId> + '_ {
+        self.said.range((task, TaskId(0))..=(task, TaskId(u32::MAX))).map(|(&(_, then), _)| then)
     }
 
     /// Says what is wrong with the orders.
@@ -225,12 +206,21 @@ impl Orders {
             if !state.task(first).is_open() || !state.task(then).is_open() {
                 return Some(format!("{first} is to come before {then}, and one of them has ended"));
             }
-            if self.path(then, first, &BTreeSet::new()).is_some() {
+            if !self.between(then, first).is_empty() {
                 return Some(format!("{first} is to come before {then} and after it"));
             }
         }
         None
     }
+}
+
+/// Returns a task and all that is reached from it step by step.
+fn reached<I: Iterator<Item = TaskId>>(from: TaskId, next: impl Fn(TaskId) -> I) -> BTreeSet<TaskId> {
+    let (mut all, mut open) = (BTreeSet::from([from]), vec![from]);
+    while let Some(task) = open.pop() {
+        open.extend(next(task).filter(|&task| all.insert(task)));
+    }
+    all
 }
 
 impl State {

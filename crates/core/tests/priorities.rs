@@ -125,7 +125,7 @@ fn orders_that_come_round_are_ruled_by_the_impact() {
         order t2 t1 by=B -> ready
         queue -> t3 medium, t2 medium, t1 medium
         order t1 t3 by=C -> C-1                 # the shortest has the largest impact
-        conflict C-1 -> resolved of A,B,C as T-1,T-2,T-3
+        conflict C-1 -> resolved of B,A,C as T-1,T-2,T-3
         queue -> t1 medium, t2 medium, t3 medium
         notices A -> priority_ruled T-1
         notices C -> none",
@@ -165,7 +165,7 @@ fn every_ring_that_an_order_closes_is_ruled() {
         order t4 t3 by=B
         order t3 t1 by=B
         order t1 t4 by=C -> C-1
-        conflict C-1 -> resolved of B,A,C as T-1,T-2,T-3,T-4
+        conflict C-1 -> resolved of A,B,C as T-1,T-2,T-3,T-4
         queue -> t1 medium, t2 medium, t3 medium, t4 medium",
     );
     assert_eq!(count(&scenario, "priority.order_dropped"), 4);
@@ -206,8 +206,7 @@ fn an_order_ends_with_its_task_or_with_the_word_of_who_said_it() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is said, the orders never come round. That the queue holds every one that stands is not yet so where other
-    /// orders lead around a ring by another way.
+    /// Whatever is said, the orders never come round, and the queue holds every one that stands and the last ruling.
     #[test]
     fn orders_never_come_round(said in prop::collection::vec((0..6_u32, 0..6_u32, 0..3_usize), 1..40)) {
         let mut scenario = play("submit t0 effort=1h\nsubmit t1 effort=2h\nsubmit t2 effort=3h priority=high
@@ -217,8 +216,21 @@ proptest! {
                 continue;
             }
             let by = ["A", "B", "C"][who];
+            let before = scenario.log.len();
             // Every invariant is looked at behind each line.
             scenario.also(&format!("order t{first} t{then} by={by}"));
+            let state = scenario.engine.state();
+            let key = |id| state.task(id).queue_key();
+            for (first, then, _) in state.orders().iter() {
+                prop_assert!(key(first) < key(then), "{first} stands behind {then}");
+            }
+            let ruled = scenario.log[before..].iter().find_map(|record| match &record.event {
+                Event::PrecedenceRuled { order, .. } => Some(order),
+                _ => None,
+            });
+            for pair in ruled.iter().flat_map(|order| order.windows(2)) {
+                prop_assert!(key(pair[0].task) < key(pair[1].task), "{} is not ahead of {}", pair[0].task, pair[1].task);
+            }
         }
         scenario.also("restart -> as live");
     }

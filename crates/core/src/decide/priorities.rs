@@ -96,18 +96,19 @@ impl State {
         if self.orders.len() >= limits::ORDERS_MAX {
             return Err(Rejection::LimitExceeded { what: "orders of a fleet", limit: limits::ORDERS_MAX });
         }
-        let Some(path) = self.orders.path(then.id, first.id, &BTreeSet::new()) else {
+        let ring = self.orders.between(then.id, first.id);
+        if ring.is_empty() {
             out.push(Event::OrderAsserted { first: new.0, then: new.1, by, reason: reason.clone() });
             self.bring_into_order(&[new.0, new.1], &BTreeSet::new(), out);
             return Ok(Reply::about(first.id));
-        };
-        let contradiction = self.contradiction(now, new, path);
+        }
+        let contradiction = self.contradiction(now, new, &ring);
         let order: Vec<TaskId> = contradiction.order.iter().map(|impact| impact.task).collect();
         let voice = Voice::Order { by, first: new.0, then: new.1 };
         if let Some(known) = self.ruled_already(first, &voice, &order) {
             return Ok(Reply { conflict: Some(known), ..Reply::about(first.id) });
         }
-        let standing = contradiction.ring.iter().filter_map(|&(first, then)| {
+        let standing = contradiction.standing.iter().filter_map(|&(first, then)| {
             let by = self.orders.get(first, then)?.by;
             Some(Voice::Order { by, first, then })
         });
@@ -186,26 +187,21 @@ impl State {
         [task.spec.priority].into_iter().chain(asserted.map(|said| said.priority)).collect()
     }
 
-    /// Rules on all rings that an order closes: its tasks in the order of their impact, and the orders that say otherwise.
-    fn contradiction(&self, now: Moment, new: (TaskId, TaskId), path: Vec<TaskId>) -> Contradiction {
-        let mut found = Contradiction::default();
-        let mut path = Some(path);
-        while let Some(ring) = path.filter(|_| !found.gone.contains(&new)) {
-            found.ring.extend(ring.windows(2).map(|pair| (pair[0], pair[1])));
-            let known = |id: &TaskId| found.order.iter().any(|impact| impact.task == *id);
-            let fresh: Vec<TaskId> = ring.into_iter().filter(|id| !known(id)).collect();
-            let fresh = fresh.into_iter().map(|id| {
-                let task = self.task(id);
-                self.impact(task, &self.words_about(task), now)
-            });
-            let impacts = found.order.iter().copied().chain(fresh).collect();
-            found.order = self.by_impact(impacts);
-            let place = |id| found.order.iter().position(|impact| impact.task == id);
-            let against = |&(first, then): &(TaskId, TaskId)| place(first) > place(then);
-            found.gone = found.ring.iter().chain([&new]).copied().filter(against).collect();
-            path = self.orders.path(new.1, new.0, &found.gone);
-        }
-        found
+    /// Rules on all rings that an order closes: their tasks, `ring`, in the order of their impact, and the orders that say otherwise.
+    ///
+    /// No other task lies between two of them: it would be on a ring too. So what stands behind the ruling never comes round.
+    fn contradiction(&self, now: Moment, new: (TaskId, TaskId), ring: &BTreeSet<TaskId>) -> Contradiction {
+        let impacts = ring.iter().map(|&id| {
+            let task = self.task(id);
+            self.impact(task, &self.words_about(task), now)
+        });
+        let order = self.by_impact(impacts.collect());
+        let place = |id| order.iter().position(|impact| impact.task == id);
+        let against = |&(first, then): &(TaskId, TaskId)| place(first) > place(then);
+        let pairs = ring.iter().flat_map(|&task| self.orders.before(task));
+        let standing: Vec<_> = pairs.filter(|(first, _)| ring.contains(first)).collect();
+        let gone = standing.iter().chain([&new]).copied().filter(against).collect();
+        Contradiction { standing, order, gone }
     }
 
     /// Puts a conflict over what comes first into `out`, ruled at once, and tells the others in it.
@@ -244,23 +240,25 @@ impl State {
     }
 
     /// Brings open tasks into an order, and with them what is to come before any of them: each is made at least as urgent as what
-    /// comes after it, and takes a place before that. Orders in `gone` are not looked at.
+    /// comes after it, and takes a place before that. Orders in `gone` are not looked at; `order` and the others never come round.
     fn bring_into_order(&self, order: &[TaskId], gone: &BTreeSet<(TaskId, TaskId)>, out: &mut Vec<Event>) {
         let mut moved: BTreeMap<TaskId, (Priority, Moment)> = BTreeMap::new();
         let stands = |moved: &BTreeMap<TaskId, (Priority, Moment)>, id: TaskId| {
             let key = self.task(id).queue_key();
             moved.get(&id).copied().unwrap_or((key.priority, key.latest_start))
         };
-        let mut pairs: VecDeque<(TaskId, TaskId)> =
-            order.windows(2).rev().map(|pair| (pair[0], pair[1])).collect();
-        while let Some((first, then)) = pairs.pop_front() {
-            let ((level, start), (next_level, next_start)) = (stands(&moved, first), stands(&moved, then));
-            if (level, start) < (next_level, next_start) {
-                continue;
+        let ruled: BTreeMap<TaskId, TaskId> = order.windows(2).map(|pair| (pair[1], pair[0])).collect();
+        let mut changed: VecDeque<TaskId> = order.iter().rev().copied().collect();
+        while let Some(then) = changed.pop_front() {
+            let (level, start) = stands(&moved, then);
+            let said = self.orders.before(then).filter(|pair| !gone.contains(pair)).map(|(first, _)| first);
+            for first in said.chain(ruled.get(&then).copied()) {
+                let own = stands(&moved, first);
+                if own >= (level, start) {
+                    moved.insert(first, (level, if own.1 < start { own.1 } else { start.before(Span(1)) }));
+                    changed.push_back(first);
+                }
             }
-            let start = if start < next_start { start } else { next_start.before(Span(1)) };
-            moved.insert(first, (next_level, start));
-            pairs.extend(self.orders.before(first).filter(|pair| !gone.contains(pair)));
         }
         let mut places = Vec::new();
         for (id, (level, start)) in moved {
@@ -280,11 +278,10 @@ impl State {
 }
 
 /// Orders that come round to where they began.
-#[derive(Default)]
 struct Contradiction {
     /// The orders of the rings that stood before.
-    ring: Vec<(TaskId, TaskId)>,
-    /// Their tasks in the order of their impact.
+    standing: Vec<(TaskId, TaskId)>,
+    /// The tasks of the rings in the order of their impact.
     order: Vec<Impact>,
     /// The orders that say otherwise, the new one among them where it does.
     gone: BTreeSet<(TaskId, TaskId)>,
