@@ -136,6 +136,7 @@ impl Fleet {
             max: case.slots,
             role: Word(0),
             capabilities,
+            kept: [].into(),
             idle_since: Position(0),
         }
     }

@@ -115,6 +115,7 @@ fn scoring(table: &mut Table, shape: &Shape, agents: usize) {
         let id = AgentId(u32::try_from(index).unwrap_or(0));
         let capabilities = shape.draw(shape.each, &mut dice);
         let view = AgentView {
+            kept: [].into(),
             state: AgentState::Online,
             draining: false,
             active: 0,

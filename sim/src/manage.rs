@@ -379,6 +379,8 @@ pub fn policy(scenario: &Scenario) -> Policy {
     policy.gates.review = Span::minutes(3);
     policy.gates.rejections_max = 2;
     policy.handoffs.package = Span::minutes(3);
+    policy.bottlenecks.period = Span::minutes(1);
+    policy.bottlenecks.kept = Span::minutes(10);
     policy.stalls.quiet_min = Span::minutes(3);
     policy.stalls.quiet_share = Ratio::ZERO;
     policy.redispatch.turns_max = 3;

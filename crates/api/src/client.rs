@@ -11,9 +11,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, BrokenEdge, BulkAnswer,
-    BulkLine, Capability, CapabilityDefinition, Channel, ChannelMember, CheckReport, Conflict, Decision,
-    DoneReport, EdgeName, Escalation, Event, Events, FailReport, Handoff, HandoffCancellation,
+    Ack, Agent, AgentChoice, AgentRegistration, Alive, Assignment, Assignments, Bottleneck, BrokenEdge,
+    BulkAnswer, BulkLine, Capability, CapabilityDefinition, Channel, ChannelMember, CheckReport, Conflict,
+    Decision, DoneReport, EdgeName, Escalation, Event, Events, FailReport, Handoff, HandoffCancellation,
     HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Health, MadeToken, Message,
     MessageAck, MessagesRead, MoveTo, NewAssertion, NewChannel, NewDecision, NewDependency, NewDispute,
     NewMessage, NewOrder, NewProject, NewProposal, NewReservation, NewRuling, NewToken, NewVerdict,
@@ -343,6 +343,11 @@ impl Client {
     /// Rules on a conflict.
     pub fn rule(&self, conflict: &str, ruling: &NewRuling) -> Result<Ack> {
         self.post(&format!("/v1/conflicts/{}/rule", escaped(conflict)), ruling)
+    }
+
+    /// Returns what holds the work up: `open`, `gone` or `all`.
+    pub fn bottlenecks(&self, state: &str) -> Result<Vec<Bottleneck>> {
+        self.all(&format!("/v1/bottlenecks?limit=1000&state={}", escaped(state)))
     }
 
     /// Says that an owned task is an agent's own.

@@ -216,6 +216,9 @@ pub struct Escalation {
     /// The resource that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
+    /// The capability that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<String>,
     /// The conflict that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict: Option<String>,
@@ -247,6 +250,7 @@ impl Escalation {
             .or(self.project.as_ref())
             .or(self.resource.as_ref())
             .or(self.conflict.as_ref())
+            .or(self.capability.as_ref())
             .map(String::as_str)
     }
 }

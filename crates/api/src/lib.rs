@@ -51,16 +51,16 @@ pub use handoff::{
 };
 pub use message::{Channel, ChannelMember, Message, MessageAck, MessagesRead, NewChannel, NewMessage};
 pub use orchestration::{
-    AgentLine, Bottleneck, HealthPart, KindTimes, Performance, Rates, Recommendation, Report, SavedReport,
-    SystemHealth, TaskMetrics,
+    AgentLine, Bottleneck, BottleneckAction, HealthPart, KindTimes, Measured, Performance, Rates,
+    Recommendation, Report, SavedReport, SystemHealth, TaskMetrics,
 };
 pub use overview::{
     AgentLoad, Bar, Board, Card, FlowHour, Graph, GraphNode, HealthNow, HealthShare, Late, Overview, Queued,
     Session, Step, Timeline, WorkItem,
 };
 pub use policy::{
-    AckTimes, Balancing, Emergencies, Forecasting, Handing, HealthWeights, Messaging, Policy, Redispatch,
-    Reporting, Reserving, Stalls, Weights,
+    AckTimes, Balancing, Emergencies, Flow, Forecasting, Handing, HealthWeights, Messaging, Policy,
+    Redispatch, Reporting, Reserving, Stalls, Weights,
 };
 pub use problem::{ErrorCode, Problem};
 pub use report::{Ack, DoneReport, FailReport, ProgressReport, ReleaseReport, StartReport};

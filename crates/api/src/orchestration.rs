@@ -112,14 +112,80 @@ pub struct Performance {
 }
 
 /// Something that holds the work up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Bottleneck {
-    /// `critical_without_agent`, `capability_gap`, `failed_dependency` or `long_wait`.
+    /// `critical_without_agent`, `capability_gap`, `resource_constraint`, `communication_overhead`, `failed_dependency` or
+    /// `long_wait`.
     pub kind: String,
-    /// The task or capability.
+    /// The task, capability, resource or pair of agents.
     pub about: String,
     /// What is the matter, with its numbers.
     pub detail: String,
+    /// Its id, `B-2`, where something is done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `low` (above the bound), `medium` (twice) or `high` (four times, or what nobody online could do).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// What was measured last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
+    /// When it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_at: Option<String>,
+    /// When it was gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<String>,
+    /// What is or was done about it, the newest first, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<BottleneckAction>,
+}
+
+/// What was measured, and the bound that it should not exceed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Measured {
+    /// `demand_over_supply`, `wait_p90_ms` or `messages_per_joint_task`.
+    pub of: String,
+    /// What was measured.
+    pub value: f64,
+    /// What it should not exceed.
+    pub bound: f64,
+}
+
+/// Something that is or was done about a bottleneck. It has an end, and is undone there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BottleneckAction {
+    /// Its id, `D-7`.
+    pub id: String,
+    /// About which bottleneck.
+    pub bottleneck: String,
+    /// What that is about.
+    pub about: String,
+    /// `training`, `kept`, `shorter_leases` or `direct_channel`.
+    pub kind: String,
+    /// What it does, in words.
+    pub does: String,
+    /// The agents that it concerns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<String>,
+    /// When it began.
+    pub at: String,
+    /// When it ends at the latest.
+    pub expires_at: String,
+    /// When it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// `expired` or `relieved`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_because: Option<String>,
+    /// What was measured before.
+    pub before: Measured,
+    /// What was measured when it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Measured>,
+    /// Whether that is `better`, `the same` or `worse`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
 }
 
 /// Something that could be done.
@@ -173,6 +239,12 @@ pub struct Report {
     pub performance: Performance,
     /// What holds the work up, at most 20 of each kind.
     pub bottlenecks: Vec<Bottleneck>,
+    /// What was done about bottlenecks, and whether it moved what was measured; the newest first, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<BottleneckAction>,
+    /// Since when the fleet does worse than it did, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded_since: Option<String>,
     /// What could be done.
     pub recommendations: Vec<Recommendation>,
     /// Escalations that are open in all.

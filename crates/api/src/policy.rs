@@ -224,6 +224,9 @@ pub struct Policy {
     /// When there is an emergency, and how it ends.
     #[serde(default)]
     pub emergencies: Emergencies,
+    /// How bottlenecks are looked for, and what is done about them.
+    #[serde(default)]
+    pub bottlenecks: Flow,
 }
 
 /// When there is an emergency, and how it ends.
@@ -274,6 +277,26 @@ pub struct Forecasting {
 impl Default for Forecasting {
     fn default() -> Self {
         Self { period_ms: 300_000 }
+    }
+}
+
+/// How bottlenecks are looked for, and what is done about them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Flow {
+    /// How often they are looked for.
+    pub period_ms: i64,
+    /// How long agents are kept for a capability that is short; at most 4 h.
+    #[schema(maximum = 14400000)]
+    pub kept_ms: i64,
+    /// `on` or `off`: whether they are.
+    #[schema(pattern = "^(on|off)$")]
+    pub act: String,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self { period_ms: 300_000, kept_ms: 14_400_000, act: on() }
     }
 }
 

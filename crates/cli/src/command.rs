@@ -1,6 +1,7 @@
 //! The command line: one file a subject.
 
 mod agent;
+mod bottlenecks;
 mod capability;
 mod conflict;
 pub mod doctor;
@@ -142,6 +143,8 @@ enum Verb {
     Force(emergency::ForceVerb),
     /// Show when a project will be done: p50, p80, p90, the longest path, what would help
     Forecast(forecast::Forecasts),
+    /// Show what holds the work up, what is done about it, and what came of that
+    Bottlenecks(bottlenecks::Bottlenecks),
     /// List escalations, and settle one
     Escalations(settle::Escalations),
     /// Bring a backlog in: beads, Task Master, Backlog.md, GitHub, Jira, Linear, vibe-kanban, or Kapell's own JSON Lines
@@ -233,6 +236,7 @@ impl Cli {
             Verb::Emergency(it) => it.run(context),
             Verb::Force(it) => it.run(context),
             Verb::Forecast(it) => it.run(context),
+            Verb::Bottlenecks(it) => it.run(context),
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),
             Verb::Export(it) => it.run(context),

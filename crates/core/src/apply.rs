@@ -4,6 +4,7 @@
 //! and puts it into those of its new one; so queue, timers and counts cannot drift from the tasks.
 
 mod agents;
+mod bottlenecks;
 mod capabilities;
 mod conflicts;
 pub(crate) mod graph;
@@ -128,9 +129,18 @@ impl State {
             }
             Event::HandoffValidated { handoff, .. } => self.handoff_validated(*handoff),
             Event::HandoffTransferred {
-                handoff, task, agent, assignment, due, reservations, note, ..
+                handoff,
+                task,
+                from,
+                agent,
+                assignment,
+                due,
+                reservations,
+                note,
+                ..
             } => {
                 let to = (*agent, *assignment);
+                self.count_handoff(*from, *agent, *task);
                 self.handoff_transferred(*handoff, *task, to, *due, reservations, note);
             }
             Event::HandoffConfirmed { handoff, .. } => self.handoff_confirmed(*handoff),
@@ -245,7 +255,7 @@ impl State {
                     expires_at: *expires_at,
                 });
             }
-            Event::ReservationWithdrawn { wait, .. } => self.reservation_withdrawn(*wait),
+            Event::ReservationWithdrawn { wait, cause, .. } => self.reservation_withdrawn(*wait, *cause),
             Event::ReservationRing { reservation, until, .. } => self.release_asked(*reservation, *until),
             Event::ReservationsExtended { .. } => self.reservations_extended(),
             Event::ContentionOpened { conflict, wait, parties, tasks } => {
@@ -328,6 +338,16 @@ impl State {
                 let (order, priority, typical) = (order.clone(), *priority, *typical);
                 self.precedence_ruled(*conflict, Ranking { order, priority, typical }, reason);
             }
+            Event::BottleneckFound { bottleneck, about, severity, measure, detail } => {
+                self.bottleneck_found(*bottleneck, about, (*severity, *measure), detail);
+            }
+            Event::BottleneckGone { bottleneck, measure } => self.bottleneck_gone(*bottleneck, *measure),
+            Event::ActionTaken { action, bottleneck, remedy, before, expires_at } => {
+                self.action_taken(*action, *bottleneck, remedy, *before, *expires_at);
+            }
+            Event::ActionEnded { action, because, after } => self.action_ended(*action, *because, *after),
+            Event::PerformanceDegraded { .. } => self.bottlenecks.degraded = Some(record.at),
+            Event::PerformanceRecovered { .. } => self.bottlenecks.degraded = None,
             Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
                 command: record.command,
                 at: record.at,

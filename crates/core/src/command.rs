@@ -346,6 +346,8 @@ pub enum Command {
     Tick,
     /// The clock: looks at the health of the fleet.
     LookAtHealth,
+    /// The clock: looks for what holds the work up.
+    LookForBottlenecks,
     /// The clock: brings the estimates of waiting tasks up to date that nobody has declared.
     RefreshEstimates {
         /// Behind so many of the fleet's tasks, in the order of submission; a bounded number of them is looked at.

@@ -5,6 +5,7 @@
 
 pub(crate) mod agents;
 mod analysis;
+mod bottlenecks;
 mod capabilities;
 mod clock;
 mod cycles;
@@ -101,6 +102,7 @@ impl State {
             Command::ReturnUnfetched { assignments } => Ok(self.return_unfetched(assignments, out)),
             Command::Tick => Ok(self.tick(now, out)),
             Command::LookAtHealth => Ok(self.look_at_health(now, out)),
+            Command::LookForBottlenecks => Ok(self.look_for_bottlenecks(now, out)),
             Command::RefreshEstimates { after } => Ok(self.refresh_estimates(*after, out)),
             Command::CheckProgress => Ok(self.check_progress(now, out)),
             Command::ResumeServing { away } => Ok(self.resume_serving(*away, out)),

@@ -47,16 +47,22 @@ impl From<Efforts> for VecDeque<Span> {
 }
 
 impl Efforts {
-    pub(crate) fn push(&mut self, effort: Span) {
-        if self.recent.len() == limits::OUTCOMES_MAX
-            && let Some(oldest) = self.recent.pop_front()
-            && let Ok(at) = self.sorted.binary_search(&oldest)
-        {
+    /// Returns how many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// Takes one more, and returns the oldest one where that goes for it.
+    pub(crate) fn push(&mut self, effort: Span) -> Option<Span> {
+        let full = self.recent.len() == limits::OUTCOMES_MAX;
+        let oldest = if full { self.recent.pop_front() } else { None };
+        if let Some(at) = oldest.and_then(|oldest| self.sorted.binary_search(&oldest).ok()) {
             self.sorted.remove(at);
         }
         self.recent.push_back(effort);
         let at = self.sorted.partition_point(|&other| other < effort);
         self.sorted.insert(at, effort);
+        oldest
     }
 
     /// Returns the smallest effort that `percent` of all do not exceed (nearest rank).

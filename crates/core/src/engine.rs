@@ -4,6 +4,7 @@ mod calls;
 mod disputes;
 mod emergencies;
 mod handoffs;
+mod keeping;
 mod plans;
 mod relief;
 mod reviews;
@@ -15,6 +16,7 @@ use kapell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::bottleneck::Remedy;
 use crate::command::{Command, Request};
 use crate::decide::agents::own_text;
 use crate::escalation::{EscalationKind, Subject};
@@ -261,6 +263,10 @@ impl<P: Placer> Engine<P> {
             Event::DisputeOpened { conflict, .. } => Some(conflict),
             _ => None,
         };
+        let kept = match event {
+            Event::ActionTaken { action, remedy: Remedy::Kept { .. }, .. } => Some(action),
+            _ => None,
+        };
         let contends = match event {
             Event::ReservationGranted { agent, .. }
             | Event::ReservationRequested { agent, .. }
@@ -283,6 +289,9 @@ impl<P: Placer> Engine<P> {
         }
         if let Some(conflict) = disputed {
             self.rule_dispute(step, conflict);
+        }
+        if let Some(action) = kept {
+            self.move_away(step, action);
         }
         while let Some(agent) = self.state.reservations.turned.pop_first() {
             self.break_rings(step, agent);

@@ -5,6 +5,7 @@
 use kapell_model::{AgentId, ConflictId, EscalationId, Moment, Name, Priority, TaskId, TaskState, Text};
 use serde::{Deserialize, Serialize};
 
+use crate::bottleneck::Narrow;
 use crate::decide::agents::own_text;
 use crate::decide::decisions::ARCHITECT;
 use crate::emergency::Scope;
@@ -40,6 +41,8 @@ pub enum EscalationKind {
     SentBack,
     /// An emergency.
     Emergency,
+    /// A capability of which more is wanted than there is.
+    TrainingNeeded,
 }
 
 impl EscalationKind {
@@ -59,6 +62,7 @@ impl EscalationKind {
             Self::NoReviewer => "no_reviewer",
             Self::SentBack => "sent_back",
             Self::Emergency => "emergency",
+            Self::TrainingNeeded => "training_needed",
         }
     }
 
@@ -106,7 +110,8 @@ impl EscalationKind {
             | Self::MessageUnanswered
             | Self::NoReviewer
             | Self::SentBack
-            | Self::Emergency => "agent_manager",
+            | Self::Emergency
+            | Self::TrainingNeeded => "agent_manager",
             Self::DecisionNeeded => ARCHITECT,
         }
     }
@@ -158,6 +163,8 @@ pub enum Subject {
     Resource(Text),
     /// A conflict.
     Conflict(ConflictId),
+    /// A capability.
+    Capability(Name),
     /// A wait of one task for another.
     Edge {
         /// The dependent.
@@ -300,6 +307,18 @@ impl State {
             });
             let settled = |&escalation| Event::EscalationSettled { escalation, note: reason.clone() };
             return open.map(settled).into_iter().collect();
+        }
+        if let Event::BottleneckGone { bottleneck, .. } = event {
+            let about = self.bottlenecks.get(*bottleneck).map(|bottleneck| &bottleneck.about);
+            let Some(Narrow::Capability(name)) = about else { return Vec::new() };
+            let matter =
+                Matter { subject: Subject::Capability(name.clone()), kind: EscalationKind::TrainingNeeded };
+            let note = own_text(&format!("there is enough of {name} again ({bottleneck})"));
+            let open = self.open_escalations.get(&matter);
+            return open
+                .map(|&escalation| Event::EscalationSettled { escalation, note })
+                .into_iter()
+                .collect();
         }
         let mut settled = self.edges_settled_by(event);
         settled.extend(self.tasks_settled_by(event));

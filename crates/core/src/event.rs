@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, ConflictId, Considered, DependencyKind, EmergencyId, EscalationId,
-    ForceId, Forecast, HandoffId, MessageId, Moment, Name, Need, NoticeId, OfferId, PlanKind, Policy,
-    Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, Text, WaitId,
+    ActionId, AgentId, AssignmentId, BottleneckId, CommandId, ConflictId, Considered, DependencyKind,
+    EmergencyId, EscalationId, ForceId, Forecast, HandoffId, MessageId, Moment, Name, Need, NoticeId,
+    OfferId, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, Text,
+    WaitId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, CapabilitySpec};
+use crate::bottleneck::{ActionEnd, Measure, Narrow, Remedy, Severity};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::conflict::Ruler;
 use crate::contention::WaitsFor;
@@ -89,6 +91,8 @@ pub enum MoveCause {
     Disputed,
     /// Its owner is wanted for an emergency, or another one is faster.
     Emergency,
+    /// Its owner is kept for other work.
+    Kept,
 }
 
 impl MoveCause {
@@ -101,6 +105,7 @@ impl MoveCause {
             Self::Stalled => "stalled",
             Self::Disputed => "disputed",
             Self::Emergency => "emergency",
+            Self::Kept => "kept",
         }
     }
 }
@@ -723,6 +728,30 @@ events! {
     ForceChecked = "force.checked" { force: ForceId, checkpoint: u32, done: u8, found: Progress }
     /// A task force has nothing to do any more.
     ForceDisbanded = "force.disbanded" { force: ForceId, reason: Text }
+    /// Something holds the work up, or does so more or less than it did.
+    BottleneckFound = "bottleneck.found" {
+        bottleneck: BottleneckId,
+        about: Narrow,
+        severity: Severity,
+        measure: Measure,
+        detail: Text,
+    }
+    /// What was measured is within its bound again.
+    BottleneckGone = "bottleneck.gone" { bottleneck: BottleneckId, measure: Measure }
+    /// Something is done about it, until `expires_at` at the latest; `before` is what was measured when it began.
+    ActionTaken = "bottleneck.action_taken" {
+        action: ActionId,
+        bottleneck: BottleneckId,
+        remedy: Remedy,
+        before: Measure,
+        expires_at: Moment,
+    }
+    /// That is over and undone; `after` is what is measured then.
+    ActionEnded = "bottleneck.action_ended" { action: ActionId, because: ActionEnd, after: Measure }
+    /// The fleet does worse than it did.
+    PerformanceDegraded = "performance.degraded" { causes: Vec<Text> }
+    /// It does as well as it did again.
+    PerformanceRecovered = "performance.recovered" { since: Moment }
     /// The command came with an idempotency key; this is its answer, should it come again.
     CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
 }

@@ -2,6 +2,7 @@
 //!
 //! They look at the whole state, so they are for tests, the simulator and `kapell doctor`, not for the writer.
 
+mod bottlenecks;
 mod conflicts;
 mod emergencies;
 mod gates;
@@ -278,6 +279,16 @@ pub const ALL: &[Invariant] = &[
         id: "forces-end-with-emergencies",
         says: "no task force outlives the emergency that it was made for",
         check: emergencies::forces_end_with_emergencies,
+    },
+    Invariant {
+        id: "actions-end",
+        says: "what is done about a bottleneck lasts no longer than it, and agents are kept for at most 4 h",
+        check: bottlenecks::actions_end,
+    },
+    Invariant {
+        id: "kept-as-told",
+        says: "placing sees agents as kept exactly for what running actions keep them for",
+        check: bottlenecks::kept_as_told,
     },
     Invariant {
         id: "loads-agree",

@@ -8,6 +8,7 @@
 mod agent;
 mod analysis;
 mod apply;
+mod bottleneck;
 mod changes;
 mod churn;
 mod command;
@@ -62,6 +63,10 @@ pub mod mutation;
 pub use agent::{Agent, Project};
 pub use analysis::{
     Analysis, CapabilitySpec, Evidence, Field, InferredEdge, InferredRequire, PassedOver, Unresolved,
+};
+pub use bottleneck::{
+    ABLE, ActionEnd, Bottleneck, BottleneckAction, BottleneckKind, Bottlenecks, Gap, Measure, Narrow, Remedy,
+    SLOT_HOURS, Severity,
 };
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{

@@ -19,6 +19,7 @@ pub struct Liveness {
     unfetched: BTreeMap<AssignmentId, Moment>,
     checked: Moment,
     health_seen: Moment,
+    flow_seen: Moment,
     /// When estimates were last looked at, and how many of the tasks have been gone through.
     estimates_seen: (Moment, u32),
     /// Whether reservations have been given their full length after the start.
@@ -36,6 +37,7 @@ impl Liveness {
             unfetched: BTreeMap::new(),
             checked: now,
             health_seen: now,
+            flow_seen: now,
             estimates_seen: (now, 0),
             begun: false,
             away: Span(0),
@@ -129,6 +131,12 @@ impl Liveness {
             self.health_seen = now;
             if state.health_turns(now) {
                 commands.push(Command::LookAtHealth);
+            }
+        }
+        if now.since(self.flow_seen) >= state.policy().bottlenecks.period || now < self.flow_seen {
+            self.flow_seen = now;
+            if state.bottlenecks_turn(now) {
+                commands.push(Command::LookForBottlenecks);
             }
         }
         commands.extend(self.stale_estimates(state, now));

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use kapell_model::{AgentId, MessageId, Moment, Name, Priority, Span, TaskId, Text, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::bottleneck::WINDOW;
 use crate::escalation::{EscalationKind, Matter, Subject};
 use crate::event::Event;
 use crate::state::State;
@@ -79,10 +80,26 @@ pub struct Channel {
 /// What two agents have sent each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
-    /// Messages, either way.
+    /// Messages, either way, in their window.
     pub messages: u32,
+    /// Handoffs of work, either way.
+    #[serde(default)]
+    pub handoffs: u32,
     /// Tasks that they were about; at most [`limits::TRAFFIC_TASKS_MAX`] are told apart.
     pub tasks: BTreeSet<TaskId>,
+    /// When the last one was.
+    #[serde(default)]
+    pub last: Moment,
+}
+
+impl Traffic {
+    /// Lets what is older weigh half as much, and forgets the older half of the tasks: a window that slides with what the pair
+    /// does together.
+    fn halve(&mut self) {
+        (self.messages, self.handoffs) = (self.messages / 2, self.handoffs / 2);
+        let newer: BTreeSet<TaskId> = self.tasks.iter().rev().take(self.tasks.len() / 2).copied().collect();
+        self.tasks = newer;
+    }
 }
 
 /// The facts about messages, as a snapshot holds them.
@@ -96,6 +113,9 @@ pub struct Messages {
     pub(crate) channels: BTreeMap<Name, Channel>,
     pub(crate) traffic: BTreeMap<(AgentId, AgentId), Traffic>,
     // Derived.
+    /// Pairs that talk too much for what they do together.
+    #[serde(skip)]
+    pub(crate) talkative: BTreeSet<(AgentId, AgentId)>,
     #[serde(skip)]
     pub(crate) timers: BTreeSet<(Moment, AgentId, MessageId)>,
     /// How many have to read each message still.
@@ -160,6 +180,8 @@ impl Messages {
 
     /// Makes what is derived again.
     pub(crate) fn restore(&mut self) {
+        let talkative = self.traffic.iter().filter(|(_, traffic)| traffic.is_too_much());
+        self.talkative = talkative.map(|(&pair, _)| pair).collect();
         for (&agent, inbox) in &self.inboxes {
             for (&id, delivery) in inbox {
                 *self.open.entry(id).or_default() += 1;
@@ -245,17 +267,47 @@ impl State {
         }
     }
 
+    /// Counts a task that went from one agent to another in a handoff.
+    pub(crate) fn count_handoff(&mut self, from: AgentId, to: AgentId, task: TaskId) {
+        self.count_between(from, to, Some(task), |traffic| {
+            traffic.handoffs = traffic.handoffs.saturating_add(1);
+        });
+    }
+
     fn count_traffic(&mut self, from: AgentId, to: AgentId, task: Option<TaskId>) {
+        self.count_between(from, to, task, |traffic| {
+            traffic.messages = traffic.messages.saturating_add(1);
+        });
+    }
+
+    fn count_between(
+        &mut self,
+        from: AgentId,
+        to: AgentId,
+        task: Option<TaskId>,
+        count: impl FnOnce(&mut Traffic),
+    ) {
         let pair = (from.min(to), from.max(to));
         if self.messages.traffic.len() >= limits::TRAFFIC_PAIRS_MAX
             && !self.messages.traffic.contains_key(&pair)
         {
             return;
         }
+        let at = self.at;
         let traffic = self.messages.traffic.entry(pair).or_default();
-        traffic.messages = traffic.messages.saturating_add(1);
-        if traffic.tasks.len() < limits::TRAFFIC_TASKS_MAX {
-            traffic.tasks.extend(task);
+        if at.since(traffic.last) > WINDOW {
+            *traffic = Traffic::default();
+        }
+        traffic.last = at;
+        count(traffic);
+        traffic.tasks.extend(task);
+        if traffic.tasks.len() >= limits::TRAFFIC_TASKS_MAX {
+            traffic.halve();
+        }
+        if traffic.is_too_much() {
+            self.messages.talkative.insert(pair);
+        } else {
+            self.messages.talkative.remove(&pair);
         }
     }
 

@@ -2,14 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use kapell_model::{Moment, Name, Position, Ratio, Span, limits};
+use kapell_model::{Moment, Name, Position, Ratio, Span, Text, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::bottleneck::{Measure, ResourceWaits, WINDOW};
 use crate::effort::Efforts;
 
 const HOUR: i64 = Span::hours(1).0;
 /// Hours of the window that rates are taken over.
 const WINDOW_HOURS: i64 = 24;
+/// Worse is what is above so many hundredths of what it was.
+const WORSE_PERCENT: i128 = 125;
+/// Tasks, and attempts, without which a window says nothing.
+const WINDOW_LEAST: usize = 10;
+/// Failed attempts without which nothing is said about errors.
+const FAILED_LEAST: i128 = 3;
 
 /// What happened within one hour, or some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +121,14 @@ pub struct Metrics {
     waits: BTreeMap<u64, Waits>,
     /// The same classes by when one of them was placed last.
     placed: BTreeMap<Position, u64>,
+    /// The last 50 times from submission to completion, and the 50 before those.
+    #[serde(default)]
+    leads: Efforts,
+    #[serde(default)]
+    leads_before: Efforts,
+    /// The last waits in line, by resource.
+    #[serde(default)]
+    resources: BTreeMap<Text, ResourceWaits>,
 }
 
 impl Metrics {
@@ -164,6 +179,51 @@ impl Metrics {
         self.waits.get(&class)?.recent.percentile(50)
     }
 
+    /// Visits the resources that were waited for within a day, with what was measured.
+    pub(crate) fn resources(&self, now: Moment) -> impl Iterator<Item = (&Text, Measure)> {
+        self.resources.keys().filter_map(move |resource| Some((resource, self.resource(resource, now)?)))
+    }
+
+    /// Returns what was measured of a resource, where somebody has waited for it within a day.
+    pub(crate) fn resource(&self, resource: &Text, now: Moment) -> Option<Measure> {
+        self.resources.get(resource).filter(|waits| now.since(waits.last) <= WINDOW)?.measure()
+    }
+
+    /// Notes how long somebody has waited in line for a resource, and what the task is estimated at for the sake of which.
+    pub(crate) fn waited_for(&mut self, resource: Text, wait: Span, estimate: Option<Span>, at: Moment) {
+        let full = self.resources.len() >= limits::METRIC_RESOURCES_MAX;
+        if full && !self.resources.contains_key(&resource) {
+            let longest_ago = self.resources.iter().min_by_key(|(_, waits)| waits.last);
+            if let Some(longest_ago) = longest_ago.map(|(resource, _)| resource.clone()) {
+                self.resources.remove(&longest_ago);
+            }
+        }
+        self.resources.entry(resource).or_default().push(wait, estimate, at);
+    }
+
+    /// Says in words what is worse by a quarter than in the window before: the median lead time of the last 50 completed tasks
+    /// beside that of the 50 before, and the error rate of the last 24 hours beside that of the day before.
+    pub(crate) fn worse(&self, now: Moment) -> Vec<String> {
+        let mut worse = Vec::new();
+        let medians = (self.leads.percentile(50), self.leads_before.percentile(50));
+        if let (Some(lead), Some(before)) = medians
+            && self.leads_before.len() >= WINDOW_LEAST
+            && i128::from(lead.0) * 100 > i128::from(before.0) * WORSE_PERCENT
+        {
+            worse.push(format!("the median lead time is {lead}, {before} in the window before"));
+        }
+        let (day, before) = (self.last_day(now), self.day_before(now));
+        let (failed, attempts) = (i128::from(day.failed), i128::from(day.attempts()));
+        let (failed_before, attempts_before) = (i128::from(before.failed), i128::from(before.attempts()));
+        let enough = attempts.min(attempts_before) >= WINDOW_LEAST as i128 && failed >= FAILED_LEAST;
+        if enough && failed * attempts_before * 100 > failed_before * attempts * WORSE_PERCENT {
+            worse.push(format!(
+                "{failed} of {attempts} attempts failed in 24 hours, {failed_before} of {attempts_before} the day before"
+            ));
+        }
+        worse
+    }
+
     fn hour(&mut self, at: Moment) -> &mut Tally {
         let hour = at.0.div_euclid(HOUR);
         if self.hours.back().is_none_or(|(last, _)| *last < hour) {
@@ -202,6 +262,9 @@ impl Metrics {
         completions.count += 1;
         completions.sum.0 = completions.sum.0.saturating_add(effort.0);
         completions.recent.push(effort);
+        if let Some(left) = self.leads.push(lead) {
+            self.leads_before.push(left);
+        }
     }
 
     /// Notes how long a task of a class has waited in the queue.

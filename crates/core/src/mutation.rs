@@ -141,6 +141,8 @@ mod seeded {
         PauseIgnored,
         /// The checkpoints of task forces pass unnoticed.
         CheckpointNeverDue,
+        /// What is done about a bottleneck is never undone.
+        ActionOutlives,
         /// Every eighth answer is not remembered under its key.
         KeyForgotten,
         /// A key that may have been forgotten is taken for a new one.

@@ -9,7 +9,7 @@ use kapell_model::Need;
 ///
 /// Two globs overlap only where the literal beginning of one is a beginning of the other's, so a look-up goes through
 /// what begins with a key, and through the few beginnings of the key itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Overlaps<K> {
     by_key: BTreeMap<Box<str>, BTreeSet<K>>,
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::analysis::CapabilitySpec;
+use crate::bottleneck::Bottlenecks;
 use crate::changes::Changes;
 use crate::conflict::Conflict;
 use crate::cycle::BrokenEdge;
@@ -33,7 +34,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 13;
+pub const SNAPSHOT_FORMAT: u32 = 14;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,8 @@ pub struct Facts {
     #[serde(default)]
     agents_changed: Position,
     orders: Orders,
+    #[serde(default)]
+    bottlenecks: Bottlenecks,
 }
 
 impl Facts {
@@ -148,6 +151,7 @@ impl State {
             forecasts: self.forecasts.clone(),
             agents_changed: self.agents_changed,
             orders: self.orders.clone(),
+            bottlenecks: self.bottlenecks.clone(),
         }
     }
 
@@ -185,6 +189,9 @@ impl State {
         for name in state.capabilities.keys() {
             state.vocabulary.defined(name, state.capabilities.get(name));
         }
+        // Placing sees for what agents are kept.
+        state.bottlenecks = facts.bottlenecks;
+        state.bottlenecks.restore();
         for agent in facts.agents {
             let id = agent.id;
             state.agent_ids.insert(agent.spec.name.clone(), id);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Project};
 use crate::analysis::{CapabilitySpec, Vocabulary};
+use crate::bottleneck::Bottlenecks;
 use crate::changes::Changes;
 use crate::command::TaskRef;
 use crate::conflict::Conflict;
@@ -143,6 +144,7 @@ pub struct State {
     /// Where in the log it last changed who there is to work.
     pub(crate) agents_changed: Position,
     pub(crate) orders: Orders,
+    pub(crate) bottlenecks: Bottlenecks,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -233,6 +235,7 @@ impl State {
             forecasts: BTreeMap::new(),
             agents_changed: Position(0),
             orders: Orders::default(),
+            bottlenecks: Bottlenecks::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -481,6 +484,12 @@ impl State {
         let own = task.into_iter().chain(self.reservations.next_lapse());
         let review = self.gates.timers.first().map(|&(at, _)| at);
         let emergency = self.next_emergency_timer().into_iter().chain(self.forces.next_timer());
-        own.chain(handoff).chain(review).chain(decision).chain(message).chain(emergency).min()
+        own.chain(handoff)
+            .chain(review)
+            .chain(decision)
+            .chain(message)
+            .chain(emergency)
+            .chain(self.bottlenecks.next_timer())
+            .min()
     }
 }

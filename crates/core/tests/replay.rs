@@ -32,7 +32,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..88_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..89_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -190,6 +190,7 @@ fn commands() -> impl Strategy<Value = Command> {
                 requires: vec![require("rust"), require("lisp")],
             })),
             87 => Command::DisbandForce { force: ForceId(second + 1), reason: text() },
+            88 => Command::LookForBottlenecks,
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 if flag => Command::RefreshEstimates { after: first },
@@ -353,6 +354,10 @@ fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
     if token.is_multiple_of(2) {
         spec.estimate = Some(Span::hours(2));
     }
+    if token.is_multiple_of(11) {
+        let (capability, minimum) = (name("rust"), Ratio::ZERO);
+        spec.requires = vec![kapell_core::Require { capability, weight: Ratio::UNIT, minimum }];
+    }
     if token.is_multiple_of(5) {
         spec.deadline = Some(Moment(9_000_000));
     }
@@ -437,7 +442,7 @@ proptest! {
         for (command, right) in steps {
             let command = aimed(scenario.engine.state(), command, right);
             let (before, events) = (scenario.engine.state().to_snapshot(), scenario.log.len());
-            let looks = matches!(command, Command::Tick | Command::CheckProgress);
+            let looks = matches!(command, Command::Tick | Command::CheckProgress | Command::LookForBottlenecks);
             scenario.pass(if looks { 1_500_000 } else if right { 0 } else { 900 });
             let outcome = scenario.execute(command, None);
             prop_assert!(invariant::check(scenario.engine.state()).is_ok(), "{:?}", invariant::check(scenario.engine.state()));

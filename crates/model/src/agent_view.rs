@@ -21,6 +21,8 @@ pub struct AgentView {
     pub role: Word,
     /// Its capabilities, in order of their ids.
     pub capabilities: Arc<[(Word, Ratio)]>,
+    /// The capabilities for which it is kept, where it is: it gets nothing then that needs none of them.
+    pub kept: Arc<[Word]>,
     /// Where in the log its load last went down, or it came; smaller is longer idle.
     pub idle_since: Position,
 }

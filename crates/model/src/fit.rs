@@ -45,6 +45,11 @@ pub enum Unfit {
         /// The minimum.
         needs: Ratio,
     },
+    /// It is kept for other work for a while.
+    KeptFor {
+        /// For what needs this capability; there may be others.
+        capability: Word,
+    },
 }
 
 /// Tells whether `agent` is a candidate for `class` now: able to take it, and free.
@@ -88,5 +93,11 @@ pub fn able(class: &Class, id: AgentId, agent: &AgentView) -> Result<(), Unfit> 
             });
         }
     }
-    Ok(())
+    let needed = |kept: &&Word| class.requires.iter().any(|requirement| requirement.capability == **kept);
+    match agent.kept.first() {
+        Some(&capability) if !agent.kept.iter().any(|kept| needed(&kept)) => {
+            Err(Unfit::KeptFor { capability })
+        }
+        _ => Ok(()),
+    }
 }

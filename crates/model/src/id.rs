@@ -99,6 +99,14 @@ shown_id!(
     ConflictId, u32, "C"
 );
 shown_id!(
+    /// Something that holds the work up: `B-2`.
+    BottleneckId, u32, "B"
+);
+shown_id!(
+    /// Something that is done about it: `D-7`.
+    ActionId, u32, "D"
+);
+shown_id!(
     /// A word to an agent: `N-3`.
     NoticeId, u32, "N"
 );

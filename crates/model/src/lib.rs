@@ -9,6 +9,7 @@ mod class;
 mod emergencies;
 mod excerpt;
 mod fit;
+mod flow;
 mod forecast;
 mod gating;
 mod glob;
@@ -45,13 +46,15 @@ pub use class::{Class, Gate, Requirement};
 pub use emergencies::Emergencies;
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
+pub use flow::{Adjust, Flow};
 pub use forecast::{Forecast, ForecastRole, ForecastTask, ForecastView, Forecasting};
 pub use gating::{Gating, TaskGate};
 pub use glob::{Glob, GlobError};
 pub use handing::{Handing, Messaging, StartedWork};
 pub use id::{
-    AgentId, AssignmentId, ClassId, CommandId, ConflictId, EmergencyId, EscalationId, ForceId, HandoffId,
-    MessageId, NoticeId, OfferId, ParseIdError, Position, ReservationId, TaskId, WaitId, Word,
+    ActionId, AgentId, AssignmentId, BottleneckId, ClassId, CommandId, ConflictId, EmergencyId, EscalationId,
+    ForceId, HandoffId, MessageId, NoticeId, OfferId, ParseIdError, Position, ReservationId, TaskId, WaitId,
+    Word,
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};

@@ -144,6 +144,14 @@ pub const BROKEN_EDGES_MAX: usize = 10_000;
 pub const OPEN_CONFLICTS_MAX: usize = RESERVATIONS_MAX;
 /// Conflicts that a task remembers to have been in; the log has all of them.
 pub const CONFLICTS_PER_TASK_MAX: usize = 16;
+/// Bottlenecks that one look acts upon, and actions that one tick ends.
+pub const BOTTLENECKS_PER_LOOK_MAX: usize = 20;
+/// Tasks that are moved away at once from agents that are kept for a capability.
+pub const KEPT_MOVES_MAX: usize = 64;
+/// Resources whose waits are remembered; beyond it the one goes that nobody has waited for for longest.
+pub const METRIC_RESOURCES_MAX: usize = 1_000;
+/// Causes that are named where the performance is worse than it was.
+pub const NAMED_MAX: usize = 20;
 /// Members whose word about the priority of one task is kept.
 pub const ASSERTIONS_PER_TASK_MAX: usize = 50;
 /// Orders of two open tasks that stand in a fleet: each new one is followed through all of them.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
 use crate::emergencies::Emergencies;
+use crate::flow::Flow;
 use crate::forecast::Forecasting;
 use crate::gating::Gating;
 use crate::handing::{Handing, Messaging};
@@ -269,6 +270,9 @@ pub struct Policy {
     /// When there is an emergency, and how it ends.
     #[serde(default, skip_serializing_if = "is_default")]
     pub emergencies: Emergencies,
+    /// How bottlenecks are looked for, and what is done about them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bottlenecks: Flow,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -315,6 +319,7 @@ impl Default for Policy {
             forecasts: Forecasting::default(),
             gates: Gating::default(),
             emergencies: Emergencies::default(),
+            bottlenecks: Flow::default(),
             cycles: Cycles::Break,
             balancing: Balancing::default(),
         }
@@ -374,6 +379,7 @@ impl Policy {
         self.gates.check()?;
         self.balancing.check()?;
         self.emergencies.check()?;
+        self.bottlenecks.check()?;
         self.reporting.check()
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Roster {
     /// Tasks that agents own still and hand over to others; balancing counts them where they go to.
     leaving: BTreeMap<AgentId, u32>,
     pub(crate) holders: Holders,
+    /// Who is kept for some capability.
+    pub(crate) kept: Vec<AgentId>,
     /// Who has gained room since the last round; more than a list's worth of them are not told one by one.
     pub(crate) freed: Vec<AgentId>,
     pub(crate) crowded: bool,
@@ -54,6 +56,7 @@ impl Roster {
             no_team: Track::new(policy.cohesion_default, policy.weights.cohesion, 0),
             teams: BTreeMap::new(),
             free: Vec::new(),
+            kept: Vec::new(),
             standings: Vec::new(),
             free_at: Vec::new(),
             loads: Loads::default(),
@@ -75,6 +78,7 @@ impl Roster {
             no_team: self.no_team.clone(),
             teams: self.teams.clone(),
             free: self.free.clone(),
+            kept: self.kept.clone(),
             standings: self.standings.clone(),
             free_at: self.free_at.clone(),
             // Placing does not look at them.
@@ -134,6 +138,8 @@ impl Roster {
     pub(crate) fn put_agent(&mut self, id: AgentId, view: AgentView) {
         let before = self.agents.get(id.index()).map_or(&[][..], |agent| &agent.capabilities[..]);
         self.holders.amend(id, before, &view.capabilities);
+        self.kept.retain(|&kept| kept != id);
+        self.kept.extend(Some(id).filter(|_| !view.kept.is_empty()));
         if id.index() == self.agents.len() {
             self.agents.push(Arc::new(view));
             self.free_at.push(NOT_FREE);
@@ -254,6 +260,7 @@ mod tests {
         let mut roster = Roster::new(&Policy::default());
         for id in 0..3 {
             let view = AgentView {
+                kept: Arc::from([]),
                 state: AgentState::Online,
                 draining: false,
                 active: 0,

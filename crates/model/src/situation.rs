@@ -170,6 +170,12 @@ impl Situation {
         self.roster.standing(id)
     }
 
+    /// Returns the agents that are kept for some capability, in no order that means anything.
+    #[must_use]
+    pub fn kept(&self) -> &[AgentId] {
+        &self.roster.kept
+    }
+
     /// Returns how many classes there are; ids are dense.
     #[must_use]
     pub fn class_count(&self) -> usize {

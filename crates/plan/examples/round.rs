@@ -191,6 +191,7 @@ fn agent(dice: &mut Dice, id: u64, slots: u32) -> AgentView {
         max: slots,
         role: Word(0),
         capabilities: capabilities.into(),
+        kept: [].into(),
         idle_since: Position(id),
     }
 }

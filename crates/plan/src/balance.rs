@@ -206,6 +206,7 @@ mod tests {
                         max,
                         role: Word(0),
                         capabilities: [(Word(1), Ratio::micros(score))].into(),
+                        kept: [].into(),
                         idle_since: Position(0),
                     },
                     remaining: Span(0),

@@ -141,6 +141,11 @@ impl Sums {
             let part = || weight.times(mean(sum, weights)).as_micros();
             column[agent.index()] = if unfit { Standing::EXCLUDED } else { part() };
         });
+        for &kept in situation.kept() {
+            if able(class, kept, situation.agent(kept)).is_err() {
+                column[kept.index()] = Standing::EXCLUDED;
+            }
+        }
         for excluded in class.exclude.iter().filter(|agent| agent.index() < agents) {
             column[excluded.index()] = Standing::EXCLUDED;
         }

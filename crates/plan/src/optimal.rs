@@ -24,10 +24,11 @@ mod shortlist;
 mod sync;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kapell_model::{
     AgentId, ClassId, Excerpt, Placement, Placer, Plan, PlanItem, PlanKind, Position, Priority, QueueKey,
-    Ratio, Weights, limits,
+    Ratio, Weights, Word, limits,
 };
 
 use crate::greedy::{Greedy, Tuning};
@@ -49,6 +50,8 @@ pub struct Optimal {
     spare: Vec<book::SlotId>,
     /// Threshold and weights of the last round; others make everything new.
     terms: Option<(Ratio, Weights)>,
+    /// Who was kept for what in the last round; others make everything new too.
+    kept: Vec<(AgentId, Arc<[Word]>)>,
     classes: usize,
     /// Whether a round has been planned since everything was made new.
     settled: bool,

@@ -43,9 +43,12 @@ fn view() -> impl Strategy<Value = AgentView> {
     let max = prop::sample::select(vec![1_u32, 2, 3, 4, 600]);
     let state = prop::sample::select(vec![AgentState::Online, AgentState::Online, AgentState::Offline]);
     let since = prop_oneof![0..4_u64, (0..4_u64).prop_map(|more| (1 << 36) + more)];
-    (capabilities, max, 0..=600_u32, state, 0..2_u32, since, proptest::bool::weighted(0.1)).prop_map(
-        |(capabilities, max, active, state, role, since, draining)| AgentView {
+    let kept =
+        prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec((0..WORDS).prop_map(Word), 1..3)];
+    (capabilities, max, 0..=600_u32, state, 0..2_u32, since, proptest::bool::weighted(0.1), kept).prop_map(
+        |(capabilities, max, active, state, role, since, draining, kept)| AgentView {
             state,
+            kept: kept.into(),
             draining,
             role: Word(role),
             capabilities: capabilities.into_iter().collect(),

@@ -31,9 +31,12 @@ fn score() -> impl Strategy<Value = Ratio> {
 fn view() -> impl Strategy<Value = AgentView> {
     let capabilities = prop::collection::btree_map((0..WORDS).prop_map(Word), score(), 1..=3);
     let state = prop::sample::select(vec![AgentState::Online, AgentState::Online, AgentState::Offline]);
-    (capabilities, 1..=3_u32, 0..=3_u32, state, 0..2_u32).prop_map(
-        |(capabilities, max, active, state, role)| AgentView {
+    let kept =
+        prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec((0..WORDS).prop_map(Word), 1..3)];
+    (capabilities, 1..=3_u32, 0..=3_u32, state, 0..2_u32, kept).prop_map(
+        |(capabilities, max, active, state, role, kept)| AgentView {
             state,
+            kept: kept.into(),
             role: Word(role),
             capabilities: capabilities.into_iter().collect(),
             ..agent(active.min(max), max)

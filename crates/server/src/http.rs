@@ -2,6 +2,7 @@
 
 mod agents;
 mod board;
+mod bottlenecks;
 mod bulk;
 mod capabilities;
 mod conflicts;
@@ -179,6 +180,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(conflicts::propose))
         .routes(routes!(conflicts::rule))
         .routes(routes!(conflicts::withdraw))
+        .routes(routes!(bottlenecks::list))
         .routes(routes!(conflicts::dispute))
         .routes(routes!(conflicts::assert_priority))
         .routes(routes!(conflicts::orders, conflicts::assert_order))

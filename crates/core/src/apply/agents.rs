@@ -48,12 +48,15 @@ impl State {
 
     /// Puts an agent into the situation as it stands.
     pub(crate) fn view_agent(&mut self, id: AgentId) {
+        let kept: Vec<Name> = self.kept_for(id).into_iter().cloned().collect();
+        let kept = kept.iter().map(|name| self.words.intern(name)).collect();
         let agent = &self.agents[id.index()];
         let role = self.words.intern(&agent.spec.role);
         let mut capabilities: Vec<_> =
             agent.spec.capabilities.iter().map(|(name, score)| (self.words.intern(name), *score)).collect();
         capabilities.sort_unstable();
         let view = AgentView {
+            kept,
             state: agent.state,
             draining: self.is_set_apart(id),
             active: u32::try_from(agent.tasks.len() + self.handoffs.reserved(id)).expect("slots are bounded"),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use kapell_model::{ClassId, Gate, Moment, Need, Priority, ReservationId, Span, TaskId, WaitId, limits};
 
+use crate::decide::agents::own_text;
+use crate::event::ReleaseCause;
 use crate::mutation::mutated;
 use crate::reservations::{Reservation, ReservationFacts, Wait};
 use crate::state::State;
@@ -11,7 +13,8 @@ use crate::state::State;
 impl State {
     pub(super) fn reservation_granted(&mut self, reservation: Reservation) {
         if let Some(wait) = reservation.wait {
-            self.reservations.remove_wait(wait);
+            let waited = self.reservations.remove_wait(wait);
+            self.count_wait(&waited);
         }
         let needs = Arc::clone(&reservation.needs);
         self.reservations.insert(reservation);
@@ -20,6 +23,14 @@ impl State {
 
     pub(super) fn reservation_renewed(&mut self, id: ReservationId, expires_at: Moment) {
         self.reservations.set_expiry(id, expires_at);
+    }
+
+    fn count_wait(&mut self, wait: &Wait) {
+        let estimate = wait.task.map(|task| self.tasks[task].estimate);
+        for need in wait.needs.iter() {
+            let resource = own_text(&need.resource.to_string());
+            self.metrics.waited_for(resource, self.at.since(wait.since), estimate, self.at);
+        }
     }
 
     pub(super) fn reservation_released(&mut self, id: ReservationId) {
@@ -35,8 +46,13 @@ impl State {
         self.look_at_gates(&needs);
     }
 
-    pub(super) fn reservation_withdrawn(&mut self, id: WaitId) {
-        let needs = self.reservations.remove_wait(id).needs;
+    /// A place in line that has lapsed was a wait too, and one in vain.
+    pub(super) fn reservation_withdrawn(&mut self, id: WaitId, cause: ReleaseCause) {
+        let waited = self.reservations.remove_wait(id);
+        if cause == ReleaseCause::Expired {
+            self.count_wait(&waited);
+        }
+        let needs = waited.needs;
         self.reservations.stir(&needs);
         self.look_at_gates(&needs);
     }

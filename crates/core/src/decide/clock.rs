@@ -21,6 +21,7 @@ impl State {
         self.lapse_reviews(now, out);
         self.lapse_emergencies(now, out);
         self.lapse_forces(now, out);
+        self.end_actions(now, out);
         Reply::default()
     }
 

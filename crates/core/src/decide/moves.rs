@@ -1,6 +1,6 @@
 //! Owned work that goes to another agent, and what agents are told.
 
-use kapell_model::{AgentId, Considered, Moment, Name, NoticeId, SCORER_VERSION, Text, fit};
+use kapell_model::{AgentId, Considered, Moment, Name, NoticeId, SCORER_VERSION, Text};
 
 use super::agents::own_text;
 use super::{OWNED, invalid, require_state};
@@ -29,7 +29,7 @@ impl State {
             return Err(invalid("agent", format!("`{name}`, its owner"), "another agent"));
         }
         let class = self.situation.class(task.class);
-        fit(class, agent.id, self.situation.agent(agent.id)).map_err(|unfit| Rejection::NotCandidate {
+        self.fit_by_hand(class, agent.id).map_err(|unfit| Rejection::NotCandidate {
             task: task.id,
             agent: name.clone(),
             reason: self.unfit_text(unfit),
@@ -85,7 +85,7 @@ impl State {
                 let ((has, of), (other, of_other)) = (loads.from, loads.to);
                 format!("to even the load, {has} of {of} tasks here and {other} of {of_other} there")
             }
-            MoveCause::ByHand | MoveCause::Disputed => {
+            MoveCause::ByHand | MoveCause::Disputed | MoveCause::Kept => {
                 why.map_or_else(|| "by a manager".to_owned(), str::to_owned)
             }
             MoveCause::Emergency => why.map_or_else(|| "for an emergency".to_owned(), str::to_owned),

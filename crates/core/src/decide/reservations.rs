@@ -36,6 +36,7 @@ impl State {
         let policy = &self.policy.reservations;
         let ttl = asked.ttl.unwrap_or(policy.ttl);
         within("ttl_ms", ttl, policy.ttl_min, policy.ttl_max)?;
+        let ttl = self.shortened(asked.needs, ttl);
         if let InLine::For(Some(span)) = asked.line {
             within("wait_ms", span, limits::DURATION_MIN, policy.wait)?;
         }
@@ -83,6 +84,11 @@ impl State {
             }
         }
         Ok(Party { agent: agent.id, task: task.map(|task| task.id) })
+    }
+
+    /// Returns for how long what is wanted is given out, where it is narrow and leases on it are kept shorter.
+    fn shortened(&self, needs: &[Need], ttl: Span) -> Span {
+        self.lease_most(needs).map_or(ttl, |most| most.min(ttl))
     }
 
     /// Checks the bounds. What is reserved with an assignment is bounded by the slots and does not count.
@@ -134,7 +140,7 @@ impl State {
         let reply =
             Reply { reservation: Some(id), agent: Some(self.name_of(held.agent)), ..Reply::default() };
         let Some(own) = held.ttl else { return Ok(Reply { task: held.task, ..reply }) };
-        let expires_at = now.after(ttl.unwrap_or(own));
+        let expires_at = now.after(self.shortened(&held.needs, ttl.unwrap_or(own)));
         out.push(Event::ReservationRenewed { reservation: id, expires_at });
         Ok(Reply { expires_at: Some(expires_at), ..reply })
     }
@@ -300,13 +306,14 @@ impl State {
     /// Returns the grant of a place in line, where nothing stands in its way any more.
     pub(crate) fn granted_in_line(&self, id: kapell_model::WaitId, now: Moment) -> Option<Event> {
         let wait = self.reservations.wait(id).filter(|wait| self.obstacle_of(wait).is_none())?;
+        let ttl = self.shortened(&wait.needs, wait.ttl);
         Some(Event::ReservationGranted {
             reservation: self.next_reservation(),
             agent: wait.agent,
             task: wait.task,
             needs: Arc::clone(&wait.needs),
-            ttl: Some(wait.ttl),
-            expires_at: Some(now.after(wait.ttl)),
+            ttl: Some(ttl),
+            expires_at: Some(now.after(ttl)),
             wait: Some(id),
         })
     }

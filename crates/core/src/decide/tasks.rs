@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use kapell_model::{Claims, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit, fit, limits};
+use kapell_model::{
+    AgentId, Claims, Class, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit, fit, limits,
+};
 
 use super::reservations::check_needs;
 use super::{TAKEABLE, invalid, require_state};
@@ -190,7 +192,10 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let class = self.situation.class(task.class);
-        let fits = fit(class, agent.id, self.situation.agent(agent.id));
+        let fits = match decision {
+            Decision::ByHand => self.fit_by_hand(class, agent.id),
+            _ => fit(class, agent.id, self.situation.agent(agent.id)),
+        };
         let over = mutated!(LimitOverByOne) && matches!(fits, Err(Unfit::AtLimit { .. }));
         fits.or_else(|unfit| if over { Ok(()) } else { Err(unfit) }).map_err(|unfit| {
             Rejection::NotCandidate {
@@ -206,6 +211,14 @@ impl State {
         Ok(Reply::about(task.id))
     }
 
+    /// Tells whether an agent is a candidate for a manager, who may give it other work than it is kept for.
+    pub(super) fn fit_by_hand(&self, class: &Class, agent: AgentId) -> Result<(), Unfit> {
+        match fit(class, agent, self.situation.agent(agent)) {
+            Err(Unfit::KeptFor { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Says in words why an agent is no candidate.
     #[must_use]
     pub fn unfit_text(&self, unfit: Unfit) -> String {
@@ -215,6 +228,9 @@ impl State {
             Unfit::AtLimit { active, max } => format!("it is at its limit, {active} of {max} tasks"),
             Unfit::Pinned { to } => format!("the task is pinned to `{}`", self.agent(to).spec.name),
             Unfit::WrongRole { needs } => format!("the task wants the role `{}`", self.word(needs)),
+            Unfit::KeptFor { capability } => {
+                format!("it is kept for work that needs `{}` for a while", self.word(capability))
+            }
             Unfit::Excluded => "the task excludes it".to_owned(),
             Unfit::UnderMinimum { capability, has, needs } => {
                 format!("its `{}` is {has}, the task demands at least {needs}", self.word(capability))

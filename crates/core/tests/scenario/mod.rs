@@ -14,6 +14,7 @@
 //! propose C-1 A x 0.9 | rule C-1 x by=A | withdraw C-1 by=A
 //! conflict C-1                       -> its state, what was decided
 //! say t1 high by=A | order t1 t2 by=A | disorder t1 t2 by=A   what is more urgent; without `by` by a manager
+//! look +5m | bottlenecks              -> B-1 rust low 200/150 D-1 kept R, ...
 //! queue t1,t2                        -> the tasks in the order in which they stand in the queue
 //! dispute t1 A [against=B]           -> C-1: an agent says that a task is its own
 //! settle E-1 | accept O-1 | decline O-1 | unfetched t1 | policy on_failed=cancel
@@ -47,8 +48,9 @@ use kapell_core::{
     State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment, Name, Need,
-    OnFailedDependency, Placer, Policy, Priority, Ratio, Span, StartedWork, Strategy, TaskGate, Text,
+    Adjust, AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment,
+    Name, Need, OnFailedDependency, Placer, Policy, Priority, Ratio, Span, StartedWork, Strategy, TaskGate,
+    Text,
 };
 use kapell_plan::{Greedy, Optimal};
 
@@ -150,6 +152,9 @@ impl<P: Placer> Scenario<P> {
         if verb == "conflict" {
             return self.conflict(rest[0]);
         }
+        if verb == "bottlenecks" {
+            return self.bottlenecks();
+        }
         if verb == "queue" {
             return self.queue();
         }
@@ -165,7 +170,7 @@ impl<P: Placer> Scenario<P> {
         if verb == "held" {
             return self.held();
         }
-        if ["away", "check", "tick"].contains(&verb) {
+        if ["away", "check", "look", "tick"].contains(&verb) {
             self.pass(duration(rest[0]));
         }
         let command = self.command(verb, rest);
@@ -375,19 +380,6 @@ impl<P: Placer> Scenario<P> {
         format!("{} of {}{outcome}", conflict.state.as_str(), names.join(",")).trim_end().to_owned()
     }
 
-    /// Lists the ready tasks in the order of the queue, each with its level and its own priority.
-    fn queue(&self) -> String {
-        let state = self.engine.state();
-        let keys = state.situation().first_waiting(100);
-        let shown = keys.iter().map(|key| {
-            let task = state.task(key.task);
-            let name = task.spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!("{name} {}", task.effective)
-        });
-        let shown: Vec<String> = shown.collect();
-        if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
-    }
-
     fn token(&self, task: &str, agent: &str) -> AssignmentId {
         self.tokens.get(&(task.to_owned(), agent.to_owned())).copied().unwrap_or(AssignmentId(9_999))
     }
@@ -494,6 +486,7 @@ impl<P: Placer> Scenario<P> {
             },
             "extend" => Command::ExtendReservations,
             "check" => Command::CheckProgress,
+            "look" => Command::LookForBottlenecks,
             "away" => Command::ResumeServing { away: Span(duration(rest[0])) },
             "dep" => edge(rest, EdgeSource::Declared),
             "imported" => edge(rest, EdgeSource::Imported),
@@ -865,6 +858,7 @@ fn policy(word: &str) -> Policy {
             policy.gates.by_type = [(name("bug"), vec![TaskGate::Review { role: None }])].into();
         }
         "sent_back=2" => policy.gates.rejections_max = 2,
+        "adjust=off" => policy.bottlenecks.act = Adjust::Off,
         "started=move" => policy.handoffs.started = StartedWork::Move,
         "turns=3" => policy.redispatch.turns_max = 3,
         other => panic!("{other}"),

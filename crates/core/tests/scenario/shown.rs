@@ -1,5 +1,6 @@
-//! What is shown of notices, inboxes, handoffs and broken cycles.
+//! What is shown of notices, inboxes, handoffs, broken cycles, bottlenecks and the queue.
 
+use kapell_core::{Narrow, Remedy};
 use kapell_model::Placer;
 
 use super::Scenario;
@@ -59,5 +60,51 @@ impl<P: Placer> Scenario<P> {
         });
         let shown: Vec<String> = shown.collect();
         if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    }
+
+    /// Lists the open bottlenecks with their running actions.
+    pub(super) fn bottlenecks(&self) -> String {
+        let state = self.engine.state();
+        let name = |agent: kapell_model::AgentId| state.agent(agent).spec.name.to_string();
+        let shown = state.bottlenecks().open().map(|it| {
+            let about = match &it.about {
+                Narrow::Capability(name) => name.to_string(),
+                Narrow::Resource(text) => text.to_string(),
+                Narrow::Pair(one, other) => format!("{}+{}", name(*one), name(*other)),
+            };
+            let mut running: Vec<_> =
+                state.bottlenecks().running().filter(|action| action.bottleneck == it.id).collect();
+            running.sort_by_key(|action| action.id);
+            let running: String = running
+                .iter()
+                .map(|action| {
+                    let who = match &action.remedy {
+                        Remedy::Kept { agents, .. } => {
+                            let names: Vec<String> = agents.iter().map(|&agent| name(agent)).collect();
+                            format!(" {}", names.join(","))
+                        }
+                        _ => String::new(),
+                    };
+                    format!(" {} {}{who}", action.id, action.remedy.as_str())
+                })
+                .collect();
+            let (value, bound) = (it.measure.value, it.measure.bound);
+            format!("{} {about} {} {value}/{bound}{running}", it.id, it.severity)
+        });
+        let shown: Vec<String> = shown.collect();
+        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    }
+
+    /// Lists the ready tasks in the order of the queue, each with its level and its own priority.
+    pub(super) fn queue(&self) -> String {
+        let state = self.engine.state();
+        let keys = state.situation().first_waiting(100);
+        let shown = keys.iter().map(|key| {
+            let task = state.task(key.task);
+            let name = task.spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{name} {}", task.effective)
+        });
+        let shown: Vec<String> = shown.collect();
+        if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use kapell_model::{AgentId, ClassId, Gate, Ratio, Situation, Word};
+use kapell_model::{AgentId, ClassId, Gate, Ratio, Situation, Word, able};
 
 /// The base of an agent that is no candidate: no load makes up for it.
 pub(crate) const NO_CANDIDATE: i32 = -10_000_000;
@@ -142,7 +142,9 @@ impl Market {
             Gate::Open | Gate::Shut => None,
         };
         let shut_out = only.filter(|_| class.pin.is_some() && class.pin != only);
-        let exclude = class.exclude.iter().copied().chain(veto).chain(shut_out).collect();
+        let kept = situation.kept().iter().copied();
+        let kept = kept.filter(|&agent| able(class, agent, situation.agent(agent)).is_err());
+        let exclude = class.exclude.iter().copied().chain(veto).chain(shut_out).chain(kept).collect();
         let weights = requires.iter().map(|&(_, weight, _)| weight).sum();
         Need { requires, weights, kind, team, role: class.role, pin: only.or(class.pin), exclude }
     }

@@ -160,6 +160,7 @@ pub fn agent(active: u32, max: u32) -> AgentView {
         max,
         role: Word(0),
         capabilities: [].into(),
+        kept: [].into(),
         idle_since: Position(0),
     }
 }

@@ -702,6 +702,7 @@ pub(crate) fn escalation(view: &View<'_>, escalation: &Escalation) -> api::Escal
         agent: if let Subject::Agent(agent) = subject { Some(agent_name(state, *agent)) } else { None },
         project: if let Subject::Project(project) = subject { Some(shown(project)) } else { None },
         resource: if let Subject::Resource(resource) = subject { Some(shown(resource)) } else { None },
+        capability: if let Subject::Capability(name) = subject { Some(shown(name)) } else { None },
         conflict: if let Subject::Conflict(conflict) = subject { Some(shown(conflict)) } else { None },
         detail: shown(&escalation.detail),
         raised_at: time(escalation.at),
@@ -787,6 +788,11 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             rejections_max: policy.gates.rejections_max,
         },
         emergencies: emergencies(&policy.emergencies),
+        bottlenecks: api::Flow {
+            period_ms: policy.bottlenecks.period.0,
+            kept_ms: policy.bottlenecks.kept.0,
+            act: policy.bottlenecks.act.as_str().to_owned(),
+        },
     }
 }
 

@@ -10,8 +10,8 @@ use kapell_core::{
     NewForce, NewPolicy, NewProposal, Package, ProjectSpec, Require, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Emergencies,
-    Forecasting, Gating, Handing, HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name,
+    Ack, Adjust, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Emergencies,
+    Flow, Forecasting, Gating, Handing, HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name,
     NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting,
     Reserving, ResourceError, Span, Stalls, StartedWork, Strategy, TaskGate, TaskState, Text, Weights,
     limits,
@@ -552,6 +552,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         forecasts: Forecasting { period: Span(policy.forecasts.period_ms) },
         gates: gating(&policy.gates)?,
         emergencies: emergencies(&policy.emergencies)?,
+        bottlenecks: flow(&policy.bottlenecks)?,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }
@@ -611,6 +612,16 @@ fn emergencies(emergencies: &api::Emergencies) -> Parsed<Emergencies> {
         recovered_share: ratio("emergencies.recovered_share", emergencies.recovered_share)?,
         recovered_for: Span(emergencies.recovered_for_ms),
         resume_every: Span(emergencies.resume_every_ms),
+    })
+}
+
+fn flow(flow: &api::Flow) -> Parsed<Flow> {
+    let words = [Adjust::On, Adjust::Off];
+    let read = |text: &str| words.into_iter().find(|word| word.as_str() == text);
+    Ok(Flow {
+        period: Span(flow.period_ms),
+        kept: Span(flow.kept_ms),
+        act: word("bottlenecks.act", &flow.act, &words, read, Adjust::as_str)?,
     })
 }
 

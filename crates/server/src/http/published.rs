@@ -2,8 +2,8 @@
 
 use kapell_api as api;
 use kapell_core::{
-    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, Message, MoveLoads, Package, ProjectSpec,
-    Record, Ruler, Share, Subject, TaskEdit, TaskSpec, WaitsFor,
+    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, Message, MoveLoads, Narrow, Package,
+    ProjectSpec, Record, Remedy, Ruler, Share, Subject, TaskEdit, TaskSpec, WaitsFor,
 };
 use kapell_model::{AgentId, Considered, Moment, Name, Ratio, ReservationId, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
@@ -94,7 +94,11 @@ pub(crate) fn about(event: &Event) -> About {
         Event::EscalationRaised { ref subject, .. } => match *subject {
             Subject::Task(task) | Subject::Edge { task, .. } => About { task: Some(task), ..none },
             Subject::Agent(agent) => About { agent: Some(agent), ..none },
-            Subject::Project(_) | Subject::Resource(_) | Subject::Conflict(_) | Subject::Fleet {} => none,
+            Subject::Project(_)
+            | Subject::Resource(_)
+            | Subject::Conflict(_)
+            | Subject::Capability(_)
+            | Subject::Fleet {} => none,
         },
         Event::HandoffPackageDue { task, agent, .. }
         | Event::HandoffConfirmed { task, agent, .. }
@@ -144,6 +148,12 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::DecisionEscalated { .. }
         | Event::DecisionMade { .. }
         | Event::DecisionWithdrawn { .. }
+        | Event::BottleneckFound { .. }
+        | Event::BottleneckGone { .. }
+        | Event::ActionTaken { .. }
+        | Event::ActionEnded { .. }
+        | Event::PerformanceDegraded { .. }
+        | Event::PerformanceRecovered { .. }
         | Event::ReservationRenewed { .. }
         | Event::ReservationRing { .. }
         | Event::ReservationsExtended { .. }
@@ -396,6 +406,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
                 Subject::Project(project) => (Some(project), None, None),
                 Subject::Resource(resource) => (None, Some(resource), None),
                 Subject::Conflict(conflict) => (None, None, Some(("conflict", conflict.to_string()))),
+                Subject::Capability(name) => (None, None, Some(("capability", name.to_string()))),
                 Subject::Edge { on, .. } => (None, None, Some(("on", on.to_string()))),
                 Subject::Task(_) | Subject::Agent(_) | Subject::Fleet {} => (None, None, None),
             };
@@ -408,6 +419,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
                 "project": project,
                 "resource": resource,
                 "conflict": about("conflict"),
+                "capability": about("capability"),
                 "on": about("on"),
             })
         }
@@ -578,11 +590,61 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             "typical_hours": hours(*typical),
             "reason": reason,
         }),
+        Event::BottleneckFound { bottleneck, about, severity, measure, detail } => json!({
+            "bottleneck": bottleneck.to_string(),
+            "kind": about.kind().as_str(),
+            "about": narrow(about, names),
+            "severity": severity.as_str(),
+            "measured": measure.value,
+            "bound": measure.bound,
+            "detail": detail,
+        }),
+        Event::BottleneckGone { bottleneck, measure } => json!({
+            "bottleneck": bottleneck.to_string(), "measured": measure.value, "bound": measure.bound,
+        }),
+        Event::ActionTaken { action, bottleneck, remedy: does, before, expires_at } => json!({
+            "action": action.to_string(),
+            "bottleneck": bottleneck.to_string(),
+            "kind": does.as_str(),
+            "of": remedy(does, names),
+            "before": before.value,
+            "bound": before.bound,
+            "expires_at": time(*expires_at),
+        }),
+        Event::ActionEnded { action, because, after } => json!({
+            "action": action.to_string(),
+            "because": because.as_str(),
+            "after": after.value,
+            "bound": after.bound,
+        }),
+        Event::PerformanceDegraded { causes } => json!({ "causes": causes }),
+        Event::PerformanceRecovered { since } => json!({ "since": time(*since) }),
         Event::CommandKeyed { .. } => json!({}),
     };
     match data {
         Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => Map::new(),
+    }
+}
+
+fn narrow(about: &Narrow, names: &Names) -> Value {
+    match about {
+        Narrow::Capability(capability) => json!({ "capability": capability }),
+        Narrow::Resource(resource) => json!({ "resource": resource }),
+        Narrow::Pair(one, other) => json!({ "agents": [name(*one, names), name(*other, names)] }),
+    }
+}
+
+fn remedy(remedy: &Remedy, names: &Names) -> Value {
+    let named =
+        |agents: &[AgentId]| -> Vec<String> { agents.iter().map(|&agent| name(agent, names)).collect() };
+    match remedy {
+        Remedy::Training { capability } => json!({ "capability": capability }),
+        Remedy::Kept { capability, agents } => json!({ "capability": capability, "agents": named(agents) }),
+        Remedy::ShorterLeases { resource, ttl } => json!({ "resource": resource, "ttl_ms": ttl.0 }),
+        Remedy::DirectChannel { channel, pair: (one, other) } => {
+            json!({ "channel": channel, "agents": named(&[*one, *other]) })
+        }
     }
 }
 

@@ -176,3 +176,70 @@ fn a_daily_report_that_was_missed_is_written_once_at_the_next_start() {
     std::thread::sleep(Duration::from_millis(300));
     assert!(reports(young.data.path(), Duration::ZERO).is_empty());
 }
+
+#[test]
+fn what_holds_the_work_up_is_listed_with_what_was_done_and_what_came_of_it() {
+    let served = Served::start();
+    let mut policy = served.get("/v1/policy");
+    policy["bottlenecks"]["period_ms"] = json!(10);
+    assert_eq!(served.ask("PUT", "/v1/policy", &policy).0, 200);
+    for (name, capability) in [("ada", "rust"), ("bob", "java"), ("eve", "java")] {
+        served.post(
+            "/v1/agents",
+            &json!({
+                "name": name, "role": "developer", "capabilities": {capability: 0.9}, "max_concurrent_tasks": 2,
+            }),
+        );
+        served.post(&format!("/v1/agents/{name}/heartbeat"), &json!({}));
+    }
+    for (key, hours) in [("one", 1.0), ("two", 40.0)] {
+        let body = json!({
+            "title": key, "key": key, "estimate_hours": hours, "requires": [{"capability": "rust"}],
+        });
+        served.post("/v1/tasks", &body);
+    }
+    let wait = |path: &str, id: &str| loop {
+        let list = served.get(path);
+        if list["items"][0]["id"] == id {
+            return list["items"][0].clone();
+        }
+        std::thread::yield_now();
+    };
+    let found = wait("/v1/bottlenecks", "B-1");
+    assert_eq!(
+        (&found["kind"], &found["about"], &found["severity"], &found["measured"]["value"]),
+        (&json!("capability_gap"), &json!("rust"), &json!("medium"), &json!(5.0)),
+        "{found}"
+    );
+    let kinds: Vec<&Value> =
+        found["actions"].as_array().expect("a list").iter().map(|it| &it["kind"]).collect();
+    assert_eq!(kinds, ["kept", "training"], "{found}");
+    assert_eq!(found["actions"][0]["agents"], json!(["ada"]));
+    let called = served.get("/v1/escalations");
+    assert_eq!(
+        (&called["items"][0]["kind"], &called["items"][0]["capability"]),
+        (&json!("training_needed"), &json!("rust")),
+        "{called}"
+    );
+    served.post("/v1/tasks", &json!({"title": "three", "key": "three"}));
+    let why = served.get("/v1/tasks/three/why-not/ada").to_string();
+    assert!(why.contains("kept for work that needs `rust`"), "{why}");
+
+    served.post("/v1/tasks/two/cancel", &json!({"reason": "not needed"}));
+    let gone = wait("/v1/bottlenecks?state=gone", "B-1");
+    assert_eq!(
+        (&gone["actions"][0]["ended_because"], &gone["actions"][0]["effect"]),
+        (&json!("relieved"), &json!("better")),
+        "{gone}"
+    );
+    let report = served.get("/v1/report");
+    assert_eq!(report["actions"][0]["after"]["value"], 0.0, "{report}");
+    let (_, page) = served.send_text("GET", "/v1/report?format=markdown", &served.admin, &[], &[]);
+    assert!(page.contains("What was done, and what came of it") && page.contains("5.00 of 1.50"), "{page}");
+    let (status, refused) = served.ask("PUT", "/v1/policy", &{
+        policy["version"] = Value::Null;
+        policy["bottlenecks"]["kept_ms"] = json!(14_400_001);
+        policy
+    });
+    assert!(status == 400 && refused.to_string().contains("10 ms to 4 h"), "{refused}");
+}

@@ -225,6 +225,7 @@ fn every_refusal_names_the_field_and_changes_nothing() {
         ("GET", "/v1/gates?kind=wicket", "", "bad_request", &["kind", "approval"]),
         ("GET", "/v1/gates?reviewer=nobody", "", "not_found", &["nobody"]),
         ("GET", "/v1/conflicts?state=closed", "", "bad_request", &["state", "unsettled"]),
+        ("GET", "/v1/bottlenecks?state=narrow", "", "bad_request", &["state", "open, gone, all"]),
         ("GET", "/v1/conflicts?kind=war", "", "bad_request", &["kind", "task_dispute"]),
         (
             "POST",

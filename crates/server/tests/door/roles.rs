@@ -106,6 +106,7 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
         "/v1/tasks/two/priority",
         r#"{"agent":"ada","priority":"medium","reason":"so"}"#,
     ),
+    ("GET", "/v1/bottlenecks", Tokens, "/v1/bottlenecks", ""),
     ("GET", "/v1/orders", Tokens, "/v1/orders", ""),
     (
         "POST",

@@ -1,18 +1,12 @@
 //! What holds the work up, and what to type against it.
 
 use kapell_api::{Bottleneck, Recommendation};
-use kapell_core::{EscalationKind, Subject};
-use kapell_model::{AgentState, Ratio, Span, TaskState};
+use kapell_core::{BottleneckKind, EscalationKind, Narrow, Subject};
+use kapell_model::{Name, TaskState};
 
 use super::gather::{NAMED_MAX, is_ready, waits};
 use crate::fleet::View;
-
-/// What an agent must have in a capability to count as able (SEMANTICS 8).
-const ABLE: Ratio = Ratio::micros(600_000);
-/// Hours of work that a free slot is good for when demand is set against it: a working day.
-const SLOT_HOURS: i64 = 8;
-/// Demand over supply above which a capability is short, in hundredths (SEMANTICS 8).
-const GAP_HUNDREDTHS: i64 = 150;
+use crate::http::bottlenecks::bottleneck;
 
 /// A bottleneck with what to do about it.
 pub(super) struct Found {
@@ -24,13 +18,15 @@ pub(super) struct Found {
 pub(super) fn bottlenecks(view: &View<'_>) -> Vec<Found> {
     let mut found = without_agent(view);
     found.extend(capability_gaps(view));
+    found.extend(narrow(view));
     found.extend(failed_dependencies(view));
     found.extend(long_waits(view));
     found
 }
 
 fn found(kind: &str, about: String, detail: String, action: Option<(String, String)>) -> Found {
-    Found { shown: Bottleneck { kind: kind.to_owned(), about, detail }, action }
+    let shown = Bottleneck { kind: kind.to_owned(), about, detail, ..Bottleneck::default() };
+    Found { shown, action }
 }
 
 /// Critical tasks that nobody can take, from the escalations that they raised.
@@ -59,50 +55,45 @@ fn without_agent(view: &View<'_>) -> Vec<Found> {
     critical
 }
 
-/// Capabilities of which more is wanted than there is, the widest gaps first.
+/// Capabilities of which more is wanted than there is, the widest gaps first; those that are known with what is done about them.
 fn capability_gaps(view: &View<'_>) -> Vec<Found> {
     let state = view.state;
-    let demand = state.demand();
-    let mut gaps = Vec::new();
-    let online = || state.situation().agents().iter().filter(|agent| agent.state == AgentState::Online);
-    for (&word, &wanted) in &demand {
-        let (mut able, mut free) = (0_i64, 0_i64);
-        for agent in online().filter(|agent| agent.score_in(word) >= ABLE) {
-            able += 1;
-            if !agent.draining {
-                free += i64::from(agent.max.saturating_sub(agent.active));
-            }
-        }
-        let supply = Span::hours(free * SLOT_HOURS);
-        if able > 0 && i128::from(wanted.0) * 100 <= i128::from(supply.0) * i128::from(GAP_HUNDREDTHS) {
-            continue;
-        }
-        gaps.push((
-            able > 0,
-            std::cmp::Reverse(wanted.0.saturating_sub(supply.0)),
-            word,
-            able,
-            free,
-            wanted,
-            supply,
-        ));
-    }
-    gaps.sort_unstable();
-    let said = gaps.into_iter().take(NAMED_MAX).map(|(_, _, word, able, free, wanted, supply)| {
-        let name = state.word(word);
-        let detail = if able == 0 {
-            format!("{wanted} of queued work needs {name}; no agent that is online has at least {ABLE} in it")
-        } else {
-            format!(
-                "{wanted} of queued work needs {name}; {able} able agents online have {free} free slots, {supply} at \
-                 {SLOT_HOURS} h a slot: more than 1.5 times what there is"
-            )
-        };
+    let known = |name: &Name| {
+        let about = Narrow::Capability(name.clone());
+        state.bottlenecks().open().find(|it| it.about == about)
+    };
+    let said = state.capability_gaps().into_iter().take(NAMED_MAX).map(|gap| {
+        let name = state.word(gap.capability);
         let action = (
             format!("bring in an agent with {name}, or train one"),
             format!("kapell agent add NAME --role developer --cap {name}=0.8"),
         );
-        found("capability_gap", name.to_string(), detail, Some(action))
+        let mut found = found("capability_gap", name.to_string(), gap.text(name), Some(action));
+        if let Some(it) = known(name) {
+            found.shown = Bottleneck { detail: found.shown.detail, ..bottleneck(state, it) };
+        }
+        found
+    });
+    said.collect()
+}
+
+/// Resources that are waited for too long, and pairs that talk too much.
+fn narrow(view: &View<'_>) -> Vec<Found> {
+    let state = view.state;
+    let open = state.bottlenecks().open().filter(|it| it.about.kind() != BottleneckKind::CapabilityGap);
+    let said = open.take(2 * NAMED_MAX).map(|it| {
+        let action = match &it.about {
+            Narrow::Resource(resource) => Some((
+                format!("share {resource}, hold it for less long, or provide more of it"),
+                "kapell reserve list".to_owned(),
+            )),
+            Narrow::Pair(..) => Some((
+                "let one of the two have what belongs together".to_owned(),
+                "kapell handoff list".to_owned(),
+            )),
+            Narrow::Capability(_) => None,
+        };
+        Found { shown: bottleneck(state, it), action }
     });
     said.collect()
 }

@@ -9,6 +9,7 @@ use kapell_model::{AgentState, Moment, Ratio, TaskState};
 
 use super::bottlenecks::{bottlenecks, recommendations};
 use crate::fleet::View;
+use crate::http::bottlenecks::last_actions;
 use crate::http::convert::{self, time};
 use crate::http::emergencies::{shown as shown_emergency, shown_force};
 
@@ -38,6 +39,8 @@ pub(crate) fn report(view: &View<'_>) -> Report {
         performance: performance(state, now),
         recommendations: recommendations(view, &bottlenecks),
         bottlenecks: bottlenecks.into_iter().map(|found| found.shown).collect(),
+        actions: last_actions(state),
+        degraded_since: state.bottlenecks().degraded_since().map(time),
         escalations_open: u32::try_from(state.open_escalations()).unwrap_or(u32::MAX),
         escalations: escalations(view),
         emergencies: emergencies(view),

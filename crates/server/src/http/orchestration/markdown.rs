@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kapell_api::{HealthPart, Report};
+use kapell_api::{HealthPart, Measured, Report};
 use kapell_model::Span;
 
 /// Eighths of a block, for small plots of text.
@@ -277,6 +277,27 @@ fn bottlenecks(page: &mut String, report: &Report) {
             found.kind.replace('_', " "),
             plain(&found.detail)
         );
+    }
+    if let Some(since) = &report.degraded_since {
+        let _ = writeln!(page, "\nThe fleet does worse than it did, since {since}.");
+    }
+    if !report.actions.is_empty() {
+        let _ = writeln!(page, "\n### What was done, and what came of it\n");
+        let rows = report.actions.iter().map(|it| {
+            let measured = |it: &Measured| format!("{:.2} of {:.2}", it.value, it.bound);
+            vec![
+                it.id.clone(),
+                plain(&it.about),
+                plain(&it.does),
+                it.at.clone(),
+                it.ended_at.clone().unwrap_or_else(|| format!("until {}", it.expires_at)),
+                measured(&it.before),
+                it.after.as_ref().map(measured).unwrap_or_default(),
+                it.effect.clone().unwrap_or_else(|| "goes on".to_owned()),
+            ]
+        });
+        let heads = ["Action", "About", "Does", "From", "Ended", "Before", "After", "Effect"];
+        table(page, &heads, rows);
     }
     let _ = writeln!(page, "\n## Recommendations\n");
     if report.recommendations.is_empty() {

@@ -1,0 +1,54 @@
+//! What must hold of bottlenecks and of what is done about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kapell_model::Span;
+
+use crate::bottleneck::{Bottlenecks, Remedy};
+use crate::state::State;
+
+/// No agent is kept for longer.
+const KEPT_MAX: Span = Span::hours(4);
+
+pub(super) fn actions_end(state: &State) -> Result<(), String> {
+    let it = &state.bottlenecks;
+    let open: BTreeMap<_, _> =
+        it.all.iter().filter(|it| it.gone.is_none()).map(|it| (it.about.clone(), it.id)).collect();
+    if open != it.open {
+        return Err(format!("{open:?} are there, {:?} are kept", it.open));
+    }
+    let running: BTreeSet<_> =
+        it.actions.iter().filter(|it| it.ended.is_none()).map(|it| (it.expires_at, it.id)).collect();
+    if running != it.running {
+        return Err(format!("{running:?} run, {:?} are kept", it.running));
+    }
+    let mut again =
+        Bottlenecks { all: it.all.clone(), actions: it.actions.clone(), ..Bottlenecks::default() };
+    again.restore();
+    if again.keeping != it.keeping || again.shorter != it.shorter || again.last != it.last {
+        return Err("the indexes of actions are not those of the actions".to_owned());
+    }
+    for action in it.actions.iter() {
+        let lasts = action.expires_at.since(action.at);
+        if matches!(action.remedy, Remedy::Kept { .. }) && lasts > KEPT_MAX {
+            return Err(format!("{} lasts {lasts}", action.id));
+        }
+        let there = it.get(action.bottleneck);
+        if action.ended.is_none() && there.is_none_or(|bottleneck| bottleneck.gone.is_some()) {
+            return Err(format!("{} is about {}, which is gone", action.id, action.bottleneck));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn kept_as_told(state: &State) -> Result<(), String> {
+    for agent in state.agents() {
+        let told: BTreeSet<_> = state.kept_for(agent.id);
+        let view = state.situation.agent(agent.id);
+        let seen: BTreeSet<_> = view.kept.iter().map(|&word| state.word(word)).collect();
+        if told != seen {
+            return Err(format!("`{}` is kept for {told:?}, placing sees {seen:?}", agent.spec.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,301 @@
+//! What holds a fleet up, and what is done about it until it ends (SEMANTICS 8).
+
+mod scenario;
+
+use kapell_core::{ActionEnd, Event, Severity, State};
+use kapell_model::Moment;
+use scenario::Scenario;
+
+/// `R` has one of two slots taken, and 16 h more wait for `rust`: twice what its free slot is good for.
+const SHORT: &str = "agent R rust=0.9 slots=2
+    agent J java=0.9
+    agent K java=0.9 rust=0.4
+    agent L java=0.9 rust=0.5
+    submit r1 needs=rust -> assigned R
+    submit r2 needs=rust effort=16h -> ready";
+
+fn play(text: &str) -> Scenario {
+    let mut scenario = Scenario::play(SHORT);
+    scenario.also(text);
+    scenario
+}
+
+fn count(scenario: &Scenario, kind: &str) -> usize {
+    scenario.log.iter().filter(|record| record.event.kind() == kind).count()
+}
+
+/// Returns how the actions have ended, with what was measured before and after.
+fn ends(scenario: &Scenario) -> Vec<(ActionEnd, u64, u64)> {
+    let state = scenario.engine.state();
+    let ended = |event: &Event| match event {
+        Event::ActionEnded { action, because, after } => {
+            let before = state.bottlenecks().action(*action).expect("an action").before;
+            Some((*because, before.value, after.value))
+        }
+        _ => None,
+    };
+    scenario.log.iter().filter_map(|record| ended(&record.event)).collect()
+}
+
+#[test]
+fn a_capability_that_is_short_calls_for_training_and_keeps_who_has_it() {
+    let scenario = play(
+        "bottlenecks -> none
+        look +5m
+        bottlenecks -> B-1 rust low 200/150 D-1 training D-2 kept R
+        drain J
+        drain K
+        drain L
+        submit x1 -> ready                       # R has room, and is kept
+        submit x2 needs=rust:0.8,java -> ready   # it would do, and scores too little
+        assign x1 R -> assigned R                # by hand it goes",
+    );
+    let called: Vec<_> = scenario.engine.state().escalations().iter().collect();
+    assert_eq!(called.len(), 1);
+    let detail = called[0].detail.as_str();
+    assert!(
+        detail.contains("16h 0m of queued work needs rust")
+            && detail.contains("nearest to it: `L` with 0.50, `K` with 0.40"),
+        "{detail}"
+    );
+}
+
+#[test]
+fn who_is_kept_is_let_go_after_four_hours_at_the_latest_and_rests_as_long() {
+    let scenario = play(
+        "look +5m
+        drain J
+        drain K
+        drain L
+        submit x1 -> ready
+        restart -> as live
+        tick +239m
+        show x1 -> ready medium
+        tick +1m
+        show x1 -> assigned medium R             # undone in time
+        bottlenecks -> B-1 rust low 200/150 D-1 training
+        look +5m
+        bottlenecks -> B-1 rust low 200/150 D-1 training
+        restart -> as live",
+    );
+    assert_eq!(ends(&scenario), [(ActionEnd::Expired, 200, 200)]);
+    assert_eq!(count(&scenario, "bottleneck.action_taken"), 2, "it rests for as long as it lasted");
+}
+
+#[test]
+fn it_is_kept_again_after_it_has_rested() {
+    let scenario = play(
+        "look +5m
+        tick +240m
+        look +239m
+        bottlenecks -> B-1 rust low 200/150 D-1 training
+        look +1m
+        bottlenecks -> B-1 rust low 200/150 D-1 training D-3 kept R",
+    );
+    assert_eq!(count(&scenario, "bottleneck.found"), 1);
+}
+
+#[test]
+fn what_is_no_bottleneck_any_more_ends_its_actions_and_the_call() {
+    let scenario = play(
+        "look +5m
+        cancel r2
+        look +5m
+        bottlenecks -> none
+        drain J
+        drain K
+        drain L
+        submit x1 -> assigned R
+        restart -> as live",
+    );
+    assert_eq!(ends(&scenario), [(ActionEnd::Relieved, 200, 0), (ActionEnd::Relieved, 200, 0)]);
+    assert_eq!(scenario.engine.state().open_escalations(), 0);
+}
+
+#[test]
+fn unstarted_work_of_who_is_kept_goes_to_others() {
+    play(
+        "agent S rust=0.9 sql=0.9 slots=5           # it gets r2
+        submit s1 needs=sql -> assigned S
+        submit s2 needs=sql -> assigned S
+        start s2 S
+        agent T sql=0.9 slots=2
+        submit r3 needs=rust effort=80h
+        submit r4 needs=rust effort=80h
+        look +5m
+        bottlenecks -> B-1 rust high 666/150 D-1 training D-2 kept R,S
+        show s1 -> assigned medium T
+        show s2 -> in_progress medium S          # what is begun stays
+        notices S -> moved T-3",
+    );
+}
+
+#[test]
+fn nobody_is_kept_where_that_would_be_more_than_half_or_the_policy_does_not_want_it() {
+    for (team, policy) in [("remove J", "default"), ("drain J", "adjust=off")] {
+        let scenario = play(&format!(
+            "{team}
+            remove K
+            remove L
+            policy {policy}
+            look +5m
+            bottlenecks -> B-1 rust low 200/150 D-1 training",
+        ));
+        assert_eq!(count(&scenario, "bottleneck.action_taken"), 1);
+    }
+}
+
+#[test]
+fn what_nobody_online_could_ever_do_is_severe() {
+    let scenario = play(
+        "submit x1 needs=rust:0.95 effort=1h -> ready
+        submit g1 needs=go effort=1h
+        look +5m
+        bottlenecks -> B-1 go high 151/150 D-1 training, B-2 rust high 212/150 D-2 training D-3 kept R",
+    );
+    assert_eq!(count(&scenario, "performance.degraded"), 1);
+    let mut scenario = scenario;
+    scenario.also("cancel x1\ncancel g1\ncancel r2\nlook +5m\nbottlenecks -> none");
+    assert_eq!(count(&scenario, "performance.recovered"), 1);
+}
+
+#[test]
+fn a_resource_that_is_waited_for_too_long_is_given_out_for_less_long() {
+    let scenario = Scenario::play(
+        "agent A
+        agent B
+        agent C
+        reserve A env:one ttl=1h -> R-1
+        reserve B env:one wait ttl=1h -> waits as W-1
+        tick +16m
+        free A R-1
+        reserve A env:one wait ttl=1h -> waits as W-2
+        tick +17m
+        free B R-2
+        reserve B env:one wait ttl=1h -> waits as W-3
+        look +1s
+        bottlenecks -> none                      # two waits say nothing
+        tick +20m
+        free A R-3
+        look +5m
+        bottlenecks -> B-1 env:one low 1201000/900000 D-1 shorter_leases
+        free B R-4
+        reserve C env:one ttl=1h -> R-5
+        reserve A env:two ttl=1h -> R-6
+        tick +15m
+        held -> R-6 A env:two                    # half of the policy's 30 minutes
+        restart -> as live",
+    );
+    assert_eq!(count(&scenario, "bottleneck.found"), 1);
+}
+
+#[test]
+fn a_place_in_line_that_has_lapsed_was_a_wait_too() {
+    let mut scenario = Scenario::play("agent A\nagent B\nreserve A env:one ttl=24h -> R-1");
+    for turn in 1..=3 {
+        scenario.also(&format!("reserve B env:one wait=20m -> waits as W-{turn}\ntick +20m"));
+    }
+    scenario.also("look +1s\nbottlenecks -> B-1 env:one low 1200000/900000 D-1 shorter_leases");
+    scenario.also(
+        "look +25h\nbottlenecks -> none       # nobody has waited for it within a day\nrestart -> as live",
+    );
+}
+
+#[test]
+fn of_many_bottlenecks_the_worst_come_first_and_none_is_left_out() {
+    let mut scenario =
+        Scenario::play("agent R rust=0.9 slots=2\nsubmit r1 needs=rust\nsubmit r2 needs=rust effort=16h");
+    for number in 0..30 {
+        scenario.also(&format!("submit t{number} needs=a{number}:0.5 effort=1h"));
+    }
+    let open = |scenario: &Scenario| scenario.engine.state().bottlenecks().open().count();
+    scenario.also("look +5m");
+    assert_eq!(open(&scenario), 20, "a look acts upon a bounded number");
+    scenario.also("look +5m");
+    assert_eq!(open(&scenario), 31);
+    let newest = scenario.engine.state().bottlenecks().newest().next().map(|it| it.severity);
+    assert_eq!(newest, Some(Severity::Low), "rust is short, and the others are hopeless");
+    for number in 0..30 {
+        scenario.also(&format!("cancel t{number}"));
+    }
+    scenario.also("look +5m");
+    assert_eq!(open(&scenario), 11, "and ends a bounded number");
+    scenario.also("look +5m");
+    assert_eq!(open(&scenario), 1);
+}
+
+#[test]
+fn what_a_pair_has_said_is_forgotten_in_time() {
+    let mut scenario = Scenario::play("agent A slots=4\nagent B\nsubmit t1");
+    let mut sent = 0;
+    let mut talk = |scenario: &mut Scenario, times: usize, task: &str| {
+        for _ in 0..times {
+            sent += 1;
+            scenario.also(&format!("send A B hello task={task}\nreadmail B M-{sent}"));
+        }
+    };
+    talk(&mut scenario, 11, "t1");
+    scenario.also("look +25h\nbottlenecks -> none         # silent for a day");
+    talk(&mut scenario, 10, "t1");
+    scenario.also("look +5m\nbottlenecks -> none          # a window of its own");
+    // Nine messages for each of 200 tasks are not too many, however many tasks are told apart.
+    for number in 2..202 {
+        scenario.also(&format!("submit t{number}"));
+        talk(&mut scenario, 9, &format!("t{number}"));
+    }
+    scenario.also("look +5m\nbottlenecks -> none");
+}
+
+#[test]
+fn a_pair_that_talks_too_much_gets_a_channel_and_loses_it_in_the_end() {
+    let mut scenario = Scenario::play("agent A slots=4\nagent B\nsubmit t1\nsubmit t2\nsubmit t3");
+    for _ in 0..11 {
+        scenario.also("send A B hello task=t1");
+    }
+    scenario.also(
+        "look +5m
+        bottlenecks -> B-1 A+B low 1100/1000 D-1 direct_channel
+        send A @direct-A-B hello -> M-12
+        send B A hello task=t2
+        look +5m
+        bottlenecks -> none                      # 12 messages over two joint tasks
+        send A @direct-A-B hello -> refused: field `channel` is `direct-A-B`, of which `A` is no member; allowed is a channel that the sender is a member of
+        restart -> as live",
+    );
+    assert_eq!(ends(&scenario), [(ActionEnd::Relieved, 1_100, 600)]);
+}
+
+#[test]
+fn a_look_that_finds_nothing_new_is_not_asked_for() {
+    let mut scenario = play("");
+    let turns = |state: &State, now: i64| state.bottlenecks_turn(Moment(now));
+    assert!(turns(scenario.engine.state(), scenario.now));
+    scenario.also("look +1s");
+    assert!(!turns(scenario.engine.state(), scenario.now));
+    scenario.also("cancel r2");
+    assert!(turns(scenario.engine.state(), scenario.now));
+}
+
+#[test]
+fn a_median_lead_time_that_is_worse_by_a_quarter_is_told() {
+    let mut scenario = Scenario::play("agent A slots=2\nchecks off");
+    let finish = |scenario: &mut Scenario, number: usize, minutes: u32| {
+        scenario.also(&format!("submit t{number}\ntick +{minutes}m\ndone t{number} A"));
+    };
+    // 50 of 10 minutes stand behind 50 of 12: not worse by a quarter.
+    for number in 0..100 {
+        finish(&mut scenario, number, if number < 50 { 10 } else { 12 });
+    }
+    scenario.also("look +1s");
+    assert_eq!(count(&scenario, "performance.degraded"), 0);
+    for number in 100..150 {
+        finish(&mut scenario, number, 16);
+    }
+    scenario.also("look +1s");
+    let causes = scenario.log.iter().rev().find_map(|record| match &record.event {
+        Event::PerformanceDegraded { causes } => Some(causes.clone()),
+        _ => None,
+    });
+    let causes = causes.expect("16 minutes are worse than 12 by more than a quarter");
+    assert!(causes[0].as_str().contains("16m 0s, 12m 0s"), "{causes:?}");
+}

@@ -1,0 +1,159 @@
+//! What holds the work up, and what is done about it: listed, and shown with what was measured before and after.
+
+use axum::Json;
+use kapell_api as api;
+use kapell_api::{Page, Problem};
+use kapell_core::{BottleneckAction, BottleneckKind, Measure, Narrow, Remedy, State};
+use kapell_model::{AgentId, BottleneckId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Refusal;
+use super::agents::{cursor, limit};
+use super::convert::time;
+use super::door::{Asked, Door};
+use super::problem::Refusals;
+
+/// Actions that are shown with one bottleneck, and in one report.
+const ACTIONS_MAX: usize = 20;
+/// Bottlenecks that are looked at for one page; a page may be short, and the cursor goes on.
+const EXAMINED_MAX: usize = 20_000;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BottleneckQuery {
+    /// `open` (where absent), `gone` or `all`.
+    state: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items a page, 1 to 1000; 100 where absent.
+    limit: Option<usize>,
+}
+
+/// Lists what holds the work up, newest first, with what is or was done about it and whether that moved what was measured.
+#[utoipa::path(get, path = "/v1/bottlenecks", params(BottleneckQuery), tag = "fleet",
+    responses((status = 200, body = Page<api::Bottleneck>), Refusals))]
+pub(super) async fn list(
+    door: Door,
+    Asked(query): Asked<BottleneckQuery>,
+) -> Result<Json<Page<api::Bottleneck>>, Refusal> {
+    let wanted = match query.state.as_deref() {
+        None | Some("open") => Some(true),
+        Some("gone") => Some(false),
+        Some("all") => None,
+        Some(other) => {
+            let given = format!("`{}`", other.escape_default().take(100).collect::<String>());
+            return Err(Problem::field("state", given, "open, gone, all").into());
+        }
+    };
+    let (from, limit) = (cursor(query.cursor.as_deref())?, limit(query.limit)?);
+    let found = door.app.fleet.query(move |view| {
+        let (mut items, mut next) = (Vec::new(), from);
+        let mut all = view.state.bottlenecks().newest().skip(from);
+        for it in all.by_ref().take(EXAMINED_MAX) {
+            if items.len() == limit {
+                break;
+            }
+            next += 1;
+            if wanted.is_none_or(|open| open == it.gone.is_none()) {
+                items.push(bottleneck(view.state, it));
+            }
+        }
+        let more = view.state.bottlenecks().newest().nth(next).is_some();
+        Page { items, next_cursor: more.then(|| next.to_string()) }
+    });
+    Ok(Json(found.await?))
+}
+
+/// Shows a bottleneck with its actions, the newest first.
+pub(super) fn bottleneck(state: &State, it: &kapell_core::Bottleneck) -> api::Bottleneck {
+    let kind = it.about.kind();
+    let actions = state.bottlenecks().newest_actions().filter(|action| action.bottleneck == it.id);
+    api::Bottleneck {
+        kind: kind.as_str().to_owned(),
+        about: about(state, &it.about),
+        detail: it.detail.to_string(),
+        id: Some(it.id.to_string()),
+        severity: Some(it.severity.as_str().to_owned()),
+        measured: Some(measured(it.gone.map_or(it.measure, |(_, measure)| measure), kind)),
+        found_at: Some(time(it.at)),
+        gone_at: it.gone.map(|(at, _)| time(at)),
+        actions: actions.take(ACTIONS_MAX).map(|it| action(state, it)).collect(),
+    }
+}
+
+/// Shows the last actions, the newest first.
+pub(super) fn last_actions(state: &State) -> Vec<api::BottleneckAction> {
+    state.bottlenecks().newest_actions().take(ACTIONS_MAX).map(|it| action(state, it)).collect()
+}
+
+/// Returns the word for what is measured of a kind.
+fn measured(measure: Measure, kind: BottleneckKind) -> api::Measured {
+    let scale = if kind == BottleneckKind::ResourceConstraint { 1.0 } else { 100.0 };
+    api::Measured {
+        of: match kind {
+            BottleneckKind::CapabilityGap => "demand_over_supply",
+            BottleneckKind::ResourceConstraint => "wait_p90_ms",
+            BottleneckKind::CommunicationOverhead => "messages_per_joint_task",
+        }
+        .to_owned(),
+        value: decimal(measure.value) / scale,
+        bound: decimal(measure.bound) / scale,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^52")]
+fn decimal(number: u64) -> f64 {
+    number as f64
+}
+
+pub(super) fn about(state: &State, about: &Narrow) -> String {
+    let name = |agent: AgentId| state.agent(agent).spec.name.to_string();
+    match about {
+        Narrow::Capability(name) => name.to_string(),
+        Narrow::Resource(resource) => resource.to_string(),
+        Narrow::Pair(one, other) => format!("{} and {}", name(*one), name(*other)),
+    }
+}
+
+fn kind_of(state: &State, id: BottleneckId) -> BottleneckKind {
+    state.bottlenecks().get(id).map_or(BottleneckKind::CapabilityGap, |it| it.about.kind())
+}
+
+fn action(state: &State, it: &BottleneckAction) -> api::BottleneckAction {
+    let kind = kind_of(state, it.bottleneck);
+    let name = |agent: AgentId| state.agent(agent).spec.name.to_string();
+    let (does, agents) = match &it.remedy {
+        Remedy::Training { capability } => (format!("asks for training in {capability}"), Vec::new()),
+        Remedy::Kept { capability, agents } => {
+            let agents: Vec<String> = agents.iter().map(|&agent| name(agent)).collect();
+            (format!("keeps who is able for work that needs {capability}"), agents)
+        }
+        Remedy::ShorterLeases { resource, ttl } => {
+            (format!("gives {resource} out for {ttl} at most"), Vec::new())
+        }
+        Remedy::DirectChannel { channel, pair: (one, other) } => {
+            (format!("gives the pair the channel {channel}"), vec![name(*one), name(*other)])
+        }
+    };
+    let effect = it.ended.map(|(_, _, after)| match after.value.cmp(&it.before.value) {
+        std::cmp::Ordering::Less => "better",
+        std::cmp::Ordering::Equal => "the same",
+        std::cmp::Ordering::Greater => "worse",
+    });
+    api::BottleneckAction {
+        id: it.id.to_string(),
+        bottleneck: it.bottleneck.to_string(),
+        about: state.bottlenecks().get(it.bottleneck).map(|it| about(state, &it.about)).unwrap_or_default(),
+        kind: it.remedy.as_str().to_owned(),
+        does,
+        agents,
+        at: time(it.at),
+        expires_at: time(it.expires_at),
+        ended_at: it.ended.map(|(at, ..)| time(at)),
+        ended_because: it.ended.map(|(_, because, _)| because.as_str().to_owned()),
+        before: measured(it.before, kind),
+        after: it.ended.map(|(_, _, after)| measured(after, kind)),
+        effect: effect.map(str::to_owned),
+    }
+}
