@@ -55,6 +55,9 @@ pub struct Ledger {
     last_wait: WaitId,
     last_notice: u32,
     open: BTreeMap<EscalationId, (EscalationKind, Subject)>,
+    /// Escalations that somebody has taken on, and how often others were raised again.
+    taken_on: BTreeSet<EscalationId>,
+    reraised: BTreeMap<EscalationId, u32>,
     offers_settled: BTreeSet<OfferId>,
     decided: BTreeSet<ConflictId>,
     /// What was done about each emergency and is neither undone nor confirmed.
@@ -110,6 +113,23 @@ impl Ledger {
                     format!("{escalation} is raised for {cause:?}, for which one is open")
                 })?;
                 self.open.insert(*escalation, cause);
+            }
+            Event::EscalationAcknowledged { escalation, .. } => {
+                let new = self.open.contains_key(escalation) && self.taken_on.insert(*escalation);
+                hold("taken-on-once", new, || {
+                    format!("{escalation} is taken on, and was before, or is not open")
+                })?;
+            }
+            Event::EscalationReraised { escalation, .. } => {
+                let rests = !self.open.contains_key(escalation) || self.taken_on.contains(escalation);
+                hold("taken-on-rests", !rests, || {
+                    format!("{escalation} is raised again though somebody has taken it on, or settled it")
+                })?;
+                let times = self.reraised.entry(*escalation).or_default();
+                *times += 1;
+                hold("reraised-boundedly", *times <= self.policy.escalations.reraises_max, || {
+                    format!("{escalation} is raised again for the {times}th time")
+                })?;
             }
             Event::EscalationSettled { escalation, .. } => {
                 hold("settled-once", self.open.remove(escalation).is_some(), || {

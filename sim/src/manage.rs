@@ -151,7 +151,7 @@ fn untie(task: TaskRef, state: &State, chance: &mut Chance) -> Option<Command> {
 }
 
 fn settle(state: &State, chance: &mut Chance) -> Option<Command> {
-    Some(match pick(chance, 5) {
+    Some(match pick(chance, 6) {
         0 => {
             let open = state.offers().iter().find(|offer| offer.state == OfferState::Open)?;
             Command::DeclineOffer { offer: open.id, reason: text() }
@@ -165,7 +165,12 @@ fn settle(state: &State, chance: &mut Chance) -> Option<Command> {
                 .open()
                 .nth(pick(chance, state.open_escalations().max(1)))
                 .map_or(EscalationId(1), |it| it.id),
+            agent: None,
             note: text(),
+        },
+        4 => Command::AcknowledgeEscalation {
+            escalation: state.open().nth(pick(chance, state.open_escalations().max(1)))?.id,
+            agent: None,
         },
         _ => Command::ReleaseReservation {
             reservation: ReservationRef::Held(state.reservations().held().next()?.id),

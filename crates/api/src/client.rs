@@ -3,6 +3,7 @@
 //! Every POST carries an idempotency key, so that what was cut off can be sent again: nothing happens twice.
 
 mod emergencies;
+mod inbox;
 
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
@@ -560,14 +561,6 @@ impl Client {
     /// Has the report of today saved in the server's data directory.
     pub fn save_report(&self) -> Result<SavedReport> {
         self.post("/v1/report", &serde_json::json!({}))
-    }
-
-    /// Closes an escalation.
-    pub fn settle(&self, escalation: &str, note: &str) -> Result<Ack> {
-        self.post(
-            &format!("/v1/escalations/{}/settle", escaped(escalation)),
-            &Decision { note: note.to_owned() },
-        )
     }
 
     /// Returns every project.

@@ -195,10 +195,16 @@ pub struct Offer {
 pub struct Escalation {
     /// Its id, `E-2`.
     pub id: String,
-    /// `no_suitable_agent`, `task_failed` or `health_low`.
+    /// What sort of matter it is, such as `no_suitable_agent`, `approval_needed` or `stalled`.
     pub kind: String,
-    /// Who is called.
+    /// Who is called now.
     pub role: String,
+    /// How often it was raised again because nobody had acknowledged it.
+    #[serde(default)]
+    pub raised_again: u32,
+    /// When it goes to the next role up, unless somebody acknowledges it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised_again_at: Option<String>,
     /// How urgent it is: `critical`, `high`, `medium` or `low`.
     pub severity: String,
     /// The task that it is about.
@@ -226,11 +232,17 @@ pub struct Escalation {
     pub detail: String,
     /// When it was raised.
     pub raised_at: String,
-    /// When somebody should have seen to it.
+    /// When somebody should have acknowledged it.
     pub due: String,
-    /// Whether it is open past that.
+    /// Whether it is open past that, and nobody has.
     #[serde(default)]
     pub overdue: bool,
+    /// When somebody has taken it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<String>,
+    /// Who: an agent, or as the log names whoever sent it, such as `admin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_by: Option<String>,
     /// `open` or `settled`.
     pub state: String,
     /// When it was settled.

@@ -16,6 +16,7 @@ mod fleet;
 mod forecast;
 mod gate;
 mod handoff;
+mod inbox;
 mod message;
 mod orchestration;
 mod overview;
@@ -49,6 +50,7 @@ pub use gate::{CheckReport, Gate, Gating, NewVerdict, OpenGate, TaskGate};
 pub use handoff::{
     Handoff, HandoffCancellation, HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Packed,
 };
+pub use inbox::{Escalating, EscalationWord, Inbox, InboxItem};
 pub use message::{Channel, ChannelMember, Message, MessageAck, MessagesRead, NewChannel, NewMessage};
 pub use orchestration::{
     AgentLine, Bottleneck, BottleneckAction, HealthPart, KindTimes, Measured, Performance, Rates,

@@ -221,6 +221,9 @@ pub struct Policy {
     /// What finished work must pass before it counts as completed.
     #[serde(default)]
     pub gates: crate::gate::Gating,
+    /// To whom escalations go that nobody takes on.
+    #[serde(default)]
+    pub escalations: crate::inbox::Escalating,
     /// When there is an emergency, and how it ends.
     #[serde(default)]
     pub emergencies: Emergencies,

@@ -145,7 +145,9 @@ enum Verb {
     Forecast(forecast::Forecasts),
     /// Show what holds the work up, what is done about it, and what came of that
     Bottlenecks(bottlenecks::Bottlenecks),
-    /// List escalations, and settle one
+    /// Show what waits for a role, an agent, a person or anybody, most pressing first
+    Inbox(settle::Inbox),
+    /// List escalations, take one on, settle one
     Escalations(settle::Escalations),
     /// Bring a backlog in: beads, Task Master, Backlog.md, GitHub, Jira, Linear, vibe-kanban, or Kapell's own JSON Lines
     Import(import::Import),
@@ -237,6 +239,7 @@ impl Cli {
             Verb::Force(it) => it.run(context),
             Verb::Forecast(it) => it.run(context),
             Verb::Bottlenecks(it) => it.run(context),
+            Verb::Inbox(it) => it.run(context),
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),
             Verb::Export(it) => it.run(context),

@@ -14,8 +14,10 @@ mod tasks;
 
 use kapell_model::{TaskId, TaskState, limits};
 
+use crate::call::Acknowledged;
 use crate::conflict::Resolution;
 use crate::cycle::BrokenEdge;
+use crate::decide::agents::own_text;
 use crate::dispute::{Award, Dispute};
 use crate::emergency::{Emergency, EmergencyState};
 use crate::escalation::{Escalation, Subject};
@@ -91,12 +93,14 @@ impl State {
                 );
             }
             Event::StallUnanswered { task, .. } => self.stall_unanswered(*task),
+            Event::StallSettled { task } => self.stall_settled(*task),
             Event::TaskHeld { task, until, .. } => self.task_held(*task, *until),
             Event::HoldReleased { task } => self.hold_released(*task),
             Event::ServingResumed { away } => {
                 self.serving_resumed(*away);
                 self.handoffs_resumed(*away);
                 self.messages_resumed(*away);
+                self.escalations_resumed(*away);
             }
             Event::PlanApplied { .. } => {}
             Event::HandoffRequested { handoff, task, agent, to, cause, note, .. } => {
@@ -223,6 +227,13 @@ impl State {
             Event::TaskAnalysed { task, analysis } => self.task_analysed(*task, analysis),
             Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
                 self.escalation_raised(*escalation, *kind, subject, *severity, detail);
+            }
+            Event::EscalationAcknowledged { escalation, agent } => {
+                let (at, by) = (record.at, own_text(&record.actor));
+                self.escalation_acknowledged(*escalation, Acknowledged { at, by, agent: *agent });
+            }
+            Event::EscalationReraised { escalation, role, due } => {
+                self.escalation_reraised(*escalation, role, *due);
             }
             Event::EscalationSettled { escalation, note } => self.escalation_settled(*escalation, note),
             Event::HealthFell { .. } => self.health_low = Some(record.at),
@@ -398,8 +409,10 @@ impl State {
             | Event::EscalationRaised { subject: Subject::Task(task) | Subject::Edge { task, .. }, .. } => {
                 Some(*task)
             }
-            Event::EscalationSettled { escalation, .. } => {
-                self.escalations.get((escalation.0 as usize).wrapping_sub(1)).and_then(Escalation::task)
+            Event::EscalationSettled { escalation, .. }
+            | Event::EscalationAcknowledged { escalation, .. }
+            | Event::EscalationReraised { escalation, .. } => {
+                self.escalation(*escalation).and_then(Escalation::task)
             }
             _ => None,
         };

@@ -532,10 +532,19 @@ pub enum Command {
     },
     /// The planner: when a project will be done.
     RecordForecast(Box<Forecast>),
-    /// A manager: closes an escalation.
+    /// A manager, or whom it calls: takes an escalation on.
+    AcknowledgeEscalation {
+        /// Which.
+        escalation: EscalationId,
+        /// Who; nothing where a manager does.
+        agent: Option<Name>,
+    },
+    /// A manager, or whom it calls: closes an escalation.
     SettleEscalation {
         /// Which.
         escalation: EscalationId,
+        /// Who; nothing where a manager does.
+        agent: Option<Name>,
         /// How.
         note: Text,
     },

@@ -6,6 +6,7 @@
 pub(crate) mod agents;
 mod analysis;
 mod bottlenecks;
+mod calls;
 mod capabilities;
 mod clock;
 mod cycles;
@@ -153,7 +154,12 @@ impl State {
             Command::FormForce(new) => self.form_force(now, new, out),
             Command::DisbandForce { force, reason } => self.disband_force(*force, reason, out),
             Command::RecordForecast(forecast) => self.record_forecast(forecast, out),
-            Command::SettleEscalation { escalation, note } => self.settle_escalation(*escalation, note, out),
+            Command::AcknowledgeEscalation { escalation, agent } => {
+                self.acknowledge_escalation(*escalation, agent.as_ref(), out)
+            }
+            Command::SettleEscalation { escalation, agent, note } => {
+                self.settle_escalation(*escalation, agent.as_ref(), note, out)
+            }
         }
     }
 

@@ -267,6 +267,15 @@ impl<P: Placer> Engine<P> {
             Event::ActionTaken { action, remedy: Remedy::Kept { .. }, .. } => Some(action),
             _ => None,
         };
+        let called = match event {
+            Event::EscalationRaised { .. } => Some(self.state.escalation_after(0)),
+            Event::EscalationReraised { escalation, .. } => Some(escalation),
+            _ => None,
+        };
+        let gated = match event {
+            Event::GatesOpened { task, .. } | Event::GatePassed { task, .. } => Some(task),
+            _ => None,
+        };
         let contends = match event {
             Event::ReservationGranted { agent, .. }
             | Event::ReservationRequested { agent, .. }
@@ -277,8 +286,12 @@ impl<P: Placer> Engine<P> {
         for settled in settles {
             self.fold(step, settled);
         }
+        first.extend(called.into_iter().flat_map(|escalation| self.state.told_of_call(escalation)));
         for told in first.drain(..) {
             self.fold(step, told);
+        }
+        if let Some(call) = gated.and_then(|task| self.state.approval_called(task)) {
+            self.emit(step, call);
         }
         self.ahead = first;
         if let Some(reserved) = assigned.and_then(|task| self.state.reserved_with(task)) {

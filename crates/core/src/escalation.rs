@@ -6,6 +6,7 @@ use kapell_model::{AgentId, ConflictId, EscalationId, Moment, Name, Priority, Ta
 use serde::{Deserialize, Serialize};
 
 use crate::bottleneck::Narrow;
+use crate::call::Acknowledged;
 use crate::decide::agents::own_text;
 use crate::decide::decisions::ARCHITECT;
 use crate::emergency::Scope;
@@ -43,6 +44,8 @@ pub enum EscalationKind {
     Emergency,
     /// A capability of which more is wanted than there is.
     TrainingNeeded,
+    /// Finished work that a person must approve of.
+    ApprovalNeeded,
 }
 
 impl EscalationKind {
@@ -63,6 +66,7 @@ impl EscalationKind {
             Self::SentBack => "sent_back",
             Self::Emergency => "emergency",
             Self::TrainingNeeded => "training_needed",
+            Self::ApprovalNeeded => "approval_needed",
         }
     }
 
@@ -76,8 +80,9 @@ impl EscalationKind {
                 matches!(self, Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck)
             }
             Event::ReviewPlaced { agent, .. } => self == Self::NoReviewer && agent.is_some(),
-            Event::GatePassed { .. } => self == Self::NoReviewer,
-            Event::GateRejected { .. } => self == Self::NoReviewer,
+            Event::GatePassed { .. } | Event::GateRejected { .. } => {
+                matches!(self, Self::NoReviewer | Self::ApprovalNeeded)
+            }
             Event::TaskAssigned { .. } => matches!(self, Self::NoSuitableAgent | Self::TaskFailed),
             Event::TaskProgressed { .. } => matches!(self, Self::Stalled | Self::RedispatchLoop),
             Event::TaskFailed { .. } => {
@@ -96,7 +101,7 @@ impl EscalationKind {
         }
     }
 
-    /// Returns the role that is called.
+    /// Returns the role that is called first.
     #[must_use]
     pub const fn role(self) -> &'static str {
         match self {
@@ -113,6 +118,7 @@ impl EscalationKind {
             | Self::Emergency
             | Self::TrainingNeeded => "agent_manager",
             Self::DecisionNeeded => ARCHITECT,
+            Self::ApprovalNeeded => OWNER,
         }
     }
 }
@@ -198,8 +204,14 @@ pub struct Escalation {
     pub detail: Text,
     /// When it was raised.
     pub at: Moment,
-    /// When somebody should have seen to it: the ack time of its severity after it was raised.
+    /// Who is called: the roles in the order in which it went up, the present one last.
+    pub called: Vec<Name>,
+    /// When somebody should have taken it on: the ack time of its severity after it was raised.
     pub due: Moment,
+    /// When it is raised again, as long as nobody has.
+    pub again_at: Option<Moment>,
+    /// Who has taken it on.
+    pub acknowledged: Option<Acknowledged>,
     /// How and when it was settled.
     pub settled: Option<(Moment, Text)>,
 }
@@ -218,6 +230,9 @@ impl Escalation {
         Matter { subject: self.subject.clone(), kind: self.kind }
     }
 }
+
+/// The role of those who own what the fleet works on.
+const OWNER: &str = "owner";
 
 /// The severity that stands for one that is not written.
 pub(crate) const SEVERITY_UNWRITTEN: Priority = Priority::High;
@@ -418,6 +433,7 @@ impl State {
         severity: Priority,
         detail: &Text,
     ) {
+        let due = self.at.after(self.policy.ack.of(severity));
         let escalation = Escalation {
             id,
             kind,
@@ -425,12 +441,15 @@ impl State {
             severity,
             detail: detail.clone(),
             at: self.at,
-            due: self.at.after(self.policy.ack.of(severity)),
+            called: vec![Name::new(kind.role()).expect("a name")],
+            due,
+            again_at: Some(due).filter(|_| self.policy.escalations.reraises_max > 0),
+            acknowledged: None,
             settled: None,
         };
         self.open_escalations.insert(escalation.matter(), id);
         self.escalations.push(escalation);
-        self.watch_escalation(id, true);
+        self.index_call(id, true);
         match *subject {
             Subject::Task(task) if kind == EscalationKind::NoReviewer => self.note_unreviewed(task),
             Subject::Task(task) => self.note_called(task, kind),
@@ -440,11 +459,10 @@ impl State {
     }
 
     pub(crate) fn escalation_settled(&mut self, id: EscalationId, note: &Text) {
-        let escalation = self.escalations.get_mut(id.0 as usize - 1).expect("an escalation of this fleet");
-        escalation.settled = Some((self.at, note.clone()));
-        let matter = escalation.matter();
+        let settled = Some((self.at, note.clone()));
+        self.change_escalation(id, |escalation| escalation.settled = settled);
+        let matter = self.escalation(id).expect("an escalation of this fleet").matter();
         self.open_escalations.remove(&matter);
-        self.watch_escalation(id, false);
         match matter.subject {
             Subject::Task(task) => self.note_called(task, matter.kind),
             Subject::Edge { task, on } if self.edge_escalation(on, task).is_none() => {

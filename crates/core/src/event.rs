@@ -379,6 +379,8 @@ events! {
     }
     /// The owner of stalled work did not answer in time.
     StallUnanswered = "task.stall_unanswered" { task: TaskId, agent: AgentId, assignment: AssignmentId }
+    /// Somebody has seen to silent work: it stays where it is, and its clocks begin anew.
+    StallSettled = "task.stall_settled" { task: TaskId }
     /// The server serves again, or its clock was set forward: the clocks of running work go on from where they stood.
     ServingResumed = "fleet.resumed" { away: Span }
     /// A task that is handed out and taken back over and over is set aside until then. `turns` is how often lately.
@@ -562,6 +564,14 @@ events! {
         severity: Priority,
         detail: Text,
     }
+    /// Somebody has taken it on; `agent` where it is one of those who are called.
+    EscalationAcknowledged = "escalation.acknowledged" {
+        escalation: EscalationId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
+    }
+    /// Nobody has taken it on in time: `role` is called, until `due`.
+    EscalationReraised = "escalation.reraised" { escalation: EscalationId, role: Name, due: Moment }
     /// It has been seen to, or its cause is gone.
     EscalationSettled = "escalation.settled" { escalation: EscalationId, note: Text }
     /// The health fell below what the policy wants; an alert goes with it.

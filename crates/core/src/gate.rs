@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
 use crate::command::TaskSpec;
+use crate::escalation::{EscalationKind, Subject};
+use crate::event::Event;
 use crate::state::State;
 use crate::task::Task;
 
@@ -250,6 +252,19 @@ impl State {
         let least = fit.iter().map(|&agent| self.gates.reviews(agent)).min().unwrap_or(0);
         let idle = fit.into_iter().filter(|&agent| self.gates.reviews(agent) == least);
         idle.take(kapell_model::limits::REVIEWERS_COMPARED_MAX).collect()
+    }
+
+    /// Returns the call for a person, where one is to approve of a task.
+    pub(crate) fn approval_called(&self, id: TaskId) -> Option<Event> {
+        let task = self.task(id);
+        let author = task.acceptance.as_ref().filter(|_| self.gates.approvals.contains(&id))?.agent;
+        let detail = || {
+            let author = &self.agent(author).spec.name;
+            format!("{id}, finished by `{author}`, is to be approved by a person: {}", task.spec.title)
+        };
+        let mut out = Vec::new();
+        self.raise(EscalationKind::ApprovalNeeded, Subject::Task(id), task.effective, detail, &mut out);
+        out.pop()
     }
 
     /// Says in words what a task before a gate waits for.

@@ -12,7 +12,7 @@ mod reservations;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kapell_model::{AgentState, OnFailedDependency, TaskState};
+use kapell_model::{AgentState, OnFailedDependency, TaskState, limits};
 
 use crate::apply::graph::start_before;
 use crate::escalation::{Matter, Subject};
@@ -123,6 +123,11 @@ pub const ALL: &[Invariant] = &[
         id: "one-escalation-per-cause",
         says: "the open escalations are indexed by their causes, each of which has one",
         check: one_escalation_per_cause,
+    },
+    Invariant {
+        id: "calls-rest",
+        says: "what is raised again stands under that moment, is open, taken on by nobody and was not raised too often",
+        check: calls_rest,
     },
     Invariant { id: "counts-agree", says: "the counts by state are those of the tasks", check: counts_agree },
     Invariant {
@@ -547,6 +552,32 @@ fn one_escalation_per_cause(state: &State) -> Result<(), String> {
         return Err(format!("{edges:?} are called about, {:?} is kept", state.kept_out));
     }
     Ok(())
+}
+
+fn calls_rest(state: &State) -> Result<(), String> {
+    let mut calls = BTreeSet::new();
+    for escalation in state.escalations().iter() {
+        if escalation.called.is_empty() || escalation.raised_again() > limits::RERAISES_MAX as usize {
+            return Err(format!("{} has called {:?}", escalation.id, escalation.called));
+        }
+        if let Some(at) = escalation.again_at.filter(|_| escalation.settled.is_none()) {
+            if let Some(acknowledged) = &escalation.acknowledged {
+                let by = &acknowledged.by;
+                return Err(format!(
+                    "{} is raised again at {at:?}, though {by} has taken it on",
+                    escalation.id
+                ));
+            }
+            calls.insert((at, escalation.id));
+        }
+    }
+    if calls != state.calls {
+        return Err(format!("{calls:?} are raised again, {:?} are kept", state.calls));
+    }
+    let missing = state.agents().iter().find(|agent| {
+        agent.state != AgentState::Removed && state.of_role(&agent.spec.role).all(|other| other != agent.id)
+    });
+    missing.map_or(Ok(()), |agent| Err(format!("`{}` is not found by its role", agent.spec.name)))
 }
 
 fn counts_agree(state: &State) -> Result<(), String> {

@@ -9,6 +9,7 @@ mod agent;
 mod analysis;
 mod apply;
 mod bottleneck;
+mod call;
 mod changes;
 mod churn;
 mod command;
@@ -68,6 +69,7 @@ pub use bottleneck::{
     ABLE, ActionEnd, Bottleneck, BottleneckAction, BottleneckKind, Bottlenecks, Gap, Measure, Narrow, Remedy,
     SLOT_HOURS, Severity,
 };
+pub use call::Acknowledged;
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{
     Address, AgentSpec, Closed, Command, EdgeSource, GateWord, InLine, Milestone, NewDecision, NewEmergency,

@@ -79,6 +79,10 @@ mod seeded {
         EscalatedTwice,
         /// What takes the cause of an escalation away does not settle it.
         EscalationKept,
+        /// The ack times of escalations pass unnoticed.
+        CallNeverDue,
+        /// An escalation is raised again though somebody has taken it on.
+        AcknowledgedRaisedAgain,
         /// A late result is taken up though it was settled before.
         OfferTwice,
         /// A completed task can be reopened.

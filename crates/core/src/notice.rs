@@ -53,6 +53,8 @@ pub enum NoticeKind {
     ForceFormed,
     /// How far its task force is.
     CheckpointFound,
+    /// An escalation calls its role.
+    Called,
 }
 
 impl NoticeKind {
@@ -80,6 +82,7 @@ impl NoticeKind {
             Self::CheckpointWanted => "checkpoint_wanted",
             Self::ForceFormed => "force_formed",
             Self::CheckpointFound => "checkpoint_found",
+            Self::Called => "called",
         }
     }
 }

@@ -295,6 +295,24 @@ pub enum Rejection {
         /// What is to be ruled on.
         conflict: ConflictId,
     },
+    /// The escalation ends with the approval that it asks for.
+    #[error("{escalation} asks for an approval of {task}; it ends with that")]
+    NeedsVerdict {
+        /// The escalation.
+        escalation: EscalationId,
+        /// What is to be approved.
+        task: TaskId,
+    },
+    /// The agent is not among those who are called.
+    #[error("{escalation} calls the role `{role}`, not `{agent}`")]
+    NotCalled {
+        /// The escalation.
+        escalation: EscalationId,
+        /// Who spoke.
+        agent: Name,
+        /// Who is called now.
+        role: Name,
+    },
     /// The idempotency key came before with another body.
     #[error("this idempotency key was used before with another body")]
     KeyReused,

@@ -34,7 +34,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 14;
+pub const SNAPSHOT_FORMAT: u32 = 15;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -200,6 +200,7 @@ impl State {
             state.registered += usize::from(present);
             state.agents.push(agent);
             state.view_agent(id);
+            state.note_role(id);
             if present {
                 state.agent_counts(id);
             }
@@ -227,7 +228,7 @@ impl State {
         state.escalations = facts.escalations;
         let open: Vec<_> = state.open_escalations.values().copied().collect();
         for id in open {
-            state.watch_escalation(id, true);
+            state.index_call(id, true);
         }
         state.restore_reservations(facts.reservations);
         state.conflicts = facts.conflicts;

@@ -110,7 +110,10 @@ impl State {
     /// Tells whether any running work is watched, any handoff or any message.
     #[must_use]
     pub fn is_watching(&self) -> bool {
-        !self.checks.is_empty() || self.handoffs.open() > 0 || !self.messages.timers.is_empty()
+        !self.checks.is_empty()
+            || self.handoffs.open() > 0
+            || !self.messages.timers.is_empty()
+            || !self.calls.is_empty()
     }
 
     /// Returns how many tasks are stalled: their owners have been asked for a status and have not answered.
@@ -255,6 +258,12 @@ impl State {
         self.touch(id);
         self.unanswered.push(id);
         self.note_silence(id);
+    }
+
+    /// Somebody has seen to work whose owner does not answer: it stays where it is, and every clock begins again.
+    pub(crate) fn stall_settled(&mut self, id: TaskId) {
+        self.heard(id);
+        self.touch(id);
     }
 
     /// Takes the clocks of running work over a time in which nobody served. Once a start or a jump of the clock, so it may

@@ -168,6 +168,10 @@ pub struct State {
     pub(crate) registered: usize,
     pub(crate) watch: Watch,
     pub(crate) open_escalations: BTreeMap<Matter, EscalationId>,
+    /// Escalations that nobody has taken on, by when they are raised again.
+    pub(crate) calls: BTreeSet<(Moment, EscalationId)>,
+    /// Agents by every role that they were registered with, those that were removed too.
+    pub(crate) by_role: BTreeMap<Name, BTreeSet<AgentId>>,
     pub(crate) open_offers: BTreeSet<OfferId>,
     pub(crate) changes: Changes,
     /// Conflicts that nobody has settled; of these those over a place in line, and those that the tally is to decide.
@@ -252,6 +256,8 @@ impl State {
             registered: 0,
             watch: Watch::default(),
             open_escalations: BTreeMap::new(),
+            calls: BTreeSet::new(),
+            by_role: BTreeMap::new(),
             open_offers: BTreeSet::new(),
             changes: Changes::default(),
             open_conflicts: BTreeSet::new(),
@@ -475,7 +481,8 @@ impl State {
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line
-    /// ends, the deadline of a handoff passes, a decision or a review is due, an emergency ends or a checkpoint comes.
+    /// ends, the deadline of a handoff passes, a decision, a review or an acknowledgement is due, an emergency ends or a
+    /// checkpoint comes.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
         let task = self.timers.first().map(|&(at, _)| at);
@@ -483,9 +490,11 @@ impl State {
         let (decision, message) = (self.next_decision_due(), self.messages.next_timer());
         let own = task.into_iter().chain(self.reservations.next_lapse());
         let review = self.gates.timers.first().map(|&(at, _)| at);
+        let call = self.calls.first().map(|&(at, _)| at);
         let emergency = self.next_emergency_timer().into_iter().chain(self.forces.next_timer());
         own.chain(handoff)
             .chain(review)
+            .chain(call)
             .chain(decision)
             .chain(message)
             .chain(emergency)

@@ -16,7 +16,7 @@ use crate::task::Task;
 pub(crate) struct Watch {
     /// Tasks in the queue, by when they are expected to leave it.
     waiting: Due,
-    /// Open escalations but the alert about the health itself, by their ack time.
+    /// Open escalations but the alert about the health itself, by their ack time; those that somebody has taken on are never late.
     escalations: Due,
     /// Open tasks by when they are late, where they can be.
     late: Due,
@@ -114,13 +114,12 @@ impl State {
         self.watch.class_keys.push(hash.0);
     }
 
-    pub(crate) fn watch_escalation(&mut self, id: EscalationId, open: bool) {
-        let found = self.escalations.get((id.0 as usize).wrapping_sub(1));
-        let Some(escalation) = found.filter(|it| it.kind != EscalationKind::HealthLow) else { return };
-        if open {
-            self.watch.escalations.insert(escalation.due, id.0);
+    /// Notes that an open escalation is late from a moment on, or no longer.
+    pub(crate) fn watch_escalation(&mut self, late: Moment, id: EscalationId, enters: bool) {
+        if enters {
+            self.watch.escalations.insert(late, id.0);
         } else {
-            self.watch.escalations.remove(escalation.due, id.0);
+            self.watch.escalations.remove(late, id.0);
         }
     }
 
@@ -233,7 +232,7 @@ impl State {
         plain.demand.resize(self.watch.demand.len().max(plain.demand.len()), 0);
         for escalation in self.escalations.iter().filter(|it| it.settled.is_none()) {
             if escalation.kind != EscalationKind::HealthLow {
-                plain.escalations.insert(escalation.due, escalation.id.0);
+                plain.escalations.insert(escalation.late_at(), escalation.id.0);
             }
         }
         let registered = self.agents.iter().filter(|agent| agent.state != AgentState::Removed).count();

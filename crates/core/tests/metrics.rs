@@ -334,7 +334,9 @@ fn commands() -> impl Strategy<Value = Command> {
             25 => Command::WaiveDependency { task, on },
             26 => Command::Move { task, agent, note: None },
             27 if flag => Command::AcceptOffer { offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1) },
-            28 => Command::SettleEscalation { escalation: EscalationId(first + 1), note: text() },
+            28 => {
+                Command::SettleEscalation { escalation: EscalationId(first + 1), agent: None, note: text() }
+            }
             _ => Command::LookAtHealth,
         }
     })
@@ -418,7 +420,7 @@ fn low_health_calls_once_an_episode_and_the_call_ends_with_it() {
     // A person settles it, and it is no better: still the same episode.
     let escalation = EscalationId(1);
     let note = Text::from("seen");
-    scenario.execute(Command::SettleEscalation { escalation, note }, None).expect("it is open");
+    scenario.execute(Command::SettleEscalation { escalation, agent: None, note }, None).expect("it is open");
     let before = look(&mut scenario);
     assert_eq!(scenario.log.len(), before, "settled is not recovered");
     scenario.execute(Command::AgentBack { agent: name("B") }, None).expect("it is back");

@@ -32,7 +32,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..89_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..91_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -196,7 +196,15 @@ fn commands() -> impl Strategy<Value = Command> {
             34 if flag => Command::RefreshEstimates { after: first },
             34 => Command::Tick,
             35 | 36 => Command::CheckProgress,
-            38 if flag => Command::SettleEscalation { escalation: EscalationId(second + 1), note: text() },
+            38 if flag => Command::SettleEscalation {
+                escalation: EscalationId(second + 1),
+                agent: token.is_multiple_of(3).then_some(agent),
+                note: text(),
+            },
+            89 | 90 => Command::AcknowledgeEscalation {
+                escalation: EscalationId(second % 4 + 1),
+                agent: flag.then_some(agent),
+            },
             37 if flag => Command::ResumeServing { away: Span(i64::try_from(token).unwrap_or(0) * 100_000) },
             _ if flag => Command::AcceptOffer { offer: OfferId(u32::try_from(token % 3).unwrap_or(0) + 1) },
             _ => Command::DeclineOffer {

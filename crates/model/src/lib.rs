@@ -7,6 +7,7 @@ mod agent_view;
 mod balancing;
 mod class;
 mod emergencies;
+mod escalating;
 mod excerpt;
 mod fit;
 mod flow;
@@ -44,6 +45,7 @@ pub use balancing::{
 };
 pub use class::{Class, Gate, Requirement};
 pub use emergencies::Emergencies;
+pub use escalating::Escalating;
 pub use excerpt::{Excerpt, Waiting};
 pub use fit::{Unfit, able, fit};
 pub use flow::{Adjust, Flow};

@@ -98,6 +98,12 @@ pub const RESERVATIONS_MAX: usize = 100_000;
 pub const RING_AGENTS_MAX: usize = 1_000;
 /// Critical tasks of a class that are looked at for an escalation when what they need is free again.
 pub const CALLED_AT_ONCE_MAX: usize = 100;
+/// Agents of a role that one escalation tells of itself; the rest of it find it in the inbox of the role.
+pub const CALLED_BY_ROLE_MAX: usize = 8;
+/// Roles on the way up of an escalation.
+pub const LADDER_MAX: usize = 8;
+/// Times that an escalation may be raised again; whoever has not seen so many looks at none.
+pub const RERAISES_MAX: u32 = 20;
 /// Events that one command may emit; what is left continues in a following one.
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
 /// How often estimates of waiting tasks are looked at that nobody has declared.

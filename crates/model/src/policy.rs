@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
 use crate::emergencies::Emergencies;
+use crate::escalating::Escalating;
 use crate::flow::Flow;
 use crate::forecast::Forecasting;
 use crate::gating::Gating;
@@ -267,6 +268,9 @@ pub struct Policy {
     /// What finished work must pass before it counts as completed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub gates: Gating,
+    /// To whom escalations go that nobody takes on.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub escalations: Escalating,
     /// When there is an emergency, and how it ends.
     #[serde(default, skip_serializing_if = "is_default")]
     pub emergencies: Emergencies,
@@ -318,6 +322,7 @@ impl Default for Policy {
             messages: Messaging::default(),
             forecasts: Forecasting::default(),
             gates: Gating::default(),
+            escalations: Escalating::default(),
             emergencies: Emergencies::default(),
             bottlenecks: Flow::default(),
             cycles: Cycles::Break,
@@ -377,6 +382,7 @@ impl Policy {
             return Err(PolicyError { field: "messages.inbox_max", given, allowed: "2 to 10000" });
         }
         self.gates.check()?;
+        self.escalations.check()?;
         self.balancing.check()?;
         self.emergencies.check()?;
         self.bottlenecks.check()?;

@@ -17,6 +17,7 @@ mod forecasts;
 mod gates;
 mod graph;
 mod handoffs;
+mod inbox;
 mod layers;
 mod mcp;
 mod messages;
@@ -131,7 +132,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(fleet::accept_offer))
         .routes(routes!(fleet::decline_offer))
         .routes(routes!(fleet::escalations))
-        .routes(routes!(fleet::settle_escalation))
+        .routes(routes!(inbox::show))
+        .routes(routes!(inbox::acknowledge))
+        .routes(routes!(inbox::settle))
         .routes(routes!(agents::list, agents::register))
         .routes(routes!(agents::show, agents::remove))
         .routes(routes!(agents::drain))

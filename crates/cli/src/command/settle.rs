@@ -1,6 +1,6 @@
-//! `kapell offers` and `escalations`: what waits for a decision.
+//! `kapell offers`, `escalations` and `inbox`: what waits for somebody.
 
-use kapell_api::{Escalation, Offer};
+use kapell_api::{Escalation, EscalationWord, InboxItem, Offer};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -98,17 +98,38 @@ enum EscalationVerb {
         /// How
         #[arg(long, default_value = "")]
         note: String,
+        /// Who says so, of a role that is called; a manager needs none
+        #[arg(long)]
+        agent: Option<String>,
+    },
+    /// Take an escalation on, so that it is not raised again
+    Ack {
+        /// E-2
+        escalation: String,
+        /// Who says so, of a role that is called; a manager needs none
+        #[arg(long)]
+        agent: Option<String>,
     },
 }
 
 impl Escalations {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
-        if let Some(EscalationVerb::Settle { escalation, note }) = self.verb {
-            let ack = client.settle(&escalation, &note)?;
+        if let Some(verb) = self.verb {
+            let (ack, told) = match verb {
+                EscalationVerb::Settle { escalation, note, agent } => {
+                    let ack = client.settle(&escalation, &EscalationWord { agent, note })?;
+                    (ack, format!("{escalation} is settled"))
+                }
+                EscalationVerb::Ack { escalation, agent } => {
+                    let word = EscalationWord { agent, note: String::new() };
+                    let ack = client.acknowledge_escalation(&escalation, &word)?;
+                    (ack, format!("{escalation} is acknowledged: it is not raised again"))
+                }
+            };
             match context.format() {
                 Format::Json => output::json(&ack)?,
-                Format::Human => output::line(format!("{escalation} is settled")),
+                Format::Human => output::line(told),
             }
             return Ok(Exit::Ok);
         }
@@ -131,14 +152,78 @@ impl Escalations {
                 it.kind.clone(),
                 it.severity.clone(),
                 it.about().unwrap_or("fleet").to_owned(),
-                if it.overdue { "overdue".to_owned() } else { it.state.clone() },
+                standing(it),
+                it.role.clone(),
                 words::age(&it.raised_at),
                 it.due.clone(),
                 output::cut(&it.detail, 100),
             ]
         };
         let rows = escalations.iter().map(row).collect();
-        output::table(&["ESCALATION", "KIND", "SEVERITY", "ABOUT", "STATE", "AGE", "DUE", "DETAIL"], rows);
+        output::table(
+            &["ESCALATION", "KIND", "SEVERITY", "ABOUT", "STATE", "CALLS", "AGE", "DUE", "DETAIL"],
+            rows,
+        );
+        Ok(Exit::Ok)
+    }
+}
+
+/// Says how an escalation stands: who has taken it on, how often it was raised again.
+fn standing(it: &Escalation) -> String {
+    let state = match &it.acknowledged_by {
+        Some(by) if it.state == "open" => format!("with {by}"),
+        _ if it.overdue => "overdue".to_owned(),
+        _ => it.state.clone(),
+    };
+    match it.raised_again {
+        0 => state,
+        times => format!("{state}, again {times}x"),
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Inbox {
+    /// Of this role, such as agent_manager
+    #[arg(long, conflicts_with = "agent")]
+    role: Option<String>,
+    /// Of this agent or person: what calls its role, and what it alone is asked
+    #[arg(long)]
+    agent: Option<String>,
+}
+
+impl Inbox {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let filters = [("role", self.role.as_deref()), ("agent", self.agent.as_deref())];
+        let filters: Vec<_> =
+            filters.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+        let inbox = context.client()?.waiting_for(&filters)?;
+        if context.format() == Format::Json {
+            output::json(&inbox)?;
+            return Ok(Exit::Ok);
+        }
+        if inbox.items.is_empty() {
+            output::line("nothing waits");
+            return Ok(Exit::Ok);
+        }
+        let row = |it: &InboxItem| {
+            let what = it.matter.as_ref().map_or(it.kind.clone(), |matter| format!("{}: {matter}", it.kind));
+            let with = it.acknowledged_by.as_ref().map(|by| format!("with {by}"));
+            let due = if it.overdue { "overdue".to_owned() } else { it.due.clone().unwrap_or_default() };
+            vec![
+                it.id.clone(),
+                what,
+                it.priority.clone(),
+                with.unwrap_or(due),
+                words::age(&it.since),
+                output::cut(&it.detail, 70),
+                it.answer.clone(),
+            ]
+        };
+        let rows = inbox.items.iter().map(row).collect();
+        output::table(&["ID", "WHAT", "PRIORITY", "DUE", "AGE", "DETAIL", "ANSWER"], rows);
+        if inbox.total as usize > inbox.items.len() {
+            output::line(format!("{} of {} are shown", inbox.items.len(), inbox.total));
+        }
         Ok(Exit::Ok)
     }
 }

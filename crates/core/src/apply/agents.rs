@@ -41,6 +41,7 @@ impl State {
         self.registered += 1;
         self.agents_changed = self.position;
         self.view_agent(id);
+        self.note_role(id);
         self.agent_counts(id);
         self.reviewer_came();
         self.note_online();

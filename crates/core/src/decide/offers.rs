@@ -1,10 +1,9 @@
-//! Late results and escalations: taken up, or put away.
+//! Late results: taken up, or put away.
 
-use kapell_model::{EscalationId, OfferId, TaskState, Text};
+use kapell_model::{OfferId, TaskState, Text};
 
 use super::require_state;
 use crate::engine::Reply;
-use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
 use crate::mutation::mutated;
 use crate::rejection::Rejection;
@@ -42,32 +41,5 @@ impl State {
             return Err(Rejection::Settled { what: id.to_string(), state: offer.state.as_str() });
         }
         Ok(offer)
-    }
-
-    pub(super) fn settle_escalation(
-        &self,
-        id: EscalationId,
-        note: &Text,
-        out: &mut Vec<Event>,
-    ) -> Result<Reply, Rejection> {
-        let found = (id.0 as usize).checked_sub(1).and_then(|index| self.escalations.get(index));
-        let escalation =
-            found.ok_or_else(|| Rejection::NotFound { what: "escalation", given: id.to_string() })?;
-        if escalation.settled.is_some() {
-            return Err(Rejection::Settled { what: id.to_string(), state: "settled" });
-        }
-        if let Subject::Conflict(conflict) = escalation.subject {
-            return Err(Rejection::NeedsRuling { escalation: id, conflict });
-        }
-        out.push(Event::EscalationSettled { escalation: id, note: note.clone() });
-        if let Some(task) = escalation.task().filter(|_| escalation.kind == EscalationKind::HandoffStuck) {
-            self.handoff_settled(task, note, out);
-        }
-        // Who settles a loop has seen to its cause: the task is handed out again, and begins with a clean sheet.
-        let looping = escalation.task().filter(|_| escalation.kind == EscalationKind::RedispatchLoop);
-        if let Some(task) = looping.filter(|&task| self.task(task).is_open()) {
-            out.push(Event::HoldReleased { task });
-        }
-        Ok(Reply { escalation: Some(id), task: escalation.task(), ..Reply::default() })
     }
 }

@@ -37,6 +37,7 @@
 //! A report uses the agent's own last assignment of the task, outdated or not.
 
 mod emergency;
+mod escalation;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -160,6 +161,9 @@ impl<P: Placer> Scenario<P> {
         }
         if verb == "emergencies" {
             return self.emergencies();
+        }
+        if verb == "escalations" {
+            return self.escalations();
         }
         if verb == "forces" {
             return self.forces();
@@ -551,10 +555,7 @@ impl<P: Placer> Scenario<P> {
             "disband" => {
                 Command::DisbandForce { force: rest[0].parse().expect("a task force"), reason: reason() }
             }
-            "settle" => {
-                let escalation = rest[0].parse().expect("an escalation");
-                Command::SettleEscalation { escalation, note: reason() }
-            }
+            "settle" | "acknowledge" => escalation::said(verb, rest),
             "pass" | "reject" => {
                 let (notes, score) = (Text::from("a word"), None);
                 let gate = rest.iter().find_map(|word| word.strip_prefix("gate=")?.parse().ok());
@@ -861,6 +862,8 @@ fn policy(word: &str) -> Policy {
         "adjust=off" => policy.bottlenecks.act = Adjust::Off,
         "started=move" => policy.handoffs.started = StartedWork::Move,
         "turns=3" => policy.redispatch.turns_max = 3,
+        "reraises=1" => policy.escalations.reraises_max = 1,
+        "reraises=0" => policy.escalations.reraises_max = 0,
         other => panic!("{other}"),
     }
     policy

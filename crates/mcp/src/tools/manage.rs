@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{acknowledged, agent_path, listed, task_path};
+use super::{acknowledged, agent_path, anything, listed, task_path};
 use crate::gate::escaped;
 use crate::tool::Effect::{Adds, Ends, Reads};
 use crate::tool::{Entry, Tier, Visit};
@@ -70,6 +70,24 @@ pub(crate) fn all() -> Vec<Entry> {
             ("settle", "Settle an escalation", "Settle an escalation, with a note on what was decided."),
             acknowledged(),
             settle,
+        ),
+        Entry::new(
+            tier,
+            Reads,
+            ("inbox", "Show what waits", "Show what waits for you, or for a role: most pressing first."),
+            anything(),
+            inbox,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            (
+                "take_on",
+                "Take an escalation on",
+                "Say that you see to an escalation, so that it is not raised again.",
+            ),
+            acknowledged(),
+            take_on,
         ),
     ]
 }
@@ -167,4 +185,28 @@ struct Settle {
 async fn settle(visit: Visit, it: Settle) -> Result<Value, Problem> {
     let path = format!("/v1/escalations/{}/settle", escaped(&it.escalation));
     visit.post(path, json!({"note": it.note})).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OneRole {
+    /// Such as agent_manager; your own inbox where it is left out
+    #[serde(default)]
+    role: Option<String>,
+}
+
+async fn inbox(visit: Visit, it: OneRole) -> Result<Value, Problem> {
+    let role = it.role.map(|role| format!("&role={}", escaped(&role))).unwrap_or_default();
+    visit.get(format!("/v1/inbox?limit=50{role}")).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OneEscalation {
+    /// Such as E-2
+    escalation: String,
+}
+
+async fn take_on(visit: Visit, it: OneEscalation) -> Result<Value, Problem> {
+    visit.post(format!("/v1/escalations/{}/acknowledge", escaped(&it.escalation)), json!({})).await
 }

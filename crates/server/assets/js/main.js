@@ -65,8 +65,8 @@ function Connection() {
 
 /// How much waits for a person, beside the way to it.
 function Waiting() {
-  const { data } = useLive(async () => ({ ...(await get("/v1/status")), approvals: (await get("/v1/gates?kind=approval&limit=1000")).items.length, emergencies: (await get("/v1/emergencies?state=open")).items.length }), [], { pause: 2000, concerns: (event) => /^(escalation|offer|health|decision|handoff|gate)/.test(event.kind) });
-  const count = data ? data.escalations_open + data.offers_open + data.approvals : 0;
+  const { data } = useLive(async () => get("/v1/status"), [], { pause: 2000, concerns: (event) => /^(escalation|offer|health|decision|handoff|gate)/.test(event.kind) });
+  const count = data ? data.escalations_open + data.offers_open : 0;
   return count > 0 && html` <span class="badge" title=${words.plural(count, "thing waits", "things wait")}>${words.number(count)}</span>`;
 }
 

@@ -62,17 +62,24 @@ export function Escalation({ escalation: each, onDone, marked }) {
     say(`${each.id} is settled.`);
     onDone();
   });
-  const over = each.state === "open" && Date.parse(each.due) < Date.now();
+  const acknowledge = useAction(async () => {
+    await post(`/v1/escalations/${each.id}/acknowledge`, {});
+    say(`${each.id} is taken on; it is not raised again.`);
+    onDone();
+  });
+  const open = each.state === "open";
   return html`<article class=${marked ? "case marked" : "case"} aria-label=${`escalation ${each.id}`}>
     <header><span class="id">${each.id}</span><${Priority} of=${each.severity} /><span class="pill">${words.sentence(each.kind)}</span>
       ${each.task && html`<${TaskLink} id=${each.task} />`}${each.agent && html`<span>${each.agent}</span>`}
-      ${over && html`<span class="pill overdue">overdue</span>`}
-      <span class="note">for ${each.role}, raised <${Ago} at=${each.raised_at} /> ago</span></header>
+      ${open && each.overdue && html`<span class="pill overdue">overdue</span>`}
+      ${each.raised_again > 0 && html`<span class="pill">raised again ${words.plural(each.raised_again, "time")}</span>`}
+      <span class="note">for ${each.role}, raised <${Ago} at=${each.raised_at} /> ago${each.acknowledged_by && `, taken on by ${each.acknowledged_by}`}</span></header>
     <p><${Told} text=${each.detail} /></p>
     ${each.note && html`<p class="note">settled: ${each.note}</p>`}
-    ${each.state === "open" && maySteer() && html`<div class="settle">
+    ${open && maySteer() && html`<div class="settle">
       <label class="grow"><span class="hidden">How it is settled</span><input placeholder="How it is settled" maxlength="4096" value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
+      ${!each.acknowledged_at && html`<button type="button" disabled=${acknowledge.busy} onClick=${() => acknowledge.run()}>Take on</button>`}
       <button type="button" class="primary" disabled=${settle.busy} onClick=${() => settle.run()}>Settle</button></div>`}
-    <${Trouble} error=${settle.error} />
+    <${Trouble} error=${settle.error || acknowledge.error} />
   </article>`;
 }

@@ -695,7 +695,9 @@ pub(crate) fn escalation(view: &View<'_>, escalation: &Escalation) -> api::Escal
     api::Escalation {
         id: shown(escalation.id),
         kind: escalation.kind.as_str().to_owned(),
-        role: escalation.kind.role().to_owned(),
+        role: shown(escalation.role()),
+        raised_again: u32::try_from(escalation.raised_again()).unwrap_or(u32::MAX),
+        raised_again_at: escalation.again_at.filter(|_| escalation.is_awaited()).map(time),
         severity: shown(escalation.severity),
         task: escalation.task().map(shown),
         on: if let Subject::Edge { on, .. } = subject { Some(shown(*on)) } else { None },
@@ -707,7 +709,12 @@ pub(crate) fn escalation(view: &View<'_>, escalation: &Escalation) -> api::Escal
         detail: shown(&escalation.detail),
         raised_at: time(escalation.at),
         due: time(escalation.due),
-        overdue: escalation.settled.is_none() && escalation.due < view.now,
+        overdue: escalation.is_overdue(view.now),
+        acknowledged_at: escalation.acknowledged.as_ref().map(|it| time(it.at)),
+        acknowledged_by: escalation.acknowledged.as_ref().map(|it| match it.agent {
+            Some(agent) => agent_name(state, agent),
+            None => shown(&it.by),
+        }),
         state: if escalation.settled.is_some() { "settled" } else { "open" }.to_owned(),
         settled_at: escalation.settled.as_ref().map(|(at, _)| time(*at)),
         note: escalation.settled.as_ref().map(|(_, note)| shown(note)),
@@ -786,6 +793,10 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             by_type: policy.gates.by_type.iter().map(|(kind, all)| (shown(kind), gates(all))).collect(),
             review_ms: policy.gates.review.0,
             rejections_max: policy.gates.rejections_max,
+        },
+        escalations: api::Escalating {
+            ladder: policy.escalations.ladder.iter().map(shown).collect(),
+            reraises_max: policy.escalations.reraises_max,
         },
         emergencies: emergencies(&policy.emergencies),
         bottlenecks: api::Flow {

@@ -307,19 +307,3 @@ pub(super) async fn cycles(
     });
     Ok(Json(page.await??))
 }
-
-/// Closes an escalation.
-#[utoipa::path(post, path = "/v1/escalations/{escalation}/settle", request_body = Decision, tag = "fleet",
-    params(("escalation" = String, Path, description = "E-2")),
-    responses((status = 200, body = Ack), Refusals))]
-pub(super) async fn settle_escalation(
-    door: Door,
-    Path(escalation): Path<String>,
-    body: Body<Decision>,
-) -> Result<Json<Ack>, Refusal> {
-    door.require(Access::Manager)?;
-    let unknown = || Problem::new(ErrorCode::NotFound, "there is no such escalation; they are named E-2");
-    let escalation = escalation.parse().map_err(|_| unknown())?;
-    let note = parse::text("note", &body.value.note, limits::NOTE_BYTES_MAX)?;
-    door.acknowledged(body.fingerprint, None, Command::SettleEscalation { escalation, note }).await
-}

@@ -11,10 +11,10 @@ use kapell_core::{
 };
 use kapell_model::{
     Ack, Adjust, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Emergencies,
-    Flow, Forecasting, Gating, Handing, HealthWeights, Inference, MessageId, Messaging, Mode, Moment, Name,
-    NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio, Redispatch, Reporting,
-    Reserving, ResourceError, Span, Stalls, StartedWork, Strategy, TaskGate, TaskState, Text, Weights,
-    limits,
+    Escalating, Flow, Forecasting, Gating, Handing, HealthWeights, Inference, MessageId, Messaging, Mode,
+    Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio,
+    Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, StartedWork, Strategy, TaskGate,
+    TaskState, Text, Weights, limits,
 };
 
 use crate::past::Point;
@@ -551,10 +551,17 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         messages: Messaging { inbox_max: policy.messages.inbox_max },
         forecasts: Forecasting { period: Span(policy.forecasts.period_ms) },
         gates: gating(&policy.gates)?,
+        escalations: escalating(&policy.escalations)?,
         emergencies: emergencies(&policy.emergencies)?,
         bottlenecks: flow(&policy.bottlenecks)?,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
+}
+
+fn escalating(escalating: &api::Escalating) -> Parsed<Escalating> {
+    let ladder = escalating.ladder.iter().enumerate();
+    let ladder = ladder.map(|(index, role)| name(&format!("escalations.ladder[{index}]"), role));
+    Ok(Escalating { ladder: ladder.collect::<Parsed<_>>()?, reraises_max: escalating.reraises_max })
 }
 
 fn gating(gating: &api::Gating) -> Parsed<Gating> {

@@ -149,10 +149,13 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         Rejection::MayNotRule { .. }
         | Rejection::MayNotPass { .. }
         | Rejection::NotOpener { .. }
-        | Rejection::OrderOfAnother { .. } => of(ErrorCode::Forbidden),
+        | Rejection::OrderOfAnother { .. }
+        | Rejection::NotCalled { .. } => of(ErrorCode::Forbidden),
         Rejection::NeedsRuling { conflict, .. } => {
             of(ErrorCode::WrongState).hint(format!("`kapell decision rule {conflict}` decides"))
         }
+        Rejection::NeedsVerdict { task, .. } => of(ErrorCode::WrongState)
+            .hint(format!("`kapell approve {task}` and `kapell reject {task}` say it")),
         Rejection::Paused { .. } => of(ErrorCode::WrongState).hint("`kapell emergency list` shows it"),
         Rejection::ClaimsOff => of(ErrorCode::ClaimsOff),
         Rejection::Cycle { cycle, .. } => {

@@ -71,6 +71,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::TaskResumed { task }
         | Event::TaskHeld { task, .. }
         | Event::HoldReleased { task }
+        | Event::StallSettled { task }
         | Event::TaskCancelled { task, .. }
         | Event::TaskReopened { task, .. }
         | Event::TaskEdited { task, .. }
@@ -115,6 +116,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::ChannelLeft { agent, .. } => About { agent: Some(agent), ..none },
         Event::ChannelOpened { .. } => none,
         Event::NoticeSent { agent, task, .. } => About { task, agent: Some(agent), ..none },
+        Event::EscalationAcknowledged { agent, .. } => About { agent, ..none },
         Event::NoticesRead { agent, .. } => About { agent: Some(agent), ..none },
         Event::ReservationGranted { agent, task, .. } | Event::ReservationRequested { agent, task, .. } => {
             About { task, agent: Some(agent), ..none }
@@ -173,6 +175,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::PlanApplied { .. }
         | Event::ServingResumed { .. }
         | Event::EscalationSettled { .. }
+        | Event::EscalationReraised { .. }
         | Event::HealthFell { .. }
         | Event::HealthRecovered { .. }
         | Event::CommandKeyed { .. } => none,
@@ -423,6 +426,10 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
                 "on": about("on"),
             })
         }
+        Event::EscalationAcknowledged { escalation, .. } => json!({ "escalation": escalation.to_string() }),
+        Event::EscalationReraised { escalation, role, due } => {
+            json!({ "escalation": escalation.to_string(), "role": role, "due": time(*due) })
+        }
         Event::EscalationSettled { escalation, note } => {
             json!({ "escalation": escalation.to_string(), "note": note })
         }
@@ -619,7 +626,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         }),
         Event::PerformanceDegraded { causes } => json!({ "causes": causes }),
         Event::PerformanceRecovered { since } => json!({ "since": time(*since) }),
-        Event::CommandKeyed { .. } => json!({}),
+        Event::StallSettled { .. } | Event::CommandKeyed { .. } => json!({}),
     };
     match data {
         Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),

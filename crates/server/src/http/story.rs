@@ -108,7 +108,15 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
         Event::EscalationRaised { escalation, kind, severity, detail, .. } => {
             format!("{escalation} raised ({}, {severity}): {detail}", kind.as_str())
         }
+        Event::EscalationAcknowledged { escalation, agent } => match agent {
+            Some(agent) => format!("{escalation} acknowledged by {}", name(agent)),
+            None => format!("{escalation} acknowledged by a manager"),
+        },
+        Event::EscalationReraised { escalation, role, .. } => {
+            format!("nobody acknowledged {escalation}: it calls the role `{role}`")
+        }
         Event::EscalationSettled { escalation, note } => format!("{escalation} settled: {note}"),
+        Event::StallSettled { .. } => "somebody has seen to its silence; its clocks begin anew".to_owned(),
         _ => return None,
     };
     Some(told)

@@ -10,6 +10,7 @@ mod failing;
 mod forecasts;
 mod gates;
 mod handoffs;
+mod inbox;
 mod mcp;
 mod messages;
 mod orchestration;

@@ -15,8 +15,12 @@ import * as words from "../words.js";
 /// Cases of one sort that are shown.
 const SHOWN_MAX = 500;
 
-/// Escalations that only call somebody for a case that is shown by itself, by kind, and which of their fields names it.
-const callsFor = { decision_needed: "conflict", handoff_stuck: "task" };
+/// Escalations that only call somebody for a case that is shown by itself, by kind, and what that case is about.
+const callsFor = {
+  decision_needed: (each) => `conflict ${each.conflict}`,
+  handoff_stuck: (each) => `task ${each.task}`,
+  approval_needed: (each) => `work on ${each.task}`,
+};
 
 /// What waits for somebody, a sort each: how it is read (with what is settled where that is wanted), which of it is open,
 /// and what shows one. A case is given `item`, the open escalation `call` about it, `me` (the agent of the token), `marked` and
@@ -53,6 +57,7 @@ const SORTS = [
     none: "No finished work waits for a word.",
     read: () => Promise.all(["approval", "review"].map((kind) => pages(`/v1/gates?kind=${kind}`))).then((found) => found.flat().map((work) => ({ ...work, id: work.task }))),
     isOpen: () => true,
+    about: (item) => `work on ${item.task}`,
     Case: ({ item, ...rest }) => html`<${Judgement} work=${item} ...${rest} />`,
   },
   {
@@ -90,8 +95,7 @@ function called(sorts) {
   const shown = new Set(SORTS.filter((sort) => sort.about).flatMap((sort) => sorts[sort.id].filter(sort.isOpen).map(sort.about)));
   const calls = new Map();
   const escalations = sorts.escalations.filter((each) => {
-    const subject = each.state === "open" && callsFor[each.kind];
-    const about = subject && `${subject} ${each[subject]}`;
+    const about = each.state === "open" && callsFor[each.kind]?.(each);
     if (!about || !shown.has(about)) return true;
     calls.set(about, each);
     return false;
