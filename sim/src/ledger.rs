@@ -324,6 +324,13 @@ impl Ledger {
                 (track.finished, track.until) = (Some(((*agent, *assignment), gates)), None);
                 track.forget_turns();
             }
+            Event::TaskArchived { task, .. } => {
+                let owner = self.track(*task).owner;
+                hold("only-unowned-is-broken-down", owner.is_none(), || {
+                    format!("{task} is {owner:?}'s and is broken down")
+                })?;
+                self.end(*task, TaskState::Archived)?;
+            }
             Event::GatePassed { task, gate, verdict } => self.gate_passed(*task, *gate, verdict)?,
             Event::GateRejected { task, .. } => {
                 let track = self.track(*task);

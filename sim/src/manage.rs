@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, Command, Conflict, EdgeSource, EmergencyKind, EmergencyState, GateWord, NewDecision,
-    NewEmergency, NewForce, NewPolicy, OPTIONAL, OfferState, Require, ReservationRef, State, Task, TaskEdit,
-    TaskRef, TaskSpec,
+    AgentSpec, Command, Component, Conflict, EdgeSource, EmergencyKind, EmergencyState, GateWord,
+    NewDecision, NewEmergency, NewForce, NewPolicy, OPTIONAL, OfferState, Require, ReservationRef, State,
+    Task, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AgentState, Claims, Cycles, DependencyKind, EscalationId, Moment, Name, OfferId,
-    OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskGate, TaskId, TaskState, Text,
+    Ack, AgentKind, AgentState, BreakdownBy, Claims, Cycles, DependencyKind, EscalationId, Moment, Name,
+    OfferId, OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskGate, TaskId, TaskState, Text,
 };
 use kapell_store::Chance;
 
@@ -72,6 +72,7 @@ const MISCHIEF: &[Knob] = &[
     Knob::Precede,
     Knob::Judge,
     Knob::Emergency,
+    Knob::BreakDown,
 ];
 
 fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance) -> Option<Command> {
@@ -127,6 +128,13 @@ fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance)
         Knob::Precede => precede(task, None, state, chance),
         Knob::Judge => return judge(state, chance),
         Knob::Emergency => return emergency(task, state, chance),
+        Knob::BreakDown if pick(chance, 6) == 0 => Command::KeepWhole { task },
+        Knob::BreakDown => {
+            // Not without end: what is broken down grows.
+            let room = state.tasks().len() < 2 * scenario.tasks_max as usize;
+            let components = components(pick(chance, 4));
+            return room.then_some(Command::BreakDown { task, components, source: None, by_policy: false });
+        }
         _ => return settle(state, chance),
     })
 }
@@ -309,6 +317,17 @@ fn judge(state: &State, chance: &mut Chance) -> Option<Command> {
     Some(Command::JudgeGate { task: TaskRef::Id(task.id), gate, agent, word })
 }
 
+/// Returns so many components.
+pub(crate) fn components(count: usize) -> Vec<Component> {
+    let component = |title: &&'static str| Component {
+        title: Text::from(*title),
+        description: Text::default(),
+        requires: Vec::new(),
+        estimate: None,
+    };
+    ["first part", "second part", "third part"].iter().take(count).map(component).collect()
+}
+
 /// Lets finished work pass the gate before which it stands.
 fn passed(task: &Task) -> Option<Command> {
     let (_, standing) = task.pending_gate()?;
@@ -381,6 +400,10 @@ pub fn policy(scenario: &Scenario) -> Policy {
         policy.balancing.period = Span::seconds(30);
         policy.balancing.cooling = Span::minutes(2);
     }
+    if on(Knob::Breaking) {
+        policy.breakdown.by = BreakdownBy::Policy;
+        policy.breakdown.factor_min = Ratio::micros(420_000);
+    }
     policy.gates.review = Span::minutes(3);
     policy.gates.rejections_max = 2;
     policy.handoffs.package = Span::minutes(3);
@@ -410,7 +433,7 @@ pub fn agent(index: usize) -> AgentSpec {
     }
     AgentSpec {
         name: agent_name(index),
-        role: Name::new("developer").expect("a name"),
+        role: Name::new(["architect", "qa_engineer", "developer"][index.min(2)]).expect("a name"),
         kind: AgentKind::Service,
         capabilities,
         max_concurrent: 1 + nth % 3,

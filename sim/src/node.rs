@@ -286,11 +286,23 @@ impl Node {
         for command in self.liveness.lapsed(self.engine.state(), now) {
             self.command(command, now)?;
         }
+        self.break_down(now)?;
         self.balance(now)?;
         self.play_round(now)?;
         self.command(Command::Tick, now)?;
         self.leases.check(self.engine.state(), now)?;
         self.watcher.after_tick(self.engine.state(), now)
+    }
+
+    /// Breaks down what the policy wants broken down, as a server does that finds two parts in every second description.
+    fn break_down(&mut self, now: Moment) -> Result<(), Broken> {
+        let wanted: Vec<_> = self.engine.state().breakdowns_wanted().take(10).map(|task| task.id).collect();
+        for task in wanted {
+            let components = crate::manage::components(2 * (task.0 as usize % 2));
+            let task = kapell_core::TaskRef::Id(task);
+            self.command(Command::BreakDown { task, components, source: None, by_policy: true }, now)?;
+        }
+        Ok(())
     }
 
     /// Lets the last optimal round come back, and plans the next one where something has changed.

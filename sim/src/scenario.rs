@@ -99,6 +99,10 @@ knobs! {
     Gates = "task.gates", 3;
     /// How often a manager, or an agent through it, says something about finished work.
     Judge = "manager.judge", 8;
+    /// How often a manager breaks a task down.
+    BreakDown = "manager.break_down", 4;
+    /// Whether large tasks are broken down by the policy.
+    Breaking = "policy.breakdown", 1;
     /// How often an agent reserves while it works, of 8.
     Reserve = "agent.reserve", 4;
     /// How often an agent hands its work over, of 16.

@@ -38,6 +38,12 @@ impl Actor {
             let command = reservation(agent, TaskRef::Id(work.task), state, chance);
             return Some(self.command(command, keyed, now));
         }
+        if pick(chance, 8) == 0 && state.tasks().get(work.task).and_then(|it| it.membership()).is_some() {
+            let (task, assignment) = (TaskRef::Id(work.task), work.assignment);
+            let components = crate::manage::components(1 + pick(chance, 3));
+            let command = Command::ProposeComponents { task, agent, assignment, components };
+            return Some(self.command(command, keyed, now));
+        }
         if let Some(command) = self.hand_over(work, &agent, state, scenario, chance) {
             return Some(self.command(command, keyed, now));
         }

@@ -2,6 +2,7 @@
 //!
 //! Every POST carries an idempotency key, so that what was cut off can be sent again: nothing happens twice.
 
+mod breakdown;
 mod emergencies;
 mod inbox;
 

@@ -43,6 +43,9 @@ pub struct TaskTotals {
     pub failed: u32,
     /// Called off.
     pub cancelled: u32,
+    /// Replaced by what they were broken down into.
+    #[serde(default)]
+    pub archived: u32,
 }
 
 /// Agents by state.

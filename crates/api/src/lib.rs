@@ -6,6 +6,7 @@
 pub mod client;
 
 mod agent;
+mod breakdown;
 mod bulk;
 mod capability;
 mod conflict;
@@ -29,6 +30,7 @@ mod token;
 mod why;
 
 pub use agent::{Agent, AgentRegistration, Alive, Assignment, Assignments, NextRequest, Notice, NoticesRead};
+pub use breakdown::{Breaking, Component, Factors, NewBreakdown, ProposedComponents, Subtask, TaskBreakdown};
 pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine, ReadLine};
 pub use capability::{Capability, CapabilityDefinition, Evidence, RequiredCapability};
 pub use client::{Client, ClientError};

@@ -230,6 +230,9 @@ pub struct Policy {
     /// How bottlenecks are looked for, and what is done about them.
     #[serde(default)]
     pub bottlenecks: Flow,
+    /// When tasks are large, and who has them broken down.
+    #[serde(default)]
+    pub breakdown: crate::breakdown::Breaking,
 }
 
 /// When there is an emergency, and how it ends.

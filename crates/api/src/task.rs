@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::breakdown::{Component, TaskBreakdown};
 use crate::capability::{Evidence, RequiredCapability};
 use crate::gate::{Gate, TaskGate};
 use crate::reservation::ResourceNeed;
@@ -143,6 +144,10 @@ pub struct TaskSubmission {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 8)]
     pub gates: Vec<Gate>,
+    /// What it would be broken down into. At most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 50)]
+    pub components: Vec<Component>,
 }
 
 fn task() -> String {
@@ -326,9 +331,15 @@ pub struct Task {
     /// The gates that it declares itself, without those of its type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub declared_gates: Vec<Gate>,
+    /// What it declares that it would be broken down into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Component>,
     /// How often finished work was sent back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejections: u32,
+    /// Where it is a part of another one, has become several, or should: how large it is and what that means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakdown: Option<TaskBreakdown>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

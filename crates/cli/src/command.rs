@@ -2,6 +2,7 @@
 
 mod agent;
 mod bottlenecks;
+mod breakdown;
 mod capability;
 mod conflict;
 pub mod doctor;

@@ -208,6 +208,38 @@ fn signal(name: &str, pid: &str) {
 }
 
 #[test]
+fn a_command_that_finished_work_must_pass_is_run_where_it_is_and_work_that_fails_it_goes_on_there() {
+    let place = Place::new(
+        r#"
+        if grep -q "make it green" "$1"; then echo x > fixed.txt; fi
+        echo begun >> begun.txt
+        echo "did what I could" > "$2"
+        "#,
+    )
+    .serve();
+    let gate = kapell_api::Gate {
+        kind: "command".to_owned(),
+        role: None,
+        command: Some("wc -l < begun.txt; test -e fixed.txt || { echo make it green; exit 3; }".to_owned()),
+    };
+    let task = TaskSubmission { title: "Make it green".to_owned(), gates: vec![gate], ..template() };
+    let task = place.client().submit(&task).expect("it is submitted").task.expect("a task");
+    let _runner = place.run();
+    let done = place.until_state(&task, "completed");
+    assert_eq!((done.attempts, done.rejections), (1, 1), "{done:?}");
+    let gate = &done.gates[0];
+    assert_eq!((gate.exit_code, gate.by.as_deref()), (Some(0), Some("backend-1")), "{gate:?}");
+    assert!(gate.digest.as_deref().is_some_and(|digest| digest.starts_with("blake3:")), "{gate:?}");
+    assert!(
+        gate.notes.as_deref().is_some_and(|notes| notes.ends_with("\n2")),
+        "both worked in one place: {gate:?}"
+    );
+    place.until("its worktree is gone", || {
+        fs::read_dir(place.path("state/worktrees")).expect("a directory").next().is_none().then_some(())
+    });
+}
+
+#[test]
 fn a_scripted_agent_works_a_whole_task() {
     let place = Place::new(
         r#"

@@ -14,6 +14,7 @@ mod tasks;
 
 use kapell_model::{TaskId, TaskState, limits};
 
+use crate::breakdown::Breakdown;
 use crate::call::Acknowledged;
 use crate::conflict::Resolution;
 use crate::cycle::BrokenEdge;
@@ -195,6 +196,39 @@ impl State {
                 });
             }
             Event::DependencyRestored { task, on } => self.dependency_restored(*task, *on),
+            Event::BreakdownWanted { task, factors } => self.breakdown_wanted(*task, Some(*factors)),
+            Event::BreakdownDeclined { task } => self.breakdown_wanted(*task, None),
+            Event::BrokenDown {
+                task,
+                by_policy,
+                factors,
+                source,
+                planning,
+                implementations,
+                integration,
+                testing,
+            } => {
+                let into = Breakdown {
+                    at: record.at,
+                    by_policy: *by_policy,
+                    factors: *factors,
+                    source: *source,
+                    planning: *planning,
+                    implementations: implementations.clone(),
+                    integration: *integration,
+                    testing: *testing,
+                    proposed: None,
+                };
+                self.broken_down(*task, into);
+            }
+            Event::ComponentsProposed { task, agent, components } => {
+                self.components_proposed(*task, *agent, components);
+            }
+            Event::BreakdownPlanned { task, implementations } => {
+                self.breakdown_planned(*task, implementations);
+            }
+            Event::DependencyRewired { task, from, on } => self.dependency_rewired(*task, *from, *on),
+            Event::TaskArchived { task, reason } => self.task_archived(*task, reason),
             Event::OfferMade { offer, task, agent, assignment, result } => {
                 self.offers.push(Offer {
                     id: *offer,
@@ -388,6 +422,8 @@ impl State {
             | Event::TaskMoved { task, .. }
             | Event::TaskReturned { task, .. }
             | Event::GatesOpened { task, .. }
+            | Event::BrokenDown { task, .. }
+            | Event::BreakdownPlanned { task, .. }
             | Event::ReviewPlaced { task, .. }
             | Event::GatePassed { task, .. }
             | Event::GateRejected { task, .. }

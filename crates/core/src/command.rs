@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::edit::TaskEdit;
 
 use crate::analysis::CapabilitySpec;
+use crate::breakdown::{Component, ComponentSource};
 use crate::emergency::EmergencyKind;
 use crate::handoff::Package;
 
@@ -312,6 +313,33 @@ pub enum Command {
         agent: Option<Name>,
         /// What is said.
         word: GateWord,
+    },
+    /// A manager, or the server for what the policy wants: breaks a task down.
+    BreakDown {
+        /// Which.
+        task: TaskRef,
+        /// Into which components; into those that it declares, or that its planning will say, where nothing stands here.
+        components: Vec<Component>,
+        /// Where they come from; declared where nothing is said.
+        source: Option<ComponentSource>,
+        /// Only where it waits for that, because the policy wants it.
+        by_policy: bool,
+    },
+    /// A manager: a task that the policy wants broken down stays whole.
+    KeepWhole {
+        /// Which.
+        task: TaskRef,
+    },
+    /// The owner of a planning: which components there are.
+    ProposeComponents {
+        /// The planning.
+        task: TaskRef,
+        /// Who reports.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+        /// The components.
+        components: Vec<Component>,
     },
     /// The owner could not do it.
     Fail {
@@ -805,6 +833,9 @@ pub struct TaskSpec {
     /// What finished work on it must pass, beside what its type must.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<TaskGate>,
+    /// What it would be broken down into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Component>,
 }
 
 impl TaskSpec {
@@ -838,6 +869,7 @@ impl TaskSpec {
             closed: None,
             resources: Vec::new(),
             gates: Vec::new(),
+            components: Vec::new(),
         }
     }
 }

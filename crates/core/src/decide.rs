@@ -6,6 +6,7 @@
 pub(crate) mod agents;
 mod analysis;
 mod bottlenecks;
+mod breakdown;
 mod calls;
 mod capabilities;
 mod clock;
@@ -90,6 +91,13 @@ impl State {
             }
             Command::Finish { task, agent, assignment, result } => {
                 self.finish(task, agent, *assignment, result.as_ref(), out)
+            }
+            Command::BreakDown { task, components, source, by_policy } => {
+                self.break_down(task, components, *source, *by_policy, out)
+            }
+            Command::KeepWhole { task } => self.keep_whole(task, out),
+            Command::ProposeComponents { task, agent, assignment, components } => {
+                self.propose_components(task, agent, *assignment, components, out)
             }
             Command::JudgeGate { task, gate, agent, word } => {
                 self.judge_gate(task, *gate, agent.as_ref(), word, out)

@@ -75,7 +75,10 @@ impl EscalationKind {
         match event {
             Event::TaskEdited { .. } => self == Self::NoSuitableAgent,
             Event::HoldReleased { .. } => self == Self::RedispatchLoop,
-            Event::TaskCompleted { .. } | Event::TaskCancelled { .. } | Event::TaskReopened { .. } => true,
+            Event::TaskCompleted { .. }
+            | Event::TaskCancelled { .. }
+            | Event::TaskArchived { .. }
+            | Event::TaskReopened { .. } => true,
             Event::GatesOpened { .. } => {
                 matches!(self, Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck)
             }
@@ -139,6 +142,7 @@ impl Event {
             | Self::GatePassed { task, .. }
             | Self::GateRejected { task, .. }
             | Self::TaskCompleted { task, .. }
+            | Self::TaskArchived { task, .. }
             | Self::TaskCancelled { task, .. }
             | Self::TaskReopened { task, .. }
             | Self::HandoffRequested { task, .. }
@@ -352,6 +356,7 @@ impl State {
             }
             Event::TaskCompleted { task, .. }
             | Event::TaskCancelled { task, .. }
+            | Event::TaskArchived { task, .. }
             | Event::TaskFailed { task, .. }
                 if !self.kept_out.is_empty() =>
             {
@@ -408,6 +413,7 @@ impl State {
             Event::GateRejected { .. } => "it was sent back".to_owned(),
             Event::TaskCompleted { .. } => "completed".to_owned(),
             Event::TaskCancelled { .. } => "cancelled".to_owned(),
+            Event::TaskArchived { .. } => "broken down".to_owned(),
             Event::TaskReopened { .. } => "reopened".to_owned(),
             Event::HandoffRequested { handoff, .. } => format!("{handoff} begins"),
             Event::HandoffTransferred { agent, .. } => format!("went to `{}`", name(agent)),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, CapabilitySpec};
 use crate::bottleneck::{ActionEnd, Measure, Narrow, Remedy, Severity};
+use crate::breakdown::{Component, ComponentSource, Factors};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::conflict::Ruler;
 use crate::contention::WaitsFor;
@@ -533,6 +534,32 @@ events! {
     }
     /// An edge that was taken out of a cycle was put back.
     DependencyRestored = "dependency.restored" { task: TaskId, on: TaskId }
+    /// A new task is large, and the policy wants it broken down before anybody works on it.
+    BreakdownWanted = "breakdown.wanted" { task: TaskId, factors: Factors }
+    /// It stays whole.
+    BreakdownDeclined = "breakdown.declined" { task: TaskId }
+    /// A task was broken down into subtasks, which stand before this event; without a source the planning says the components.
+    BrokenDown = "breakdown.made" {
+        task: TaskId,
+        #[serde(default, skip_serializing_if = "no")]
+        by_policy: bool,
+        factors: Factors,
+        #[serde(default, skip_serializing_if = "absent")]
+        source: Option<ComponentSource>,
+        planning: TaskId,
+        #[serde(default, skip_serializing_if = "no_tasks")]
+        implementations: Vec<TaskId>,
+        integration: TaskId,
+        testing: TaskId,
+    }
+    /// Whoever does the planning says which components there are.
+    ComponentsProposed = "breakdown.proposed" { task: TaskId, agent: AgentId, components: Vec<Component> }
+    /// The planning is over: the implementations, which stand before this event, are there.
+    BreakdownPlanned = "breakdown.planned" { task: TaskId, implementations: Vec<TaskId> }
+    /// A task waits for another one than before.
+    DependencyRewired = "dependency.rewired" { task: TaskId, from: TaskId, on: TaskId }
+    /// A task has been replaced by its subtasks.
+    TaskArchived = "task.archived" { task: TaskId, reason: Text }
     /// A late result is kept beside its task.
     OfferMade = "offer.made" {
         offer: OfferId,

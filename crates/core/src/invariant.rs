@@ -3,6 +3,7 @@
 //! They look at the whole state, so they are for tests, the simulator and `kapell doctor`, not for the writer.
 
 mod bottlenecks;
+mod breakdown;
 mod conflicts;
 mod emergencies;
 mod gates;
@@ -63,6 +64,11 @@ pub const ALL: &[Invariant] = &[
         id: "gates-hold",
         says: "no task is owned or completed by an agent while it waits for another",
         check: gates_hold,
+    },
+    Invariant {
+        id: "subtasks-take-over",
+        says: "what was broken down is archived, nothing waits for it, and its subtasks follow each other",
+        check: breakdown::subtasks_take_over,
     },
     Invariant {
         id: "gates-are-passed",

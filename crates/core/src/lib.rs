@@ -9,6 +9,7 @@ mod agent;
 mod analysis;
 mod apply;
 mod bottleneck;
+mod breakdown;
 mod call;
 mod changes;
 mod churn;
@@ -69,6 +70,7 @@ pub use bottleneck::{
     ABLE, ActionEnd, Bottleneck, BottleneckAction, BottleneckKind, Bottlenecks, Gap, Measure, Narrow, Remedy,
     SLOT_HOURS, Severity,
 };
+pub use breakdown::{Breakdown, Broken, Component, ComponentSource, Factors, Membership, Part};
 pub use call::Acknowledged;
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{

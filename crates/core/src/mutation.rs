@@ -127,6 +127,12 @@ mod seeded {
         StalledHolderWins,
         /// What costs least to delay comes first.
         ImpactTurnedRound,
+        /// What waited for a task that is broken down is left to wait for it.
+        DependentsNotRewired,
+        /// The integration waits for the planning alone.
+        IntegrationNotLast,
+        /// There is no bound to the levels of breakdowns.
+        LevelsUnbounded,
         /// Finished work is completed whatever its gates.
         GatesSkipped,
         /// Work is completed with the first gate that it passes.

@@ -275,6 +275,22 @@ pub enum Rejection {
         /// Who opened it.
         opener: String,
     },
+    /// There is nothing to be said about it.
+    #[error("nothing is to be said about {task}: {reason}")]
+    NoGate {
+        /// Which.
+        task: TaskId,
+        /// Why.
+        reason: String,
+    },
+    /// The task cannot be broken down.
+    #[error("{task} cannot be broken down: {reason}")]
+    Indivisible {
+        /// Which.
+        task: TaskId,
+        /// Why.
+        reason: String,
+    },
     /// The agent may not say whether the work passes.
     #[error("`{agent}` may not give the {gate} of {task}: {reason}")]
     MayNotPass {

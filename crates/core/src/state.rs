@@ -181,6 +181,8 @@ pub struct State {
     /// Pairs of tasks, both ways, about a wait between which an escalation is open.
     pub(crate) kept_out: BTreeSet<(TaskId, TaskId)>,
     pub(crate) gates: Gates,
+    /// Tasks that wait to be broken down.
+    pub(crate) breakdowns: BTreeSet<TaskId>,
     pub(crate) situation: Situation,
     /// Critical tasks that have entered the queue; looked at once the round is over, in the same step.
     pub(crate) critical_arrivals: Vec<TaskId>,
@@ -265,6 +267,7 @@ impl State {
             decisions_due: BTreeSet::new(),
             kept_out: BTreeSet::new(),
             gates: Gates::default(),
+            breakdowns: BTreeSet::new(),
             unplaced_reviews: BTreeSet::new(),
             critical_arrivals: Vec::new(),
             unanswered: Vec::new(),

@@ -10,6 +10,7 @@ use kapell_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::Analysis;
+use crate::breakdown::Broken;
 use crate::churn::Churn;
 use crate::command::TaskSpec;
 use crate::conflict::TaskConflicts;
@@ -198,6 +199,9 @@ pub struct Task {
     /// Its finished work before the gates, where it has any; the last time that it was finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Box<Acceptance>>,
+    /// What it is a part of, and what it has become, where it is or has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakdown: Option<Box<Broken>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -221,6 +225,7 @@ impl Task {
             (None, Some(owner)) if owner.started_at.is_some() => TaskState::InProgress,
             (None, Some(_)) => TaskState::Assigned,
             (None, None) if self.open_blockers > 0 || !self.awaits().is_empty() => TaskState::Blocked,
+            (None, None) if self.is_to_be_broken_down() => TaskState::Waiting,
             (None, None) if self.deferred_until.is_some() || self.aside.is_some() => TaskState::Deferred,
             (None, None) => TaskState::Ready,
         }

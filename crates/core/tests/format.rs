@@ -57,7 +57,13 @@ fn the_log_of_version_1_means_what_it_meant() {
             TaskState::Ready,
             TaskState::Blocked,
             TaskState::Ready,
-            TaskState::Cancelled
+            TaskState::Cancelled,
+            TaskState::Archived,
+            TaskState::Blocked,
+            TaskState::Ready,
+            TaskState::Blocked,
+            TaskState::Blocked,
+            TaskState::Blocked
         ]
     );
     let inferred = state.tasks().iter().flat_map(|task| &task.edges).filter(|edge| edge.inferred).count();

@@ -10,10 +10,10 @@ use kapell_core::{
     SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, ConflictId, Cycles, DependencyKind, EmergencyId, EscalationId, ForceId, Forecast,
-    MessageId, Mode, Moment, MoveAverages, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem,
-    PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text,
-    WaitId,
+    AgentId, AssignmentId, BreakdownBy, ConflictId, Cycles, DependencyKind, EmergencyId, EscalationId,
+    ForceId, Forecast, MessageId, Mode, Moment, MoveAverages, Need, OfferId, OnFailedDependency, Placement,
+    Plan, PlanItem, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId,
+    TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..91_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..95_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -171,6 +171,16 @@ fn commands() -> impl Strategy<Value = Command> {
                 against: flag.then(|| self::agent(who + 1)),
                 reason: text(),
             },
+            91 | 92 => Command::BreakDown {
+                task: task_ref,
+                components: breakdown(token),
+                source: None,
+                by_policy: flag && token.is_multiple_of(3),
+            },
+            93 => Command::KeepWhole { task: task_ref },
+            94 => {
+                Command::ProposeComponents { task: task_ref, agent, assignment, components: breakdown(token) }
+            }
             80..=83 => Command::JudgeGate {
                 task: task_ref,
                 gate: token.is_multiple_of(7).then_some(1),
@@ -215,6 +225,12 @@ fn commands() -> impl Strategy<Value = Command> {
     })
 }
 
+/// Draws up to three components.
+fn breakdown(token: u64) -> Vec<kapell_core::Component> {
+    let into = ["", "into=a", "into=a,b", "into=a,b,c"][usize::try_from(token % 4).unwrap_or(0)];
+    if into.is_empty() { Vec::new() } else { scenario::breakdown::components(into) }
+}
+
 /// Draws what is said of finished work.
 fn gate_word(kind: u8, token: u64, flag: bool) -> GateWord {
     let (notes, score) = (Text::from(if token.is_multiple_of(9) { "" } else { "because" }), None);
@@ -231,6 +247,10 @@ fn policy(token: u64, flag: bool) -> Policy {
     let mut policy = Policy { cycles, ..Policy::default() };
     if !token.is_multiple_of(3) {
         policy.on_failed_dependency = OnFailedDependency::Cancel;
+    }
+    if token % 4 == 1 {
+        policy.breakdown.by = BreakdownBy::Policy;
+        policy.breakdown.factor_min = Ratio::micros(100_000);
     }
     if token.is_multiple_of(2) {
         policy.redispatch.turns_max = 2;
@@ -398,6 +418,10 @@ fn aimed(state: &State, command: Command, right: bool) -> Command {
         Command::RequestHandoff { task, owner: Some(owner), to, note } if right => {
             let owner = Some(find(&task).unwrap_or(owner));
             Command::RequestHandoff { task, owner, to, note }
+        }
+        Command::ProposeComponents { task, agent, assignment, components } if right => {
+            let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
+            Command::ProposeComponents { task, agent, assignment, components }
         }
         Command::SubmitPackage { task, agent, assignment, package } if right => {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));

@@ -5,6 +5,7 @@
 
 mod agent_view;
 mod balancing;
+mod breaking;
 mod class;
 mod emergencies;
 mod escalating;
@@ -43,6 +44,7 @@ pub use agent_view::AgentView;
 pub use balancing::{
     Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, MoveAverages, relieves,
 };
+pub use breaking::{BreakdownBy, Breaking};
 pub use class::{Class, Gate, Requirement};
 pub use emergencies::Emergencies;
 pub use escalating::Escalating;

@@ -54,6 +54,8 @@ pub const CONCURRENT_TASKS_MAX: u32 = 1_000;
 pub const AGENTS_MAX: usize = 100_000;
 /// Tasks in a fleet over its life, dense ids being 32 bits wide.
 pub const TASKS_MAX: usize = 100_000_000;
+/// Components that a task is broken down into.
+pub const COMPONENTS_MAX: usize = 50;
 /// Gates that one task must pass.
 pub const GATES_PER_TASK_MAX: usize = 8;
 /// Task types that a policy may give gates.

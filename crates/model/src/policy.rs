@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
+use crate::breaking::Breaking;
 use crate::emergencies::Emergencies;
 use crate::escalating::Escalating;
 use crate::flow::Flow;
@@ -277,6 +278,9 @@ pub struct Policy {
     /// How bottlenecks are looked for, and what is done about them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub bottlenecks: Flow,
+    /// When a task is too large to be done as a whole.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub breakdown: Breaking,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -325,6 +329,7 @@ impl Default for Policy {
             escalations: Escalating::default(),
             emergencies: Emergencies::default(),
             bottlenecks: Flow::default(),
+            breakdown: Breaking::default(),
             cycles: Cycles::Break,
             balancing: Balancing::default(),
         }
@@ -383,6 +388,7 @@ impl Policy {
         }
         self.gates.check()?;
         self.escalations.check()?;
+        self.breakdown.check()?;
         self.balancing.check()?;
         self.emergencies.check()?;
         self.bottlenecks.check()?;
@@ -428,7 +434,7 @@ impl Policy {
     }
 
     /// Returns every duration with the name of its field.
-    fn durations(&self) -> [(&'static str, Span); 32] {
+    fn durations(&self) -> [(&'static str, Span); 33] {
         let [one, two, three, four, five] = self.estimate_by_complexity;
         [
             ("heartbeat_lease_ms", self.lease_heartbeat),
@@ -463,6 +469,7 @@ impl Policy {
             ("emergencies.window_ms", self.emergencies.window),
             ("emergencies.recovered_for_ms", self.emergencies.recovered_for),
             ("emergencies.resume_every_ms", self.emergencies.resume_every),
+            ("breakdown.max_estimate_hours", self.breakdown.estimate_max),
         ]
     }
 }

@@ -85,6 +85,8 @@ words!(
         InReview = "in_review",
         /// Finished, and a person or a command is to say whether it is right.
         Waiting = "waiting",
+        /// Replaced by what it was broken down into.
+        Archived = "archived",
     }
 );
 
@@ -92,7 +94,7 @@ impl TaskState {
     /// Tells whether nothing more happens to such a task by itself.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::Archived)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::outcome::{Evidence, Outcome, Stopped, Word, cut, span};
 use crate::redact::Redactor;
 use crate::runner::Shared;
 use crate::supervise::{self, Launch};
-use crate::{git, process, prompt};
+use crate::{check, git, process, prompt};
 
 /// How often is looked whether a run should stop.
 const TICK: Duration = Duration::from_millis(100);
@@ -63,7 +63,7 @@ impl Signals {
         self.status_asked.store(true, Ordering::Relaxed);
     }
 
-    fn stopped(&self) -> Option<Stopped> {
+    pub(crate) fn stopped(&self) -> Option<Stopped> {
         *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -100,11 +100,18 @@ pub(crate) fn work(crew: &Crew, mut run: Run, signals: &Signals) {
         run.stage = Stage::Ended(outcome);
         keep(shared, &run);
     }
-    if let Stage::Ended(outcome) = &run.stage {
-        let outcome = outcome.clone();
-        if report(shared, &run, &outcome) {
-            put_away(shared, &mut run, &outcome);
+    if let Stage::Ended(outcome) = run.stage.clone()
+        && report(shared, &run, &outcome)
+    {
+        if matches!(outcome, Outcome::Done { .. }) {
+            run.stage = Stage::Finished;
+            keep(shared, &run);
+        } else {
+            put_away(shared, &mut run, false);
         }
+    }
+    if run.stage == Stage::Finished && check::is_over(crew, &run, signals) {
+        put_away(shared, &mut run, true);
     }
 }
 
@@ -118,7 +125,7 @@ pub(crate) fn give_up(shared: &Shared, mut run: Run, outcome: Outcome) {
     if let Stage::Ended(outcome) = run.stage.clone()
         && report(shared, &run, &outcome)
     {
-        put_away(shared, &mut run, &outcome);
+        put_away(shared, &mut run, matches!(outcome, Outcome::Done { .. }));
     }
 }
 
@@ -563,10 +570,10 @@ fn save_work(shared: &Shared, run: &Run, well: bool) -> Option<git::Change> {
 }
 
 /// Closes a run of which the server knows how it ended.
-fn put_away(shared: &Shared, run: &mut Run, outcome: &Outcome) {
+fn put_away(shared: &Shared, run: &mut Run, done: bool) {
     let remove = match shared.config.worktree {
         WorktreePolicy::Keep => false,
-        WorktreePolicy::RemoveDone => matches!(outcome, Outcome::Done { .. }),
+        WorktreePolicy::RemoveDone => done,
         WorktreePolicy::Remove => true,
     };
     // What could not be committed is never thrown away.

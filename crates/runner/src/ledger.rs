@@ -38,6 +38,8 @@ pub(crate) enum Stage {
     Working,
     /// Its agent has ended; the server does not know yet.
     Ended(Outcome),
+    /// The server knows that the work is finished; it may still stand before gates, or be sent back.
+    Finished,
     /// Nothing is left to do.
     Closed,
 }
@@ -72,12 +74,17 @@ impl Ledger {
         self.state.join("runs").join(assignment)
     }
 
-    /// Begins a run.
+    /// Begins a run. Work that was sent back goes on in its place, on its branch.
     pub(crate) fn begin(&self, assignment: &Assignment) -> io::Result<Run> {
         let folder = self.folder(&assignment.assignment);
         fs::create_dir_all(&folder)?;
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let before = fs::read(folder.join(RUN_FILE)).ok();
+        let before = before.and_then(|bytes| serde_json::from_slice::<Run>(&bytes).ok());
+        let before = before.filter(|run| run.stage == Stage::Finished && run.worktree.exists());
+        let (branch, base, resumed) =
+            before.map(|run| (run.branch, run.base, run.resumed.max(1))).unwrap_or_default();
         let run = Run {
             mark: random.iter().map(|byte| format!("{byte:02x}")).collect(),
             worktree: self
@@ -85,9 +92,9 @@ impl Ledger {
                 .join("worktrees")
                 .join(format!("{}-{}", assignment.task, assignment.assignment)),
             assignment: assignment.clone(),
-            branch: String::new(),
-            base: String::new(),
-            resumed: 0,
+            branch,
+            base,
+            resumed,
             stage: Stage::Working,
         };
         self.write(&run)?;

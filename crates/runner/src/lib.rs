@@ -12,6 +12,7 @@
 
 mod acp;
 mod attempt;
+mod check;
 mod config;
 mod crew;
 mod dialect;

@@ -3,6 +3,7 @@
 mod agents;
 mod board;
 mod bottlenecks;
+mod breakdown;
 mod bulk;
 mod capabilities;
 mod conflicts;
@@ -163,6 +164,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::channels, messages::open))
         .routes(routes!(messages::join))
         .routes(routes!(messages::leave))
+        .routes(routes!(breakdown::make, breakdown::show))
+        .routes(routes!(breakdown::propose))
         .routes(routes!(gates::list))
         .routes(routes!(gates::verdict))
         .routes(routes!(gates::check))

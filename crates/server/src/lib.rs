@@ -6,6 +6,7 @@ mod hearing;
 mod http;
 mod listen;
 mod open;
+mod outline;
 mod past;
 mod planner;
 mod saved;

@@ -297,6 +297,7 @@ fn found(
         blocked: counts.of(TaskState::Blocked),
         ended: counts.of(TaskState::Completed)
             + counts.of(TaskState::Failed)
-            + counts.of(TaskState::Cancelled),
+            + counts.of(TaskState::Cancelled)
+            + counts.of(TaskState::Archived),
     }
 }

@@ -29,7 +29,7 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
     }
     let (tasks, agents) = (&status.tasks, &status.agents);
     output::line(format!(
-        "{} tasks: {} ready, {} blocked, {} deferred, {} assigned, {} in progress, {} in review, {} waiting, {} completed, {} failed, {} cancelled",
+        "{} tasks: {} ready, {} blocked, {} deferred, {} assigned, {} in progress, {} in review, {} waiting, {} completed, {} failed, {} cancelled, {} broken down",
         tasks.total,
         tasks.ready,
         tasks.blocked,
@@ -40,7 +40,8 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
         tasks.waiting,
         tasks.completed,
         tasks.failed,
-        tasks.cancelled
+        tasks.cancelled,
+        tasks.archived
     ));
     output::line(format!(
         "{} agents: {} online, {} unreachable, {} offline; {} of {} slots taken",
@@ -60,7 +61,7 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
     if !status.projects.is_empty() {
         let rows = status.projects.iter().map(|project| {
             let tasks = &project.tasks;
-            let open = tasks.total - tasks.completed - tasks.failed - tasks.cancelled;
+            let open = tasks.total - tasks.completed - tasks.failed - tasks.cancelled - tasks.archived;
             vec![
                 project.name.clone(),
                 format!("{}/{}", tasks.completed, tasks.total),

@@ -26,6 +26,10 @@ pub enum TaskVerb {
         #[arg(long, value_name = "POSITION|TIME")]
         at: Option<String>,
     },
+    /// Break a large task down: planning, an implementation for each component, integration, testing
+    Breakdown(super::breakdown::Breakdown),
+    /// Propose the components of a task, as whoever does its planning
+    Propose(super::breakdown::Propose),
     /// Read the text of tasks again, for what they need and wait for
     Analyse(Analyse),
     /// Call a task off
@@ -70,7 +74,7 @@ pub struct Reasoned {
 
 #[derive(Debug, clap::Args)]
 pub struct List {
-    /// blocked, ready, deferred, assigned, in_progress, in_review, waiting, completed, failed or cancelled
+    /// blocked, ready, deferred, assigned, in_progress, in_review, waiting, completed, failed, cancelled or archived
     #[arg(long)]
     state: Option<String>,
     /// Of this project
@@ -299,6 +303,8 @@ impl TaskVerb {
                     Format::Human => show(&task),
                 }
             }
+            Self::Breakdown(it) => return it.run(context),
+            Self::Propose(it) => return it.run(context),
             Self::Analyse(it) => it.run(context)?,
             Self::Cancel(it) => super::work::told(context, &client.cancel(&it.task, &it.reason)?)?,
             Self::Reopen(it) => super::work::told(context, &client.reopen(&it.task, &it.reason)?)?,

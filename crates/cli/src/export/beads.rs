@@ -198,7 +198,7 @@ fn status(record: &mut Record, task: &Task) {
         record.remove(field);
     }
     let word = match task.state.as_str() {
-        "completed" | "cancelled" => "closed",
+        "completed" | "cancelled" | "archived" => "closed",
         "failed" => "blocked",
         "in_progress" | "in_review" | "waiting" => "in_progress",
         _ => "open",
@@ -206,6 +206,7 @@ fn status(record: &mut Record, task: &Task) {
     set(record, "status", word);
     let reason = match task.state.as_str() {
         "completed" => task.result.clone().or_else(|| task.reason.clone()),
+        "archived" => task.reason.clone(),
         "cancelled" => Some(format!("cancelled: {}", task.reason.as_deref().unwrap_or("called off"))),
         _ => None,
     };

@@ -91,5 +91,5 @@ pub fn is_where_it_was(task: &Task, base: &TaskSubmission) -> bool {
 
 /// Tells whether a task has ended.
 pub fn is_ended(task: &Task) -> bool {
-    matches!(task.state.as_str(), "completed" | "failed" | "cancelled")
+    matches!(task.state.as_str(), "completed" | "failed" | "cancelled" | "archived")
 }

@@ -99,6 +99,7 @@ fn submission(task: &Task, names: &Names, report: &mut ExportReport) -> TaskSubm
         closed: is_ended(task).then(|| closed(task, report)),
         resources: task.resources.clone(),
         gates: task.declared_gates.clone(),
+        components: task.components.clone(),
     }
 }
 
@@ -109,5 +110,7 @@ fn closed(task: &Task, report: &mut ExportReport) -> ClosedWork {
         reason.truncate(reason.floor_char_boundary(limits::NOTE_BYTES_MAX));
         report.lost("the end of the result", &task.id);
     }
-    ClosedWork { state: task.state.clone(), at: task.finished_at.clone(), reason }
+    // What was broken down is done by its parts, and an import has no such word.
+    let state = if task.state == "archived" { "cancelled" } else { task.state.as_str() };
+    ClosedWork { state: state.to_owned(), at: task.finished_at.clone(), reason }
 }

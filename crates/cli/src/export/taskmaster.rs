@@ -218,7 +218,7 @@ fn made(task: &Task, seat: &Seat) -> Record {
 fn status(task: &Task) -> &'static str {
     match task.state.as_str() {
         "completed" => "done",
-        "cancelled" => "cancelled",
+        "cancelled" | "archived" => "cancelled",
         "in_progress" => "in-progress",
         "in_review" | "waiting" => "review",
         "failed" => "deferred",

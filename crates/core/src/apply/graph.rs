@@ -69,6 +69,27 @@ impl State {
         self.watch_dead_end(on);
     }
 
+    /// Lets a task wait for another one than before: what it waited for was broken down.
+    pub(super) fn dependency_rewired(&mut self, id: TaskId, from: TaskId, on: TaskId) {
+        self.tasks[from].dependents.retain(|&dependent| dependent != id);
+        let open = u32::from(self.tasks[from].state() != TaskState::Completed);
+        let (before, added) = (self.leave(id), self.position);
+        let task = &mut self.tasks[id];
+        task.open_blockers -= open;
+        for edge in task.edges.iter_mut().filter(|edge| edge.on == from && edge.gates()) {
+            (edge.on, edge.added) = (on, added);
+        }
+        self.gate(id, on);
+        self.touch(id);
+        self.tasks[id].since(before, self.at);
+        self.enter(id);
+        self.spare(id);
+        self.raise_blockers(id);
+        self.recompute_urgency(from);
+        self.watch_dead_end(from);
+        self.watch_dead_end(on);
+    }
+
     /// Looks whether a task and those that it waits for are dead ends, where it has come, ended or begun anew.
     pub(super) fn watch_dead_ends_around(&mut self, id: TaskId) {
         let gates: Vec<TaskId> = self.tasks[id].gates().collect();

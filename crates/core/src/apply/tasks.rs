@@ -73,6 +73,7 @@ impl State {
             offers: Vec::new(),
             conflicts: None,
             acceptance: None,
+            breakdown: None,
         };
         if let Some(key) = &spec.key {
             self.task_keys.insert(key.clone(), id);
@@ -287,6 +288,10 @@ impl State {
         self.end(id, TaskState::Failed, reason);
     }
 
+    pub(super) fn task_archived(&mut self, id: TaskId, reason: &Text) {
+        self.end(id, TaskState::Archived, reason);
+    }
+
     pub(super) fn task_cancelled(&mut self, id: TaskId, reason: &Text) {
         self.end(id, TaskState::Cancelled, reason);
     }
@@ -469,6 +474,7 @@ impl State {
     pub(super) fn leave(&mut self, id: TaskId) -> TaskState {
         self.unwatch(id);
         self.index_gate(id, false);
+        self.breakdowns.remove(&id);
         let task = &self.tasks[id];
         let state = task.state();
         if !(mutated!(CountNotUpdated) && state == TaskState::Deferred) {
@@ -506,6 +512,9 @@ impl State {
         self.counts.add(state);
         if let Some(project) = task.spec.project.as_ref().and_then(|name| self.projects.get_mut(name)) {
             project.enters(task);
+        }
+        if state == TaskState::Waiting && task.is_to_be_broken_down() {
+            self.breakdowns.insert(id);
         }
         match state {
             TaskState::Ready => {

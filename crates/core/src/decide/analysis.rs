@@ -51,7 +51,7 @@ impl State {
                     .into_iter()
                     .find_map(|key| self.task_keys.get(key.as_str()));
                 let full = declared.len() + analysis.edges.len() >= limits::DEPENDENCIES_MAX;
-                match found.copied() {
+                match found.map(|&found| self.stands_for(found)) {
                     Some(on) if full || self.is_settled_between(on, declared, analysis) => {}
                     Some(on) if self.is_given_up(on) => {
                         analysis

@@ -33,6 +33,7 @@ impl State {
     ) {
         let (gates, task, result) = (self.gates_of(&task.spec), task.id, result.cloned());
         if gates.is_empty() || mutated!(GatesSkipped) {
+            self.plan_carried_out(self.task(task), out);
             out.push(Event::TaskCompleted { task, agent, assignment, result, offer });
         } else {
             out.push(Event::GatesOpened { task, agent, assignment, result, offer, gates });
@@ -59,7 +60,10 @@ impl State {
         let task = self.find_task(reference)?;
         let agent = name.map(|name| self.find_agent(name)).transpose()?;
         require_state(task, "a word about finished work", BEFORE_A_GATE)?;
-        let (index, standing) = task.pending_gate().expect("its state says so");
+        let Some((index, standing)) = task.pending_gate() else {
+            let reason = "no finished work on it stands before a gate".to_owned();
+            return Err(Rejection::NoGate { task: task.id, reason });
+        };
         let present = u8::try_from(index).expect("gates are bounded");
         if let Some(given) = gate.filter(|&given| given != present + 1) {
             let allowed = format!("{}, the gate before which it stands", present + 1);
@@ -114,6 +118,7 @@ impl State {
         let left = acceptance.gates.iter().filter(|gate| !gate.is_passed()).count();
         out.push(Event::GatePassed { task: task.id, gate, verdict });
         if left <= 1 || mutated!(FirstGateSuffices) {
+            self.plan_carried_out(task, out);
             out.push(Event::TaskCompleted {
                 task: task.id,
                 agent: acceptance.agent,

@@ -23,7 +23,7 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let task = self.find_task(reference)?;
-        let on = self.find_task(on)?.id;
+        let on = self.stands_for(self.find_task(on)?.id);
         if on == task.id {
             return Err(invalid("on", format!("{on}, the task itself"), "another task"));
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, Claims, Class, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit, fit, limits,
+    AgentId, BreakdownBy, Claims, Class, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit,
+    fit, limits,
 };
 
 use super::reservations::check_needs;
@@ -69,7 +70,12 @@ impl State {
         let task = self.next_task();
         let (estimate, learned) = self.estimate(spec);
         let analysis = self.analysed(spec, &edges);
+        let factors = self.factors_of(spec, estimate, edges.len(), analysis.as_deref());
         out.push(Event::TaskSubmitted { task, spec: Arc::clone(spec), edges, estimate, learned, analysis });
+        let by_policy = self.policy.breakdown.by == BreakdownBy::Policy && spec.closed.is_none();
+        if by_policy && self.needs_breakdown(&factors, estimate) {
+            out.push(Event::BreakdownWanted { task, factors });
+        }
         Ok(Reply::about(task))
     }
 
@@ -103,7 +109,7 @@ impl State {
             if myself {
                 return Err(invalid("depends_on", "the task itself", "other tasks"));
             }
-            let edge = (self.find_task(reference)?.id, *kind);
+            let edge = (self.stands_for(self.find_task(reference)?.id), *kind);
             if edges.contains(&edge) {
                 return Err(invalid("depends_on", format!("{} twice", edge.0), "each task once"));
             }
@@ -283,13 +289,15 @@ pub(super) fn check_task(spec: &TaskSpec) -> Result<(), Rejection> {
         check_needs("resources", &spec.resources)?;
     }
     super::gates::check_gates(&spec.gates)?;
+    super::breakdown::check_components("components", &spec.components)?;
     if spec.labels.len() > limits::LABELS_MAX {
         return Err(Rejection::LimitExceeded { what: "labels of a task", limit: limits::LABELS_MAX });
     }
     if spec.exclude.len() > limits::EXCLUSIONS_MAX {
         return Err(Rejection::LimitExceeded { what: "exclusions of a task", limit: limits::EXCLUSIONS_MAX });
     }
-    if let Some(closed) = spec.closed.as_ref().filter(|closed| !closed.state.is_terminal()) {
+    let ended = |state| matches!(state, TaskState::Completed | TaskState::Failed | TaskState::Cancelled);
+    if let Some(closed) = spec.closed.as_ref().filter(|closed| !ended(closed.state)) {
         return Err(invalid("closed.state", closed.state.as_str(), "completed, failed or cancelled"));
     }
     Ok(())

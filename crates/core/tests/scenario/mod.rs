@@ -23,6 +23,7 @@
 //! handoff t1 to=B by=A               -> in progress A; without `by` by a manager, without `to` to the best other
 //! package t1 A [without=state] [names=R-1]   -> in progress B, or what is missing
 //! submit t1 gates=cmd:make_test,review:qa,approval | pass t1 by=B [gate=2] | reject t1 by=B | ran t1 A 0
+//! breakdown t1 into=a,b | breakdown t1 | plan T-2 C into=a,b | broken t1 into=a | keepwhole t1   `broken` where the policy wants it
 //! confirm t1 B | refuse t1 B | calloff t1 [A]
 //! send A B words high ack re=M-1 task=t1 | send A @web words -> M-2
 //! inbox B                            -> M-1 high ack read resent escalated
@@ -36,6 +37,7 @@
 //! ```
 //! A report uses the agent's own last assignment of the task, outdated or not.
 
+pub mod breakdown;
 mod emergency;
 mod escalation;
 mod shown;
@@ -49,9 +51,9 @@ use kapell_core::{
     State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Adjust, AgentKind, AssignmentId, Claims, CommandId, Cycles, DependencyKind, Inference, Mode, Moment,
-    Name, Need, OnFailedDependency, Placer, Policy, Priority, Ratio, Span, StartedWork, Strategy, TaskGate,
-    Text,
+    Adjust, AgentKind, AssignmentId, BreakdownBy, Claims, CommandId, Cycles, DependencyKind, Inference, Mode,
+    Moment, Name, Need, OnFailedDependency, Placer, Policy, Priority, Ratio, Span, StartedWork, Strategy,
+    TaskGate, Text,
 };
 use kapell_plan::{Greedy, Optimal};
 
@@ -257,7 +259,9 @@ impl<P: Placer> Scenario<P> {
             {
                 let state = self.engine.state();
                 let key = state.task(*task).spec.key.as_ref().map(ToString::to_string).unwrap_or_default();
-                self.tokens.insert((key, state.agent(*agent).spec.name.to_string()), *assignment);
+                let name = state.agent(*agent).spec.name.to_string();
+                self.tokens.insert((key, name.clone()), *assignment);
+                self.tokens.insert((task.to_string(), name), *assignment);
             }
         }
     }
@@ -575,6 +579,8 @@ impl<P: Placer> Scenario<P> {
                     digest: Text::from("sha256:0"),
                 },
             },
+            "breakdown" | "broken" | "keepwhole" => breakdown::asked(verb, task(), rest),
+            "plan" => breakdown::proposed(task(), agent(), assignment(), rest[2]),
             "accept" => Command::AcceptOffer { offer: rest[0].parse().expect("an offer") },
             "decline" => {
                 Command::DeclineOffer { offer: rest[0].parse().expect("an offer"), reason: reason() }
@@ -855,6 +861,7 @@ fn policy(word: &str) -> Policy {
         "inbox=2" => policy.messages.inbox_max = 2,
         "inbox=3" => policy.messages.inbox_max = 3,
         "inbox=4" => policy.messages.inbox_max = 4,
+        "breakdown=policy" => policy.breakdown.by = BreakdownBy::Policy,
         "gates=review" => {
             policy.gates.by_type = [(name("bug"), vec![TaskGate::Review { role: None }])].into();
         }

@@ -221,7 +221,10 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         reservations: state.reservations().of_task(task.id).map(|held| shown(held.id)).collect(),
         gates: super::gates::of_task(view, task),
         declared_gates: gates(&spec.gates),
+        components: super::breakdown::components_shown(&spec.components),
         rejections: task.acceptance.as_ref().map_or(0, |finished| finished.rejections),
+        breakdown: Some(super::breakdown::shown(state, task))
+            .filter(|it| task.breakdown.is_some() || it.needed),
     }
 }
 
@@ -329,7 +332,11 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
             }
         }
         TaskState::Assigned | TaskState::InProgress => owned_by(view, task),
+        TaskState::Waiting if task.is_to_be_broken_down() => {
+            vec!["it is large, and is to be broken down before anybody works on it".to_owned()]
+        }
         TaskState::InReview | TaskState::Waiting => before_its_gate(view, task),
+        TaskState::Archived => archived(state, task),
         TaskState::Completed | TaskState::Failed | TaskState::Cancelled => ended(state, task),
     };
     facts.extend(super::emergencies::about_task(view, task));
@@ -404,6 +411,27 @@ fn owned_by(view: &View<'_>, task: &Task) -> Vec<String> {
     facts
 }
 
+fn archived(state: &State, task: &Task) -> Vec<String> {
+    let Some(into) = task.broken_into() else { return Vec::new() };
+    let (factors, testing) = (&into.factors, state.task(into.testing));
+    let by = if into.by_policy { "by the policy" } else { "as was asked for" };
+    let components = match into.source {
+        Some(source) => format!("{} components ({})", into.implementations.len(), source.as_str()),
+        None => format!("components as the planning {} will say", into.planning),
+    };
+    vec![
+        format!(
+            "broken down {by} into {components}; it is done when {} is, which is {}",
+            testing.id,
+            testing.state()
+        ),
+        format!(
+            "its size was {}: technical {}, size {}, dependencies {}, unknowns {}",
+            factors.total, factors.technical, factors.size, factors.dependencies, factors.unknowns
+        ),
+    ]
+}
+
 fn before_its_gate(view: &View<'_>, task: &Task) -> Vec<String> {
     let Some(finished) = &task.acceptance else { return Vec::new() };
     let author = &view.state.agent(finished.agent).spec.name;
@@ -450,6 +478,7 @@ pub(crate) fn totals(counts: &Counts) -> api::TaskTotals {
         cancelled: counts.of(TaskState::Cancelled),
         in_review: counts.of(TaskState::InReview),
         waiting: counts.of(TaskState::Waiting),
+        archived: counts.of(TaskState::Archived),
     }
 }
 
@@ -804,6 +833,7 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             kept_ms: policy.bottlenecks.kept.0,
             act: policy.bottlenecks.act.as_str().to_owned(),
         },
+        breakdown: super::breakdown::breaking_shown(&policy.breakdown),
     }
 }
 

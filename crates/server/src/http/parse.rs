@@ -19,7 +19,7 @@ use kapell_model::{
 
 use crate::past::Point;
 
-type Parsed<T> = Result<T, Problem>;
+pub(crate) type Parsed<T> = Result<T, Problem>;
 
 /// Reads a name.
 pub(crate) fn name(field: &str, text: &str) -> Parsed<Name> {
@@ -164,7 +164,7 @@ fn moment(field: &str, text: Option<&str>) -> Parsed<Option<Moment>> {
 }
 
 /// Reads hours as a span; they must be above 0 and at most 10,000.
-fn hours(field: &str, hours: f64) -> Parsed<Span> {
+pub(crate) fn hours(field: &str, hours: f64) -> Parsed<Span> {
     let millis = hours * 3_600_000.0;
     if !(millis.is_finite() && hours > 0.0 && hours <= 10_000.0) {
         return Err(Problem::field(field, hours.to_string(), "a number of hours above 0 and at most 10000"));
@@ -316,6 +316,7 @@ pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<Command> {
         closed: task.closed.as_ref().map(closed).transpose()?,
         resources: needs(&task.resources)?,
         gates: gates("gates", &task.gates)?,
+        components: super::breakdown::components("components", &task.components)?,
     };
     Ok(Command::Submit { spec: Arc::new(spec), edges: task_edges(task)? })
 }
@@ -379,7 +380,7 @@ fn change<T, U>(given: Option<&Option<T>>, read: impl Fn(&T) -> Parsed<U>) -> Pa
     }
 }
 
-fn requirement((index, requirement): (usize, &api::Requirement)) -> Parsed<Require> {
+pub(crate) fn requirement((index, requirement): (usize, &api::Requirement)) -> Parsed<Require> {
     let field = |member: &str| format!("requires[{index}].{member}");
     let weight = requirement.weight * f64::from(Ratio::UNIT);
     if !(weight.is_finite() && weight >= 1.0 && requirement.weight <= f64::from(limits::WEIGHT_MAX)) {
@@ -554,6 +555,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         escalations: escalating(&policy.escalations)?,
         emergencies: emergencies(&policy.emergencies)?,
         bottlenecks: flow(&policy.bottlenecks)?,
+        breakdown: super::breakdown::breaking(&policy.breakdown)?,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }

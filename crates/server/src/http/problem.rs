@@ -114,7 +114,9 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         | Rejection::InHandoff { .. }
         | Rejection::WrongStage { .. }
         | Rejection::Settled { .. } => of(ErrorCode::WrongState),
-        Rejection::AgentState { .. } => of(ErrorCode::WrongState),
+        Rejection::AgentState { .. } | Rejection::Indivisible { .. } | Rejection::NoGate { .. } => {
+            of(ErrorCode::WrongState)
+        }
         Rejection::StaleAssignment { .. } => of(ErrorCode::StaleAssignment).hint(STALE_HINT),
         Rejection::NotOwner { .. } | Rejection::NotRecipient { .. } => of(ErrorCode::NotOwner),
         Rejection::NoRecipient { .. } => of(ErrorCode::NotACandidate),

@@ -8,6 +8,7 @@ use kapell_core::{
 use kapell_model::{AgentId, Considered, Moment, Name, Ratio, ReservationId, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
 
+use super::breakdown::factors;
 use super::convert::{gates, hours, needs, policy, time, weight};
 use super::disagreement::{impact, tally, voiced};
 
@@ -88,6 +89,15 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::HandoffEnded { task, .. }
         | Event::OfferAccepted { task, .. }
         | Event::OfferDeclined { task, .. } => About { task: Some(task), ..none },
+        Event::BreakdownWanted { task, .. }
+        | Event::BreakdownDeclined { task }
+        | Event::BrokenDown { task, .. }
+        | Event::BreakdownPlanned { task, .. }
+        | Event::DependencyRewired { task, .. }
+        | Event::TaskArchived { task, .. } => About { task: Some(task), ..none },
+        Event::ComponentsProposed { task, agent, .. } => {
+            About { task: Some(task), agent: Some(agent), ..none }
+        }
         Event::ReviewPlaced { task, agent, .. } => About { task: Some(task), agent, ..none },
         Event::GatePassed { task, ref verdict, .. } | Event::GateRejected { task, ref verdict, .. } => {
             About { task: Some(task), agent: verdict.by, ..none }
@@ -237,6 +247,36 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::TaskCompleted { result, offer, .. } => {
             json!({ "result": result, "offer": offer.map(|offer| offer.to_string()) })
         }
+        Event::BreakdownWanted { factors: found, .. } => json!({ "factors": factors(found) }),
+        Event::BreakdownDeclined { .. } => json!({}),
+        Event::BrokenDown {
+            by_policy,
+            factors: found,
+            source,
+            planning,
+            implementations,
+            integration,
+            testing,
+            ..
+        } => json!({
+            "by_policy": by_policy,
+            "factors": factors(found),
+            "components_from": source.map(|source| source.as_str()),
+            "planning": planning.to_string(),
+            "implementations": implementations.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "integration": integration.to_string(),
+            "testing": testing.to_string(),
+        }),
+        Event::ComponentsProposed { components, .. } => json!({
+            "components": components.iter().map(|it| &it.title).collect::<Vec<_>>(),
+        }),
+        Event::BreakdownPlanned { implementations, .. } => json!({
+            "implementations": implementations.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        Event::DependencyRewired { from, on, .. } => {
+            json!({ "from": from.to_string(), "on": on.to_string() })
+        }
+        Event::TaskArchived { reason, .. } => json!({ "reason": reason }),
         Event::GatesOpened { result, offer, gates: all, .. } => json!({
             "result": result, "offer": offer.map(|offer| offer.to_string()), "gates": gates(all),
         }),
@@ -828,6 +868,7 @@ fn task(spec: &TaskSpec) -> Value {
         "max_attempts": spec.attempts_max,
         "resources": needs(&spec.resources),
         "gates": gates(&spec.gates),
+        "components": spec.components.iter().map(|it| &it.title).collect::<Vec<_>>(),
         "source": source,
         "closed": spec.closed.as_ref().map(|closed| json!({
             "state": closed.state.as_str(), "at": closed.at.map(time), "reason": closed.reason,

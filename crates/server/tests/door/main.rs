@@ -1,6 +1,7 @@
 //! The HTTP door of a real server, over its socket.
 
 mod analysis;
+mod breakdown;
 mod conflicts;
 mod crowds;
 mod dashboard;

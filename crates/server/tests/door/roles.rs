@@ -242,6 +242,15 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
         "/v1/conflicts/C-99/withdraw",
         r#"{"agent":"ada","reason":"settled"}"#,
     ),
+    ("POST", "/v1/tasks/{task}/breakdown", Managers, "/v1/tasks/T-99/breakdown", "{}"),
+    ("GET", "/v1/tasks/{task}/breakdown", Tokens, "/v1/tasks/T-99/breakdown", ""),
+    (
+        "POST",
+        "/v1/tasks/{task}/components",
+        Itself,
+        "/v1/tasks/T-99/components",
+        r#"{"agent":"ada","assignment":"A-1","components":[{"title":"x"}]}"#,
+    ),
     ("GET", "/v1/gates", Tokens, "/v1/gates", ""),
     (
         "POST",

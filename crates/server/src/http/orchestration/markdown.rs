@@ -208,6 +208,7 @@ fn tasks(page: &mut String, report: &Report) {
         ("completed", by.completed),
         ("failed", by.failed),
         ("cancelled", by.cancelled),
+        ("archived", by.archived),
     ];
     table(page, &["Tasks", ""], rows.iter().map(|(name, count)| vec![(*name).to_owned(), count.to_string()]));
     let _ = writeln!(
@@ -342,7 +343,7 @@ fn tables(page: &mut String, report: &Report) {
     let _ = writeln!(page, "## Projects\n");
     let rows = report.projects.iter().map(|project| {
         let tasks = &project.tasks;
-        let open = tasks.total - tasks.completed - tasks.failed - tasks.cancelled;
+        let open = tasks.total - tasks.completed - tasks.failed - tasks.cancelled - tasks.archived;
         vec![
             plain(&project.name),
             format!("{}/{}", tasks.completed, tasks.total),
