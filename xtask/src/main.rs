@@ -8,6 +8,7 @@
 mod browser;
 mod clients;
 mod contract;
+mod fuzz;
 mod node;
 mod steps;
 mod supply;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
   supply        licences, sources and bans of what comes from outside (part of check)
   crash [--cycles N]  ends the real server under load N times (1000)
   sim [--minutes M | --mutations | ...]  plays 4,000 seeds; or as many as fit in, of others; or looks for every seeded bug
+  fuzz [TARGET] [--minutes N]  fuzzes every target, or one, for N minutes each (10)
   fix           repairs the formatting
   bench [ARGS]  measures, and writes docs/benchmarks.md";
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         "contract" => contract::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
         "crash" => crash(&mut steps, &rest),
         "sim" => sim(&mut steps, &rest),
+        "fuzz" => fuzz::run(&mut steps, &rest),
         "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
         "bench" => {
             let mut line = vec![

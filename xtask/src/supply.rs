@@ -15,6 +15,7 @@ const LICENCES: &[&str] = &[
     "CC0-1.0",
     "MIT",
     "MIT-0",
+    "NCSA",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
@@ -35,7 +36,16 @@ const BANS: &[(&str, &str)] = &[
 pub fn check() -> anyhow::Result<Vec<String>> {
     let lock = fs::read_to_string("Cargo.lock").context("Cargo.lock cannot be read")?;
     let tree = Command::new("cargo")
-        .args(["tree", "--workspace", "--locked", "--target", "all", "--edges", "normal,build,dev"])
+        .args([
+            "tree",
+            "--workspace",
+            "--all-features",
+            "--locked",
+            "--target",
+            "all",
+            "--edges",
+            "normal,build,dev",
+        ])
         .args(["--no-dedupe", "--depth", "99", "--prefix", "none", "--format", "{p}|{l}"])
         .output()
         .context("cargo tree cannot be started")?;

@@ -22,10 +22,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use kapell_api::{ClosedWork, RelatedTask, TaskSubmission};
-use kapell_model::{DependencyKind, Priority};
+use kapell_model::{DependencyKind, Priority, limits};
 use serde::Serialize;
 
-pub use report::ImportReport;
+pub use report::{EdgeCounts, ImportReport};
 pub use task::FORMAT_FIELD;
 use task::{ImportedState, ImportedTask};
 
@@ -230,12 +230,21 @@ fn linked(mut drafts: Vec<record::Draft>, report: &mut ImportReport) -> Linked {
     (tasks, later)
 }
 
+/// Makes a text one that may stand as a reason, such as the source's own word for a state: what is cut off or replaced stays in
+/// the task's source.
+fn reason_of(text: &str) -> String {
+    let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    let mut reason = text.replace(strange, "\u{fffd}");
+    reason.truncate(reason.floor_char_boundary(limits::NOTE_BYTES_MAX));
+    reason
+}
+
 fn submission(task: ImportedTask) -> TaskSubmission {
     let closed = |state: &str, reason: Option<String>| {
         Some(ClosedWork {
             state: state.to_owned(),
             at: task.closed_at.clone(),
-            reason: reason.unwrap_or_default(),
+            reason: reason.map(|reason| reason_of(&reason)).unwrap_or_default(),
         })
     };
     let (priority, closed) = match &task.state {
@@ -442,6 +451,25 @@ mod tests {
             let on = finding.what.split(" waits for ").nth(1).and_then(|rest| rest.split(':').next());
             assert!(place(on.expect("a key")) < place(&finding.task), "{finding:?}");
         }
+    }
+
+    #[test]
+    fn a_relation_of_a_task_with_itself_is_left_out_and_told() {
+        let edge = r#"{"depends_on_id":"a","type":"related"}"#;
+        let text =
+            format!(r#"{{"id":"a","title":"A","status":"open","priority":1,"dependencies":[{edge}]}}"#);
+        let imported = read_bytes("x", text.as_bytes(), None, true).expect("it is read");
+        assert_eq!((imported.tasks[0].related.len(), imported.later.len()), (0, 0));
+        assert_eq!(imported.report.edges_of("related").cyclic, 1, "{}", imported.report);
+    }
+
+    #[test]
+    fn a_state_in_any_words_becomes_a_reason_that_is_taken() {
+        let words = format!("Done\u{1b}[1m{}", "x".repeat(5_000));
+        let text = format!("ID,Team,Title,Status,Canceled\na,t,A,{words},2025-01-01\n");
+        let imported = read_bytes("x", text.as_bytes(), None, true).expect("it is read");
+        let reason = &imported.tasks[0].closed.as_ref().expect("it is closed").reason;
+        assert!(reason.len() <= limits::NOTE_BYTES_MAX && !reason.contains('\u{1b}'), "{reason}");
     }
 
     #[test]

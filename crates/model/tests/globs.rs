@@ -1,67 +1,14 @@
 //! The intersection of two globs against a plain matcher, over every path of a small alphabet.
 
+mod plain;
+
 use kapell_model::Glob;
+use plain::{alternatives, fits, rows};
 use proptest::prelude::*;
 
-/// Matches by the letter of the definition: braces first, then segments, then characters.
+/// Tells whether a path matches.
 fn matches(glob: &str, path: &str) -> bool {
-    match braces(glob) {
-        Some((front, inner, back)) => {
-            inner.iter().any(|alternative| matches(&format!("{front}{alternative}{back}"), path))
-        }
-        None => segments(&glob.split('/').collect::<Vec<_>>(), &path.split('/').collect::<Vec<_>>()),
-    }
-}
-
-/// Cuts the first braces out; these tests do not nest them.
-fn braces(glob: &str) -> Option<(&str, Vec<&str>, &str)> {
-    let (front, rest) = glob.split_once('{')?;
-    let (inner, back) = rest.split_once('}')?;
-    Some((front, inner.split(',').collect(), back))
-}
-
-fn segments(glob: &[&str], path: &[&str]) -> bool {
-    match (glob.split_first(), path.split_first()) {
-        (None, None) => true,
-        (Some((&"**", rest)), _) => (0..=path.len()).any(|taken| segments(rest, &path[taken..])),
-        (Some((first, rest)), Some((segment, behind))) => {
-            let (first, segment): (Vec<char>, Vec<char>) =
-                (first.chars().collect(), segment.chars().collect());
-            signs(&first, &segment) && segments(rest, behind)
-        }
-        _ => false,
-    }
-}
-
-fn signs(glob: &[char], text: &[char]) -> bool {
-    match glob {
-        [] => text.is_empty(),
-        ['*', rest @ ..] => (0..=text.len()).any(|taken| signs(rest, &text[taken..])),
-        ['?', rest @ ..] => text.split_first().is_some_and(|(_, behind)| signs(rest, behind)),
-        ['[', '!', a, '-', b, ']', rest @ ..] => {
-            text.split_first().is_some_and(|(first, behind)| !(a..=b).contains(&first) && signs(rest, behind))
-        }
-        ['[', a, '-', b, ']', rest @ ..] => {
-            text.split_first().is_some_and(|(first, behind)| (a..=b).contains(&first) && signs(rest, behind))
-        }
-        [letter, rest @ ..] => {
-            text.split_first().is_some_and(|(first, behind)| first == letter && signs(rest, behind))
-        }
-    }
-}
-
-/// Returns every row of 1 to `most` of `parts`, joined by `between`.
-fn rows(parts: &[&str], most: usize, between: &str) -> Vec<String> {
-    let mut all: Vec<String> = parts.iter().map(ToString::to_string).collect();
-    let mut last = all.clone();
-    for _ in 1..most {
-        last = last
-            .iter()
-            .flat_map(|row| parts.iter().map(move |part| format!("{row}{between}{part}")))
-            .collect();
-        all.extend(last.iter().cloned());
-    }
-    all
+    alternatives(glob).iter().any(|alternative| fits(alternative, path))
 }
 
 /// Draws the pattern of one segment; adjacent stars are no glob.

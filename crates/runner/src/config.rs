@@ -220,7 +220,11 @@ impl Config {
         Self::parse(&file, &absolute, &text)
     }
 
-    fn parse(file: &str, absolute: &Path, text: &str) -> Result<Self, ConfigError> {
+    /// Reads the text of a runner's file called `file`, which is at `absolute`.
+    ///
+    /// # Errors
+    /// Where it cannot be used, with the file and, where a value is not allowed, the line.
+    pub fn parse(file: &str, absolute: &Path, text: &str) -> Result<Self, ConfigError> {
         let read: File = toml::from_str(text)
             .map_err(|source| ConfigError::Malformed { file: file.to_owned(), source })?;
         let at = Place { file, text };

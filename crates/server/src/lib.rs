@@ -4,6 +4,7 @@ mod appender;
 mod fleet;
 mod hearing;
 mod http;
+mod in_process;
 mod listen;
 mod open;
 mod outline;
@@ -17,6 +18,7 @@ mod writer;
 
 pub use fleet::{Answer, Ask, Fleet, Handed, Handout, Line, RETRY_AFTER, Refused, View};
 pub use http::openapi;
+pub use in_process::InProcess;
 pub use open::{Found, Loaded, OpenError, Running, load, open, record_of};
 pub use serve::{ADDRESS_FILE, DEFAULT_FLEET, ServeError, ServeOptions, Started, serve};
 pub use token::{ADMIN_TOKEN_FILE, Access, Caller, Kept, TokenError, Tokens};

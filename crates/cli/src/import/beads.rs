@@ -254,6 +254,7 @@ fn edge(record: &Record<'_>, id: &str, item: &Value) -> Result<DraftEdge, Refusa
     Ok(DraftEdge { on, kind: edge_kind(&source_kind), source_kind, owner })
 }
 
+/// Returns what an edge of beads is here; nothing where it is not one.
 pub fn edge_kind(source_kind: &str) -> Option<DependencyKind> {
     match source_kind {
         "blocks" => Some(DependencyKind::Blocks),

@@ -96,6 +96,10 @@ fn resolve<'a>(drafts: &'a [Draft], report: &mut ImportReport) -> Vec<Resolved<'
                 (None, _) => LeftOut::Dangling,
                 (_, None) => LeftOut::UnknownKind,
                 (Some(on), Some(kind)) if seen.contains(&(task, on, kind)) => LeftOut::Repeated,
+                // Whatever else it is, a relation of a task with itself is none.
+                (Some(on), Some(DependencyKind::Related | DependencyKind::DiscoveredFrom)) if on == task => {
+                    LeftOut::Cyclic { cycle: vec![draft.task.key.clone()], not_shown: 0 }
+                }
                 (Some(on), Some(DependencyKind::Blocks)) if drafts[on].settled => {
                     LeftOut::Settled { status: drafts[on].status.clone() }
                 }

@@ -60,7 +60,7 @@ pub struct EdgeCounts {
     pub kept: usize,
     /// Edges to something that is not in the file.
     pub dangling: usize,
-    /// Edges that close a cycle: waits, which the server breaks, and memberships, which are left out.
+    /// Edges that close a cycle: waits, which the server breaks, and memberships and relations with itself, which are left out.
     pub cyclic: usize,
     /// Edges that stood there before.
     pub repeated: usize,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
     Ack, Agent, AgentRegistration, Alive, Assignment, Assignments, ErrorCode, NextRequest, Notice,
@@ -14,7 +13,7 @@ use kapell_model::{AgentState, Name};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::door::{Asked, Body, Door, fingerprint};
+use super::door::{Asked, Body, Door, Path, fingerprint};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::fleet::{Handed, Refused};

@@ -1,13 +1,12 @@
 //! The capability vocabulary of the fleet: what agents declare and what is defined.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{Ack, Capability, CapabilityDefinition, Page};
 use kapell_core::{CapabilitySpec, Command};
 use kapell_model::{Name, limits};
 
-use super::door::{Asked, Body, Door, fingerprint};
+use super::door::{Asked, Body, Door, Path, fingerprint};
 use super::fleet::PageQuery;
 use super::problem::Refusals;
 use super::{Refusal, parse};

@@ -1,7 +1,6 @@
 //! Conflicts: listed, shown, and decisions from their opening to their end.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
     Ack, Conflict, ErrorCode, NewAssertion, NewDecision, NewDispute, NewOrder, NewProposal, NewRuling, Order,
@@ -13,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, Body, Door};
+use super::door::{Asked, Body, Door, Path};
 use super::problem::Refusals;
 use super::reservations::speaker;
 use super::{Refusal, created, disagreement, parse};

@@ -4,12 +4,12 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use kapell_api::{ErrorCode, Problem};
 
+use super::door::Path;
 use super::{App, Refusal};
 
 /// What stands in the page where the nonce of the one inline script goes: the import map.

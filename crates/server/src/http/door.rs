@@ -247,14 +247,21 @@ pub(crate) async fn read(body: HttpBody, bytes_max: usize) -> Result<Vec<u8>, Pr
     }
 }
 
+/// Shows control characters instead of sending them: names of unknown fields are the sender's own.
+fn plain(text: &str) -> String {
+    let shown =
+        |c: char| c.is_control().then(|| c.escape_unicode().to_string()).unwrap_or_else(|| c.to_string());
+    text.chars().map(shown).collect()
+}
+
 /// Reads JSON; an error names the field.
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path: String = error.path().to_string().chars().take(200).collect();
-        let detail = error.inner().to_string();
+        let path = plain(&error.path().to_string().chars().take(200).collect::<String>());
+        let detail = plain(&error.inner().to_string());
         let problem = Problem::new(ErrorCode::BadRequest, format!("the body does not fit: {detail}"));
-        Problem { field: Some(path).filter(|path| path != "."), ..problem }
+        Problem { field: Some(path).filter(|path| !matches!(path.as_str(), "" | ".")), ..problem }
     })?;
     deserializer.end().map_err(|error| {
         Problem::new(ErrorCode::BadRequest, format!("something stands behind the JSON object: {error}"))
@@ -269,6 +276,23 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 pub(crate) struct AtQuery {
     /// As of this position of the log, or this time by RFC 3339; now where absent.
     pub(crate) at: Option<String>,
+}
+
+/// What a path names; an error is a problem like any other.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        match axum::extract::Path::from_request_parts(parts, app).await {
+            Ok(axum::extract::Path(named)) => Ok(Self(named)),
+            Err(error) => {
+                let detail = format!("the path does not fit: {}", error.body_text());
+                Err(Problem::new(ErrorCode::BadRequest, detail).into())
+            }
+        }
+    }
 }
 
 /// A query string; an error names the parameter.

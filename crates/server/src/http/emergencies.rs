@@ -1,7 +1,6 @@
 //! Emergencies and task forces: listed, shown, begun and ended.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api as api;
 use kapell_api::{Ack, ErrorCode, Page, Problem};
@@ -14,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
 use super::convert::time;
-use super::door::{Asked, Body, Door};
+use super::door::{Asked, Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, created, parse};
 use crate::fleet::View;

@@ -1,7 +1,7 @@
 //! The fleet as a whole: health, status, policy, projects, offers, escalations.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use kapell_api::{
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, AtQuery, Body, Door};
+use super::door::{Asked, AtQuery, Body, Door, Path};
 use super::orchestration;
 use super::problem::Refusals;
 use super::{App, Refusal, convert, created, parse};

@@ -1,7 +1,6 @@
 //! When a project will be done: the last forecast, and a new one on demand.
 
 use axum::Json;
-use axum::extract::Path;
 use kapell_api as api;
 use kapell_api::{ErrorCode, Problem};
 use kapell_core::{Command, State};
@@ -9,7 +8,7 @@ use kapell_model::{Forecast, Moment, Name, Span, TaskId};
 use tokio::sync::Semaphore;
 
 use super::convert::{hours, time};
-use super::door::{Body, Door};
+use super::door::{Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, parse};
 use crate::fleet::Refused;

@@ -1,7 +1,6 @@
 //! Gates: finished work that waits for a review, an approval or a command, and what is said about it.
 
 use axum::Json;
-use axum::extract::Path;
 use kapell_api::{Ack, CheckReport, NewVerdict, OpenGate, Page, Problem, TaskGate as Shown};
 use kapell_core::{Acceptance, Command, GateStanding, GateWord, Task};
 use kapell_model::{AgentId, TaskGate, limits};
@@ -10,7 +9,7 @@ use utoipa::IntoParams;
 
 use super::agents::limit;
 use super::convert::time;
-use super::door::{Asked, Body, Door};
+use super::door::{Asked, Body, Door, Path};
 use super::problem::Refusals;
 use super::reservations::speaker;
 use super::{Refusal, parse};

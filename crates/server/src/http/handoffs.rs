@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
     Ack, ErrorCode, Handoff, HandoffCancellation, HandoffConfirmation, HandoffPackage, HandoffRefusal,
@@ -15,7 +14,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, AtQuery, Body, Door};
+use super::door::{Asked, AtQuery, Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::Access;

@@ -1,7 +1,6 @@
 //! Messages and channels: sent, read, acknowledged, shown.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
     Ack, Channel, ChannelMember, ErrorCode, Message, MessageAck, MessagesRead, NewChannel, NewMessage, Page,
@@ -13,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{agent_name, limit, unknown};
-use super::door::{Asked, Body, Door};
+use super::door::{Asked, Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::Access;

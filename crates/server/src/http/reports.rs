@@ -1,12 +1,11 @@
 //! What owners report.
 
 use axum::Json;
-use axum::extract::Path;
 use kapell_api::{Ack, DoneReport, FailReport, Problem, ProgressReport, ReleaseReport, StartReport};
 use kapell_core::{Command, TaskRef};
 use kapell_model::{AssignmentId, Name, limits};
 
-use super::door::{Body, Door};
+use super::door::{Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, parse};
 

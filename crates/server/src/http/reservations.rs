@@ -1,7 +1,6 @@
 //! Reservations: who holds what, who waits, and how that changes.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
     Ack, ErrorCode, NewReservation, Page, Problem, ReleaseReservation, RenewReservation, Reservation,
@@ -12,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::limit;
-use super::door::{Asked, Body, Door};
+use super::door::{Asked, Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::fleet::View;

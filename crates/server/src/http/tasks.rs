@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
     Ack, AgentChoice, ErrorCode, MoveTo, NewDependency, Offer, Page, Problem, Reason, Restoration, Task,
@@ -15,7 +14,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, AtQuery, Body, Door, fingerprint};
+use super::door::{Asked, AtQuery, Body, Door, Path, fingerprint};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::Access;

@@ -1,12 +1,11 @@
 //! Tokens: made, listed, rotated, taken back. For admins.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{ErrorCode, MadeToken, NewToken, Problem, RotateToken, Token};
 use kapell_model::Span;
 
-use super::door::{Body, Door};
+use super::door::{Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::{Access, Kept};

@@ -1,7 +1,6 @@
 //! Why a task is where it is, and why an agent does not have it.
 
 use axum::Json;
-use axum::extract::Path;
 use kapell_api::{
     AsOf, LoadOf, MovedFrom, NotCandidate, Part, Placement, Problem, Scored, Standing, Why, WhyNot,
 };
@@ -10,7 +9,7 @@ use kapell_model::{Considered, Name, Parts, Position, Ratio, SCORER_VERSION, Tas
 use kapell_plan::{candidates, capability_bar, score};
 
 use super::agents::{agent_name, unknown as unknown_agent};
-use super::door::{Asked, AtQuery, Door};
+use super::door::{Asked, AtQuery, Door, Path};
 use super::problem::Refusals;
 use super::tasks::unknown;
 use super::{Refusal, convert, parse, story};

@@ -361,6 +361,8 @@ fn every_refusal_names_the_field_and_changes_nothing() {
         ("POST", "/v1/tasks/one/reopen", r#"{"reason":"why not"}"#, "wrong_state", &["assigned"]),
         ("POST", "/v1/agents/ada/next", r#"{"wait_ms":60000}"#, "bad_request", &["wait_ms", "30000"]),
         ("POST", "/v1/agents/ada/next", r#"{"max":0}"#, "bad_request", &["max", "100"]),
+        ("POST", "/v1/agents/%ff/resume", "", "bad_request", &["path", "UTF-8"]),
+        ("PATCH", "/v1/tasks/one", "{\"a\\u001b[1m\":1}", "bad_request", &[r"a\\u{1b}[1m", "title"]),
         ("PUT", "/v1/capabilities/a%20b", "{}", "bad_request", &["capability", "ASCII letters"]),
         (
             "PUT",
