@@ -188,7 +188,7 @@ pub fn one<'a, T>(bytes: &mut Unstructured<'_>, all: &'a [T]) -> &'a T {
 
 /// Chooses a word.
 pub fn word<'a>(bytes: &mut Unstructured<'_>, all: &[&'a str]) -> &'a str {
-    *one::<&'a str>(bytes, all)
+    one::<&'a str>(bytes, all)
 }
 
 /// Is true about once in so many.

@@ -129,7 +129,7 @@ fn globs_agree_with_a_plain_matcher() {
 
 #[test]
 fn imports_lose_nothing_in_silence() {
-    holds("imports", 60);
+    holds("imports", 40);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn events_are_read_and_written_or_refused_by_name() {
 
 #[test]
 fn requests_are_answered_as_published() {
-    holds("requests", 30);
+    holds("requests", 16);
 }
 
 #[test]

@@ -29,6 +29,7 @@ usage: cargo xtask COMMAND
   walls         only what the project demands of itself: rooms, clocks, pages (part of check)
   supply        licences, sources and bans of what comes from outside (part of check)
   crash [--cycles N]  ends the real server under load N times (1000)
+  power [--cuts N]  cuts the power under the real server N times (30): what was not synced is lost, or there in part
   sim [--minutes M | --mutations | ...]  plays 4,000 seeds; or as many as fit in, of others; or looks for every seeded bug
   fuzz [TARGET] [--minutes N]  fuzzes every target, or one, for N minutes each (10)
   fix           repairs the formatting
@@ -50,7 +51,8 @@ fn main() -> ExitCode {
         "browser" => browser::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
         "clients" => clients::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
         "contract" => contract::run(&mut steps, rest.first().map_or(browser::BINARY, String::as_str)),
-        "crash" => crash(&mut steps, &rest),
+        "crash" => ends(&mut steps, &rest, &CRASH),
+        "power" => ends(&mut steps, &rest, &POWER),
         "sim" => sim(&mut steps, &rest),
         "fuzz" => fuzz::run(&mut steps, &rest),
         "fix" => steps.run("format", &["cargo", "fmt", "--all"]),
@@ -121,20 +123,41 @@ fn sim(steps: &mut Steps, rest: &[String]) {
     steps.run("simulator", &line);
 }
 
-fn crash(steps: &mut Steps, rest: &[String]) {
-    let cycles = match rest {
-        [] => "1000",
-        [flag, cycles] if flag == "--cycles" && cycles.parse::<usize>().is_ok_and(|cycles| cycles > 0) => {
-            cycles
-        }
+/// A test that ends the real server again and again, as often as a variable says.
+struct Ends {
+    name: &'static str,
+    flag: &'static str,
+    often: &'static str,
+    program: &'static str,
+    variable: &'static str,
+}
+
+const CRASH: Ends =
+    Ends { name: "crash", flag: "--cycles", often: "1000", program: "kill", variable: "KAPELL_CRASH_CYCLES" };
+const POWER: Ends =
+    Ends { name: "power", flag: "--cuts", often: "30", program: "power", variable: "KAPELL_POWER_CUTS" };
+
+fn ends(steps: &mut Steps, rest: &[String], ends: &Ends) {
+    let Ends { name, flag, often, program, variable } = *ends;
+    let often = match rest {
+        [] => often,
+        [given, count] if given == flag && count.parse::<usize>().is_ok_and(|count| count > 0) => count,
         _ => {
-            steps.findings("crash", Ok(vec!["usage: cargo xtask crash [--cycles N], N from 1".to_owned()]));
+            steps.findings(name, Ok(vec![format!("usage: cargo xtask {name} [{flag} N], N from 1")]));
             return;
         }
     };
-    steps.run_with(
-        "crash",
-        &["cargo", "test", "--release", "-p", "kapell-cli", "--test", "kill", "nothing_acknowledged"],
-        &[("KAPELL_CRASH_CYCLES", cycles)],
-    );
+    let line = [
+        "cargo",
+        "test",
+        "--release",
+        "-p",
+        "kapell-cli",
+        "--test",
+        program,
+        "nothing_acknowledged",
+        "--",
+        "--nocapture",
+    ];
+    steps.run_with(name, &line, &[(variable, often)]);
 }

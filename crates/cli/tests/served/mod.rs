@@ -1,7 +1,9 @@
 //! A real server for tests of the program.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::path::Path;
+pub mod load;
+
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -68,4 +70,21 @@ impl Server {
 /// A task without a title.
 pub fn template() -> TaskSubmission {
     TaskSubmission { kind: "task".to_owned(), priority: "medium".to_owned(), ..TaskSubmission::default() }
+}
+
+/// Builds a library of C that is preloaded into a server.
+pub fn preloaded(source: &Path, into: &Path) -> PathBuf {
+    let library = into.join("preloaded.so");
+    let built =
+        Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).args([library.as_path(), source]).status();
+    assert!(built.expect("cc runs").success(), "{} does not build", source.display());
+    library
+}
+
+/// Walks the log of a server that has ended.
+pub fn verify(data: &Path) {
+    let verified =
+        Command::new(env!("CARGO_BIN_EXE_kapell")).args(["log", "verify", "--data"]).arg(data).output();
+    let verified = verified.expect("the log can be verified");
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
 }

@@ -249,8 +249,7 @@ pub(crate) async fn read(body: HttpBody, bytes_max: usize) -> Result<Vec<u8>, Pr
 
 /// Shows control characters instead of sending them: names of unknown fields are the sender's own.
 fn plain(text: &str) -> String {
-    let shown =
-        |c: char| c.is_control().then(|| c.escape_unicode().to_string()).unwrap_or_else(|| c.to_string());
+    let shown = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()
 }
 
