@@ -6,6 +6,8 @@ mod hearing;
 mod http;
 mod in_process;
 mod listen;
+#[cfg(test)]
+mod long_day;
 mod open;
 mod outline;
 mod past;
