@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use kapell_api::{Client, TaskSubmission};
 
+/// A machine that does much else may take long to start a program.
+const COMING_UP: Duration = Duration::from_secs(120);
+
 /// A server in a process of its own.
 pub struct Server {
     pub process: Child,
@@ -27,26 +30,28 @@ impl Server {
     }
 
     /// Starts one on an address.
-    #[expect(clippy::zombie_processes, reason = "the one that a failed start leaves ends with the test")]
     pub fn run_at(data: &Path, mut command: Command, listen: &str) -> Self {
-        let _ = std::fs::remove_file(data.join("address"));
-        let process = command
-            .args(["up", "--listen", listen, "--data"])
-            .arg(data)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
+        command.stderr(Stdio::null());
+        Self::run_where(data, data, command, listen)
+    }
+
+    /// Starts one whose data directory is `data` for it, and `seen` from here.
+    #[expect(clippy::zombie_processes, reason = "the one that a failed start leaves ends with the test")]
+    pub fn run_where(data: &Path, seen: &Path, mut command: Command, listen: &str) -> Self {
+        let _ = std::fs::remove_file(seen.join("address"));
+        let process =
+            command.args(["up", "--listen", listen, "--data"]).arg(data).spawn().expect("the server starts");
         let started = Instant::now();
         loop {
-            let address = std::fs::read_to_string(data.join("address"));
-            let token = std::fs::read_to_string(data.join("admin.token"));
+            let address = std::fs::read_to_string(seen.join("address"));
+            let token = std::fs::read_to_string(seen.join("admin.token"));
             if let (Ok(address), Ok(token)) = (address, token) {
                 let client = Client::new(address.trim(), token.trim()).with_patience(Duration::ZERO);
                 if client.health().is_ok() {
                     return Self { process, client };
                 }
             }
-            assert!(started.elapsed() < Duration::from_secs(30), "the server did not come up");
+            assert!(started.elapsed() < COMING_UP, "the server did not come up");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
