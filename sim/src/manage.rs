@@ -9,8 +9,9 @@ use kapell_core::{
     Task, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AgentState, BreakdownBy, Claims, Cycles, DependencyKind, EscalationId, Moment, Name,
-    OfferId, OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskGate, TaskId, TaskState, Text,
+    Ack, AgentKind, AgentState, BreakdownBy, Capabilities, Claims, Cycles, DependencyKind, EscalationId,
+    Moment, Name, OfferId, OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskGate, TaskId,
+    TaskState, Text,
 };
 use kapell_store::Chance;
 
@@ -379,7 +380,13 @@ fn helpful(state: &State, chance: &mut Chance, now: Moment) -> Option<Command> {
     // forgotten, is what `no-wait-without-a-reason` looks at.
     let late = |since: Moment| since.after(LATE) < now;
     let mut ready = state.tasks().iter().filter(|task| task.state() == TaskState::Ready);
-    let task = ready.find(|task| late(task.state_since))?.id;
+    let task = ready.find(|task| late(task.state_since))?;
+    // By outcomes nobody may be good enough for a minimum any more, not even by hand.
+    if state.policy().capabilities == Capabilities::Measured {
+        let policy = Policy { capabilities: Capabilities::Declared, ..state.policy().clone() };
+        return Some(Command::SetPolicy(NewPolicy { policy: Box::new(policy), seen: None }));
+    }
+    let task = task.id;
     Some(Command::Assign { task: TaskRef::Id(task), agent: any_agent(state, chance)? })
 }
 
@@ -395,6 +402,9 @@ pub fn policy(scenario: &Scenario) -> Policy {
     }
     if on(Knob::EscalateCycles) {
         policy.cycles = Cycles::Escalate;
+    }
+    if on(Knob::Measured) {
+        policy.capabilities = Capabilities::Measured;
     }
     if on(Knob::Balance) {
         policy.balancing.period = Span::seconds(30);

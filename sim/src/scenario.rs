@@ -117,6 +117,8 @@ knobs! {
     CancelOnFailed = "policy.cancel_on_failed", 1;
     /// Whether a cycle of declared edges is escalated.
     EscalateCycles = "policy.escalate_cycles", 1;
+    /// Whether agents are chosen by measured scores.
+    Measured = "policy.measured", 1;
     /// Whether load is evened out soon and often.
     Balance = "policy.balance", 1;
 }

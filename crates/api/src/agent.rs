@@ -84,6 +84,9 @@ pub struct Agent {
     pub lease_ms: i64,
     /// Declared scores.
     pub capabilities: BTreeMap<String, f64>,
+    /// How it stands in each capability that it has declared or shown: declared, measured, used.
+    #[serde(default)]
+    pub scores: Vec<CapabilityScore>,
     /// Tasks that it may own at once.
     pub max_concurrent_tasks: u32,
     /// Tasks that it owns by tasks that it may own.
@@ -100,6 +103,23 @@ pub struct Agent {
     pub failed: u32,
     /// Tasks that it lost by going offline.
     pub lost: u32,
+}
+
+/// How an agent stands in one capability. Scores are within 0..=1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CapabilityScore {
+    /// The capability.
+    pub capability: String,
+    /// Its declared score, where it has declared one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<f64>,
+    /// What the outcomes of its work have made of that; nothing on fewer than three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<f64>,
+    /// Outcomes that it was measured by.
+    pub outcomes: u32,
+    /// By which it is chosen: the one or the other, as the policy says; 0 where it has neither.
+    pub used: f64,
 }
 
 /// Asks for assignments.

@@ -29,7 +29,10 @@ mod task;
 mod token;
 mod why;
 
-pub use agent::{Agent, AgentRegistration, Alive, Assignment, Assignments, NextRequest, Notice, NoticesRead};
+pub use agent::{
+    Agent, AgentRegistration, Alive, Assignment, Assignments, CapabilityScore, NextRequest, Notice,
+    NoticesRead,
+};
 pub use breakdown::{Breaking, Component, Factors, NewBreakdown, ProposedComponents, Subtask, TaskBreakdown};
 pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine, ReadLine};
 pub use capability::{Capability, CapabilityDefinition, Evidence, RequiredCapability};

@@ -193,6 +193,10 @@ pub struct Policy {
     #[serde(default = "on")]
     #[schema(pattern = "^(on|off)$")]
     pub inference: String,
+    /// `declared` or `measured`: by which scores agents are chosen. Default `declared`.
+    #[serde(default = "declared")]
+    #[schema(pattern = "^(declared|measured)$")]
+    pub capabilities: String,
     /// What health and reports go by; the defaults where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reporting: Option<Reporting>,
@@ -383,6 +387,10 @@ impl Default for Balancing {
 
 fn break_cycles() -> String {
     "break".to_owned()
+}
+
+fn declared() -> String {
+    "declared".to_owned()
 }
 
 fn on() -> String {

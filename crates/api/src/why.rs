@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::agent::CapabilityScore;
+
 /// One part of a score: value times weight is what it adds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Part {
@@ -21,6 +23,9 @@ pub struct Scored {
     pub agent: String,
     /// Weighted mean of its scores over the required capabilities; 1 where none is required.
     pub capability: Part,
+    /// Its scores in what is required, as they are now; not told of decisions of the past.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<CapabilityScore>,
     /// 1 - active / max.
     pub workload: Part,
     /// Its record with tasks of this type.

@@ -49,6 +49,7 @@ impl State {
             Event::AgentBack { agent } => self.agent_back(*agent),
             Event::AgentDrained { agent } => self.agent_draining(*agent, true),
             Event::AgentResumed { agent } => self.agent_draining(*agent, false),
+            Event::CapabilitiesAged { agent } => self.capabilities_aged(*agent),
             Event::ProjectCreated { spec } => self.project_created(spec),
             Event::TaskSubmitted { task, spec, edges, estimate, learned, analysis } => {
                 self.task_submitted(*task, spec, edges, (*estimate, *learned), analysis.as_ref());
@@ -249,9 +250,13 @@ impl State {
                 self.offer_settled(*offer, OfferState::Declined, Some(reason));
             }
             Event::PolicySet { version, policy } => {
+                let rescored = self.policy.capabilities != policy.capabilities;
                 self.policy = (**policy).clone();
                 self.policy_version = *version;
                 self.situation.set_policy(policy);
+                if rescored {
+                    (0..self.agents.len()).for_each(|index| self.view_agent(self.agents[index].id));
+                }
                 self.reset_all_clocks();
                 self.soft_recount();
                 self.spare_doomed();

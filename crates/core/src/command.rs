@@ -381,6 +381,11 @@ pub enum Command {
         /// Behind so many of the fleet's tasks, in the order of submission; a bounded number of them is looked at.
         after: u32,
     },
+    /// The clock: lets what was measured of agents' capabilities age.
+    AgeCapabilities {
+        /// Behind so many agents, in the order of registration; a bounded number of them is looked at.
+        after: u32,
+    },
     /// The clock: looks at the running work whose time has come.
     CheckProgress,
     /// The clock: nobody served for a while, or the clock was set forward.

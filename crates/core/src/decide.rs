@@ -113,6 +113,7 @@ impl State {
             Command::LookAtHealth => Ok(self.look_at_health(now, out)),
             Command::LookForBottlenecks => Ok(self.look_for_bottlenecks(now, out)),
             Command::RefreshEstimates { after } => Ok(self.refresh_estimates(*after, out)),
+            Command::AgeCapabilities { after } => Ok(self.age_capabilities(*after, now, out)),
             Command::CheckProgress => Ok(self.check_progress(now, out)),
             Command::ResumeServing { away } => Ok(self.resume_serving(*away, out)),
             Command::AddDependency { task, on, kind, source } => {

@@ -248,6 +248,8 @@ events! {
     AgentDrained = "agent.drained" { agent: AgentId }
     /// An agent gets work again.
     AgentResumed = "agent.resumed" { agent: AgentId }
+    /// What was measured of its capabilities has aged.
+    CapabilitiesAged = "agent.capabilities_aged" { agent: AgentId }
     /// A project was made.
     ProjectCreated = "project.created" { spec: ProjectSpec }
     /// A task was added. `estimate` is what placing and forecasting use; `analysis` is what its text was taken to say,

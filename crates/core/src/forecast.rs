@@ -90,7 +90,7 @@ impl State {
             let works = matches!(agent.state, AgentState::Online | AgentState::Unreachable)
                 && !self.is_set_apart(agent.id);
             let slots = if works { self.situation.agent(agent.id).max } else { 0 };
-            Seat { id: agent.id, spec: Arc::clone(&agent.spec), slots }
+            Seat { id: agent.id, spec: self.spec_as_used(agent), slots }
         });
         Some(ForecastSource {
             project: project.clone(),

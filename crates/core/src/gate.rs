@@ -115,6 +115,9 @@ pub struct Acceptance {
     /// How often work on this task was sent back.
     #[serde(default)]
     pub rejections: u32,
+    /// How many reviews of this assignment gave a score, and the sum of these in millionths.
+    #[serde(default)]
+    pub scored: (u32, u64),
     /// Who last reviewed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reviewed_by: Option<AgentId>,
@@ -323,6 +326,7 @@ impl State {
             gates: gates.iter().map(GateStanding::of).collect(),
             open: true,
             rejections: before.map_or(0, |before| before.rejections),
+            scored: same.map_or((0, 0), |same| same.scored),
             reviewed_by: before.and_then(|before| before.reviewed_by),
         };
         let stays = task.owner.as_ref().is_some_and(|owner| owner.assignment == assignment);
@@ -394,7 +398,18 @@ impl State {
         let acceptance = self.tasks[id].acceptance.as_mut().expect("work before a gate");
         if matches!(acceptance.gates[usize::from(gate)].gate, TaskGate::Review { .. }) {
             acceptance.reviewed_by = verdict.by.or(acceptance.reviewed_by);
+            if let Some(score) = verdict.score {
+                let (count, sum) = acceptance.scored;
+                acceptance.scored = (count + 1, sum + u64::from(score.as_micros()));
+            }
         }
+    }
+
+    /// Returns the mean of what reviews have given to the work of an assignment, passed or sent back.
+    pub(crate) fn review_of(&self, id: TaskId, assignment: AssignmentId) -> Option<Ratio> {
+        let acceptance = self.tasks[id].acceptance.as_ref().filter(|it| it.assignment == assignment)?;
+        let (count, sum) = acceptance.scored;
+        (count > 0).then(|| Ratio::of(sum, u64::from(count) * u64::from(Ratio::UNIT)))
     }
 
     pub(crate) fn gate_owner_left(&mut self, id: TaskId) {

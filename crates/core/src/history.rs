@@ -6,19 +6,29 @@ use std::sync::Arc;
 use kapell_model::{AgentId, Name, Ratio, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::measured::Tracks;
+
 /// Tasks of a project after which an agent counts as wholly familiar with it.
 const FAMILIAR_AFTER: u64 = 5;
 /// What the prior of an affinity is worth: (0 + 1) / (0 + 2).
 const HALF: i64 = Ratio::UNIT as i64 / 2;
 
-/// The last finished attempts of one agent at tasks of one type, oldest first: the time efficiency of those that
-/// were completed, nothing for those that failed.
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Its time efficiency, where it was completed; nothing where it failed.
+    pub efficiency: Option<Ratio>,
+    /// The mean of what its reviews gave it, where any gave a score.
+    pub review: Option<Ratio>,
+}
+
+/// The last finished attempts of one agent at tasks of one type, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Outcomes(VecDeque<Option<Ratio>>);
+pub struct Outcomes(VecDeque<Outcome>);
 
 impl Outcomes {
-    fn push(&mut self, outcome: Option<Ratio>) {
+    fn push(&mut self, outcome: Outcome) {
         if self.0.len() == limits::OUTCOMES_MAX {
             self.0.pop_front();
         }
@@ -26,18 +36,25 @@ impl Outcomes {
     }
 
     /// Returns 0.5 success rate + 0.3 time efficiency + 0.2 quality, each within 0..=1. The time efficiency is the mean of
-    /// min(1, estimate / actual) over what was completed; the quality is the success rate, since nothing is reviewed yet.
+    /// min(1, estimate / actual) over what was completed; the quality is the mean over what was given a score by its reviews, the
+    /// success rate where nothing was.
     #[must_use]
     pub fn performance(&self) -> Ratio {
-        let efficiencies = self.0.iter().flatten();
-        let completed = efficiencies.clone().count() as u64;
-        let sum: u64 = efficiencies.map(|efficiency| u64::from(efficiency.as_micros())).sum();
+        let (completed, efficiency) = mean(self.0.iter().filter_map(|outcome| outcome.efficiency));
+        let (reviewed, review) = mean(self.0.iter().filter_map(|outcome| outcome.review));
         let success = Ratio::of(completed, self.0.len() as u64);
-        let efficiency = Ratio::of(sum, completed.max(1) * u64::from(Ratio::UNIT));
-        let parts = [(500_000, success), (300_000, efficiency), (200_000, success)];
+        let quality = if reviewed == 0 { success } else { review };
+        let parts = [(500_000, success), (300_000, efficiency), (200_000, quality)];
         let micros = parts.map(|(weight, value)| Ratio::micros(weight).times(value).as_micros());
         Ratio::micros(micros.iter().sum())
     }
+}
+
+/// Returns how many there are, and their mean; 0 where there are none.
+fn mean(values: impl Iterator<Item = Ratio>) -> (u64, Ratio) {
+    let (count, sum) =
+        values.fold((0, 0), |(count, sum), value| (count + 1, sum + u64::from(value.as_micros())));
+    (count, Ratio::of(sum, count.max(1) * u64::from(Ratio::UNIT)))
 }
 
 /// What two agents have done together.
@@ -76,6 +93,7 @@ struct Team {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct History {
     outcomes: BTreeMap<AgentId, Arc<BTreeMap<Name, Outcomes>>>,
+    pub(crate) tracks: BTreeMap<AgentId, Arc<Tracks>>,
     teams: BTreeMap<Name, Arc<Team>>,
     /// The projects of each member.
     projects: BTreeMap<AgentId, Arc<BTreeSet<Name>>>,
@@ -86,8 +104,8 @@ impl History {
     /// What an agent has to whom a team is strange: the mean of no familiarity and half an affinity.
     pub(crate) const STRANGER: Ratio = Ratio::micros(Ratio::UNIT / 4);
 
-    /// Notes an attempt that ended, with its time efficiency where it was completed. Returns the performance since.
-    pub(crate) fn finished(&mut self, agent: AgentId, kind: &Name, outcome: Option<Ratio>) -> Ratio {
+    /// Notes an attempt that ended. Returns the performance since.
+    pub(crate) fn finished(&mut self, agent: AgentId, kind: &Name, outcome: Outcome) -> Ratio {
         let outcomes =
             Arc::make_mut(self.outcomes.entry(agent).or_default()).entry(kind.clone()).or_default();
         outcomes.push(outcome);
@@ -185,18 +203,24 @@ mod tests {
     #[test]
     fn performance_as_worked_out_by_hand() {
         let mut outcomes = Outcomes::default();
+        let failed = Outcome::default();
+        let after = |micros| Outcome { efficiency: Some(Ratio::micros(micros)), review: None };
         // One of one, in time: 0.5 + 0.3 + 0.2.
-        outcomes.push(Some(Ratio::ONE));
+        outcomes.push(after(1_000_000));
         assert_eq!(outcomes.performance(), Ratio::ONE);
         // One of two: 0.5 * 0.5 + 0.3 * 1 + 0.2 * 0.5.
-        outcomes.push(None);
+        outcomes.push(failed);
         assert_eq!(outcomes.performance(), Ratio::micros(650_000));
         // Two of three, the second took twice as long: 0.7 * 2/3 + 0.3 * 0.75.
-        outcomes.push(Some(Ratio::micros(500_000)));
+        outcomes.push(after(500_000));
         assert_eq!(outcomes.performance(), Ratio::micros(691_667));
+        // Three of four, and the only two reviews gave 0.9 and 0.2: 0.5 * 3/4 + 0.3 * 5/6 + 0.2 * 0.55.
+        outcomes.push(Outcome { review: Some(Ratio::micros(900_000)), ..after(1_000_000) });
+        outcomes.push(Outcome { review: Some(Ratio::micros(200_000)), ..failed });
+        assert_eq!(outcomes.performance(), Ratio::micros(660_000));
         // Fifty failures later nothing else counts.
         for _ in 0..limits::OUTCOMES_MAX {
-            outcomes.push(None);
+            outcomes.push(failed);
         }
         assert_eq!(outcomes.performance(), Ratio::ZERO);
     }

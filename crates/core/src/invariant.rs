@@ -147,6 +147,11 @@ pub const ALL: &[Invariant] = &[
         check: State::check_soft,
     },
     Invariant {
+        id: "scores-agree",
+        says: "placing sees of every agent the scores that the policy wants to be used",
+        check: State::check_scores,
+    },
+    Invariant {
         id: "watch-agrees",
         says: "what the health is worked out from is what the tasks, agents and escalations say",
         check: State::check_watch,

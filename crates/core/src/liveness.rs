@@ -22,6 +22,8 @@ pub struct Liveness {
     flow_seen: Moment,
     /// When estimates were last looked at, and how many of the tasks have been gone through.
     estimates_seen: (Moment, u32),
+    /// The same of agents' measured scores.
+    scores_seen: (Moment, u32),
     /// Whether reservations have been given their full length after the start.
     begun: bool,
     /// How long nobody has served, as far as the log does not say so yet.
@@ -39,6 +41,7 @@ impl Liveness {
             health_seen: now,
             flow_seen: now,
             estimates_seen: (now, 0),
+            scores_seen: (now, 0),
             begun: false,
             away: Span(0),
         };
@@ -140,6 +143,7 @@ impl Liveness {
             }
         }
         commands.extend(self.stale_estimates(state, now));
+        commands.extend(self.stale_scores(state, now));
         commands
     }
 
@@ -153,6 +157,18 @@ impl Liveness {
         let next = if next < state.tasks().len() { u32::try_from(next).unwrap_or(0) } else { 0 };
         self.estimates_seen = (now, next);
         state.has_stale_estimates(after).then_some(Command::RefreshEstimates { after })
+    }
+
+    /// Goes through the agents of the fleet, so many a period, for measured scores that are outdated.
+    fn stale_scores(&mut self, state: &State, now: Moment) -> Option<Command> {
+        let (seen, after) = self.scores_seen;
+        if now.since(seen) < limits::ESTIMATES_PERIOD && now >= seen {
+            return None;
+        }
+        let next = after as usize + limits::AGENTS_PER_LOOK_MAX;
+        let next = if next < state.agents().len() { u32::try_from(next).unwrap_or(0) } else { 0 };
+        self.scores_seen = (now, next);
+        state.has_stale_scores(after, now).then_some(Command::AgeCapabilities { after })
     }
 
     fn lapse(&self, state: &State, id: AgentId, now: Moment) -> Option<Command> {

@@ -153,6 +153,8 @@ mod seeded {
         CheckpointNeverDue,
         /// What is done about a bottleneck is never undone.
         ActionOutlives,
+        /// Placing does not hear of what outcomes have made of a score.
+        MeasureNotTaken,
         /// Every eighth answer is not remembered under its key.
         KeyForgotten,
         /// A key that may have been forgotten is taken for a new one.

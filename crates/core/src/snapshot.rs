@@ -34,7 +34,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 16;
+pub const SNAPSHOT_FORMAT: u32 = 17;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -192,6 +192,7 @@ impl State {
         // Placing sees for what agents are kept.
         state.bottlenecks = facts.bottlenecks;
         state.bottlenecks.restore();
+        state.history = facts.history;
         for agent in facts.agents {
             let id = agent.id;
             state.agent_ids.insert(agent.spec.name.clone(), id);
@@ -205,7 +206,7 @@ impl State {
                 state.agent_counts(id);
             }
         }
-        state.restore_history(facts.history);
+        state.restore_history();
         state.learning = facts.learning;
         state.metrics = facts.metrics;
         state.health_low = facts.health_low;
@@ -245,12 +246,12 @@ impl State {
         Ok(state)
     }
 
-    fn restore_history(&mut self, history: History) {
+    fn restore_history(&mut self) {
+        let history = self.history.clone();
         for (agent, kind, performance) in history.performances() {
             let word = self.words.intern(kind);
             self.situation.set_performance(agent, word, performance);
         }
-        self.history = history.clone();
         for (agent, project) in history.known() {
             self.view_cohesion(agent, project);
         }

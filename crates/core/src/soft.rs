@@ -52,8 +52,14 @@ impl State {
 
     /// Takes note that an agent has joined the fleet, or is about to leave it.
     pub(crate) fn soft_agent(&mut self, agent: AgentId, joined: bool) {
-        let capabilities = self.situation.agent(agent).capabilities.iter();
-        let classes = capabilities.filter_map(|(word, _)| self.soft.by_capability.get(word)).flatten();
+        let words: Vec<Word> =
+            self.situation.agent(agent).capabilities.iter().map(|&(word, _)| word).collect();
+        self.soft_scores(agent, &words, joined);
+    }
+
+    /// Counts an agent, or counts it no more, for the classes that ask for one of these capabilities.
+    pub(crate) fn soft_scores(&mut self, agent: AgentId, words: &[Word], joined: bool) {
+        let classes = words.iter().filter_map(|word| self.soft.by_capability.get(word)).flatten();
         let classes: BTreeSet<ClassId> = classes.copied().collect();
         for id in classes {
             let Some(soft) = self.soft.classes.get_mut(&id) else { continue };

@@ -10,10 +10,10 @@ use kapell_core::{
     SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, BreakdownBy, ConflictId, Cycles, DependencyKind, EmergencyId, EscalationId,
-    ForceId, Forecast, MessageId, Mode, Moment, MoveAverages, Need, OfferId, OnFailedDependency, Placement,
-    Plan, PlanItem, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId,
-    TaskState, Text, WaitId,
+    AgentId, AssignmentId, BreakdownBy, Capabilities, ConflictId, Cycles, DependencyKind, EmergencyId,
+    EscalationId, ForceId, Forecast, MessageId, Mode, Moment, MoveAverages, Need, OfferId,
+    OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority, Ratio,
+    ReservationId, Span, TaskGate, TaskId, TaskState, Text, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -203,6 +203,7 @@ fn commands() -> impl Strategy<Value = Command> {
             88 => Command::LookForBottlenecks,
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
+            34 if token % 8 == 3 => Command::AgeCapabilities { after: 0 },
             34 if flag => Command::RefreshEstimates { after: first },
             34 => Command::Tick,
             35 | 36 => Command::CheckProgress,
@@ -233,7 +234,8 @@ fn breakdown(token: u64) -> Vec<kapell_core::Component> {
 
 /// Draws what is said of finished work.
 fn gate_word(kind: u8, token: u64, flag: bool) -> GateWord {
-    let (notes, score) = (Text::from(if token.is_multiple_of(9) { "" } else { "because" }), None);
+    let notes = Text::from(if token.is_multiple_of(9) { "" } else { "because" });
+    let score = (token % 4 > 1).then_some(Ratio::micros(u32::try_from(token % 11).unwrap_or(0) * 100_000));
     match (kind, flag) {
         (80, _) => GateWord::Ran { notes, exit_code: i32::from(flag), digest: Text::from("sha256:0") },
         (_, true) => GateWord::Passed { notes, score },
@@ -254,6 +256,9 @@ fn policy(token: u64, flag: bool) -> Policy {
     }
     if token.is_multiple_of(2) {
         policy.redispatch.turns_max = 2;
+    }
+    if token % 5 < 3 {
+        policy.capabilities = Capabilities::Measured;
     }
     policy
 }

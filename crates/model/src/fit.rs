@@ -93,11 +93,15 @@ pub fn able(class: &Class, id: AgentId, agent: &AgentView) -> Result<(), Unfit> 
             });
         }
     }
-    let needed = |kept: &&Word| class.requires.iter().any(|requirement| requirement.capability == **kept);
-    match agent.kept.first() {
-        Some(&capability) if !agent.kept.iter().any(|kept| needed(&kept)) => {
-            Err(Unfit::KeptFor { capability })
-        }
-        _ => Ok(()),
+    match kept_from(class, agent) {
+        Some(capability) => Err(Unfit::KeptFor { capability }),
+        None => Ok(()),
     }
+}
+
+/// Returns the first capability for which `agent` is kept, where it is and `class` needs none of these.
+#[must_use]
+pub fn kept_from(class: &Class, agent: &AgentView) -> Option<Word> {
+    let needed = |kept: &&Word| class.requires.iter().any(|requirement| requirement.capability == **kept);
+    agent.kept.first().copied().filter(|_| !agent.kept.iter().any(|kept| needed(&kept)))
 }

@@ -16,6 +16,18 @@ impl Holders {
         self.holders.get(capability.index()).map_or(&[], |list| list.as_slice())
     }
 
+    /// Takes one score of an agent.
+    pub(crate) fn set(&mut self, id: AgentId, word: Word, score: Ratio) {
+        if self.holders.len() <= word.index() {
+            self.holders.resize_with(word.index() + 1, Arc::default);
+        }
+        let list = Arc::make_mut(&mut self.holders[word.index()]);
+        match list.binary_search_by_key(&id, |&(agent, _)| agent) {
+            Ok(at) => list[at].1 = score,
+            Err(at) => list.insert(at, (id, score)),
+        }
+    }
+
     /// Takes what an agent can do now instead of what it could before.
     pub(crate) fn amend(&mut self, id: AgentId, before: &[(Word, Ratio)], now: &[(Word, Ratio)]) {
         if before == now {

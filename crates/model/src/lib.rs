@@ -49,7 +49,7 @@ pub use class::{Class, Gate, Requirement};
 pub use emergencies::Emergencies;
 pub use escalating::Escalating;
 pub use excerpt::{Excerpt, Waiting};
-pub use fit::{Unfit, able, fit};
+pub use fit::{Unfit, able, fit, kept_from};
 pub use flow::{Adjust, Flow};
 pub use forecast::{Forecast, ForecastRole, ForecastTask, ForecastView, Forecasting};
 pub use gating::{Gating, TaskGate};
@@ -66,7 +66,8 @@ pub use patience::{Redispatch, Stalls};
 pub use placer::{Placement, Placer};
 pub use plan::{Plan, PlanItem, PlanKind};
 pub use policy::{
-    Ack, Claims, Cycles, Inference, OnFailedDependency, Policy, PolicyError, Reserving, Strategy, Weights,
+    Ack, Capabilities, Claims, Cycles, Inference, OnFailedDependency, Policy, PolicyError, Reserving,
+    Strategy, Weights,
 };
 pub use queues::QueueKey;
 pub use ratio::{Ratio, RatioError};

@@ -108,6 +108,8 @@ pub const LADDER_MAX: usize = 8;
 pub const RERAISES_MAX: u32 = 20;
 /// Events that one command may emit; what is left continues in a following one.
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
+/// Agents whose measured scores are gone through in one look; there is one as often as at estimates.
+pub const AGENTS_PER_LOOK_MAX: usize = 100;
 /// How often estimates of waiting tasks are looked at that nobody has declared.
 pub const ESTIMATES_PERIOD: Span = Span::minutes(1);
 /// Tasks of the fleet, waiting or not, that are gone through in one such look.

@@ -141,6 +141,33 @@ impl Inference {
     }
 }
 
+/// By which scores agents are chosen (SEMANTICS 15, "Measured capability").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capabilities {
+    /// By those that were declared.
+    #[default]
+    Declared,
+    /// By what outcomes have made of them.
+    Measured,
+}
+
+impl Capabilities {
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Measured => "measured",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_declared(&self) -> bool {
+        *self == Self::Declared
+    }
+}
+
 /// How long reservations last and requests for them wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserving {
@@ -239,6 +266,9 @@ pub struct Policy {
     /// Whether texts are read for what is not declared. Default on.
     #[serde(default, skip_serializing_if = "Inference::is_on")]
     pub inference: Inference,
+    /// By which scores agents are chosen. Default declared.
+    #[serde(default, skip_serializing_if = "Capabilities::is_declared")]
+    pub capabilities: Capabilities,
     /// What health and reports go by.
     #[serde(default, skip_serializing_if = "Reporting::is_default")]
     pub reporting: Reporting,
@@ -318,6 +348,7 @@ impl Default for Policy {
             on_failed_dependency: OnFailedDependency::Block,
             estimate_by_complexity: [1, 2, 4, 8, 16].map(Span::hours),
             inference: Inference::On,
+            capabilities: Capabilities::Declared,
             reporting: Reporting::default(),
             reservations: Reserving::default(),
             stalls: Stalls::default(),

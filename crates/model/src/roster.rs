@@ -1,6 +1,6 @@
 //! Who there is to place with: agents with their free slots, and what their past is worth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::agent_view::AgentView;
@@ -38,7 +38,34 @@ pub(crate) struct Roster {
     /// Who has gained room since the last round; more than a list's worth of them are not told one by one.
     pub(crate) freed: Vec<AgentId>,
     pub(crate) crowded: bool,
+    pub(crate) rescored: Rescored,
 }
+
+/// Who has got another score in something without a change of the version: how often that has happened, and to whom of late.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rescored {
+    pub(crate) times: u64,
+    last: VecDeque<AgentId>,
+}
+
+impl Rescored {
+    fn note(&mut self, agent: AgentId) {
+        self.times += 1;
+        if self.last.len() == RESCORED_LISTED_MAX {
+            self.last.pop_front();
+        }
+        self.last.push_back(agent);
+    }
+
+    /// Returns whose scores have changed since it was `seen` times; nothing where that is not known any more.
+    pub(crate) fn since(&self, seen: u64) -> Option<impl Iterator<Item = AgentId> + '_> {
+        let times = usize::try_from(self.times - seen).ok()?;
+        Some(self.last.range(self.last.len().checked_sub(times)?..).copied())
+    }
+}
+
+/// Changed scores that are listed one by one.
+const RESCORED_LISTED_MAX: usize = 256;
 
 const NOT_FREE: u32 = u32::MAX;
 
@@ -64,6 +91,7 @@ impl Roster {
             holders: Holders::default(),
             freed: Vec::new(),
             crowded: false,
+            rescored: Rescored::default(),
         }
     }
 
@@ -87,6 +115,7 @@ impl Roster {
             holders: self.holders.clone(),
             freed: Vec::new(),
             crowded: false,
+            rescored: Rescored::default(),
         }
     }
 
@@ -152,6 +181,26 @@ impl Roster {
         }
         self.version += 1;
         self.refresh(id, true);
+    }
+
+    /// Takes one score of an agent, and tells whether it is another one. What it can do otherwise stays as it is.
+    pub(crate) fn set_score(&mut self, id: AgentId, capability: Word, score: Ratio) -> bool {
+        let old = self.agents[id.index()].score_in(capability);
+        if old == score {
+            return false;
+        }
+        let agent = Arc::make_mut(&mut self.agents[id.index()]);
+        let mut capabilities = agent.capabilities.to_vec();
+        match capabilities.binary_search_by_key(&capability, |&(word, _)| word) {
+            Ok(at) => capabilities[at].1 = score,
+            Err(at) => capabilities.insert(at, (capability, score)),
+        }
+        agent.capabilities = capabilities.into();
+        self.holders.set(id, capability, score);
+        self.rescored.note(id);
+        self.loads.touch();
+        self.refresh(id, score > old);
+        true
     }
 
     /// Takes what an agent's record with tasks of type `kind` is worth; who has none has the policy's default.

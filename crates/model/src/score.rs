@@ -8,7 +8,7 @@ use crate::ratio::Ratio;
 
 /// The version of the scoring formula; recorded with every decision, since a score can be
 /// recomputed only by the scorer that made it.
-pub const SCORER_VERSION: u32 = 2;
+pub const SCORER_VERSION: u32 = 3;
 
 /// The four values of a score, each in 0..=1, and the weighted sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -134,6 +134,18 @@ impl Situation {
         self.roster.version
     }
 
+    /// Returns how many single scores of agents have changed without a new [`Situation::roster_version`].
+    #[must_use]
+    pub fn rescored(&self) -> u64 {
+        self.roster.rescored.times
+    }
+
+    /// Returns whose scores have changed since there were `seen` such changes; nothing where that is not known any more.
+    #[must_use]
+    pub fn rescored_since(&self, seen: u64) -> Option<impl Iterator<Item = AgentId> + '_> {
+        self.roster.rescored.since(seen)
+    }
+
     /// Returns the agents, in order of their ids.
     #[must_use]
     pub fn agents(&self) -> &[Arc<AgentView>] {
@@ -319,6 +331,11 @@ impl Situation {
     /// Takes a new agent, or an agent whose capabilities, role, limit or state have changed.
     pub fn put_agent(&mut self, id: AgentId, view: AgentView) {
         self.roster.put_agent(id, view);
+    }
+
+    /// Takes one score of an agent, and tells whether it is another one than before.
+    pub fn set_score(&mut self, agent: AgentId, capability: Word, score: Ratio) -> bool {
+        self.roster.set_score(agent, capability, score)
     }
 
     /// Takes what an agent's record with tasks of type `kind` is worth; who has none has the policy's default.

@@ -15,6 +15,8 @@ struct Column {
     /// One number for each agent, in the order of ids: its weighted capability part in millionths, or
     /// [`Standing::EXCLUDED`] where it can never be a candidate. Empty until it pays.
     entries: Vec<u32>,
+    /// How many single scores had changed when they were worked out.
+    rescored: u64,
     /// Numbers that have been worked out one by one instead.
     singles: usize,
 }
@@ -44,12 +46,14 @@ impl Columns {
     }
 
     /// Returns the column of class `id` where it is there.
-    pub(crate) fn known(&self, id: ClassId) -> Option<&[u32]> {
+    pub(crate) fn known(&mut self, situation: &Situation, id: ClassId) -> Option<&[u32]> {
+        self.mend(situation, id);
         Some(self.columns[id.index()].entries.as_slice()).filter(|entries| !entries.is_empty())
     }
 
     /// Returns the column of class `id`, which is made where it is not there.
     pub(crate) fn whole(&mut self, situation: &Situation, id: ClassId) -> &[u32] {
+        self.mend(situation, id);
         if self.columns[id.index()].entries.is_empty() {
             self.fill(situation, id);
         }
@@ -71,6 +75,7 @@ impl Columns {
 
     /// Returns the column of class `id` where it is there, or pays now that `wanted` of its entries are needed.
     pub(crate) fn column(&mut self, situation: &Situation, id: ClassId, wanted: usize) -> Option<&[u32]> {
+        self.mend(situation, id);
         let column = &self.columns[id.index()];
         if column.entries.is_empty() {
             if column.singles + wanted < situation.agents().len() {
@@ -83,6 +88,7 @@ impl Columns {
 
     /// Returns one number of a column, without making the column.
     pub(crate) fn entry(&mut self, situation: &Situation, id: ClassId, agent: AgentId) -> u32 {
+        self.mend(situation, id);
         let column = &mut self.columns[id.index()];
         if let Some(&entry) = column.entries.get(agent.index()) {
             return entry;
@@ -97,8 +103,32 @@ impl Columns {
             self.clear();
             self.columns.resize_with(situation.class_count(), Column::default);
         }
-        self.columns[id.index()].entries = self.sums.column(situation, situation.class(id));
+        let column = &mut self.columns[id.index()];
+        column.entries = self.sums.column(situation, situation.class(id));
+        column.rescored = situation.rescored();
         self.entries += agents;
+    }
+
+    /// Works out anew the entries of those whose scores have changed since the column was made; forgets it where that is not
+    /// known.
+    fn mend(&mut self, situation: &Situation, id: ClassId) {
+        let column = &mut self.columns[id.index()];
+        let times = situation.rescored();
+        if column.rescored == times || column.entries.is_empty() {
+            return;
+        }
+        match situation.rescored_since(column.rescored) {
+            Some(agents) => {
+                for agent in agents {
+                    column.entries[agent.index()] = entry(situation, situation.class(id), agent);
+                }
+            }
+            None => {
+                self.entries -= column.entries.len();
+                column.entries = Vec::new();
+            }
+        }
+        column.rescored = times;
     }
 
     fn clear(&mut self) {

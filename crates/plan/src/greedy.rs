@@ -179,7 +179,7 @@ impl Greedy {
         if let Some(only) = only {
             return self.best_among(situation, id, &[only]);
         }
-        if self.columns.known(id).is_none() {
+        if self.columns.known(situation, id).is_none() {
             if let Some(podium) = self.best_of_capable(situation, id) {
                 return podium;
             }

@@ -25,6 +25,7 @@ enum Step {
     State(Index, AgentState),
     Register(AgentView),
     Amend(Index, AgentView),
+    Rescore(Index, Word, Ratio),
     Policy(Box<Policy>),
     Round,
 }
@@ -97,6 +98,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<Index>(), state).prop_map(|(agent, state)| Step::State(agent, state)),
         1 => view().prop_map(Step::Register),
         1 => (any::<Index>(), view()).prop_map(|(agent, view)| Step::Amend(agent, view)),
+        2 => (any::<Index>(), (0..WORDS).prop_map(Word), score())
+            .prop_map(|(agent, capability, score)| Step::Rescore(agent, capability, score)),
         1 => policy().prop_map(|policy| Step::Policy(Box::new(policy))),
         6 => Just(Step::Round),
     ]
@@ -137,6 +140,10 @@ fn happen(world: &mut World, classes: &[Class], tasks: &mut u32, step: Step) {
             // A load is what the agent owns; only what it can do and how much of it is amended.
             let active = world.situation.agent(agent).active;
             world.situation.put_agent(agent, AgentView { active, ..view });
+        }
+        Step::Rescore(index, capability, score) => {
+            let agent = some_agent(index, world);
+            world.situation.set_score(agent, capability, score);
         }
         Step::Policy(policy) => world.situation.set_policy(&policy),
         Step::Cancel(_) | Step::Finish(_) | Step::Round => {}

@@ -195,6 +195,7 @@ enum Change {
     Register(AgentView),
     Amend(Index, AgentView),
     Record(Index, Ratio),
+    Rescore(Index, Ratio),
     Restate(Index, Class),
     Gate(Index, Gate),
     Apply,
@@ -215,6 +216,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => view().prop_map(Change::Register),
         1 => (any::<Index>(), view()).prop_map(|(agent, view)| Change::Amend(agent, view)),
         1 => (any::<Index>(), score()).prop_map(|(agent, value)| Change::Record(agent, value)),
+        1 => (any::<Index>(), score()).prop_map(|(agent, value)| Change::Rescore(agent, value)),
         1 => (any::<Index>(), any_class()).prop_map(|(class, other)| Change::Restate(class, other)),
         1 => (any::<Index>(), gate()).prop_map(|(class, gate)| Change::Gate(class, gate)),
         1 => Just(Change::Apply),
@@ -250,6 +252,10 @@ fn happen(world: &mut World, classes: &[Class], task: &mut u32, change: &Change,
         Change::Record(index, value) => {
             let id = who(index, world);
             world.situation.set_performance(id, Word(0), *value);
+        }
+        Change::Rescore(index, value) => {
+            let id = who(index, world);
+            world.situation.set_score(id, Word(1), *value);
         }
         Change::Restate(index, other) if world.situation.class_count() > 0 => {
             let class = ClassId(index.index(world.situation.class_count()) as u32);

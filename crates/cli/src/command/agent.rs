@@ -1,6 +1,6 @@
 //! `kapell agent`.
 
-use kapell_api::{Agent, AgentRegistration};
+use kapell_api::{Agent, AgentRegistration, CapabilityScore};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -150,6 +150,20 @@ pub fn list(agents: &[Agent]) {
     output::table(&["AGENT", "ROLE", "STATE", "SINCE", "SLOTS", "TASKS", "DONE/FAILED/LOST"], rows.collect());
 }
 
+/// Returns scores as a table.
+pub fn scores(scores: &[CapabilityScore]) -> String {
+    let score = |score: Option<f64>| score.map_or_else(|| "-".to_owned(), |score| score.to_string());
+    let row = |it: &CapabilityScore| {
+        let measured = match it.measured {
+            Some(measured) => format!("{measured} by {} outcomes", it.outcomes),
+            None if it.outcomes > 0 => format!("- ({} of 3 outcomes)", it.outcomes),
+            None => "-".to_owned(),
+        };
+        vec![it.capability.clone(), score(it.declared), measured, it.used.to_string()]
+    };
+    output::grid(&["CAPABILITY", "DECLARED", "MEASURED", "USED"], scores.iter().map(row).collect())
+}
+
 fn show(agent: &Agent) {
     output::line(format!(
         "{} ({}, {}), {} for {}",
@@ -162,12 +176,11 @@ fn show(agent: &Agent) {
     for fact in &agent.because {
         output::line(format!("  {fact}"));
     }
-    let capabilities: Vec<String> =
-        agent.capabilities.iter().map(|(name, score)| format!("{name} {score}")).collect();
-    output::line(format!(
-        "capabilities: {}",
-        if capabilities.is_empty() { "none".to_owned() } else { capabilities.join(", ") }
-    ));
+    if agent.scores.is_empty() {
+        output::line("capabilities: none");
+    } else {
+        output::line(scores(&agent.scores));
+    }
     output::line(format!(
         "slots: {} of {} taken {}",
         agent.tasks.len(),

@@ -132,6 +132,18 @@ fn moved_from(moved: &kapell_api::MovedFrom) -> String {
     format!("moved from {}{loads} to", moved.agent)
 }
 
+/// Says how somebody stands in what is required, where anything of it has been measured.
+fn in_words(scored: &Scored) -> Option<String> {
+    let score = |score: Option<f64>| score.map_or_else(|| "none".to_owned(), |score| score.to_string());
+    let one = |it: &kapell_api::CapabilityScore| {
+        let (declared, measured) = (score(it.declared), score(it.measured));
+        format!("{} declared {declared}, measured {measured}, used {}", it.capability, it.used)
+    };
+    let measured = scored.scores.iter().any(|it| it.measured.is_some());
+    let all: Vec<String> = scored.scores.iter().map(one).collect();
+    measured.then(|| format!("  {}: {}", scored.agent, all.join("; ")))
+}
+
 pub(super) fn scores(scored: &[Scored]) -> String {
     let part = |part: &Part| format!("{} x {} = {}", part.value, part.weight, part.adds);
     let row = |it: &Scored| {
@@ -144,8 +156,9 @@ pub(super) fn scores(scored: &[Scored]) -> String {
             it.total.to_string(),
         ]
     };
-    output::grid(
+    let table = output::grid(
         &["AGENT", "CAPABILITY", "WORKLOAD", "PERFORMANCE", "COHESION", "FINAL"],
         scored.iter().map(row).collect(),
-    )
+    );
+    scored.iter().filter_map(in_words).fold(table, |text, line| text + "\n" + &line)
 }

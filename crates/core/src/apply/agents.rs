@@ -53,8 +53,11 @@ impl State {
         let kept = kept.iter().map(|name| self.words.intern(name)).collect();
         let agent = &self.agents[id.index()];
         let role = self.words.intern(&agent.spec.role);
-        let mut capabilities: Vec<_> =
-            agent.spec.capabilities.iter().map(|(name, score)| (self.words.intern(name), *score)).collect();
+        let mut capabilities: Vec<_> = self
+            .capabilities_of(agent)
+            .into_iter()
+            .map(|it| (self.words.intern(&it.name), it.used))
+            .collect();
         capabilities.sort_unstable();
         let view = AgentView {
             kept,

@@ -14,7 +14,7 @@ use crate::command::{Closed, TaskSpec};
 use crate::edit::TaskEdit;
 use crate::effort::Learned;
 use crate::event::{Cause, MoveCause};
-use crate::history::History;
+use crate::history::{History, Outcome};
 use crate::mutation::mutated;
 use crate::stall::Clocks;
 use crate::state::State;
@@ -199,6 +199,7 @@ impl State {
             Some(finished) => finished.effort,
             None => self.actual_effort(id, assignment),
         };
+        let review = self.review_of(id, assignment);
         self.disown(id, |task| {
             task.deferred_until = None;
             close_gates(task);
@@ -208,7 +209,7 @@ impl State {
                 Some(Box::new(Ending { state: TaskState::Completed, at, by, result, reason: None }));
         });
         if let Some(actual) = actual {
-            self.note_effort(id, agent, actual);
+            self.note_effort(id, agent, actual, review);
         }
         self.note_team(id, agent);
         self.orders.forget(id);
@@ -219,6 +220,8 @@ impl State {
 
     pub(super) fn attempt_failed(&mut self, id: TaskId, reason: &Text, retry_at: Option<Moment>) {
         let agent = self.owner_of(id);
+        let assignment = self.tasks[id].owner.as_ref().expect("an owned task").assignment;
+        let review = self.review_of(id, assignment);
         self.agents[agent.index()].failed += 1;
         self.disown(id, |task| {
             task.failures += u32::from(!mutated!(RetryNotCounted));
@@ -226,7 +229,7 @@ impl State {
             task.note = Some(reason.clone());
             task.deferred_until = retry_at;
         });
-        self.note_outcome(id, agent, None);
+        self.note_outcome(id, agent, Outcome { efficiency: None, review });
         self.metrics.failed(self.at);
         self.note_failure(id, agent);
     }
@@ -239,18 +242,19 @@ impl State {
     }
 
     /// Learns from a completed attempt: its time efficiency, min(1, estimate / actual), and what such work takes.
-    fn note_effort(&mut self, id: TaskId, agent: AgentId, actual: Span) {
+    fn note_effort(&mut self, id: TaskId, agent: AgentId, actual: Span, review: Option<Ratio>) {
         let task = &self.tasks[id];
         let estimate = task.estimate.0.clamp(0, actual.0);
         self.learning.completed(&task.spec.kind, task.spec.complexity_or_middle(), actual);
         let efficiency = Ratio::of(estimate.unsigned_abs(), actual.0.unsigned_abs());
         let lead = self.at.since(task.submitted_at);
         self.metrics.succeeded(self.at, &task.spec.kind, actual, lead, efficiency);
-        self.note_outcome(id, agent, Some(efficiency));
+        self.note_outcome(id, agent, Outcome { efficiency: Some(efficiency), review });
     }
 
-    /// Takes an attempt into the agent's record with tasks of this type.
-    fn note_outcome(&mut self, id: TaskId, agent: AgentId, outcome: Option<Ratio>) {
+    /// Takes an attempt into the agent's record with tasks of this type, and with what they ask for.
+    fn note_outcome(&mut self, id: TaskId, agent: AgentId, outcome: Outcome) {
+        self.note_capabilities(id, agent, outcome.efficiency.is_some());
         let kind = &self.tasks[id].spec.kind;
         let performance = self.history.finished(agent, kind, outcome);
         let word = self.words.intern(kind);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kapell_model::{AgentId, AgentKind, ConflictId, Moment, Name, Priority, Ratio, Text, limits};
+use kapell_model::{AgentId, AgentKind, ConflictId, Moment, Name, Priority, Text, limits};
 
 use super::tasks::OPEN;
 use super::{invalid, require_state};
@@ -103,7 +103,7 @@ impl State {
             option: new.option.clone(),
             reasons: new.reasons.clone(),
             confidence: new.confidence,
-            score: self.score_in(agent, &topic.capability),
+            score: self.capability_of(agent, &topic.capability).used,
             at: now,
         };
         let mut deliberation = deliberation.clone();
@@ -115,11 +115,6 @@ impl State {
             self.tally(conflict.id, &deliberation, &parties, false, out);
         }
         Ok(Reply { conflict: Some(conflict.id), agent: Some(new.agent.clone()), ..Reply::default() })
-    }
-
-    fn score_in(&self, agent: &Agent, capability: &Name) -> Ratio {
-        let declared = agent.spec.capabilities.iter().find(|(name, _)| name == capability);
-        declared.map_or(Ratio::ZERO, |&(_, score)| score)
     }
 
     /// Closes what is due: decided by the tally, or escalated.

@@ -13,7 +13,7 @@ use crate::state::State;
 /// Who is best in each capability, as far as anybody has asked under the present roster.
 #[derive(Debug, Default)]
 pub(super) struct BestInCapability {
-    roster_version: u64,
+    version: (u64, u64),
     best: BTreeMap<Word, Option<(Ratio, AgentId)>>,
 }
 
@@ -90,9 +90,10 @@ impl State {
 
 impl BestInCapability {
     fn of(&mut self, situation: &Situation, capability: Word) -> Option<(Ratio, AgentId)> {
-        if self.roster_version != situation.roster_version() {
+        let version = (situation.roster_version(), situation.rescored());
+        if self.version != version {
             self.best.clear();
-            self.roster_version = situation.roster_version();
+            self.version = version;
         }
         let find = || {
             let agents =

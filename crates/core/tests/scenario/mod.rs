@@ -51,9 +51,9 @@ use kapell_core::{
     State, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Adjust, AgentKind, AssignmentId, BreakdownBy, Claims, CommandId, Cycles, DependencyKind, Inference, Mode,
-    Moment, Name, Need, OnFailedDependency, Placer, Policy, Priority, Ratio, Span, StartedWork, Strategy,
-    TaskGate, Text,
+    Adjust, AgentKind, AssignmentId, BreakdownBy, Capabilities, Claims, CommandId, Cycles, DependencyKind,
+    Inference, Mode, Moment, Name, Need, OnFailedDependency, Placer, Policy, Priority, Ratio, Span,
+    StartedWork, Strategy, TaskGate, Text,
 };
 use kapell_plan::{Greedy, Optimal};
 
@@ -476,6 +476,7 @@ impl<P: Placer> Scenario<P> {
             "unfetched" => Command::ReturnUnfetched { assignments: vec![assignment()] },
             "tick" => Command::Tick,
             "refresh" => Command::RefreshEstimates { after: 0 },
+            "age" => Command::AgeCapabilities { after: 0 },
             "reserve" => reserve(rest),
             "renew" => Command::RenewReservation {
                 reservation: rest[1].parse().expect("a reservation"),
@@ -561,7 +562,8 @@ impl<P: Placer> Scenario<P> {
             }
             "settle" | "acknowledge" => escalation::said(verb, rest),
             "pass" | "reject" => {
-                let (notes, score) = (Text::from("a word"), None);
+                let given = rest.iter().find_map(|word| word.strip_prefix("score="));
+                let (notes, score) = (Text::from("a word"), given.map(ratio));
                 let gate = rest.iter().find_map(|word| word.strip_prefix("gate=")?.parse().ok());
                 let word = match verb {
                     "pass" => GateWord::Passed { notes, score },
@@ -851,6 +853,7 @@ fn policy(word: &str) -> Policy {
         "strategy=optimal" => policy.strategy = Strategy::Optimal,
         "claims=off" => policy.claims = Claims::Off,
         "inference=off" => policy.inference = Inference::Off,
+        "capabilities=measured" => policy.capabilities = Capabilities::Measured,
         "cycles=escalate" => policy.cycles = Cycles::Escalate,
         "emergencies=off" => policy.emergencies.detect = false,
         "losses=2" => policy.losses_max = 2,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use kapell_model::{AgentId, ClassId, Gate, Ratio, Situation, Word, able};
+use kapell_model::{AgentId, ClassId, Gate, Ratio, Situation, Word, kept_from};
 
 /// The base of an agent that is no candidate: no load makes up for it.
 pub(crate) const NO_CANDIDATE: i32 = -10_000_000;
@@ -143,7 +143,7 @@ impl Market {
         };
         let shut_out = only.filter(|_| class.pin.is_some() && class.pin != only);
         let kept = situation.kept().iter().copied();
-        let kept = kept.filter(|&agent| able(class, agent, situation.agent(agent)).is_err());
+        let kept = kept.filter(|&agent| kept_from(class, situation.agent(agent)).is_some());
         let exclude = class.exclude.iter().copied().chain(veto).chain(shut_out).chain(kept).collect();
         let weights = requires.iter().map(|&(_, weight, _)| weight).sum();
         Need { requires, weights, kind, team, role: class.role, pin: only.or(class.pin), exclude }

@@ -122,6 +122,7 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
             .iter()
             .map(|(name, score)| (name.to_string(), score.as_decimal()))
             .collect(),
+        scores: view.state.capabilities_of(agent).iter().map(super::why::capability).collect(),
         max_concurrent_tasks: view.state.limit_of(agent.id),
         utilization: load.utilization.as_decimal(),
         remaining_hours: hours(load.remaining),
@@ -791,6 +792,7 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
         .to_owned(),
         estimate_hours_by_complexity: policy.estimate_by_complexity.iter().map(|&span| hours(span)).collect(),
         inference: policy.inference.as_str().to_owned(),
+        capabilities: policy.capabilities.as_str().to_owned(),
         cycles: policy.cycles.as_str().to_owned(),
         balancing: balancing(&policy.balancing),
         reservations: Some(api::Reserving {

@@ -10,11 +10,11 @@ use kapell_core::{
     NewForce, NewPolicy, NewProposal, Package, ProjectSpec, Require, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, Adjust, AgentKind, AssignmentId, Balancing, Claims, ConflictId, Cycles, DependencyKind, Emergencies,
-    Escalating, Flow, Forecasting, Gating, Handing, HealthWeights, Inference, MessageId, Messaging, Mode,
-    Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy, Position, Priority, Ratio,
-    Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, StartedWork, Strategy, TaskGate,
-    TaskState, Text, Weights, limits,
+    Ack, Adjust, AgentKind, AssignmentId, Balancing, Capabilities, Claims, ConflictId, Cycles,
+    DependencyKind, Emergencies, Escalating, Flow, Forecasting, Gating, Handing, HealthWeights, Inference,
+    MessageId, Messaging, Mode, Moment, Name, NameError, Need, NoticeId, OnFailedDependency, Policy,
+    Position, Priority, Ratio, Redispatch, Reporting, Reserving, ResourceError, Span, Stalls, StartedWork,
+    Strategy, TaskGate, TaskState, Text, Weights, limits,
 };
 
 use crate::past::Point;
@@ -484,6 +484,11 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         "off" => Inference::Off,
         other => return Err(Problem::field("inference", format!("`{other}`"), "on, off")),
     };
+    let capabilities = match policy.capabilities.as_str() {
+        "declared" => Capabilities::Declared,
+        "measured" => Capabilities::Measured,
+        other => return Err(Problem::field("capabilities", format!("`{other}`"), "declared, measured")),
+    };
     let cycles = match policy.cycles.as_str() {
         "break" => Cycles::Break,
         "escalate" => Cycles::Escalate,
@@ -527,6 +532,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         on_failed_dependency,
         estimate_by_complexity,
         inference,
+        capabilities,
         reporting: policy.reporting.as_ref().map(reporting).transpose()?.unwrap_or_default(),
         reservations: policy.reservations.map_or_else(Reserving::default, |it| Reserving {
             ttl: Span(it.ttl_ms),

@@ -49,6 +49,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::AgentOffline { agent, .. }
         | Event::AgentBack { agent }
         | Event::AgentDrained { agent }
+        | Event::CapabilitiesAged { agent }
         | Event::AgentResumed { agent } => About { agent: Some(agent), ..none },
         Event::EmergencyActed { ref what, .. } => About { task: what.task(), ..none },
         Event::TaskAssigned { task, agent, assignment, .. }
@@ -213,6 +214,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::AgentRemoved { .. }
         | Event::AgentBack { .. }
         | Event::AgentDrained { .. }
+        | Event::CapabilitiesAged { .. }
         | Event::AgentResumed { .. } => json!({}),
         Event::AgentUnreachable { last_seen, .. } | Event::AgentOffline { last_seen, .. } => {
             json!({ "last_seen": time(*last_seen) })

@@ -2,9 +2,10 @@
 
 use axum::Json;
 use kapell_api::{
-    AsOf, LoadOf, MovedFrom, NotCandidate, Part, Placement, Problem, Scored, Standing, Why, WhyNot,
+    AsOf, CapabilityScore, LoadOf, MovedFrom, NotCandidate, Part, Placement, Problem, Scored, Standing, Why,
+    WhyNot,
 };
-use kapell_core::{Event, Record, State, Task};
+use kapell_core::{Agent, Event, Record, State, Task};
 use kapell_model::{Considered, Name, Parts, Position, Ratio, SCORER_VERSION, TaskState, Weights};
 use kapell_plan::{candidates, capability_bar, score};
 
@@ -134,7 +135,9 @@ fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
     let threshold = situation.threshold();
     reasons.push(reason(state, task, explained.candidates.first()));
     let named = |candidate: &Considered| {
-        scored(state.agent(candidate.agent).spec.name.to_string(), &candidate.parts, weights)
+        let agent = state.agent(candidate.agent);
+        let scores = scores(state, task, agent);
+        Scored { scores, ..scored(agent.spec.name.to_string(), &candidate.parts, weights) }
     };
     let refused = explained.refused.iter().map(|&(agent, refusal)| NotCandidate {
         agent: state.agent(agent).spec.name.to_string(),
@@ -147,6 +150,23 @@ fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
     }
 }
 
+/// Shows how an agent stands in a capability.
+pub(super) fn capability(it: &kapell_core::Capability) -> CapabilityScore {
+    CapabilityScore {
+        capability: it.name.to_string(),
+        declared: it.declared.map(Ratio::as_decimal),
+        measured: it.measured.map(Ratio::as_decimal),
+        outcomes: it.outcomes,
+        used: it.used.as_decimal(),
+    }
+}
+
+/// Shows how an agent stands in each capability that a task asks for.
+fn scores(state: &State, task: &Task, agent: &Agent) -> Vec<CapabilityScore> {
+    let required = state.situation().class(task.class).requires.iter();
+    required.map(|it| capability(&state.capability_of(agent, state.word(it.capability)))).collect()
+}
+
 pub(super) fn scored(agent: String, parts: &Parts, weights: &Weights) -> Scored {
     let part = |value: Ratio, weight: Ratio| Part {
         value: value.as_decimal(),
@@ -156,6 +176,7 @@ pub(super) fn scored(agent: String, parts: &Parts, weights: &Weights) -> Scored 
     Scored {
         agent,
         capability: part(parts.capability, weights.capability),
+        scores: Vec::new(),
         workload: part(parts.workload, weights.workload),
         performance: part(parts.performance, weights.performance),
         cohesion: part(parts.cohesion, weights.cohesion),
@@ -236,7 +257,7 @@ pub(super) async fn why_not(
     Ok(Json(found.await??))
 }
 
-fn compared(view: &View<'_>, task: &Task, agent: &kapell_core::Agent) -> WhyNot {
+fn compared(view: &View<'_>, task: &Task, agent: &Agent) -> WhyNot {
     let situation = view.state.situation();
     let class = situation.class(task.class);
     let judged = score::candidate(situation, class, agent.id);
@@ -280,7 +301,10 @@ fn compared(view: &View<'_>, task: &Task, agent: &kapell_core::Agent) -> WhyNot 
         task: task.id.to_string(),
         agent: agent.spec.name.to_string(),
         candidate: judged.is_ok() && free,
-        score: scored(agent.spec.name.to_string(), &parts, situation.weights()),
+        score: Scored {
+            scores: scores(view.state, task, agent),
+            ..scored(agent.spec.name.to_string(), &parts, situation.weights())
+        },
         threshold: threshold.as_decimal(),
         capability_needed: bar.map(Ratio::as_decimal),
         reasons,

@@ -13,6 +13,7 @@ mod gates;
 mod handoffs;
 mod inbox;
 mod mcp;
+mod measured;
 mod messages;
 mod orchestration;
 mod refusals;
