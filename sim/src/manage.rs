@@ -134,7 +134,13 @@ fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance)
             // Not without end: what is broken down grows.
             let room = state.tasks().len() < 2 * scenario.tasks_max as usize;
             let components = components(pick(chance, 4));
-            return room.then_some(Command::BreakDown { task, components, source: None, by_policy: false });
+            return room.then_some(Command::BreakDown {
+                task,
+                components,
+                source: None,
+                model: None,
+                by_policy: false,
+            });
         }
         _ => return settle(state, chance),
     })

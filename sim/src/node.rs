@@ -300,7 +300,10 @@ impl Node {
         for task in wanted {
             let components = crate::manage::components(2 * (task.0 as usize % 2));
             let task = kapell_core::TaskRef::Id(task);
-            self.command(Command::BreakDown { task, components, source: None, by_policy: true }, now)?;
+            self.command(
+                Command::BreakDown { task, components, source: None, model: None, by_policy: true },
+                now,
+            )?;
         }
         Ok(())
     }

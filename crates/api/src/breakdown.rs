@@ -30,7 +30,8 @@ pub struct Component {
 #[serde(deny_unknown_fields)]
 pub struct NewBreakdown {
     /// Into which components, at most 50. Where nothing stands here: those that the task declares, else the open items of the
-    /// checklist in its description, else its headed sections, else those that whoever does the planning will say.
+    /// checklist in its description, else its headed sections, else what the model says where one is configured, else those that
+    /// whoever does the planning will say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 50)]
     pub components: Vec<Component>,
@@ -91,6 +92,9 @@ pub struct TaskBreakdown {
     /// Where the components come from: `declared`, `checklist`, `sections`, `planning`, `model`; absent while the planning is to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub components_from: Option<String>,
+    /// Which model has said them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// When it was broken down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,

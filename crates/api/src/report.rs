@@ -116,6 +116,9 @@ pub struct Ack {
     /// How many notices the agent that sent it has not read; absent where it has read all.
     #[serde(default, skip_serializing_if = "no_notices")]
     pub notices: u32,
+    /// What could not be had, and what was done without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -124,6 +124,9 @@ pub struct Breakdown {
     pub factors: Factors,
     /// Where the components come from; nothing while the planning is to say.
     pub source: Option<ComponentSource>,
+    /// Which model has said them, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Text>,
     /// The first subtask.
     pub planning: TaskId,
     /// One a component.

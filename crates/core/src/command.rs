@@ -322,6 +322,8 @@ pub enum Command {
         components: Vec<Component>,
         /// Where they come from; declared where nothing is said.
         source: Option<ComponentSource>,
+        /// Which model has said them, where one was asked.
+        model: Option<Text>,
         /// Only where it waits for that, because the policy wants it.
         by_policy: bool,
     },

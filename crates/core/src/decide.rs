@@ -92,8 +92,8 @@ impl State {
             Command::Finish { task, agent, assignment, result } => {
                 self.finish(task, agent, *assignment, result.as_ref(), out)
             }
-            Command::BreakDown { task, components, source, by_policy } => {
-                self.break_down(task, components, *source, *by_policy, out)
+            Command::BreakDown { task, components, source, model, by_policy } => {
+                self.break_down(task, components, (*source, model.as_ref()), *by_policy, out)
             }
             Command::KeepWhole { task } => self.keep_whole(task, out),
             Command::ProposeComponents { task, agent, assignment, components } => {

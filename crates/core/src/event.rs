@@ -548,6 +548,8 @@ events! {
         factors: Factors,
         #[serde(default, skip_serializing_if = "absent")]
         source: Option<ComponentSource>,
+        #[serde(default, skip_serializing_if = "absent")]
+        model: Option<Text>,
         planning: TaskId,
         #[serde(default, skip_serializing_if = "no_tasks")]
         implementations: Vec<TaskId>,

@@ -176,7 +176,7 @@ proptest! {
             let components = ["into=a", "into=a", "into=a,b", "into=a,b,c"][components.min(3)];
             let components = if id % 3 == 0 { Vec::new() } else { scenario::breakdown::components(components) };
             let task = TaskRef::Id(TaskId(id));
-            let command = Command::BreakDown { task, components, source: None, by_policy: false };
+            let command = Command::BreakDown { task, components, source: None, model: None, by_policy: false };
             let _ = scenario.execute(command, None);
             kapell_core::invariant::check(scenario.engine.state()).expect("every invariant");
         }

@@ -175,6 +175,7 @@ fn commands() -> impl Strategy<Value = Command> {
                 task: task_ref,
                 components: breakdown(token),
                 source: None,
+                model: None,
                 by_policy: flag && token.is_multiple_of(3),
             },
             93 => Command::KeepWhole { task: task_ref },

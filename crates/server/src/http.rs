@@ -3,7 +3,7 @@
 mod agents;
 mod board;
 mod bottlenecks;
-mod breakdown;
+pub(crate) mod breakdown;
 mod bulk;
 mod capabilities;
 mod conflicts;
@@ -53,6 +53,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::fleet::Fleet;
+use crate::llm::Llm;
 use crate::past::Past;
 use crate::token::Tokens;
 pub(crate) use orchestration::{markdown, report};
@@ -72,6 +73,8 @@ pub(crate) struct App {
     pub(crate) data: Arc<Path>,
     /// The fleet as it was.
     pub(crate) past: Past,
+    /// The model that is asked for components, where one is configured.
+    pub(crate) llm: Option<Arc<Llm>>,
     /// Answers that those who ask at the same time share.
     shared: shared::Shared,
 }
@@ -84,10 +87,17 @@ pub(crate) struct Log {
 }
 
 impl App {
-    pub(crate) fn new(fleet: Fleet, tokens: Tokens, log: Log, past: Past, data: &Path) -> Self {
+    pub(crate) fn new(
+        fleet: Fleet,
+        tokens: Tokens,
+        log: Log,
+        past: Past,
+        llm: Option<Arc<Llm>>,
+        data: &Path,
+    ) -> Self {
         let streams = Arc::new(tokio::sync::Semaphore::new(STREAMS_MAX));
         let shared = shared::Shared::default();
-        Self { fleet, tokens, log, streams, data: Arc::from(data), past, shared }
+        Self { fleet, tokens, log, streams, data: Arc::from(data), past, llm, shared }
     }
 }
 

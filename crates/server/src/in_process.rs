@@ -41,7 +41,7 @@ impl InProcess {
         let log = Log { reader: Arc::new(Mutex::new(reader)), key };
         let (_, token) = tokens.make(Access::Admin, None, "in process".to_owned(), None, now())?;
         let past = Past::new(DEFAULT_FLEET, key, past);
-        let router = router(App::new(running.fleet.clone(), tokens, log, past, data), &[], false);
+        let router = router(App::new(running.fleet.clone(), tokens, log, past, None, data), &[], false);
         Ok(Self { running, router, token })
     }
 

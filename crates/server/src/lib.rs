@@ -1,11 +1,13 @@
 //! Sockets, clock and the writer loop of Kapell. No rule about tasks is decided here.
 
 mod appender;
+mod components;
 mod fleet;
 mod hearing;
 mod http;
 mod in_process;
 mod listen;
+mod llm;
 #[cfg(test)]
 mod long_day;
 mod open;
@@ -21,6 +23,7 @@ mod writer;
 pub use fleet::{Answer, Ask, Fleet, Handed, Handout, Line, RETRY_AFTER, Refused, View};
 pub use http::openapi;
 pub use in_process::InProcess;
+pub use llm::{LlmError, LlmOptions, Secret};
 pub use open::{Found, Loaded, OpenError, Running, load, open, record_of};
 pub use serve::{ADDRESS_FILE, DEFAULT_FLEET, ServeError, ServeOptions, Started, serve};
 pub use token::{ADMIN_TOKEN_FILE, Access, Caller, Kept, TokenError, Tokens};

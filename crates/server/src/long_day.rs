@@ -234,6 +234,7 @@ fn breakdowns(day: &mut Day) -> [TaskId; 4] {
         task: TaskRef::Id(listed),
         components: vec![component("read"), component("write")],
         source: None,
+        model: None,
         by_policy: false,
     });
     [ticked, headed, planned, listed]

@@ -9,8 +9,10 @@ use kapell_store::{DataDir, DataDirError, SqliteStore, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::components;
 use crate::http::{App, Log, router};
 use crate::listen::answer_all;
+use crate::llm::{Llm, LlmError, LlmOptions};
 use crate::open::{Found, OpenError, Running, open};
 use crate::past::Past;
 use crate::saved;
@@ -33,6 +35,8 @@ pub struct ServeOptions {
     pub hosts: Vec<String>,
     /// Whether `/mcp` serves what the conformance suite of the protocol calls, in the place of the tools. For tests.
     pub mcp_fixtures: bool,
+    /// A language model that is asked for components where a task names none.
+    pub llm: Option<LlmOptions>,
 }
 
 /// A server could not be started, or had to end.
@@ -50,6 +54,9 @@ pub enum ServeError {
     /// The tokens cannot be read or made.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The model cannot be asked as it is configured.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
     /// The address cannot be had.
     #[error("cannot listen on {address}")]
     Listen {
@@ -109,6 +116,7 @@ async fn serve_fleet(
     started: impl FnOnce(&Started),
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let llm = options.llm.as_ref().map(Llm::new).transpose()?.map(Arc::new);
     let tokens = Tokens::load(tokens_store)?;
     let new_token = tokens.ensure_admin(directory.path(), now())?;
     let listen = |source| ServeError::Listen { address: options.listen, source };
@@ -118,8 +126,15 @@ async fn serve_fleet(
     let key = reader.fleet(DEFAULT_FLEET)?.expect("the fleet was just opened").key;
     let Running { fleet, found, failed, threads } = running;
     let log = Log { reader: Arc::new(Mutex::new(reader)), key };
-    let app =
-        App::new(fleet.clone(), tokens, log.clone(), Past::new(DEFAULT_FLEET, key, past), directory.path());
+    let app = App::new(
+        fleet.clone(),
+        tokens,
+        log.clone(),
+        Past::new(DEFAULT_FLEET, key, past),
+        llm.clone(),
+        directory.path(),
+    );
+    let breakdowns = tokio::spawn(components::by_policy(fleet.clone(), llm));
     let daily = tokio::spawn(saved::daily(fleet.clone(), log, Arc::clone(&app.data)));
     started(&Started { address, found, new_token });
 
@@ -133,6 +148,7 @@ async fn serve_fleet(
         failure = failed => failure.ok(),
     };
     daily.abort();
+    breakdowns.abort();
     let _ = stopping.send(());
     let _ = server.await;
     let running = tokio::task::spawn_blocking(move || {

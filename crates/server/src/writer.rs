@@ -51,8 +51,6 @@ const TICK_MAX: Span = Span::seconds(1);
 /// And the shortest.
 const TICK_MIN: Span = Span(5);
 
-/// Tasks that are broken down in one look.
-const BREAKDOWNS_PER_TICK_MAX: usize = 10;
 /// Messages that an agent is shown with its next assignment; the others stand in its inbox.
 const MESSAGES_SHOWN_MAX: usize = 10;
 /// What an agent was shown that was shown nothing yet.
@@ -495,7 +493,6 @@ impl Writer {
 
     /// Looks at the leases, where it is time.
     fn tick(&mut self) {
-        self.break_down();
         let at = now();
         let period = self.period();
         let passed = at.since(self.ticked).0;
@@ -517,25 +514,6 @@ impl Writer {
         for command in self.liveness.lapsed(self.engine.state(), at) {
             self.command(command);
         }
-    }
-
-    /// Breaks down what the policy wants broken down: into what its description names, else its planning says.
-    fn break_down(&mut self) {
-        let wanted = self.engine.state().breakdowns_wanted().take(BREAKDOWNS_PER_TICK_MAX);
-        let commands: Vec<Command> = wanted
-            .map(|task| {
-                let read = Some(()).filter(|()| task.spec.components.is_empty());
-                let read = read.and_then(|()| crate::outline::components(task.spec.description.as_str()));
-                let (source, components) = read.map_or((None, Vec::new()), |(it, all)| (Some(it), all));
-                Command::BreakDown {
-                    task: kapell_core::TaskRef::Id(task.id),
-                    components,
-                    source,
-                    by_policy: true,
-                }
-            })
-            .collect();
-        commands.into_iter().for_each(|command| self.command(command));
     }
 
     /// Hands the load to the planner, where it is uneven and something has changed.

@@ -11,7 +11,7 @@ pub struct Breakdown {
     /// T-12, or its key
     task: String,
     /// A component, in one line; may be repeated. By default those that the task declares, the open items of its checklist, or its
-    /// headed sections; else its planning says them
+    /// headed sections, else what the server's language model says where it has one; else its planning says them
     #[arg(long = "component", value_name = "TITLE")]
     components: Vec<String>,
     /// Only show how large it is, and what it is a part of or has become
@@ -31,7 +31,11 @@ impl Breakdown {
         let client = context.client()?;
         if !self.show {
             let components = self.components.iter().map(|title| component(title)).collect();
-            client.break_down(&self.task, &NewBreakdown { components, keep_whole: self.keep_whole })?;
+            let ack =
+                client.break_down(&self.task, &NewBreakdown { components, keep_whole: self.keep_whole })?;
+            if let Some(note) = ack.note {
+                eprintln!("note: {}", output::plain(&note));
+            }
         }
         let breakdown = client.breakdown(&self.task)?;
         match context.format() {
@@ -51,6 +55,10 @@ fn show(task: &str, it: &TaskBreakdown) {
     ));
     if let (Some(part), Some(whole)) = (&it.part, &it.part_of) {
         output::line(format!("the {part} of {whole}, {} levels deep", it.level));
+    }
+    if let Some(from) = &it.components_from {
+        let model = it.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
+        output::line(format!("components from: {from}{model}"));
     }
     if !it.into.is_empty() {
         let rows = it

@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use kapell_server::{ADMIN_TOKEN_FILE, ServeOptions, Started};
+use anyhow::Context as _;
+use kapell_server::{ADMIN_TOKEN_FILE, LlmOptions, Secret, ServeOptions, Started};
 
 use crate::context::{Context, DEFAULT_LISTEN};
 use crate::exit::Exit;
@@ -20,9 +21,35 @@ pub struct Up {
     /// Serves what the conformance suite of the Model Context Protocol calls, in the place of the tools
     #[arg(long, hide = true)]
     mcp_fixtures: bool,
+    /// The OpenAI-compatible endpoint of a language model, such as http://127.0.0.1:11434/v1: it is asked for the components of
+    /// large tasks that name none, and is sent their title and description
+    #[arg(long, env = "KAPELL_LLM_URL", value_name = "URL", requires = "llm_model")]
+    llm_url: Option<String>,
+    /// The model's name there
+    #[arg(long, env = "KAPELL_LLM_MODEL", value_name = "NAME")]
+    llm_model: Option<String>,
+    /// A file with the key of the endpoint; else KAPELL_LLM_KEY holds it, where one is wanted
+    #[arg(long, env = "KAPELL_LLM_KEY_FILE", value_name = "FILE")]
+    llm_key_file: Option<PathBuf>,
 }
 
 impl Up {
+    /// Returns the model that is configured, with its key.
+    fn llm(&self) -> anyhow::Result<Option<LlmOptions>> {
+        let (Some(url), Some(model)) = (self.llm_url.clone(), self.llm_model.clone()) else {
+            return Ok(None);
+        };
+        let key = match &self.llm_key_file {
+            Some(file) => {
+                let text = std::fs::read_to_string(file);
+                Some(text.with_context(|| format!("cannot read the key of the model in {}", file.display()))?)
+            }
+            None => std::env::var("KAPELL_LLM_KEY").ok().filter(|key| !key.is_empty()),
+        };
+        let key = key.map(|key| Secret::new(&key));
+        Ok(Some(LlmOptions { url, model, key, timeout: LlmOptions::TIMEOUT }))
+    }
+
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let filter = tracing_subscriber::EnvFilter::try_from_env("KAPELL_LOG");
         let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
@@ -32,11 +59,13 @@ impl Up {
             eprintln!("warning: {} can be reached from other machines, and there is no TLS yet", self.listen);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let llm = self.llm()?;
         let options = ServeOptions {
             data: data.clone(),
             listen: self.listen,
             hosts: self.hosts,
             mcp_fixtures: self.mcp_fixtures,
+            llm,
         };
         let started = |started: &Started| {
             for line in found(started) {

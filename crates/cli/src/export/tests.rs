@@ -25,6 +25,7 @@ impl Server {
             listen: "127.0.0.1:0".parse().expect("an address"),
             hosts: Vec::new(),
             mcp_fixtures: false,
+            llm: None,
         };
         let token_file = options.data.join(kapell_server::ADMIN_TOKEN_FILE);
         let (stop, stopped) = oneshot::channel();

@@ -32,12 +32,12 @@ struct Plan<'a> {
 
 impl State {
     /// Breaks a task down into the components that are named, else into those that it declares, else into what its planning will
-    /// say. `by_policy` is the server's own call for what the policy wants broken down.
+    /// say; with them comes where they are from, and which model has said them. `by_policy` is the server's own call for what the policy wants broken down.
     pub(super) fn break_down(
         &self,
         reference: &TaskRef,
         components: &[Component],
-        source: Option<ComponentSource>,
+        (source, model): (Option<ComponentSource>, Option<&Text>),
         by_policy: bool,
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
@@ -73,6 +73,7 @@ impl State {
             by_policy,
             factors,
             source,
+            model: model.filter(|_| source == Some(ComponentSource::Model)).cloned(),
             planning,
             implementations,
             integration,

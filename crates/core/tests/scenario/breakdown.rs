@@ -14,6 +14,7 @@ pub(super) fn asked(verb: &str, task: TaskRef, rest: &[&str]) -> Command {
         task,
         components: rest.get(1).map(|into| components(into)).unwrap_or_default(),
         source: None,
+        model: None,
         by_policy: verb == "broken",
     }
 }

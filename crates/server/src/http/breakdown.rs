@@ -13,7 +13,7 @@ use super::parse::{Parsed, filled, hours, ratio, requirement, text, word};
 use super::problem::Refusals;
 use super::tasks::unknown;
 use super::{Refusal, parse};
-use crate::outline;
+use crate::components::{Found, Whole, sought};
 use crate::token::Access;
 
 /// Breaks a task down that nobody has begun: planning, an implementation for each component, integration, testing. What waited
@@ -31,26 +31,25 @@ pub(super) async fn make(
 ) -> Result<Json<Ack>, Refusal> {
     door.require(Access::Manager)?;
     let reference = parse::task("task", &task)?;
-    let mut components = components("components", &body.value.components)?;
-    let mut source = None;
+    let named = components("components", &body.value.components)?;
     if body.value.keep_whole {
         return door.acknowledged(body.fingerprint, None, Command::KeepWhole { task: reference }).await;
     }
-    if components.is_empty() {
+    let found = if named.is_empty() {
         let asked = reference.clone();
-        let spec = door
+        let whole = door
             .app
             .fleet
-            .query(move |view| view.state.task_id(&asked).map(|id| view.state.task(id).spec.clone()));
-        let spec = spec.await?.ok_or_else(|| unknown(&task))?;
-        if spec.components.is_empty()
-            && let Some((found, read)) = outline::components(spec.description.as_str())
-        {
-            (components, source) = (read, Some(found));
-        }
-    }
-    let command = Command::BreakDown { task: reference, components, source, by_policy: false };
-    door.acknowledged(body.fingerprint, None, command).await
+            .query(move |view| view.state.task_id(&asked).map(|id| Whole::of(view.state.task(id))));
+        sought(&whole.await?.ok_or_else(|| unknown(&task))?, door.app.llm.as_ref()).await
+    } else {
+        Found { components: named, ..Found::default() }
+    };
+    let Found { components, source, model, trouble } = found;
+    let command = Command::BreakDown { task: reference, components, source, model, by_policy: false };
+    let mut acknowledged = door.acknowledged(body.fingerprint, None, command).await?;
+    acknowledged.0.note = trouble;
+    Ok(acknowledged)
 }
 
 /// Shows how large a task is, what it is a part of and what it has become.
@@ -100,7 +99,7 @@ pub(super) fn breaking(breaking: &api::Breaking) -> Parsed<Breaking> {
 }
 
 /// Reads components.
-pub(super) fn components(field: &str, components: &[api::Component]) -> Parsed<Vec<Component>> {
+pub(crate) fn components(field: &str, components: &[api::Component]) -> Parsed<Vec<Component>> {
     if components.len() > limits::COMPONENTS_MAX {
         let allowed = format!("at most {}", limits::COMPONENTS_MAX);
         return Err(Problem::field(field, format!("{} components", components.len()), allowed));
@@ -192,6 +191,7 @@ pub(super) fn shown(state: &State, task: &Task) -> TaskBreakdown {
         part: member.map(|member| member.part.as_str().to_owned()),
         level: task.level(),
         into: subtasks.unwrap_or_default(),
+        model: into.and_then(|into| into.model.as_ref()).map(ToString::to_string),
         components_from: into.and_then(|into| into.source).map(|source| source.as_str().to_owned()),
         at: into.map(|into| time(into.at)),
     }

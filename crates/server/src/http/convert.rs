@@ -55,6 +55,7 @@ pub(crate) fn ack(reply: &Reply) -> api::Ack {
         force: reply.force.map(shown),
         policy_version: reply.policy_version,
         notices: reply.notices,
+        note: None,
     }
 }
 
@@ -417,7 +418,10 @@ fn archived(state: &State, task: &Task) -> Vec<String> {
     let (factors, testing) = (&into.factors, state.task(into.testing));
     let by = if into.by_policy { "by the policy" } else { "as was asked for" };
     let components = match into.source {
-        Some(source) => format!("{} components ({})", into.implementations.len(), source.as_str()),
+        Some(source) => {
+            let model = into.model.as_ref().map(|model| format!(" `{model}`")).unwrap_or_default();
+            format!("{} components ({}{model})", into.implementations.len(), source.as_str())
+        }
         None => format!("components as the planning {} will say", into.planning),
     };
     vec![

@@ -179,7 +179,13 @@ impl Fleet {
         for id in wanted {
             let read = crate::outline::components(self.state().task(id).spec.description.as_str());
             let (source, components) = read.map_or((None, Vec::new()), |(it, all)| (Some(it), all));
-            self.tell(Command::BreakDown { task: TaskRef::Id(id), components, source, by_policy: true });
+            self.tell(Command::BreakDown {
+                task: TaskRef::Id(id),
+                components,
+                source,
+                model: None,
+                by_policy: true,
+            });
         }
     }
 

@@ -12,6 +12,7 @@ mod forecasts;
 mod gates;
 mod handoffs;
 mod inbox;
+mod llm;
 mod mcp;
 mod measured;
 mod messages;

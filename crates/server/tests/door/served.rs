@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use kapell_server::{ADMIN_TOKEN_FILE, ServeOptions, serve};
+use kapell_server::{ADMIN_TOKEN_FILE, LlmOptions, ServeOptions, serve};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -28,6 +28,11 @@ impl Served {
 
     /// Starts on a directory.
     pub fn on(data: TempDir) -> Self {
+        Self::with(data, None)
+    }
+
+    /// Starts on a directory, with a model to be asked.
+    pub fn with(data: TempDir, llm: Option<LlmOptions>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (sender, started) = mpsc::channel();
         let options = ServeOptions {
@@ -35,6 +40,7 @@ impl Served {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             hosts: vec!["rooms.lan".to_owned()],
             mcp_fixtures: false,
+            llm,
         };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
