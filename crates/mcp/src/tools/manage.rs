@@ -35,6 +35,31 @@ pub(crate) fn all() -> Vec<Entry> {
             acknowledged(),
             move_task,
         ),
+        Entry::new(
+            tier,
+            Adds,
+            ("prioritise", "Assert a priority", "Say how urgent a task is; where words differ, it is ruled."),
+            anything(),
+            prioritise,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            ("order", "Order two tasks", "Say that one task is to be done before another."),
+            anything(),
+            order,
+        ),
+        Entry::new(
+            tier,
+            Ends,
+            (
+                "break_down",
+                "Break a task down",
+                "Break a large task down that nobody has begun: planning, a task for each component, integration, testing.",
+            ),
+            anything(),
+            break_down,
+        ),
         Entry::new(tier, Ends, ("cancel", "Cancel a task", "Cancel a task."), acknowledged(), cancel),
         Entry::new(
             tier,
@@ -202,6 +227,28 @@ async fn inbox(visit: Visit, it: OneRole) -> Result<Value, Problem> {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+struct Prioritise {
+    /// Such as T-12
+    task: String,
+    /// critical, high, medium or low
+    priority: String,
+    /// Why
+    reason: String,
+    /// From join; without it the manager says so
+    #[serde(default)]
+    handle: Option<String>,
+}
+
+async fn prioritise(visit: Visit, it: Prioritise) -> Result<Value, Problem> {
+    let mut body = json!({"priority": it.priority, "reason": it.reason});
+    if let Some(handle) = it.handle {
+        body["agent"] = json!(visit.agent(&handle)?);
+    }
+    visit.post(task_path(&it.task, "/priority"), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct OneEscalation {
     /// Such as E-2
     escalation: String,
@@ -209,4 +256,41 @@ struct OneEscalation {
 
 async fn take_on(visit: Visit, it: OneEscalation) -> Result<Value, Problem> {
     visit.post(format!("/v1/escalations/{}/acknowledge", escaped(&it.escalation)), json!({})).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    /// What comes first, such as T-12
+    first: String,
+    /// What comes after it
+    then: String,
+    /// Why
+    reason: String,
+    /// From join; without it the manager says so
+    #[serde(default)]
+    handle: Option<String>,
+}
+
+async fn order(visit: Visit, it: Order) -> Result<Value, Problem> {
+    let mut body = json!({"first": it.first, "then": it.then, "reason": it.reason});
+    if let Some(handle) = it.handle {
+        body["agent"] = json!(visit.agent(&handle)?);
+    }
+    visit.post("/v1/orders".to_owned(), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct BreakDown {
+    /// Such as T-12
+    task: String,
+    /// A line each; by default those of its text, else its planning says them
+    #[serde(default)]
+    components: Vec<String>,
+}
+
+async fn break_down(visit: Visit, it: BreakDown) -> Result<Value, Problem> {
+    let components: Vec<Value> = it.components.iter().map(|title| json!({"title": title})).collect();
+    visit.post(task_path(&it.task, "/breakdown"), json!({"components": components})).await
 }

@@ -92,6 +92,50 @@ pub(crate) fn standard() -> Vec<Entry> {
         Entry::new(
             tier,
             Adds,
+            (
+                "verdict",
+                "Judge finished work",
+                "Approve or reject finished work of another that you were asked to review.",
+            ),
+            acknowledged(),
+            verdict,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            (
+                "check",
+                "Report a check",
+                "Report how a command ended that your finished work must pass; run it where the work is.",
+            ),
+            acknowledged(),
+            check,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            (
+                "dispute",
+                "Dispute a task",
+                "Say that a task is yours which another has, or that another takes yours; ruled at once.",
+            ),
+            anything(),
+            dispute,
+        ),
+        Entry::new(
+            tier,
+            Adds,
+            (
+                "components",
+                "Propose components",
+                "Propose the components of a large task whose planning you do; they become tasks when you call done.",
+            ),
+            acknowledged(),
+            components,
+        ),
+        Entry::new(
+            tier,
+            Adds,
             ("renew", "Renew a reservation", "Renew a reservation before it expires."),
             anything(),
             renew,
@@ -307,6 +351,109 @@ async fn handoff_package(visit: Visit, it: HandoffPackage) -> Result<Value, Prob
         "reservations": it.reservations,
     });
     visit.post(task_path(&it.task, "/handoff/package"), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Verdict {
+    /// From join
+    handle: String,
+    /// Such as T-12
+    task: String,
+    /// approve or reject
+    verdict: String,
+    /// Why, and what is to be done; with reject
+    #[serde(default)]
+    notes: String,
+    /// How good it is
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
+    score: Option<f64>,
+}
+
+async fn verdict(visit: Visit, it: Verdict) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let mut body = json!({"agent": agent, "verdict": it.verdict, "notes": it.notes});
+    if let Some(score) = it.score {
+        body["score"] = json!(score);
+    }
+    visit.post(task_path(&it.task, "/verdict"), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    /// From join
+    handle: String,
+    /// Such as T-12
+    task: String,
+    /// 0 passes
+    exit_code: i32,
+    /// Of the whole output, such as sha256:2c26b46b68ff
+    digest: String,
+    /// The end of the output
+    #[serde(default)]
+    notes: String,
+}
+
+async fn check(visit: Visit, it: Check) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let body = json!({"agent": agent, "exit_code": it.exit_code, "digest": it.digest, "notes": it.notes});
+    visit.post(task_path(&it.task, "/check"), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Dispute {
+    /// From join
+    handle: String,
+    /// Such as T-12
+    task: String,
+    /// Who takes it too; where you own it
+    #[serde(default)]
+    against: Option<String>,
+    /// Why
+    reason: String,
+}
+
+async fn dispute(visit: Visit, it: Dispute) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let mut body = json!({"agent": agent, "reason": it.reason});
+    if let Some(against) = it.against {
+        body["against"] = json!(against);
+    }
+    visit.post(task_path(&it.task, "/dispute"), body).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Components {
+    /// From join
+    handle: String,
+    /// The planning, such as T-12
+    task: String,
+    /// From next, such as A-34
+    assignment: String,
+    /// 1 to 50, in the place of what you proposed before
+    components: Vec<Component>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Component {
+    /// One line
+    title: String,
+    /// What is to be done, and by what it is known to be done
+    #[serde(default)]
+    description: String,
+}
+
+async fn components(visit: Visit, it: Components) -> Result<Value, Problem> {
+    let agent = visit.agent(&it.handle)?;
+    let shown = |it: &Component| json!({"title": it.title, "description": it.description});
+    let components: Vec<Value> = it.components.iter().map(shown).collect();
+    let body = json!({"agent": agent, "assignment": it.assignment, "components": components});
+    visit.post(task_path(&it.task, "/components"), body).await
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -183,3 +183,62 @@ fn resources_and_prompts_are_there() {
     );
     assert_eq!(ask("prompts/get", json!({"name": "join"}))["error"]["code"], -32602);
 }
+
+/// Calls a tool of any tier.
+fn of_all(served: &Served, tool: &str, arguments: &Value) -> Value {
+    let params = json!({"name": tool, "arguments": arguments});
+    let answer = asked(served, "/mcp?tools=all", &served.admin, "tools/call", &params);
+    assert!(answer["result"]["isError"] != true, "{tool}: {answer}");
+    answer["result"]["structuredContent"].clone()
+}
+
+#[test]
+fn agents_judge_check_dispute_order_and_take_tasks_apart() {
+    let served = Served::start();
+    let joined = |name: &str| of_all(&served, "join", &json!({"name": name}))["handle"].clone();
+    let (ada, bob) = (joined("ada"), joined("bob"));
+    let gates = json!([{"kind": "command", "command": "true"}, {"kind": "review"}]);
+    served.post("/v1/tasks", &json!({"title": "Mend it", "agent": "ada", "gates": gates}));
+    let handed = of_all(&served, "next", &json!({"handle": ada, "wait_seconds": 0}));
+    let assignment = handed["assignments"][0]["assignment"].clone();
+    let done = json!({"handle": ada, "task": "T-1", "assignment": assignment, "result": "mended"});
+    assert_eq!(of_all(&served, "done", &done)["state"], "waiting");
+    let check = json!({"handle": ada, "task": "T-1", "exit_code": 0, "digest": "sha256:0"});
+    assert_eq!(of_all(&served, "check", &check)["state"], "in_review");
+    let verdict = json!({"handle": bob, "task": "T-1", "verdict": "approve", "score": 0.9});
+    assert_eq!(of_all(&served, "verdict", &verdict)["state"], "completed");
+
+    served.post("/v1/tasks", &json!({"title": "Whose", "agent": "ada"}));
+    let dispute = json!({"handle": bob, "task": "T-2", "reason": "I began it"});
+    assert!(of_all(&served, "dispute", &dispute)["conflict"].is_string());
+    assert_eq!(served.get("/v1/conflicts?kind=task_dispute")["items"].as_array().map(Vec::len), Some(1));
+
+    for title in ["Late", "Early"] {
+        served.post("/v1/tasks", &json!({"title": title, "key": title, "role": "nobody"}));
+    }
+    of_all(&served, "order", &json!({"first": "Early", "then": "Late", "reason": "it is read there"}));
+    assert_eq!(served.get("/v1/orders")["items"].as_array().map(Vec::len), Some(1));
+    of_all(
+        &served,
+        "prioritise",
+        &json!({"task": "Late", "priority": "high", "reason": "a customer waits", "handle": ada}),
+    );
+    assert_eq!(served.get("/v1/tasks/Late/breakdown")["needed"], false);
+
+    served.post("/v1/tasks", &json!({"title": "Large", "key": "large", "role": "nobody"}));
+    served.post("/v1/agents", &json!({"name": "eve", "role": "architect"}));
+    let eve = joined("eve");
+    assert_eq!(of_all(&served, "break_down", &json!({"task": "large"}))["state"], "archived");
+    let planning =
+        of_all(&served, "next", &json!({"handle": eve, "wait_seconds": 0}))["assignments"][0].clone();
+    let parts = json!([{"title": "the store", "description": "Done when it holds."}, {"title": "the door"}]);
+    let plan = json!({"handle": eve, "task": planning["task"], "assignment": planning["assignment"], "components": parts});
+    of_all(&served, "components", &plan);
+    let done = json!({"handle": eve, "task": planning["task"], "assignment": planning["assignment"], "result": "planned"});
+    of_all(&served, "done", &done);
+    let breakdown = served.get("/v1/tasks/large/breakdown");
+    assert_eq!(
+        (&breakdown["into"][1]["title"], &breakdown["into"][2]["title"]),
+        (&json!("the store"), &json!("the door"))
+    );
+}
