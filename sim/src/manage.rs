@@ -424,6 +424,7 @@ pub fn policy(scenario: &Scenario) -> Policy {
     policy.gates.rejections_max = 2;
     policy.handoffs.package = Span::minutes(3);
     policy.bottlenecks.period = Span::minutes(1);
+    policy.reporting.course = Span::minutes(2);
     policy.bottlenecks.kept = Span::minutes(10);
     policy.stalls.quiet_min = Span::minutes(3);
     policy.stalls.quiet_share = Ratio::ZERO;

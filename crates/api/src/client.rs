@@ -559,6 +559,11 @@ impl Client {
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
+    /// Returns the report on the fleet as one HTML file.
+    pub fn report_html(&self) -> Result<Vec<u8>> {
+        self.send::<()>("GET", "/v1/report?format=html", None, true)
+    }
+
     /// Has the report of today saved in the server's data directory.
     pub fn save_report(&self) -> Result<SavedReport> {
         self.post("/v1/report", &serde_json::json!({}))

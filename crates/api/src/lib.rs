@@ -59,7 +59,7 @@ pub use inbox::{Escalating, EscalationWord, Inbox, InboxItem};
 pub use message::{Channel, ChannelMember, Message, MessageAck, MessagesRead, NewChannel, NewMessage};
 pub use orchestration::{
     AgentLine, Bottleneck, BottleneckAction, HealthPart, KindTimes, Measured, Performance, Rates,
-    Recommendation, Report, SavedReport, SystemHealth, TaskMetrics,
+    Recommendation, Report, Sample, SavedReport, SystemHealth, TaskMetrics,
 };
 pub use overview::{
     AgentLoad, Bar, Board, Card, FlowHour, Graph, GraphNode, HealthNow, HealthShare, Late, Overview, Queued,

@@ -1,8 +1,11 @@
 //! The report on a fleet: how well it is, what holds it up, and what could be done.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::conflict::Conflict;
 use crate::emergency::{Emergency, TaskForce};
 use crate::fleet::{AgentTotals, Escalation, Project, TaskTotals};
 use crate::forecast::Forecast;
@@ -107,6 +110,9 @@ pub struct Performance {
     pub completed_by_hour: Vec<u32>,
     /// Submitted tasks in each of the last 24 hours, oldest first.
     pub submitted_by_hour: Vec<u32>,
+    /// Failed attempts in each of the last 24 hours, oldest first.
+    #[serde(default)]
+    pub failed_by_hour: Vec<u32>,
     /// By type, the most frequent first, at most 20.
     pub by_type: Vec<KindTimes>,
 }
@@ -199,6 +205,37 @@ pub struct Recommendation {
     pub command: String,
 }
 
+/// How the fleet stood at one moment; so it stood until the next one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Sample {
+    /// When.
+    pub at: String,
+    /// The health, within 0..=1.
+    pub health: f64,
+    /// Its parts by name, within 0..=1: `online`, `success`, `running`, `queued` and `escalations`.
+    pub parts: BTreeMap<String, f64>,
+    /// Slots of the agents that were online.
+    pub slots: u32,
+    /// Of these taken.
+    pub slots_used: u32,
+    /// Tasks that waited for others.
+    pub blocked: u32,
+    /// Tasks in the queue.
+    pub ready: u32,
+    /// Tasks that were set aside.
+    pub deferred: u32,
+    /// Tasks that were owned and not finished.
+    pub running: u32,
+    /// Finished tasks before their gates.
+    pub gated: u32,
+    /// The lead time that half of the last 50 completed tasks did not exceed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_p50_ms: Option<i64>,
+    /// The one that nine of ten did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_p90_ms: Option<i64>,
+}
+
 /// An agent in a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AgentLine {
@@ -237,6 +274,9 @@ pub struct Report {
     pub tasks: TaskMetrics,
     /// How the work goes.
     pub performance: Performance,
+    /// How the fleet has stood, oldest first, and how it stands as the last one; at most 193.
+    #[serde(default)]
+    pub course: Vec<Sample>,
     /// What holds the work up, at most 20 of each kind.
     pub bottlenecks: Vec<Bottleneck>,
     /// What was done about bottlenecks, and whether it moved what was measured; the newest first, at most 20.
@@ -251,6 +291,12 @@ pub struct Report {
     pub escalations_open: u32,
     /// The most urgent of them, those past their time first, at most 50.
     pub escalations: Vec<Escalation>,
+    /// Conflicts that are not settled, in all.
+    #[serde(default)]
+    pub conflicts_open: u32,
+    /// The newest of them, then the last that were settled; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Conflict>,
     /// The emergencies that have not ended, and the last ones that have, with what was done about each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emergencies: Vec<Emergency>,
@@ -273,6 +319,8 @@ pub struct Report {
 pub struct SavedReport {
     /// The Markdown file, on the server's machine.
     pub markdown: String,
+    /// The same as one HTML file, with plots.
+    pub html: String,
     /// The same as JSON.
     pub json: String,
 }

@@ -70,6 +70,13 @@ pub struct Reporting {
     /// When the daily report is written, `HH:MM` in UTC.
     #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
     pub daily_at: String,
+    /// How often it is noted how the fleet stands, where that has changed; the last 192 times are kept. Default 15 min.
+    #[serde(default = "quarter_of_an_hour")]
+    pub course_ms: i64,
+}
+
+fn quarter_of_an_hour() -> i64 {
+    900_000
 }
 
 /// How long reservations last and requests for them wait, in ms.

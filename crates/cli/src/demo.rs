@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use kapell_api::{
-    AckTimes, AgentRegistration, Balancing, CapabilityDefinition, Client, NewToken, Policy, Stalls,
-    TaskSubmission,
+    AckTimes, AgentRegistration, Balancing, CapabilityDefinition, Client, NewToken, Policy, Reporting,
+    Stalls, TaskSubmission,
 };
 use kapell_server::ServeOptions;
 use tokio::sync::oneshot;
@@ -204,6 +204,7 @@ fn policy(founding: Policy, bundled: bool) -> Policy {
     Policy {
         stalls,
         balancing: Balancing { period_ms: 300, ..founding.balancing },
+        reporting: founding.reporting.map(|reporting| Reporting { course_ms: 500, ..reporting }),
         grace_ms: GRACE_MS,
         ack_ms: AckTimes { critical: 5_000, high: 5_000, medium: 5_000, low: 5_000 },
         retry_backoff_ms: 200,

@@ -279,6 +279,7 @@ impl State {
             Event::EscalationSettled { escalation, note } => self.escalation_settled(*escalation, note),
             Event::HealthFell { .. } => self.health_low = Some(record.at),
             Event::HealthRecovered { .. } => self.health_low = None,
+            Event::CourseNoted { sample } => self.course.push(record.at, **sample),
             Event::ReservationGranted { reservation, agent, task, needs, ttl, expires_at, wait } => {
                 self.reservation_granted(Reservation {
                     id: *reservation,

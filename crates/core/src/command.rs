@@ -378,6 +378,8 @@ pub enum Command {
     LookAtHealth,
     /// The clock: looks for what holds the work up.
     LookForBottlenecks,
+    /// The clock: notes how the fleet stands.
+    NoteCourse,
     /// The clock: brings the estimates of waiting tasks up to date that nobody has declared.
     RefreshEstimates {
         /// Behind so many of the fleet's tasks, in the order of submission; a bounded number of them is looked at.

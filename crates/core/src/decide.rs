@@ -112,6 +112,7 @@ impl State {
             Command::Tick => Ok(self.tick(now, out)),
             Command::LookAtHealth => Ok(self.look_at_health(now, out)),
             Command::LookForBottlenecks => Ok(self.look_for_bottlenecks(now, out)),
+            Command::NoteCourse => Ok(self.note_course(now, out)),
             Command::RefreshEstimates { after } => Ok(self.refresh_estimates(*after, out)),
             Command::AgeCapabilities { after } => Ok(self.age_capabilities(*after, now, out)),
             Command::CheckProgress => Ok(self.check_progress(now, out)),

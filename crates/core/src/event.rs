@@ -16,6 +16,7 @@ use crate::breakdown::{Component, ComponentSource, Factors};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::conflict::Ruler;
 use crate::contention::WaitsFor;
+use crate::course::Sample;
 use crate::cycle::BreakCause;
 use crate::deliberation::{Proposal, Topic, Votes};
 use crate::dispute::{AwardRule, DisputeCause};
@@ -609,6 +610,8 @@ events! {
     HealthFell = "health.fell" { health: Health, below: Ratio }
     /// The health is well again.
     HealthRecovered = "health.recovered" { health: Health }
+    /// How the fleet stands, noted now and then.
+    CourseNoted = "fleet.noted" { sample: Box<Sample> }
     /// Somebody holds resources: asked for, from the line (`wait`), or with an assignment (no `ttl`).
     ReservationGranted = "reservation.granted" {
         reservation: ReservationId,

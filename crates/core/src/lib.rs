@@ -16,6 +16,7 @@ mod churn;
 mod command;
 mod conflict;
 mod contention;
+mod course;
 mod cycle;
 mod decide;
 mod deliberation;
@@ -83,6 +84,7 @@ pub use conflict::{
     Conflict, ConflictKind, ConflictMatter, ConflictState, Deliberation, Resolution, Ruler, TaskConflicts,
 };
 pub use contention::WaitsFor;
+pub use course::{Course, Sample};
 pub use cycle::{BreakCause, BrokenEdge, cycle_text};
 pub use deliberation::{MARGIN_MIN, OptionVotes, Proposal, SUPPORT_MIN, Topic, Undecided, Votes};
 pub use dispute::{Award, AwardRule, Dispute, DisputeCause};

@@ -20,6 +20,7 @@ pub struct Liveness {
     checked: Moment,
     health_seen: Moment,
     flow_seen: Moment,
+    course_seen: Moment,
     /// When estimates were last looked at, and how many of the tasks have been gone through.
     estimates_seen: (Moment, u32),
     /// The same of agents' measured scores.
@@ -40,6 +41,7 @@ impl Liveness {
             checked: now,
             health_seen: now,
             flow_seen: now,
+            course_seen: now,
             estimates_seen: (now, 0),
             scores_seen: (now, 0),
             begun: false,
@@ -140,6 +142,12 @@ impl Liveness {
             self.flow_seen = now;
             if state.bottlenecks_turn(now) {
                 commands.push(Command::LookForBottlenecks);
+            }
+        }
+        if now.since(self.course_seen) >= state.policy().reporting.course || now < self.course_seen {
+            self.course_seen = now;
+            if state.course_turns(now) {
+                commands.push(Command::NoteCourse);
             }
         }
         commands.extend(self.stale_estimates(state, now));

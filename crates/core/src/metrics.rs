@@ -179,6 +179,11 @@ impl Metrics {
         self.waits.get(&class)?.recent.percentile(50)
     }
 
+    /// Returns the lead times that half of the last 50 completed tasks did not exceed, and that nine of ten did not.
+    pub(crate) fn lead(&self) -> Option<(Span, Span)> {
+        Some((self.leads.percentile(50)?, self.leads.percentile(90)?))
+    }
+
     /// Visits the resources that were waited for within a day, with what was measured.
     pub(crate) fn resources(&self, now: Moment) -> impl Iterator<Item = (&Text, Measure)> {
         self.resources.keys().filter_map(move |resource| Some((resource, self.resource(resource, now)?)))

@@ -16,6 +16,7 @@ use crate::analysis::CapabilitySpec;
 use crate::bottleneck::Bottlenecks;
 use crate::changes::Changes;
 use crate::conflict::Conflict;
+use crate::course::Course;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::emergency::Emergencies;
@@ -34,7 +35,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 17;
+pub const SNAPSHOT_FORMAT: u32 = 18;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,8 @@ pub struct Facts {
     orders: Orders,
     #[serde(default)]
     bottlenecks: Bottlenecks,
+    #[serde(default)]
+    course: Course,
 }
 
 impl Facts {
@@ -152,6 +155,7 @@ impl State {
             agents_changed: self.agents_changed,
             orders: self.orders.clone(),
             bottlenecks: self.bottlenecks.clone(),
+            course: self.course.clone(),
         }
     }
 
@@ -189,6 +193,7 @@ impl State {
         for name in state.capabilities.keys() {
             state.vocabulary.defined(name, state.capabilities.get(name));
         }
+        state.course = facts.course;
         // Placing sees for what agents are kept.
         state.bottlenecks = facts.bottlenecks;
         state.bottlenecks.restore();

@@ -15,6 +15,7 @@ use crate::bottleneck::Bottlenecks;
 use crate::changes::Changes;
 use crate::command::TaskRef;
 use crate::conflict::Conflict;
+use crate::course::Course;
 use crate::cycle::BrokenEdge;
 use crate::effort::Learning;
 use crate::emergency::Emergencies;
@@ -145,6 +146,7 @@ pub struct State {
     pub(crate) agents_changed: Position,
     pub(crate) orders: Orders,
     pub(crate) bottlenecks: Bottlenecks,
+    pub(crate) course: Course,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -242,6 +244,7 @@ impl State {
             agents_changed: Position(0),
             orders: Orders::default(),
             bottlenecks: Bottlenecks::default(),
+            course: Course::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),

@@ -32,7 +32,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..95_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..96_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -202,6 +202,7 @@ fn commands() -> impl Strategy<Value = Command> {
             })),
             87 => Command::DisbandForce { force: ForceId(second + 1), reason: text() },
             88 => Command::LookForBottlenecks,
+            95 => Command::NoteCourse,
             58 => Command::CancelHandoff { task: task_ref, agent: flag.then_some(agent), reason: text() },
             34 if token.is_multiple_of(8) => Command::ExtendReservations,
             34 if token % 8 == 3 => Command::AgeCapabilities { after: 0 },

@@ -266,7 +266,7 @@ fn a_start_and_a_jump_of_the_clock_are_noticed_and_a_quiet_fleet_is_left_alone()
         let found = liveness.lapsed(state, Moment(at));
         found
             .into_iter()
-            .filter(|command| !matches!(command, Command::AgentUnreachable { .. }))
+            .filter(|command| !matches!(command, Command::AgentUnreachable { .. } | Command::NoteCourse))
             .collect::<Vec<_>>()
     };
     let mut liveness = Liveness::new(state, Moment(start + hour));

@@ -76,6 +76,8 @@ pub const OFFERS_PER_TASK_MAX: usize = 16;
 pub const PAST_ASSIGNMENTS_MAX: usize = 128;
 /// Finished attempts at tasks of one type that an agent's performance is worked out from.
 pub const OUTCOMES_MAX: usize = 50;
+/// Samples of how a fleet has stood that are kept: two days of one each quarter of an hour.
+pub const SAMPLES_MAX: usize = 192;
 /// Hours of which sums are kept: two days, so that a day can be set beside the one before.
 pub const METRIC_HOURS_MAX: usize = 48;
 /// Task types whose completion times are kept apart; those of further ones are kept together.

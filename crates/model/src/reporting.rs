@@ -37,6 +37,17 @@ pub struct Reporting {
     pub expected_wait: Span,
     /// When the daily report is written: time since midnight, UTC; below 24 h. Default 23:55.
     pub daily_at: Span,
+    /// How often it is noted how the fleet stands, where that has changed; the last 192 times are kept. Default 15 min.
+    #[serde(default = "quarter_of_an_hour", skip_serializing_if = "is_quarter_of_an_hour")]
+    pub course: Span,
+}
+
+fn quarter_of_an_hour() -> Span {
+    Span::minutes(15)
+}
+
+fn is_quarter_of_an_hour(span: &Span) -> bool {
+    *span == quarter_of_an_hour()
 }
 
 impl Default for Reporting {
@@ -54,6 +65,7 @@ impl Default for Reporting {
             period: Span::seconds(60),
             expected_wait: Span::minutes(15),
             daily_at: Span::minutes(23 * 60 + 55),
+            course: quarter_of_an_hour(),
         }
     }
 }
@@ -83,9 +95,11 @@ impl Reporting {
             let allowed = "five numbers that add up to 1";
             return Err(PolicyError { field: "reporting.health_weights", given, allowed });
         }
-        for (field, span) in
-            [("reporting.period_ms", self.period), ("reporting.expected_wait_ms", self.expected_wait)]
-        {
+        for (field, span) in [
+            ("reporting.period_ms", self.period),
+            ("reporting.expected_wait_ms", self.expected_wait),
+            ("reporting.course_ms", self.course),
+        ] {
             if !(limits::DURATION_MIN..=limits::DURATION_MAX).contains(&span) {
                 let given = format!("{} ms", span.0);
                 return Err(PolicyError { field, given, allowed: "10 ms to 366 days" });
@@ -112,6 +126,8 @@ mod tests {
         assert_eq!(reporting.check().expect_err("too much").given, "1.000001 in all");
         reporting = Reporting { daily_at: Span::hours(24), ..Reporting::default() };
         assert_eq!(reporting.check().expect_err("no such time").field, "reporting.daily_at");
+        reporting = Reporting { course: Span(9), ..Reporting::default() };
+        assert_eq!(reporting.check().expect_err("too often").field, "reporting.course_ms");
         reporting = Reporting { period: Span(9), ..Reporting::default() };
         assert_eq!(reporting.check().expect_err("too often").field, "reporting.period_ms");
     }

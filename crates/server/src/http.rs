@@ -56,7 +56,7 @@ use crate::fleet::Fleet;
 use crate::llm::Llm;
 use crate::past::Past;
 use crate::token::Tokens;
-pub(crate) use orchestration::{markdown, report};
+pub(crate) use orchestration::{html, markdown, report};
 pub(crate) use problem::Refusal;
 
 /// Streams of events that may be open at once; each holds a task and a buffer.

@@ -1,4 +1,4 @@
-//! Reports as files, `OPERATIONS/REPORTS/orchestration-YYYY-MM-DD.md` and `.json` under the data directory, and the daily
+//! Reports as files, `OPERATIONS/REPORTS/orchestration-YYYY-MM-DD.md`, `.html` and `.json` under the data directory, and the daily
 //! one (SEMANTICS 13).
 
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use kapell_api::{Report, SavedReport};
 use kapell_model::{Moment, Span};
 
 use crate::fleet::Fleet;
-use crate::http::{Log, markdown, report};
+use crate::http::{Log, html, markdown, report};
 
 const DAY: i64 = Span::hours(24).0;
 /// How often it is looked whether the daily report is due.
@@ -37,11 +37,13 @@ fn path(data: &Path, day: i64) -> PathBuf {
 pub(crate) fn save(data: &Path, day: i64, report: &Report) -> io::Result<SavedReport> {
     let stem = path(data, day);
     fs::create_dir_all(stem.parent().unwrap_or(data))?;
-    let (text, json) = (stem.with_extension("md"), stem.with_extension("json"));
+    let [text, page, json] = ["md", "html", "json"].map(|kind| stem.with_extension(kind));
     // The JSON comes last: where it is, the report is whole.
     write(&text, markdown(report).as_bytes())?;
+    write(&page, html(report).as_bytes())?;
     write(&json, &serde_json::to_vec_pretty(report)?)?;
-    Ok(SavedReport { markdown: text.display().to_string(), json: json.display().to_string() })
+    let shown = |path: PathBuf| path.display().to_string();
+    Ok(SavedReport { markdown: shown(text), html: shown(page), json: shown(json) })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -9,6 +9,9 @@ pub struct Report {
     /// Print it as Markdown, which is what people get by default
     #[arg(long)]
     markdown: bool,
+    /// Print it as one HTML file with plots, without script: `kapell report --html > report.html`
+    #[arg(long, conflicts_with = "markdown")]
+    html: bool,
     /// Have it saved under OPERATIONS/REPORTS in the server's data directory, and print where
     #[arg(long)]
     save: bool,
@@ -24,8 +27,11 @@ impl Report {
                 output::json(&saved)?;
             } else {
                 output::line(&saved.markdown);
+                output::line(&saved.html);
                 output::line(&saved.json);
             }
+        } else if self.html {
+            output::bytes(&client.report_html()?)?;
         } else if as_json {
             output::json(&client.report()?)?;
         } else {

@@ -20,6 +20,7 @@ const ACTIONS_MAX: usize = 20;
 const EXAMINED_MAX: usize = 20_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BottleneckQuery {
     /// `open` (where absent), `gone` or `all`.

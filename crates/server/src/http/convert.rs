@@ -896,5 +896,6 @@ fn reporting(reporting: &Reporting) -> api::Reporting {
         period_ms: reporting.period.0,
         expected_wait_ms: reporting.expected_wait.0,
         daily_at: format!("{:02}:{:02}", minutes / 60, minutes % 60),
+        course_ms: reporting.course.0,
     }
 }

@@ -1,8 +1,10 @@
-//! The report: asked for, as JSON or Markdown, and saved.
+//! The report: asked for, as JSON, Markdown or HTML, and saved.
 
 mod bottlenecks;
 mod gather;
+mod html;
 mod markdown;
+mod plot;
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,13 +20,14 @@ use crate::saved;
 use crate::token::Access;
 
 pub(crate) use gather::{health, report, totals};
+pub(crate) use html::html;
 pub(crate) use markdown::markdown;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportQuery {
-    /// `json` or `markdown`; where absent the header `Accept` decides, and JSON where that is silent.
+    /// `json`, `markdown` or `html` (one file with plots, without script); where absent the header `Accept` decides, and JSON where that is silent.
     format: Option<String>,
 }
 
@@ -36,30 +39,52 @@ pub(super) async fn show(
     headers: HeaderMap,
     Asked(query): Asked<ReportQuery>,
 ) -> Result<Response, Refusal> {
-    let as_markdown = wants_markdown(query.format.as_deref(), &headers)?;
+    let rendering = Rendering::wanted(query.format.as_deref(), &headers)?;
     let report = door.app.fleet.query(report).await?;
-    if !as_markdown {
-        return Ok(Json(report).into_response());
-    }
-    Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], markdown(&report)).into_response())
+    Ok(match rendering {
+        Rendering::Json => Json(report).into_response(),
+        Rendering::Markdown => {
+            ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], markdown(&report)).into_response()
+        }
+        Rendering::Html => {
+            let kind = (header::CONTENT_TYPE, "text/html; charset=utf-8");
+            let safe =
+                (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+            ([kind, safe], html(&report)).into_response()
+        }
+    })
 }
 
-fn wants_markdown(format: Option<&str>, headers: &HeaderMap) -> Result<bool, Problem> {
-    match format {
-        Some("markdown") => Ok(true),
-        Some("json") => Ok(false),
-        Some(other) => {
-            let given = format!("`{}`", other.escape_default().take(100).collect::<String>());
-            Err(Problem::field("format", given, "json, markdown"))
-        }
-        None => {
-            let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-            Ok(accept.is_some_and(|accept| accept.contains("text/markdown")))
+/// How a report is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rendering {
+    Json,
+    Markdown,
+    Html,
+}
+
+impl Rendering {
+    fn wanted(format: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
+        match format {
+            Some("json") => Ok(Self::Json),
+            Some("markdown") => Ok(Self::Markdown),
+            Some("html") => Ok(Self::Html),
+            Some(other) => {
+                let given = format!("`{}`", other.escape_default().take(100).collect::<String>());
+                Err(Problem::field("format", given, "json, markdown, html"))
+            }
+            None => {
+                let accept =
+                    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+                let named = [(Self::Markdown, "text/markdown"), (Self::Html, "text/html")];
+                let named = named.into_iter().filter_map(|(it, name)| Some((accept.find(name)?, it)));
+                Ok(named.min_by_key(|&(at, _)| at).map_or(Self::Json, |(_, it)| it))
+            }
         }
     }
 }
 
-/// Saves the report of today in the data directory, as Markdown and as JSON. What was saved today before is replaced.
+/// Saves the report of today in the data directory, as Markdown, as HTML and as JSON. What was saved today before is replaced.
 #[utoipa::path(post, path = "/v1/report", tag = "fleet", responses((status = 201, body = SavedReport), Refusals))]
 pub(super) async fn save(door: Door) -> Result<(StatusCode, Json<SavedReport>), Refusal> {
     door.require(Access::Manager)?;

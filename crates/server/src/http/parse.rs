@@ -446,6 +446,7 @@ fn reporting(reporting: &api::Reporting) -> Parsed<Reporting> {
         period: Span(reporting.period_ms),
         expected_wait: Span(reporting.expected_wait_ms),
         daily_at: time_of_day("reporting.daily_at", &reporting.daily_at)?,
+        course: Span(reporting.course_ms),
     })
 }
 

@@ -189,6 +189,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::EscalationReraised { .. }
         | Event::HealthFell { .. }
         | Event::HealthRecovered { .. }
+        | Event::CourseNoted { .. }
         | Event::CommandKeyed { .. } => none,
     }
 }
@@ -481,6 +482,18 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             json!({ "health": health(fell), "below": below.as_decimal() })
         }
         Event::HealthRecovered { health: recovered } => json!({ "health": health(recovered) }),
+        Event::CourseNoted { sample } => json!({
+            "health": health(&sample.health),
+            "slots": sample.slots,
+            "slots_used": sample.slots_used,
+            "blocked": sample.blocked,
+            "ready": sample.ready,
+            "deferred": sample.deferred,
+            "running": sample.running,
+            "gated": sample.gated,
+            "lead_p50_ms": sample.lead.map(|(half, _)| half.0),
+            "lead_p90_ms": sample.lead.map(|(_, most)| most.0),
+        }),
         Event::ReservationGranted { reservation, needs: all, ttl, expires_at, wait, .. } => json!({
             "reservation": reservation.to_string(),
             "resources": needs(all),

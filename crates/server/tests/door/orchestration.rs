@@ -112,16 +112,17 @@ fn escalations_are_filtered_and_settled() {
 }
 
 #[test]
-fn a_report_is_saved_on_demand_as_markdown_and_json() {
+fn a_report_is_saved_on_demand_as_markdown_html_and_json() {
     let served = busy_fleet();
     let saved = served.post("/v1/report", &Value::Null);
-    let (text, json) = (path(&saved["markdown"]), path(&saved["json"]));
+    let (text, page, json) = (path(&saved["markdown"]), path(&saved["html"]), path(&saved["json"]));
     assert!(text.starts_with(served.data.path().join("OPERATIONS/REPORTS")), "{text:?}");
     assert!(std::fs::read_to_string(&text).expect("it is there").contains("## Recommendations"));
+    assert!(std::fs::read_to_string(&page).expect("it is there").starts_with("<!doctype html>"));
     let kept: Value = serde_json::from_slice(&std::fs::read(json).expect("it is there")).expect("JSON");
     assert_eq!(kept["health"]["total"], 0.625);
     let others = std::fs::read_dir(text.parent().expect("a directory")).expect("it is there").count();
-    assert_eq!(others, 2, "nothing unfinished is left");
+    assert_eq!(others, 3, "nothing unfinished is left");
 }
 
 fn path(value: &Value) -> PathBuf {
@@ -159,8 +160,9 @@ fn a_daily_report_that_was_missed_is_written_once_at_the_next_start() {
     }
     let served = Served::on(data);
     let written = reports(served.data.path(), Duration::from_secs(20));
-    assert_eq!(written.len(), 2, "{written:?}");
-    let json = served.data.path().join("OPERATIONS/REPORTS").join(&written[0]);
+    let endings: Vec<&str> = written.iter().filter_map(|name| name.rsplit('.').next()).collect();
+    assert_eq!(endings, ["html", "json", "md"], "{written:?}");
+    let json = served.data.path().join("OPERATIONS/REPORTS").join(&written[1]);
     let made = std::fs::metadata(&json).and_then(|it| it.modified()).expect("it is there");
     let served = Served::on(served.stop());
     std::thread::sleep(Duration::from_millis(300));
@@ -242,4 +244,59 @@ fn what_holds_the_work_up_is_listed_with_what_was_done_and_what_came_of_it() {
         policy
     });
     assert!(status == 400 && refused.to_string().contains("10 ms to 4 h"), "{refused}");
+}
+
+#[test]
+fn the_report_as_html_is_one_file_with_plots_and_their_numbers_and_no_text_steers_it() {
+    let served = Served::start();
+    let mut policy = served.get("/v1/policy");
+    policy["reporting"]["course_ms"] = json!(10);
+    assert_eq!(served.ask("PUT", "/v1/policy", &policy).0, 200);
+    for (name, score) in [("ada", 0.9), ("bram", 0.8)] {
+        let body = json!({"name": name, "role": "<b>dev</b>", "capabilities": {"rust": score}});
+        let plain = json!({"name": name, "role": "developer", "capabilities": {"rust": score}});
+        assert_eq!(served.ask("POST", "/v1/agents", &body).0, 400, "a role is a name");
+        served.post("/v1/agents", &plain);
+        served.post(&format!("/v1/agents/{name}/heartbeat"), &json!({}));
+    }
+    let hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'&";
+    served.post("/v1/tasks", &json!({"title": hostile, "key": "one", "type": "bug"}));
+    let handed = served.post("/v1/agents/ada/next", &json!({}));
+    let assignment = &handed["assignments"][0]["assignment"];
+    served.post("/v1/tasks/one/done", &json!({"agent": "ada", "assignment": assignment}));
+    let decision = json!({
+        "topic": hostile, "capability": "rust", "options": ["yes", "no"], "ask": ["ada", "bram"],
+    });
+    served.post("/v1/decisions", &decision);
+    let emergency = json!({"kind": "agent_cascade_failure", "reason": hostile});
+    served.post("/v1/emergencies", &emergency);
+    let started = Instant::now();
+    while served.get("/v1/report")["course"].as_array().expect("a list").len() < 3 {
+        assert!(started.elapsed() < Duration::from_secs(20), "how the fleet stands is noted");
+        served.post("/v1/tasks", &json!({"title": "one more"}));
+    }
+    let report = served.get("/v1/report");
+    let last = report["course"].as_array().expect("a list").last().expect("the present").clone();
+    assert_eq!(last["health"], report["health"]["total"]);
+    assert_eq!(last["slots"], 2);
+    assert!(last["lead_p50_ms"].as_i64().is_some_and(|lead| lead < 60_000), "{last}");
+
+    let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    let (status, page) = served.send_text("GET", "/v1/report", &served.admin, &accept, &[]);
+    assert_eq!(status, 200);
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img"), "the emergency tells its reason");
+    for bad in ["<script", "<img", "<link", "<iframe", "http:", "https:", "url(", "@import"] {
+        assert!(!page.contains(bad), "{bad}: {page}");
+    }
+    // The health, the load, the flow by hour and by state, and the lead times, each with its numbers.
+    let plots = page.matches("<svg class=\"plot\"").count();
+    assert_eq!(plots, 5, "{page}");
+    // The small lines of the parts of the health share a table.
+    assert_eq!(page.matches("<svg class=\"spark\"").count(), 5);
+    assert_eq!(page.matches("<details>").count(), plots + 1);
+    let (_, asked) = served.send_text("GET", "/v1/report?format=html", &served.admin, &[], &[]);
+    assert!(asked.contains("<h2>Conflicts: "), "{asked}");
+    let (_, text) = served.send_text("GET", "/v1/report?format=markdown", &served.admin, &[], &[]);
+    assert!(text.contains("## Course") && text.contains("| slots taken | `"), "{text}");
 }

@@ -1,8 +1,8 @@
 //! What a report says, gathered from the state. Costs time in the agents and in what is listed, not in the tasks.
 
 use kapell_api::{
-    AgentLine, AgentTotals, Escalation, HealthPart, KindTimes, Performance, Rates, Report, SystemHealth,
-    TaskMetrics,
+    AgentLine, AgentTotals, Escalation, HealthPart, KindTimes, Performance, Rates, Report, Sample,
+    SystemHealth, TaskMetrics,
 };
 use kapell_core::{State, Tally, Task};
 use kapell_model::{AgentState, Moment, Ratio, TaskState};
@@ -11,10 +11,13 @@ use super::bottlenecks::{bottlenecks, recommendations};
 use crate::fleet::View;
 use crate::http::bottlenecks::last_actions;
 use crate::http::convert::{self, time};
+use crate::http::disagreement::conflict;
 use crate::http::emergencies::{shown as shown_emergency, shown_force};
 
 /// Causes of a part of the health, and bottlenecks of a kind, that one report names.
 pub(super) const NAMED_MAX: usize = 20;
+/// Conflicts among which a report looks for those that were settled last.
+const SETTLED_LOOKED_AT: usize = 1_000;
 /// Escalations that one report lists.
 const ESCALATIONS_MAX: usize = 50;
 /// Agents and projects that one report lists.
@@ -38,11 +41,14 @@ pub(crate) fn report(view: &View<'_>) -> Report {
         },
         performance: performance(state, now),
         recommendations: recommendations(view, &bottlenecks),
+        course: course(state, now),
         bottlenecks: bottlenecks.into_iter().map(|found| found.shown).collect(),
         actions: last_actions(state),
         degraded_since: state.bottlenecks().degraded_since().map(time),
         escalations_open: u32::try_from(state.open_escalations()).unwrap_or(u32::MAX),
         escalations: escalations(view),
+        conflicts_open: u32::try_from(state.open_conflicts().count()).unwrap_or(u32::MAX),
+        conflicts: conflicts(view),
         emergencies: emergencies(view),
         forces: state.forces().open().take(NAMED_MAX).map(|it| shown_force(state, it)).collect(),
         forecasts: forecasts(state),
@@ -190,6 +196,7 @@ fn performance(state: &State, now: Moment) -> Performance {
         day_before: rates(&metrics.day_before(now)),
         completed_by_hour: hours.iter().map(|hour| hour.completed).collect(),
         submitted_by_hour: hours.iter().map(|hour| hour.submitted).collect(),
+        failed_by_hour: hours.iter().map(|hour| hour.failed).collect(),
         by_type,
     }
 }
@@ -213,6 +220,40 @@ fn escalations(view: &View<'_>) -> Vec<Escalation> {
     let mut open: Vec<_> = state.open().collect();
     open.sort_by_key(|it| (it.due >= now, it.severity, it.due));
     open.iter().take(ESCALATIONS_MAX).map(|it| convert::escalation(view, it)).collect()
+}
+
+/// Shows how the fleet has stood, and how it stands.
+fn course(state: &State, now: Moment) -> Vec<Sample> {
+    let present = state.sample(now);
+    let all = state.course().iter().chain([(now, &present)]);
+    let weights = &state.policy().reporting.weights;
+    let shown = all.map(|(at, sample)| Sample {
+        at: time(at),
+        health: sample.health.total.as_decimal(),
+        parts: sample
+            .health
+            .parts(weights)
+            .map(|(name, share, _)| (name.to_owned(), share.value().as_decimal()))
+            .into(),
+        slots: sample.slots,
+        slots_used: sample.slots_used,
+        blocked: sample.blocked,
+        ready: sample.ready,
+        deferred: sample.deferred,
+        running: sample.running,
+        gated: sample.gated,
+        lead_p50_ms: sample.lead.map(|(half, _)| half.0),
+        lead_p90_ms: sample.lead.map(|(_, most)| most.0),
+    });
+    shown.collect()
+}
+
+/// Shows the newest conflicts that are not settled, then the last ones that were.
+fn conflicts(view: &View<'_>) -> Vec<kapell_api::Conflict> {
+    let state = view.state;
+    let settled = state.conflicts().iter().rev().take(SETTLED_LOOKED_AT).filter(|it| it.settled.is_some());
+    let all = state.open_conflicts().rev().chain(settled);
+    all.take(NAMED_MAX).map(|it| conflict(view, it)).collect()
 }
 
 /// Shows the emergencies that have not ended, then the last ones that have.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kapell_api::{HealthPart, Measured, Report};
+use kapell_api::{HealthPart, Measured, Report, Sample};
 use kapell_model::Span;
 
 /// Eighths of a block, for small plots of text.
@@ -17,12 +17,64 @@ pub(crate) fn markdown(report: &Report) -> String {
     health(&mut page, report);
     tasks(&mut page, report);
     performance(&mut page, report);
+    course(&mut page, report);
     bottlenecks(&mut page, report);
+    conflicts(&mut page, report);
     escalations(&mut page, report);
     emergencies(&mut page, report);
     forecasts(&mut page, report);
     tables(&mut page, report);
     page
+}
+
+fn conflicts(page: &mut String, report: &Report) {
+    if report.conflicts.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "## Conflicts: {} open\n", report.conflicts_open);
+    let row = |it: &kapell_api::Conflict| {
+        let how = it.ruling.clone().unwrap_or_else(|| it.because.join("; "));
+        vec![
+            it.id.clone(),
+            it.kind.replace('_', " "),
+            it.state.clone(),
+            plain(&it.tasks.join(", ")),
+            plain(&it.parties.join(", ")),
+            it.opened_at.clone(),
+            plain(&how),
+        ]
+    };
+    let headings = ["Conflict", "Kind", "State", "Tasks", "Parties", "Opened", "How it stands"];
+    table(page, &headings, report.conflicts.iter().map(row));
+}
+
+/// Shows how the fleet has stood, a sign for each time that it was noted.
+fn course(page: &mut String, report: &Report) {
+    let (Some(first), true) = (report.course.first(), report.course.len() > 1) else { return };
+    let _ = writeln!(page, "## Course\n\nSince {}, each time that it was noted:\n", first.at);
+    let row = |name: &str, numbers: Vec<u32>, show: fn(u32) -> String| {
+        let (least, most) = (numbers.iter().min().copied(), numbers.iter().max().copied());
+        let bound = |number: Option<u32>| number.map(show).unwrap_or_default();
+        vec![name.to_owned(), format!("`{}`", sparkline(&numbers)), bound(least), bound(most)]
+    };
+    let of = |of: fn(&Sample) -> u32| report.course.iter().map(of).collect::<Vec<_>>();
+    let seconds = |millis: Option<i64>| u32::try_from(millis.unwrap_or(0) / 1_000).unwrap_or(u32::MAX);
+    let count = |number: u32| number.to_string();
+    let lead = report.course.iter().map(|it| seconds(it.lead_p50_ms)).collect();
+    let rows = [
+        row("health, in hundredths", report.course.iter().map(|it| hundredths(it.health)).collect(), count),
+        row("slots taken", of(|it| it.slots_used), count),
+        row("slots online", of(|it| it.slots), count),
+        row("ready", of(|it| it.ready), count),
+        row("blocked", of(|it| it.blocked), count),
+        row("lead time, p50", lead, |seconds| span(i64::from(seconds) * 1_000)),
+    ];
+    table(page, &["", "", "Least", "Most"], rows.into_iter());
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share within 0..=1")]
+fn hundredths(share: f64) -> u32 {
+    (share.clamp(0.0, 1.0) * 100.0).round() as u32
 }
 
 fn emergencies(page: &mut String, report: &Report) {
