@@ -5,6 +5,7 @@
 mod breakdown;
 mod emergencies;
 mod inbox;
+mod webhooks;
 
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};

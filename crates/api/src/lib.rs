@@ -27,6 +27,7 @@ mod report;
 mod reservation;
 mod task;
 mod token;
+mod webhook;
 mod why;
 
 pub use agent::{
@@ -77,6 +78,10 @@ pub use task::{
     TaskEdit, TaskSubmission, Tree,
 };
 pub use token::{MadeToken, NewToken, RotateToken, Token};
+pub use webhook::{
+    DeadLetter, DeadLetterChoice, DeadLetterCount, MadeWebhook, NewWebhook, RotateWebhook, Webhook,
+    WebhookTest,
+};
 pub use why::{
     AsOf, Decided, LoadOf, MovedFrom, NotCandidate, Part, Placement, Scored, Standing, Why, WhyNot,
 };

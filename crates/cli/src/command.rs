@@ -30,6 +30,7 @@ mod task;
 mod token;
 mod up;
 mod watch;
+mod webhook;
 pub mod why;
 mod work;
 
@@ -168,6 +169,9 @@ enum Verb {
     /// Start agents on this machine for the assignments that they get
     #[cfg(target_os = "linux")]
     Run(run::Run),
+    /// Send what happens to addresses outside, signed: add, list, test, rotate, remove, and what could not be delivered
+    #[command(subcommand)]
+    Webhook(webhook::WebhookVerb),
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(token::TokenVerb),
@@ -251,6 +255,7 @@ impl Cli {
             Verb::Prime(it) => it.run(context),
             #[cfg(target_os = "linux")]
             Verb::Run(it) => it.run(context),
+            Verb::Webhook(it) => it.run(context),
             Verb::Token(it) => it.run(context),
             Verb::Log(it) => it.run(context),
             Verb::Doctor => doctor::run(context),

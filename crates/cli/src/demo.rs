@@ -16,7 +16,7 @@ use kapell_api::{
     AckTimes, AgentRegistration, Balancing, CapabilityDefinition, Client, NewToken, Policy, Reporting,
     Stalls, TaskSubmission,
 };
-use kapell_server::ServeOptions;
+use kapell_server::{ServeOptions, WebhookOptions};
 use tokio::sync::oneshot;
 
 use crate::command::import as command_import;
@@ -233,6 +233,7 @@ impl Server {
             hosts: Vec::new(),
             mcp_fixtures: false,
             llm: None,
+            webhooks: WebhookOptions::default(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let thread = std::thread::Builder::new().name("demo-server".to_owned()).spawn(move || {

@@ -35,6 +35,7 @@ mod story;
 mod tasks;
 mod timeline;
 mod tokens;
+mod webhooks;
 mod why;
 
 use std::path::Path;
@@ -56,8 +57,11 @@ use crate::fleet::Fleet;
 use crate::llm::Llm;
 use crate::past::Past;
 use crate::token::Tokens;
+use crate::webhooks::Webhooks;
+pub(crate) use convert::time as shown_time;
 pub(crate) use orchestration::{html, markdown, report};
 pub(crate) use problem::Refusal;
+pub(crate) use published::event as shown_event;
 
 /// Streams of events that may be open at once; each holds a task and a buffer.
 const STREAMS_MAX: usize = 1_024;
@@ -67,6 +71,7 @@ const STREAMS_MAX: usize = 1_024;
 pub(crate) struct App {
     pub(crate) fleet: Fleet,
     pub(crate) tokens: Tokens,
+    pub(crate) webhooks: Webhooks,
     pub(crate) log: Log,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
     /// The data directory.
@@ -89,7 +94,7 @@ pub(crate) struct Log {
 impl App {
     pub(crate) fn new(
         fleet: Fleet,
-        tokens: Tokens,
+        (tokens, webhooks): (Tokens, Webhooks),
         log: Log,
         past: Past,
         llm: Option<Arc<Llm>>,
@@ -97,7 +102,7 @@ impl App {
     ) -> Self {
         let streams = Arc::new(tokio::sync::Semaphore::new(STREAMS_MAX));
         let shared = shared::Shared::default();
-        Self { fleet, tokens, log, streams, data: Arc::from(data), past, llm, shared }
+        Self { fleet, tokens, webhooks, log, streams, data: Arc::from(data), past, llm, shared }
     }
 }
 
@@ -221,6 +226,14 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::make))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::rotate))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::resume))
+        .routes(routes!(webhooks::dead))
+        .routes(routes!(webhooks::retry))
+        .routes(routes!(webhooks::discard))
 }
 
 /// Returns the OpenAPI document, version 3.1, as JSON.

@@ -18,6 +18,7 @@ mod saved;
 mod serve;
 mod token;
 mod verify;
+mod webhooks;
 mod writer;
 
 pub use fleet::{Answer, Ask, Fleet, Handed, Handout, Line, RETRY_AFTER, Refused, View};
@@ -28,3 +29,4 @@ pub use open::{Found, Loaded, OpenError, Running, load, open, record_of};
 pub use serve::{ADDRESS_FILE, DEFAULT_FLEET, ServeError, ServeOptions, Started, serve};
 pub use token::{ADMIN_TOKEN_FILE, Access, Caller, Kept, TokenError, Tokens};
 pub use verify::{Folded, Verified, verify, verify_watched};
+pub use webhooks::{WebhookError, WebhookOptions};

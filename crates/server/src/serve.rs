@@ -17,6 +17,7 @@ use crate::open::{Found, OpenError, Running, open};
 use crate::past::Past;
 use crate::saved;
 use crate::token::{TokenError, Tokens};
+use crate::webhooks::{WebhookError, WebhookOptions, Webhooks};
 use crate::writer::now;
 
 /// The file in the data directory that holds the address of the running server.
@@ -37,6 +38,8 @@ pub struct ServeOptions {
     pub mcp_fixtures: bool,
     /// A language model that is asked for components where a task names none.
     pub llm: Option<LlmOptions>,
+    /// How webhooks are delivered.
+    pub webhooks: WebhookOptions,
 }
 
 /// A server could not be started, or had to end.
@@ -57,6 +60,9 @@ pub enum ServeError {
     /// The model cannot be asked as it is configured.
     #[error(transparent)]
     Llm(#[from] LlmError),
+    /// The webhooks cannot be read.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// The address cannot be had.
     #[error("cannot listen on {address}")]
     Listen {
@@ -99,10 +105,10 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let directory = DataDir::lock(&options.data)?;
     let store = SqliteStore::open(&directory)?;
-    let (tokens_store, reader, past) = (store.second()?, store.reader()?, store.reader()?);
+    let documents = (store.second()?, store.second()?);
+    let (reader, past) = (store.reader()?, store.reader()?);
     let running = open(Box::new(store), DEFAULT_FLEET)?;
-    let result =
-        serve_fleet(&options, &directory, tokens_store, (reader, past), running, started, stop).await;
+    let result = serve_fleet(&options, &directory, documents, (reader, past), running, started, stop).await;
     let _ = fs::remove_file(directory.path().join(ADDRESS_FILE));
     result
 }
@@ -110,7 +116,7 @@ pub async fn serve(
 async fn serve_fleet(
     options: &ServeOptions,
     directory: &DataDir,
-    tokens_store: Box<dyn Store>,
+    (tokens_store, webhooks_store): (Box<dyn Store>, Box<dyn Store>),
     (mut reader, past): (Box<dyn kapell_store::Reader>, Box<dyn kapell_store::Reader>),
     running: Running,
     started: impl FnOnce(&Started),
@@ -126,14 +132,16 @@ async fn serve_fleet(
     let key = reader.fleet(DEFAULT_FLEET)?.expect("the fleet was just opened").key;
     let Running { fleet, found, failed, threads } = running;
     let log = Log { reader: Arc::new(Mutex::new(reader)), key };
-    let app = App::new(
-        fleet.clone(),
-        tokens,
-        log.clone(),
-        Past::new(DEFAULT_FLEET, key, past),
-        llm.clone(),
+    let webhooks = Webhooks::load(
+        webhooks_store,
         directory.path(),
-    );
+        (fleet.clone(), log.clone()),
+        options.webhooks.clone(),
+    )?;
+    let past = Past::new(DEFAULT_FLEET, key, past);
+    let shown = (tokens, webhooks.clone());
+    let app = App::new(fleet.clone(), shown, log.clone(), past, llm.clone(), directory.path());
+    let following = tokio::spawn(webhooks.clone().follow());
     let breakdowns = tokio::spawn(components::by_policy(fleet.clone(), llm));
     let daily = tokio::spawn(saved::daily(fleet.clone(), log, Arc::clone(&app.data)));
     started(&Started { address, found, new_token });
@@ -149,9 +157,11 @@ async fn serve_fleet(
     };
     daily.abort();
     breakdowns.abort();
+    following.abort();
     let _ = stopping.send(());
     let _ = server.await;
     let running = tokio::task::spawn_blocking(move || {
+        webhooks.stop();
         fleet.stop();
         for thread in threads {
             let _ = thread.join();

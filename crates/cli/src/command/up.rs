@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use kapell_server::{ADMIN_TOKEN_FILE, LlmOptions, Secret, ServeOptions, Started};
+use kapell_server::{ADMIN_TOKEN_FILE, LlmOptions, Secret, ServeOptions, Started, WebhookOptions};
 
 use crate::context::{Context, DEFAULT_LISTEN};
 use crate::exit::Exit;
@@ -31,6 +31,9 @@ pub struct Up {
     /// A file with the key of the endpoint; else KAPELL_LLM_KEY holds it, where one is wanted
     #[arg(long, env = "KAPELL_LLM_KEY_FILE", value_name = "FILE")]
     llm_key_file: Option<PathBuf>,
+    /// Let webhooks go to addresses of this machine and of private networks too
+    #[arg(long)]
+    private_webhooks: bool,
 }
 
 impl Up {
@@ -66,6 +69,7 @@ impl Up {
             hosts: self.hosts,
             mcp_fixtures: self.mcp_fixtures,
             llm,
+            webhooks: WebhookOptions { private_targets: self.private_webhooks, ..WebhookOptions::default() },
         };
         let started = |started: &Started| {
             for line in found(started) {

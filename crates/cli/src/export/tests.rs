@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use kapell_api::{AgentRegistration, Client, DoneReport};
-use kapell_server::ServeOptions;
+use kapell_server::{ServeOptions, WebhookOptions};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -26,6 +26,7 @@ impl Server {
             hosts: Vec::new(),
             mcp_fixtures: false,
             llm: None,
+            webhooks: WebhookOptions::default(),
         };
         let token_file = options.data.join(kapell_server::ADMIN_TOKEN_FILE);
         let (stop, stopped) = oneshot::channel();

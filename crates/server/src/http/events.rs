@@ -224,24 +224,27 @@ async fn send(
 }
 
 impl Log {
+    /// Reads up to `max` events behind `after`, and returns how far it came; waits for the disk.
+    pub(crate) fn read(&self, after: u64, max: usize) -> Result<(Vec<Record>, u64), String> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut actor: Arc<str> = Arc::from("");
+        let mut records = Vec::new();
+        let mut wrong = None;
+        let read = reader.read(self.key, after, max, &mut |row| match record_of(&row, &mut actor) {
+            Ok(record) => records.push(record),
+            Err(error) => wrong = Some(error.to_string()),
+        });
+        match (read, wrong) {
+            (Ok(read), None) => Ok((records, read)),
+            (Err(error), _) => Err(error.to_string()),
+            (Ok(_), Some(error)) => Err(error),
+        }
+    }
+
     /// Reads up to `max` events behind `after`, and returns how far it came.
     pub(crate) async fn after(&self, after: u64, max: usize) -> Result<(Vec<Record>, u64), Refusal> {
         let log = self.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let mut reader = log.reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut actor: Arc<str> = Arc::from("");
-            let mut records = Vec::new();
-            let mut wrong = None;
-            let read = reader.read(log.key, after, max, &mut |row| match record_of(&row, &mut actor) {
-                Ok(record) => records.push(record),
-                Err(error) => wrong = Some(error.to_string()),
-            });
-            match (read, wrong) {
-                (Ok(read), None) => Ok((records, read)),
-                (Err(error), _) => Err(error.to_string()),
-                (Ok(_), Some(error)) => Err(error),
-            }
-        });
+        let read = tokio::task::spawn_blocking(move || log.read(after, max));
         let failed = |detail: String| {
             tracing::error!(%detail, "the log could not be read");
             Problem::new(ErrorCode::Internal, format!("the log could not be read: {detail}"))

@@ -23,4 +23,5 @@ mod roles;
 mod secrets;
 mod served;
 mod stalls;
+mod webhooks;
 mod work;

@@ -274,6 +274,15 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
     ("POST", "/v1/tokens", Admins, "/v1/tokens", r#"{"access":"viewer"}"#),
     ("POST", "/v1/tokens/{id}/rotate", Admins, "/v1/tokens/9999/rotate", "{}"),
     ("DELETE", "/v1/tokens/{id}", Admins, "/v1/tokens/9999", ""),
+    ("GET", "/v1/webhooks", Managers, "/v1/webhooks", ""),
+    ("POST", "/v1/webhooks", Managers, "/v1/webhooks", r#"{"name":"log","url":"ftp://example.org"}"#),
+    ("DELETE", "/v1/webhooks/{webhook}", Managers, "/v1/webhooks/none", ""),
+    ("POST", "/v1/webhooks/{webhook}/rotate", Managers, "/v1/webhooks/none/rotate", "{}"),
+    ("POST", "/v1/webhooks/{webhook}/test", Managers, "/v1/webhooks/none/test", ""),
+    ("POST", "/v1/webhooks/{webhook}/resume", Managers, "/v1/webhooks/none/resume", ""),
+    ("GET", "/v1/webhooks/{webhook}/dead", Managers, "/v1/webhooks/none/dead", ""),
+    ("POST", "/v1/webhooks/{webhook}/retry", Managers, "/v1/webhooks/none/retry", "{}"),
+    ("POST", "/v1/webhooks/{webhook}/discard", Managers, "/v1/webhooks/none/discard", "{}"),
 ];
 
 const REPORT: &str = r#"{"agent":"ada","assignment":"A-9"}"#;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use kapell_server::{ADMIN_TOKEN_FILE, LlmOptions, ServeOptions, serve};
+use kapell_server::{ADMIN_TOKEN_FILE, LlmOptions, ServeOptions, WebhookOptions, serve};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -28,20 +28,22 @@ impl Served {
 
     /// Starts on a directory.
     pub fn on(data: TempDir) -> Self {
-        Self::with(data, None)
+        Self::with(data, |_| {})
     }
 
-    /// Starts on a directory, with a model to be asked.
-    pub fn with(data: TempDir, llm: Option<LlmOptions>) -> Self {
+    /// Starts on a directory, with other options.
+    pub fn with(data: TempDir, change: impl FnOnce(&mut ServeOptions)) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (sender, started) = mpsc::channel();
-        let options = ServeOptions {
+        let mut options = ServeOptions {
             data: data.path().to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             hosts: vec!["rooms.lan".to_owned()],
             mcp_fixtures: false,
-            llm,
+            llm: None,
+            webhooks: WebhookOptions::default(),
         };
+        change(&mut options);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)

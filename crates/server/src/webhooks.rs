@@ -1,0 +1,545 @@
+//! Webhooks: what happens is told to addresses outside, so that an escalation reaches a person.
+//!
+//! Deliveries are effects beside the writer. Each subscription has a thread that follows the log behind its cursor, one delivery at a
+//! time. What was not accepted waits to be tried again and lets later events pass; what was tried too often is dead and stays until
+//! somebody retries or discards it. The cursor and both lists are kept in the store, the secrets in a file of their own, so that a
+//! start goes on where the last one ended: at least once, nothing dropped unsaid.
+
+mod body;
+mod book;
+mod deliver;
+mod secret;
+mod target;
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kapell_core::Record;
+use kapell_model::{Moment, Name, Span};
+use kapell_store::Store;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::fleet::Fleet;
+use crate::http::Log;
+use crate::writer::now;
+
+pub(crate) use self::book::{Attempted, Hook};
+use self::book::{Book, Noted};
+use self::deliver::Sender;
+pub(crate) use self::deliver::{Outcome, Tried};
+use self::secret::Secrets;
+
+pub(crate) use self::body::{TYPE_PREFIX, is_type};
+pub(crate) use self::target::ALLOWED as TARGET_ALLOWED;
+
+/// The document in which the store keeps the subscriptions.
+const DOCUMENT: &str = "webhooks";
+/// Subscriptions; each has a thread, so this bounds the deliveries under way too.
+pub(crate) const HOOKS_MAX: usize = 32;
+/// Deliveries of one subscription that wait to be tried again. While so many do, nothing new is begun: the log keeps it.
+pub(crate) const WAITING_MAX: usize = 100;
+/// Dead letters of one subscription. While so many are there, nothing new is begun.
+pub(crate) const DEAD_MAX: usize = 1_000;
+/// Events that say nothing and are on their way at once.
+const TESTS_MAX: usize = 4;
+/// Events that are read from the log at once.
+const PAGE: usize = 256;
+/// Time between two writes of what has been delivered: a crash repeats no more than that.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How webhooks are delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookOptions {
+    /// Whether addresses of this machine and of private networks may be targets. Not unless the admin says so.
+    pub private_targets: bool,
+    /// The pause before the second attempt; each further one is four times as long.
+    pub retry_first: Duration,
+    /// The longest pause.
+    pub retry_max: Duration,
+    /// Attempts until a delivery is dead.
+    pub attempts_max: u32,
+    /// Time for one attempt, from the look-up of the name to the head of the answer.
+    pub timeout: Duration,
+}
+
+impl Default for WebhookOptions {
+    fn default() -> Self {
+        Self {
+            private_targets: false,
+            retry_first: Duration::from_secs(5),
+            retry_max: Duration::from_secs(6 * 3_600),
+            attempts_max: 9,
+            timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+impl WebhookOptions {
+    /// Returns the pause after `attempts` attempts: times four with each, bounded, moved by up to a fifth either way by `chance`.
+    fn pause(&self, attempts: u32, chance: u64) -> Span {
+        let first = i64::try_from(self.retry_first.as_millis()).unwrap_or(i64::MAX);
+        let most = i64::try_from(self.retry_max.as_millis()).unwrap_or(i64::MAX);
+        let pause = first.saturating_mul(4_i64.saturating_pow(attempts.saturating_sub(1))).min(most);
+        let fifths = i64::try_from(chance % 401).unwrap_or(0) - 200;
+        Span(pause.saturating_add(pause / 1_000 * fifths + pause % 1_000 * fifths / 1_000))
+    }
+}
+
+/// Why something about webhooks could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// The storage says no.
+    #[error("the webhooks could not be read or kept")]
+    Store(#[from] kapell_store::StoreError),
+    /// The document is not what it should be.
+    #[error("the stored webhooks are not readable")]
+    Body(#[from] serde_json::Error),
+    /// No random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// The file of the secrets.
+    #[error("the file of the webhooks' secrets, {}, could not be read or written", path.display())]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A thread could not be started.
+    #[error("a thread could not be started")]
+    Thread(#[source] std::io::Error),
+    /// There is none of that name.
+    #[error("there is no such webhook")]
+    Unknown,
+    /// There is one of that name.
+    #[error("there is a webhook of that name")]
+    Taken,
+    /// Too many.
+    #[error("webhooks are limited to {HOOKS_MAX}")]
+    TooMany,
+    /// The address cannot be a target.
+    #[error("{0}")]
+    Target(String),
+    /// As many secrets of one as may sign at once.
+    #[error("{} secrets of it sign already; the oldest must end first", secret::ACTIVE_MAX)]
+    Secrets,
+}
+
+/// Every webhook of one fleet.
+#[derive(Clone)]
+pub(crate) struct Webhooks {
+    inner: Arc<Inner>,
+    /// Turns to send an event that says nothing: whoever sends one waits for what comes of it.
+    turns: Arc<Semaphore>,
+}
+
+struct Inner {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Told when a subscription is made.
+    added: Notify,
+    /// Gone once the server stops. Locked before the state, never behind it.
+    store: Mutex<Option<Box<dyn Store>>>,
+    fleet: Fleet,
+    log: Log,
+    sender: Sender,
+    options: WebhookOptions,
+}
+
+struct State {
+    book: Book,
+    secrets: Secrets,
+    /// When what was delivered was last kept, and whether more was since.
+    kept: Instant,
+    unkept: bool,
+    stopping: bool,
+}
+
+/// What a subscription's thread does next.
+enum Step {
+    /// Tries the event at this position again.
+    Again(u64),
+    /// Goes on in the log.
+    Fresh { after: u64, types: Arc<[String]> },
+}
+
+impl Webhooks {
+    /// Reads what `store` and the file of secrets in `directory` hold, and begins to deliver.
+    pub(crate) fn load(
+        mut store: Box<dyn Store>,
+        directory: &Path,
+        (fleet, log): (Fleet, Log),
+        options: WebhookOptions,
+    ) -> Result<Self, WebhookError> {
+        let kept = store.get_document(DOCUMENT)?;
+        let mut book: Book = match &kept {
+            Some(bytes) => serde_json::from_slice(bytes)?,
+            None => Book::fresh()?,
+        };
+        let secrets = Secrets::load(directory)?;
+        for hook in &mut book.hooks {
+            if secrets.active(&hook.name, now()).is_empty() {
+                hook.stop(now(), "its secret is missing: `kapell webhook rotate` makes a new one");
+            }
+        }
+        let sender = Sender::new(&options);
+        let state = State { book, secrets, kept: Instant::now(), unkept: false, stopping: false };
+        let inner = Arc::new(Inner {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            added: Notify::new(),
+            store: Mutex::new(Some(store)),
+            fleet,
+            log,
+            sender,
+            options,
+        });
+        if kept.is_none() {
+            inner.keep()?;
+        }
+        let ids: Vec<u32> = inner.lock().book.hooks.iter().map(|hook| hook.id).collect();
+        for id in ids {
+            inner.start(id)?;
+        }
+        Ok(Self { inner, turns: Arc::new(Semaphore::new(TESTS_MAX)) })
+    }
+
+    /// Wakes the subscriptions whenever something has become durable. Where there are none it listens to nobody. Never ends by itself.
+    pub(crate) async fn follow(self) {
+        loop {
+            while self.inner.lock().book.hooks.is_empty() {
+                self.inner.added.notified().await;
+            }
+            let mut live = self.inner.fleet.subscribe();
+            self.inner.wake();
+            while !self.inner.lock().book.hooks.is_empty() {
+                if matches!(live.recv().await, Err(RecvError::Closed)) {
+                    return;
+                }
+                self.inner.wake();
+            }
+        }
+    }
+
+    /// Ends: what was delivered is kept, and nothing is sent or kept any more. What is under way is tried again at the next start.
+    pub(crate) fn stop(&self) {
+        if let Err(error) = self.inner.keep() {
+            tracing::error!(%error, "what the webhooks have delivered could not be kept; it is sent again");
+        }
+        self.inner.lock().stopping = true;
+        self.inner.store.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.inner.changed.notify_all();
+    }
+
+    /// Returns every subscription with how many secrets of it sign.
+    pub(crate) fn list(&self) -> Vec<(Hook, usize)> {
+        let state = self.inner.lock();
+        let signing = |hook: &Hook| state.secrets.active(&hook.name, now()).len();
+        state.book.hooks.iter().map(|hook| (hook.clone(), signing(hook))).collect()
+    }
+
+    /// Makes a subscription to what comes behind `after`. Its secret is shown this once.
+    pub(crate) fn add(
+        &self,
+        name: Name,
+        url: &str,
+        types: Vec<String>,
+        after: u64,
+    ) -> Result<(Hook, String), WebhookError> {
+        let url = target::checked(url, self.inner.options.private_targets).map_err(WebhookError::Target)?;
+        let (made, secret) = {
+            let mut state = self.inner.lock();
+            if state.book.hooks.len() >= HOOKS_MAX {
+                return Err(WebhookError::TooMany);
+            }
+            if state.book.named(&name).is_some() {
+                return Err(WebhookError::Taken);
+            }
+            let secret = state.secrets.renew(&name, Span(0), now())?;
+            (state.book.add(name, url, types, after, now()), secret)
+        };
+        if let Err(error) = self.inner.keep() {
+            self.forget(&made.name);
+            return Err(error);
+        }
+        self.inner.start(made.id)?;
+        self.inner.added.notify_one();
+        Ok((made, secret))
+    }
+
+    fn forget(&self, name: &Name) {
+        let mut state = self.inner.lock();
+        state.book.hooks.retain(|hook| hook.name != *name);
+        let _ = state.secrets.remove(name);
+    }
+
+    /// Takes a subscription back, with its secrets and what waits or is dead.
+    pub(crate) fn remove(&self, name: &Name) -> Result<(), WebhookError> {
+        self.inner.change(name, |_, _| Ok(()))?;
+        self.forget(name);
+        self.inner.keep()?;
+        self.inner.changed.notify_all();
+        Ok(())
+    }
+
+    /// Makes a new secret; those before go on signing for `grace` more.
+    pub(crate) fn rotate(&self, name: &Name, grace: Span) -> Result<(Hook, usize, String), WebhookError> {
+        self.inner.change(name, |state, at| {
+            let name = state.book.hooks[at].name.clone();
+            let secret = state.secrets.renew(&name, grace, now())?;
+            Ok((state.book.hooks[at].clone(), state.secrets.active(&name, now()).len(), secret))
+        })
+    }
+
+    /// Lets a subscription go on that was stopped.
+    pub(crate) fn resume(&self, name: &Name) -> Result<(Hook, usize), WebhookError> {
+        self.inner.change(name, |state, at| {
+            let secrets = state.secrets.active(name, now()).len();
+            if secrets > 0 {
+                state.book.hooks[at].stopped = None;
+            }
+            Ok((state.book.hooks[at].clone(), secrets))
+        })
+    }
+
+    /// Returns the deliveries of a subscription that are dead, oldest event first.
+    pub(crate) fn dead(&self, name: &Name) -> Result<Vec<Attempted>, WebhookError> {
+        let state = self.inner.lock();
+        let hook = state.book.named(name).ok_or(WebhookError::Unknown)?;
+        Ok(hook.dead.clone())
+    }
+
+    /// Has what is dead, or only the event at `position`, tried again now, and what waits too. Returns how much.
+    pub(crate) fn retry(&self, name: &Name, position: Option<u64>) -> Result<usize, WebhookError> {
+        self.inner.change(name, |state, at| Ok(state.book.hooks[at].retry(position, now())))
+    }
+
+    /// Lets go of what is dead, or only of the event at `position`. Returns how much.
+    pub(crate) fn discard(&self, name: &Name, position: Option<u64>) -> Result<usize, WebhookError> {
+        self.inner.change(name, |state, at| Ok(state.book.hooks[at].discard(position)))
+    }
+
+    /// Returns a turn to send an event that says nothing, where there is one.
+    pub(crate) fn turn_to_test(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.turns).try_acquire_owned().ok()
+    }
+
+    /// Sends one event that says nothing, and waits for what comes of it. It is not tried again.
+    pub(crate) fn test(&self, name: &Name) -> Result<Tried, WebhookError> {
+        let (hook, secrets, log) = {
+            let state = self.inner.lock();
+            let hook = state.book.named(name).ok_or(WebhookError::Unknown)?.clone();
+            (hook, state.secrets.active(name, now()), state.book.log.clone())
+        };
+        let chance = secret::chance()?;
+        Ok(self.inner.sender.send(&hook.url, &secrets, &body::test(&log, chance, now()), now()))
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        drop(self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Changes a subscription, keeps that, and wakes its thread.
+    fn change<T>(
+        &self,
+        name: &Name,
+        change: impl FnOnce(&mut State, usize) -> Result<T, WebhookError>,
+    ) -> Result<T, WebhookError> {
+        let changed = {
+            let mut state = self.lock();
+            let at = state.book.hooks.iter().position(|hook| hook.name == *name);
+            change(&mut state, at.ok_or(WebhookError::Unknown)?)?
+        };
+        self.keep()?;
+        self.changed.notify_all();
+        Ok(changed)
+    }
+
+    /// Writes the subscriptions into the store.
+    fn keep(&self) -> Result<(), WebhookError> {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(store) = store.as_mut() else { return Ok(()) };
+        let bytes = {
+            let mut state = self.lock();
+            state.unkept = false;
+            state.kept = Instant::now();
+            serde_json::to_vec(&state.book)?
+        };
+        store.put_document(DOCUMENT, &bytes).map_err(|error| {
+            self.lock().unkept = true;
+            error.into()
+        })
+    }
+
+    fn keep_or_tell(&self) {
+        if let Err(error) = self.keep() {
+            tracing::error!(%error, "what the webhooks have delivered could not be kept; it is tried again");
+        }
+    }
+
+    fn start(self: &Arc<Self>, id: u32) -> Result<(), WebhookError> {
+        let inner = Arc::clone(self);
+        let thread = std::thread::Builder::new().name(format!("webhook-{id}"));
+        thread.spawn(move || inner.run(id)).map(drop).map_err(WebhookError::Thread)
+    }
+
+    /// Delivers for one subscription until it is taken back or the server stops.
+    fn run(&self, id: u32) {
+        let mut page: VecDeque<Record> = VecDeque::new();
+        while let Some(step) = self.next(id) {
+            let noted = match step {
+                Step::Again(position) => self.record(position).map(|record| {
+                    // What the log does not have any more can never be sent.
+                    record.map_or(Noted::lost(position), |record| self.deliver(id, &record))
+                }),
+                Step::Fresh { after, types } => self.fresh(id, after, &types, &mut page),
+            };
+            match noted {
+                Ok(noted) => self.note(id, noted),
+                Err(detail) => {
+                    tracing::error!(%detail, "the log could not be read for a webhook");
+                    std::thread::sleep(KEEP_EVERY);
+                }
+            }
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn next(&self, id: u32) -> Option<Step> {
+        loop {
+            let state = self.lock();
+            if state.stopping {
+                return None;
+            }
+            let hook = state.book.hooks.iter().find(|hook| hook.id == id)?;
+            let mut pause = None;
+            if hook.stopped.is_none() {
+                let now = now();
+                let next = hook.waiting.iter().min_by_key(|it| (it.next_at, it.position));
+                match next {
+                    Some(next) if next.next_at <= now => return Some(Step::Again(next.position)),
+                    Some(next) => pause = Some(next.next_at.since(now)),
+                    None => {}
+                }
+                let room = hook.waiting.len() < WAITING_MAX && hook.dead.len() < DEAD_MAX;
+                if room && hook.cursor < self.fleet.durable().0 {
+                    return Some(Step::Fresh { after: hook.cursor, types: Arc::clone(&hook.types) });
+                }
+            }
+            if state.unkept {
+                drop(state);
+                self.keep_or_tell();
+                continue;
+            }
+            match pause {
+                Some(pause) => {
+                    let pause = Duration::from_millis(pause.0.max(1).unsigned_abs());
+                    drop(self.changed.wait_timeout(state, pause));
+                }
+                None => drop(self.changed.wait(state)),
+            }
+        }
+    }
+
+    /// Passes over what is not asked for, and delivers the next event that is.
+    fn fresh(
+        &self,
+        id: u32,
+        after: u64,
+        types: &[String],
+        page: &mut VecDeque<Record>,
+    ) -> Result<Noted, String> {
+        if page.front().is_none_or(|record| record.position.0 != after + 1) {
+            let (records, _) = self.log.read(after, PAGE)?;
+            if records.is_empty() {
+                return Err(format!("nothing stands behind {after}, though the log goes on"));
+            }
+            page.clear();
+            page.extend(records);
+        }
+        let mut passed = after;
+        while let Some(record) = page.pop_front() {
+            if types.iter().any(|wanted| is_type(wanted, record.event.kind())) {
+                return Ok(self.deliver(id, &record));
+            }
+            passed = record.position.0;
+        }
+        Ok(Noted::passed(passed))
+    }
+
+    fn record(&self, position: u64) -> Result<Option<Record>, String> {
+        let (mut records, _) = self.log.read(position.saturating_sub(1), 1)?;
+        Ok(records.pop().filter(|record| record.position.0 == position))
+    }
+
+    fn deliver(&self, id: u32, record: &Record) -> Noted {
+        let (url, secrets, log) = {
+            let state = self.lock();
+            let Some(hook) = state.book.hooks.iter().find(|hook| hook.id == id) else {
+                return Noted::passed(0);
+            };
+            (hook.url.clone(), state.secrets.active(&hook.name, now()), state.book.log.clone())
+        };
+        let message = body::of(&log, &crate::http::shown_event(record, &self.fleet.names()));
+        let tried = self.sender.send(&url, &secrets, &message, now());
+        Noted { position: record.position.0, kind: record.event.kind().to_owned(), tried: Some(tried) }
+    }
+
+    /// Takes account of what came of a delivery.
+    fn note(&self, id: u32, noted: Noted) {
+        let chance = secret::chance().unwrap_or_default();
+        let late = {
+            let mut state = self.lock();
+            if state.stopping {
+                return;
+            }
+            let Some(hook) = state.book.hooks.iter_mut().find(|hook| hook.id == id) else { return };
+            let stopped = hook.stopped.is_some();
+            hook.note(noted, now(), &|attempts| {
+                (attempts < self.options.attempts_max).then(|| self.options.pause(attempts, chance))
+            });
+            if !stopped && let Some((_, reason)) = &hook.stopped {
+                tracing::warn!(webhook = %hook.name, %reason, "a webhook is stopped");
+            }
+            state.unkept = true;
+            state.kept.elapsed() >= KEEP_EVERY
+        };
+        if late {
+            self.keep_or_tell();
+        }
+    }
+}
+
+/// Returns `moment` as whole seconds since 1970.
+fn seconds(moment: Moment) -> i64 {
+    moment.0.div_euclid(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_fourfold_up_to_a_bound_and_stay_within_a_fifth() {
+        let options = WebhookOptions::default();
+        let middle: Vec<i64> = (1..9).map(|attempts| options.pause(attempts, 200).0).collect();
+        assert_eq!(middle, [5_000, 20_000, 80_000, 320_000, 1_280_000, 5_120_000, 20_480_000, 21_600_000]);
+        for attempts in 1..9 {
+            let middle = options.pause(attempts, 200).0;
+            assert_eq!(options.pause(attempts, 0).0, middle * 4 / 5);
+            assert_eq!(options.pause(attempts, 400).0, middle * 6 / 5);
+        }
+        assert!(options.pause(u32::MAX, u64::MAX).0 <= 21_600_000 * 6 / 5);
+    }
+}

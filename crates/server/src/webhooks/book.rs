@@ -1,0 +1,261 @@
+//! What is kept of each subscription: how far it is, what waits to be tried again, what is dead.
+
+use std::sync::Arc;
+
+use kapell_model::{Moment, Name, Span};
+use serde::{Deserialize, Serialize};
+
+use super::deliver::{Outcome, Tried};
+use super::{WebhookError, secret};
+
+/// Every subscription of a fleet. No secrets.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Book {
+    /// The name of this log in what is sent, so that events of two servers are told apart.
+    pub(super) log: String,
+    /// The last number that was given to one.
+    last: u32,
+    pub(super) hooks: Vec<Hook>,
+}
+
+/// One subscription.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Hook {
+    /// Its number; never given again.
+    pub(crate) id: u32,
+    /// Its name.
+    pub(crate) name: Name,
+    /// Where its events go.
+    pub(crate) url: String,
+    /// Which events: CloudEvents types, `*` at the end stands for the rest.
+    pub(crate) types: Arc<[String]>,
+    /// When it was made.
+    pub(crate) made_at: Moment,
+    /// Every event up to there was accepted, waits, is dead, or was not asked for.
+    pub(crate) cursor: u64,
+    /// Since when it is stopped, and why.
+    pub(crate) stopped: Option<(Moment, String)>,
+    /// Events that were accepted.
+    pub(crate) delivered: u64,
+    /// When the last one was.
+    pub(crate) delivered_at: Option<Moment>,
+    /// What is tried again.
+    pub(crate) waiting: Vec<Attempted>,
+    /// What was tried too often.
+    pub(crate) dead: Vec<Attempted>,
+}
+
+/// An event that was not accepted. What it said is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attempted {
+    /// Where in the log it is.
+    pub(crate) position: u64,
+    /// Its kind.
+    pub(crate) kind: String,
+    /// Attempts so far.
+    pub(crate) attempts: u32,
+    /// When the first was.
+    pub(crate) first_at: Moment,
+    /// When the last was.
+    pub(crate) last_at: Moment,
+    /// When the next one is, where it waits.
+    pub(crate) next_at: Moment,
+    /// What came of the last one.
+    pub(crate) reason: String,
+}
+
+/// What a delivery came to.
+pub(super) struct Noted {
+    pub(super) position: u64,
+    pub(super) kind: String,
+    /// Nothing where the event was not asked for.
+    pub(super) tried: Option<Tried>,
+}
+
+impl Noted {
+    /// Nothing up to `position` was asked for.
+    pub(super) fn passed(position: u64) -> Self {
+        Self { position, kind: String::new(), tried: None }
+    }
+
+    /// The event cannot be sent: the log does not have it.
+    pub(super) fn lost(position: u64) -> Self {
+        let reason = "the log does not have it".to_owned();
+        let outcome = Outcome::Never { reason };
+        Self { position, kind: String::new(), tried: Some(Tried { outcome, took: Span(0) }) }
+    }
+}
+
+impl Book {
+    pub(super) fn fresh() -> Result<Self, WebhookError> {
+        Ok(Self { log: format!("{:016x}", secret::chance()?), last: 0, hooks: Vec::new() })
+    }
+
+    pub(super) fn named(&self, name: &Name) -> Option<&Hook> {
+        self.hooks.iter().find(|hook| hook.name == *name)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        name: Name,
+        url: String,
+        types: Vec<String>,
+        cursor: u64,
+        now: Moment,
+    ) -> Hook {
+        self.last += 1;
+        let hook = Hook {
+            id: self.last,
+            name,
+            url,
+            types: types.into(),
+            made_at: now,
+            cursor,
+            stopped: None,
+            delivered: 0,
+            delivered_at: None,
+            waiting: Vec::new(),
+            dead: Vec::new(),
+        };
+        self.hooks.push(hook.clone());
+        hook
+    }
+}
+
+impl Hook {
+    pub(super) fn stop(&mut self, now: Moment, reason: &str) {
+        self.stopped.get_or_insert_with(|| (now, reason.to_owned()));
+    }
+
+    /// Takes account of a delivery. `pause` gives the time until the next attempt after so many, nothing where there is none.
+    pub(super) fn note(&mut self, noted: Noted, now: Moment, pause: &dyn Fn(u32) -> Option<Span>) {
+        let Noted { position, kind, tried } = noted;
+        let at = self.waiting.iter().position(|it| it.position == position);
+        let before = at.map(|at| self.waiting.remove(at));
+        self.cursor = self.cursor.max(position);
+        let Some(Tried { outcome, .. }) = tried else { return };
+        let before = before.unwrap_or(Attempted {
+            position,
+            kind,
+            attempts: 0,
+            first_at: now,
+            last_at: now,
+            next_at: now,
+            reason: String::new(),
+        });
+        let tried = |reason| Attempted { attempts: before.attempts + 1, last_at: now, reason, ..before };
+        match outcome {
+            Outcome::Accepted { .. } => {
+                self.delivered += 1;
+                self.delivered_at = Some(now);
+            }
+            Outcome::Refused { reason, after, .. } => {
+                let tried = tried(reason);
+                match pause(tried.attempts) {
+                    Some(pause) => {
+                        let next_at = now.after(after.map_or(pause, |after| after.max(pause)));
+                        self.waiting.push(Attempted { next_at, ..tried });
+                    }
+                    None => self.bury(tried),
+                }
+            }
+            Outcome::Gone => {
+                let reason = "410 Gone".to_owned();
+                self.stop(now, "the receiver has answered 410 Gone; `kapell webhook resume` goes on");
+                self.waiting.push(tried(reason));
+            }
+            Outcome::Never { reason } => self.bury(tried(reason)),
+        }
+    }
+
+    fn bury(&mut self, letter: Attempted) {
+        let at = self.dead.partition_point(|it| it.position < letter.position);
+        self.dead.insert(at, letter);
+    }
+
+    pub(super) fn retry(&mut self, position: Option<u64>, now: Moment) -> usize {
+        let wanted = |it: &Attempted| position.is_none_or(|position| it.position == position);
+        let (again, dead) = std::mem::take(&mut self.dead).into_iter().partition(wanted);
+        self.dead = dead;
+        let again: Vec<Attempted> = again;
+        self.waiting.extend(again.into_iter().map(|letter| Attempted { attempts: 0, ..letter }));
+        let waiting = self.waiting.iter_mut().filter(|it| wanted(it));
+        waiting.map(|it| it.next_at = now).count()
+    }
+
+    pub(super) fn discard(&mut self, position: Option<u64>) -> usize {
+        let before = self.dead.len();
+        self.dead.retain(|it| position.is_some_and(|position| it.position != position));
+        before - self.dead.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook() -> Hook {
+        let mut book = Book { log: "l".to_owned(), last: 0, hooks: Vec::new() };
+        book.add(Name::new("pager").expect("a name"), "https://a".to_owned(), Vec::new(), 3, Moment(0))
+    }
+
+    fn noted(position: u64, outcome: Outcome) -> Noted {
+        Noted { position, kind: "task.failed".to_owned(), tried: Some(Tried { outcome, took: Span(0) }) }
+    }
+
+    fn refused(after: Option<Span>) -> Outcome {
+        Outcome::Refused { status: Some(500), reason: "500".to_owned(), after }
+    }
+
+    /// Two attempts, a second between them.
+    fn pause(attempts: u32) -> Option<Span> {
+        (attempts < 2).then_some(Span(1_000))
+    }
+
+    #[test]
+    fn what_is_not_accepted_waits_and_then_is_dead_and_the_cursor_goes_on() {
+        let mut hook = hook();
+        hook.note(noted(5, refused(None)), Moment(10), &pause);
+        assert_eq!((hook.cursor, hook.waiting.len(), hook.waiting[0].next_at), (5, 1, Moment(1_010)));
+        hook.note(Noted::passed(9), Moment(20), &pause);
+        hook.note(noted(10, Outcome::Accepted { status: 204 }), Moment(30), &pause);
+        assert_eq!((hook.cursor, hook.delivered), (10, 1));
+        hook.note(noted(5, refused(None)), Moment(2_000), &pause);
+        assert_eq!((hook.waiting.len(), hook.dead.len(), hook.dead[0].attempts), (0, 1, 2));
+        assert_eq!((hook.dead[0].first_at, hook.dead[0].last_at), (Moment(10), Moment(2_000)));
+        assert_eq!(hook.cursor, 10, "an attempt again does not set it back");
+        // Somebody has it tried again: from the first attempt on.
+        assert_eq!(hook.retry(Some(7), Moment(3_000)), 0);
+        assert_eq!(hook.retry(None, Moment(3_000)), 1);
+        assert_eq!((hook.dead.len(), hook.waiting[0].attempts), (0, 0));
+        hook.note(noted(5, Outcome::Accepted { status: 200 }), Moment(3_001), &pause);
+        assert_eq!((hook.waiting.len(), hook.delivered), (0, 2));
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_more_time_but_not_for_less() {
+        let mut hook = hook();
+        hook.note(noted(5, refused(Some(Span(60_000)))), Moment(0), &pause);
+        hook.note(noted(6, refused(Some(Span(1)))), Moment(0), &pause);
+        let next: Vec<Moment> = hook.waiting.iter().map(|it| it.next_at).collect();
+        assert_eq!(next, [Moment(60_000), Moment(1_000)]);
+    }
+
+    #[test]
+    fn gone_stops_and_loses_nothing() {
+        let mut hook = hook();
+        hook.note(noted(5, Outcome::Gone), Moment(10), &pause);
+        assert!(hook.stopped.as_ref().is_some_and(|(at, why)| *at == Moment(10) && why.contains("410")));
+        assert_eq!((hook.waiting.len(), hook.dead.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_dead_are_in_order_and_discarded_one_by_one_or_all() {
+        let mut hook = hook();
+        for position in [9, 5, 7] {
+            hook.note(Noted::lost(position), Moment(10), &pause);
+        }
+        assert_eq!(hook.dead.iter().map(|it| it.position).collect::<Vec<_>>(), [5, 7, 9]);
+        assert_eq!((hook.discard(Some(7)), hook.discard(Some(7)), hook.discard(None)), (1, 0, 2));
+    }
+}
