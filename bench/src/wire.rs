@@ -101,6 +101,7 @@ impl Server {
             hosts: Vec::new(),
             mcp_fixtures: false,
             llm: None,
+            webhooks: kapell_server::WebhookOptions::default(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

@@ -15,6 +15,7 @@ use crate::open::{Running, open};
 use crate::past::Past;
 use crate::serve::{DEFAULT_FLEET, ServeError};
 use crate::token::{Access, Tokens};
+use crate::webhooks::{WebhookOptions, Webhooks};
 use crate::writer::now;
 
 /// An answer has no bound of its own but the machine's.
@@ -34,14 +35,19 @@ impl InProcess {
     /// Where threads or a token cannot be made.
     pub fn start(data: &Path) -> Result<Self, ServeError> {
         let store = MemoryDisk::new().open();
-        let tokens = Tokens::load(store.second()?)?;
+        let (tokens, documents) = (Tokens::load(store.second()?)?, store.second()?);
         let (mut reader, past) = (store.reader()?, store.reader()?);
         let running = open(Box::new(store), DEFAULT_FLEET)?;
         let key = reader.fleet(DEFAULT_FLEET)?.expect("the fleet was just opened").key;
         let log = Log { reader: Arc::new(Mutex::new(reader)), key };
         let (_, token) = tokens.make(Access::Admin, None, "in process".to_owned(), None, now())?;
         let past = Past::new(DEFAULT_FLEET, key, past);
-        let router = router(App::new(running.fleet.clone(), tokens, log, past, None, data), &[], false);
+        // Whatever is asked of it, it sends nothing outside.
+        let beside = (running.fleet.clone(), log.clone());
+        let webhooks = Webhooks::load(documents, data, beside, WebhookOptions::default())?;
+        webhooks.stop();
+        let app = App::new(running.fleet.clone(), (tokens, webhooks), log, past, None, data);
+        let router = router(app, &[], false);
         Ok(Self { running, router, token })
     }
 

@@ -333,6 +333,10 @@ impl Webhooks {
         let (hook, secrets, log) = {
             let state = self.inner.lock();
             let hook = state.book.named(name).ok_or(WebhookError::Unknown)?.clone();
+            if state.stopping {
+                let outcome = Outcome::Never { reason: "the server is stopping".to_owned() };
+                return Ok(Tried { outcome, took: Span(0) });
+            }
             (hook, state.secrets.active(name, now()), state.book.log.clone())
         };
         let chance = secret::chance()?;

@@ -50,7 +50,8 @@ impl Model {
     }
 
     fn served(&self) -> Served {
-        Served::with(TempDir::new().expect("a directory"), Some(self.options.clone()))
+        let llm = Some(self.options.clone());
+        Served::with(TempDir::new().expect("a directory"), |options| options.llm = llm)
     }
 }
 
