@@ -187,6 +187,25 @@ test("finished work is sent back and approved in the inbox, and its page shows t
   await page.context().close();
 });
 
+test("the page of a task shows what it has cost, and at a limit it is given more there", async () => {
+  const made = await server.submit("Gild the frame", { key: "frame", agent: "ada", priority: "critical" }).catch(() => null);
+  assert.ok(made, "it is taken");
+  await until(async () => (await server.get("/v1/tasks/frame")).owner || (await server.post("/v1/tasks/frame/assign", { agent: "ada" }).catch(() => null)), "somebody owns it");
+  const { id, owner, assignment } = await server.get("/v1/tasks/frame");
+  await server.ask("PUT", "/v1/budgets", { of: "task", name: id, budget: { total: { money_micros: { hard: 1_000_000 } } } });
+  const usage = { input_tokens: 1200, cached_tokens: 900, output_tokens: 300, money_micros: 1_250_000 };
+  await server.report("progress", { task: "frame", assignment }, owner, { percent: 30, usage });
+  const page = await openPage(browser, server, { path: "#/task/frame" });
+  const cost = page.locator("section[aria-labelledby=cost]");
+  await cost.getByText("1.25 USD of 1.00 USD spent").waitFor();
+  assert.match(await cost.locator("tbody").innerText(), new RegExp(`${assignment}.*ada.*1.25.*900.*300`, "s"));
+  await cost.getByRole("spinbutton").fill("20");
+  await cost.getByRole("button", { name: "Set the limit" }).click();
+  await until(async () => (await server.get("/v1/tasks/frame")).cost.standing.state === "open", "it has room again");
+  await cost.getByText("20.00 USD").waitFor();
+  await page.context().close();
+});
+
 test("an emergency is shown with what was done about it and ended in the inbox", async () => {
   const { emergency } = await server.post("/v1/emergencies", { kind: "critical_task_failure", task: "sky", reason: "the sky must be painted today" });
   const page = await openPage(browser, server, { path: "#/inbox" });

@@ -219,13 +219,6 @@ impl Actor {
 
     fn heard(&mut self, wish: &Wish, told: &Result<kapell_core::Reply, Rejection>) {
         let Wish::Command { command, .. } = wish else { return };
-        let ended = matches!(
-            command,
-            Command::Finish { .. }
-                | Command::Fail { .. }
-                | Command::Release { .. }
-                | Command::ReturnUnfetched { .. }
-        );
         let refused = match told {
             Ok(reply) => reply.stale,
             Err(
@@ -233,6 +226,17 @@ impl Actor {
             ) => true,
             Err(_) => false,
         };
+        let command = match command {
+            Command::WithUsage { command, .. } => command,
+            command => command,
+        };
+        let ended = matches!(
+            command,
+            Command::Finish { .. }
+                | Command::Fail { .. }
+                | Command::Release { .. }
+                | Command::ReturnUnfetched { .. }
+        );
         let about = match command {
             Command::Start { assignment, .. }
             | Command::Progress { assignment, .. }

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use kapell_core::{
-    Action, Cause, Change, Decision, EscalationKind, Event, MoveCause, Record, Settlement, StallCause,
-    Subject, Verdict,
+    Action, BudgetOf, Cause, Change, Decision, EscalationKind, Event, MoveCause, Record, Settlement,
+    StallCause, Subject, Verdict,
 };
 use kapell_model::{
-    AgentId, AssignmentId, CommandId, ConflictId, EmergencyId, EscalationId, Moment, Name, OfferId, Policy,
-    ReservationId, Span, TaskGate, TaskId, TaskState, WaitId, limits,
+    AgentId, AssignmentId, Budget, CommandId, ConflictId, EmergencyId, EscalationId, Moment, Name, OfferId,
+    Period, Policy, ReservationId, Span, TaskGate, TaskId, TaskState, Unit, WaitId, limits,
 };
 
 use crate::Broken;
@@ -41,6 +41,36 @@ struct Track {
     heard: Moment,
 }
 
+/// What was spent, counted apart from the core.
+#[derive(Clone, Debug, Default)]
+struct Spent {
+    attempts: BTreeMap<AssignmentId, u64>,
+    total: BTreeMap<BudgetOf, u64>,
+    today: BTreeMap<BudgetOf, u64>,
+    budgets: BTreeMap<BudgetOf, Budget>,
+    /// The project of each task.
+    projects: Vec<Option<Name>>,
+}
+
+impl Spent {
+    fn payers(&self, task: TaskId, agent: AgentId) -> impl Iterator<Item = BudgetOf> + use<> {
+        let project = self.projects[task.index()].clone().map(BudgetOf::Project);
+        [BudgetOf::Task(task), BudgetOf::Agent(agent), BudgetOf::Fleet {}].into_iter().chain(project)
+    }
+
+    fn of(&self, of: &BudgetOf, period: Period) -> u64 {
+        let sums = if period == Period::Day { &self.today } else { &self.total };
+        sums.get(of).copied().unwrap_or(0)
+    }
+
+    fn is_over(&self, of: &BudgetOf) -> bool {
+        let over = |period: Period, budget: &Budget| {
+            budget.of(period).money.hard.is_some_and(|hard| self.of(of, period) >= hard)
+        };
+        self.budgets.get(of).is_some_and(|budget| Period::ALL.into_iter().any(|period| over(period, budget)))
+    }
+}
+
 /// The account of one log.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -63,6 +93,8 @@ pub struct Ledger {
     /// What was done about each emergency and is neither undone nor confirmed.
     pending: BTreeMap<EmergencyId, BTreeMap<u32, Action>>,
     emergencies_ended: BTreeSet<EmergencyId>,
+    /// What was said of each assignment, and what is limited by whom.
+    spent: Spent,
     /// How many assignments are let through while others are held back.
     allowed: Option<u32>,
     /// Commands whose answers are remembered: nothing may follow from them any more.
@@ -166,6 +198,7 @@ impl Ledger {
             }
             event => {
                 self.note_emergency(event)?;
+                self.note_cost(event)?;
                 self.note_task(event, at)?;
             }
         }
@@ -216,6 +249,41 @@ impl Ledger {
                     })?;
                     *allowed -= 1;
                 }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Counts the money of all reports by itself, and holds what was assigned against the limits.
+    fn note_cost(&mut self, event: &Event) -> Result<(), Broken> {
+        match event {
+            Event::TaskSubmitted { spec, .. } => self.spent.projects.push(spec.project.clone()),
+            Event::BudgetDayBegan { .. } => self.spent.today.clear(),
+            Event::BudgetSet { of, budget } => {
+                self.spent.budgets.insert(of.clone(), budget.unwrap_or_default());
+            }
+            Event::UsageReported { task, agent, assignment, usage } => {
+                let before = self.spent.attempts.insert(*assignment, usage.money).unwrap_or(0);
+                hold("costs-only-grow", usage.money >= before, || {
+                    format!("{assignment} has cost {} and then {before}", usage.money)
+                })?;
+                for of in self.spent.payers(*task, *agent) {
+                    *self.spent.total.entry(of.clone()).or_default() += usage.money - before;
+                    *self.spent.today.entry(of).or_default() += usage.money - before;
+                }
+            }
+            Event::BudgetClosed { of, closing } if closing.measure == Unit::Money => {
+                let spent = self.spent.of(of, closing.period);
+                hold("costs-add-up", spent == closing.spent, || {
+                    format!("{of:?} has spent {spent}, and is closed for {closing:?}")
+                })?;
+            }
+            Event::TaskAssigned { task, agent, .. } => {
+                let over = self.spent.payers(*task, *agent).find(|of| self.spent.is_over(of));
+                hold("budgets-are-limits", over.is_none(), || {
+                    format!("{task} was assigned to {agent:?}, and {over:?} has nothing left")
+                })?;
             }
             _ => {}
         }
@@ -376,7 +444,7 @@ impl Ledger {
                 hold("one-boost", !(*boosted && track.boosted), || format!("{task} was boosted twice"))?;
                 track.boosted |= *boosted;
                 track.owner = None;
-                if *cause != Cause::SetAside {
+                if !matches!(cause, Cause::SetAside | Cause::OverBudget) {
                     self.turn(*task, at);
                 }
             }

@@ -4,14 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, Command, Component, Conflict, EdgeSource, EmergencyKind, EmergencyState, GateWord,
-    NewDecision, NewEmergency, NewForce, NewPolicy, OPTIONAL, OfferState, Require, ReservationRef, State,
-    Task, TaskEdit, TaskRef, TaskSpec,
+    AgentSpec, BudgetOf, BudgetTarget, Command, Component, Conflict, EdgeSource, EmergencyKind,
+    EmergencyState, GateWord, NewDecision, NewEmergency, NewForce, NewPolicy, OPTIONAL, OfferState, Require,
+    ReservationRef, State, Task, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AgentState, BreakdownBy, Capabilities, Claims, Cycles, DependencyKind, EscalationId,
-    Moment, Name, OfferId, OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskGate, TaskId,
-    TaskState, Text,
+    Ack, AgentKind, AgentState, BreakdownBy, Budget, Capabilities, Claims, Cycles, DependencyKind, EscalationId, Limit, Limits, Moment, Name, OfferId, OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskGate, TaskId, TaskState, Text,
 };
 use kapell_store::Chance;
 
@@ -74,6 +72,7 @@ const MISCHIEF: &[Knob] = &[
     Knob::Judge,
     Knob::Emergency,
     Knob::BreakDown,
+    Knob::Spend,
 ];
 
 fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance) -> Option<Command> {
@@ -141,6 +140,23 @@ fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance)
                 model: None,
                 by_policy: false,
             });
+        }
+        Knob::Spend => {
+            let target = match pick(chance, 4) {
+                0 => BudgetTarget::Task(task),
+                1 => BudgetTarget::Agent(any_agent(state, chance)?),
+                2 => BudgetTarget::Project(state.projects().keys().next()?.clone()),
+                _ => BudgetTarget::Fleet,
+            };
+            let hard = 20_000 + u64::from(below(chance, 400)) * 1_000;
+            let money = Limit { soft: Some(hard / 2), hard: Some(hard) };
+            let limits = Limits { money, tokens: Limit::default() };
+            let by_day = pick(chance, 2) == 0 && !matches!(target, BudgetTarget::Task(_));
+            let budget = match by_day {
+                true => Budget { day: limits, ..Budget::default() },
+                false => Budget { total: limits, ..Budget::default() },
+            };
+            Command::SetBudget { target, budget: Some(budget).filter(|_| pick(chance, 5) > 0) }
         }
         _ => return settle(state, chance),
     })
@@ -376,6 +392,15 @@ fn helpful(state: &State, chance: &mut Chance, now: Moment) -> Option<Command> {
     }
     if let Some(open) = state.emergencies().open().find(|it| it.state == EmergencyState::Open) {
         return Some(Command::EndEmergency { emergency: open.id, reason: text() });
+    }
+    if let Some(of) = state.ledgers().closed().first() {
+        let target = match of {
+            BudgetOf::Task(task) => BudgetTarget::Task(TaskRef::Id(*task)),
+            BudgetOf::Agent(agent) => BudgetTarget::Agent(state.agent(*agent).spec.name.clone()),
+            BudgetOf::Project(project) => BudgetTarget::Project(project.clone()),
+            BudgetOf::Fleet {} => BudgetTarget::Fleet,
+        };
+        return Some(Command::SetBudget { target, budget: None });
     }
     let gone = |on: &TaskId| matches!(state.task(*on).state(), TaskState::Failed | TaskState::Cancelled);
     let blocked = state.tasks().iter().filter(|task| task.state() == TaskState::Blocked);

@@ -109,6 +109,8 @@ knobs! {
     Handoff = "agent.handoff", 4;
     /// How often an agent says that a task is its own, or what comes first, of 32.
     Dispute = "agent.dispute", 4;
+    /// How often an agent says what it has used, of 6, and a manager sets a budget.
+    Spend = "agent.spend", 2;
     /// Whether rounds are optimal ones.
     Optimal = "policy.optimal", 1;
     /// Whether claims go by score.

@@ -184,8 +184,8 @@ fn nobody_waits_for_nothing(engine: &Engine<Greedy>) -> Result<(), Broken> {
     if state.policy().strategy != Strategy::Greedy || engine.is_unsettled() || situation.free().is_empty() {
         return Ok(());
     }
-    // An emergency holds assignments back, or lets them through little by little.
-    if state.emergencies().pause().is_some() {
+    // An emergency holds assignments back, or lets them through little by little; without a budget there are none.
+    if state.emergencies().pause().is_some() || state.ledgers().fleet().closed.is_some() {
         return Ok(());
     }
     let mut heads = situation.heads(None);

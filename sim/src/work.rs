@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use kapell_core::{Command, InLine, NewProposal, Package, ReservationRef, State, TaskRef};
+use kapell_core::{Command, InLine, NewProposal, Package, ReservationRef, State, TaskRef, UsageReport};
 use kapell_model::{
     AssignmentId, Mode, Moment, Name, Need, NoticeId, Priority, Ratio, ReservationId, Span, TaskId, Text,
-    WaitId,
+    Usage, WaitId,
 };
 use kapell_store::Chance;
 
@@ -66,7 +66,16 @@ impl Actor {
                 return Some(self.command(Command::ReadNotices { agent, up_to: last.id }, keyed, now));
             }
         }
+        let spends = scenario.get(Knob::Spend) > 0 && below(chance, 6) < scenario.get(Knob::Spend);
+        let used = spends.then(|| self.used(work, &agent, chance));
+        if let Some(report) = used.clone().filter(|_| pick(chance, 3) > 0) {
+            return Some(self.command(Command::ReportUsage(report), keyed, now));
+        }
         let command = self.report(work, agent, chance);
+        let command = match used {
+            Some(report) => Command::WithUsage { report, command: Box::new(command) },
+            None => command,
+        };
         Some(self.command(command, keyed, now))
     }
 
@@ -107,6 +116,17 @@ impl Actor {
         let to = state.agents().get(pick(chance, state.agents().len())).map(|it| it.spec.name.clone());
         let to = to.filter(|_| pick(chance, 2) == 0);
         wants.then_some(Command::RequestHandoff { task, owner, to, note: None })
+    }
+
+    /// Says what it has used: mostly more than before, now and then what it said long ago, of its last task, or what cannot be.
+    fn used(&self, work: Work, agent: &Name, chance: &mut Chance) -> UsageReport {
+        let late = self.past.filter(|_| pick(chance, 4) == 0);
+        let (task, assignment) =
+            late.map_or((work.task, work.assignment), |past| (past.task, past.assignment));
+        let step = u64::from(work.done) * 40 + u64::from(below(chance, 60));
+        let input = if self.character == Character::Lying && pick(chance, 4) == 0 { 0 } else { step * 10 };
+        let usage = Usage { input, cached: step * 5, output: step, money: step * 1_000 };
+        UsageReport { task: TaskRef::Id(task), agent: agent.clone(), assignment, usage }
     }
 
     fn report(&mut self, work: Work, agent: Name, chance: &mut Chance) -> Command {

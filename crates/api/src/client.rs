@@ -3,6 +3,7 @@
 //! Every POST carries an idempotency key, so that what was cut off can be sent again: nothing happens twice.
 
 mod breakdown;
+mod budgets;
 mod emergencies;
 mod inbox;
 mod webhooks;

@@ -146,6 +146,9 @@ pub struct Status {
     /// What looks at the fleet by itself, how often, and when next.
     #[serde(default)]
     pub monitors: Vec<Monitor>,
+    /// What was spent.
+    #[serde(default)]
+    pub cost: crate::budget::CostTotals,
 }
 
 /// Something that looks at the fleet by itself.

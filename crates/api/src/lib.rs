@@ -7,6 +7,7 @@ pub mod client;
 
 mod agent;
 mod breakdown;
+mod budget;
 mod bulk;
 mod capability;
 mod conflict;
@@ -35,6 +36,10 @@ pub use agent::{
     NoticesRead,
 };
 pub use breakdown::{Breaking, Component, Factors, NewBreakdown, ProposedComponents, Subtask, TaskBreakdown};
+pub use budget::{
+    AttemptCost, Budget, BudgetStanding, Budgets, Cost, CostTotals, Costs, DayCost, ExpectedCost, Limit,
+    Limits, NamedCost, NewBudget, TaskCost, Usage, UsageReport,
+};
 pub use bulk::{BulkAnswer, BulkLine, HeartbeatLine, NextLine, ReadLine};
 pub use capability::{Capability, CapabilityDefinition, Evidence, RequiredCapability};
 pub use client::{Client, ClientError};

@@ -244,6 +244,9 @@ pub struct Policy {
     /// When tasks are large, and who has them broken down.
     #[serde(default)]
     pub breakdown: crate::breakdown::Breaking,
+    /// What work may cost.
+    #[serde(default)]
+    pub budgets: crate::budget::Budgets,
 }
 
 /// When there is an emergency, and how it ends.

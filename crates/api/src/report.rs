@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::budget::Usage;
+
 macro_rules! reports {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })+) => {$(
         $(#[$doc])*
@@ -34,12 +36,18 @@ reports! {
         /// What it is doing. At most 4 KiB.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// What the attempt has used in all so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
     }
     /// The owner has finished.
     DoneReport {
         /// What came of it. At most 64 KiB.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<String>,
+        /// What the attempt has used in all so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
     }
     /// The owner could not do it.
     FailReport {
@@ -49,12 +57,18 @@ reports! {
         /// Whether another attempt makes sense. Default yes.
         #[serde(default = "yes")]
         retry: bool,
+        /// What the attempt has used in all so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
     }
     /// The owner gives it back, without blame.
     ReleaseReport {
         /// Why, and what the next one should know. At most 4 KiB.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// What the attempt has used in all so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
     }
 }
 

@@ -340,6 +340,9 @@ pub struct Task {
     /// Where it is a part of another one, has become several, or should: how large it is and what that means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breakdown: Option<TaskBreakdown>,
+    /// What it costs; absent where nothing was used, limited or learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<crate::budget::TaskCost>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

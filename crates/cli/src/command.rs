@@ -3,6 +3,7 @@
 mod agent;
 mod bottlenecks;
 mod breakdown;
+mod budget;
 mod capability;
 mod conflict;
 pub mod doctor;
@@ -143,6 +144,11 @@ enum Verb {
     /// Make task forces, show how far they are, disband them
     #[command(subcommand)]
     Force(emergency::ForceVerb),
+    /// Say what the fleet, a project, an agent or a task may cost, and list how budgets stand
+    #[command(subcommand)]
+    Budget(budget::BudgetVerb),
+    /// Show what the fleet has spent: in all, by day, by agent, by project
+    Usage(budget::Costing),
     /// Show when a project will be done: p50, p80, p90, the longest path, what would help
     Forecast(forecast::Forecasts),
     /// Show what holds the work up, what is done about it, and what came of that
@@ -222,6 +228,8 @@ impl Cli {
             Verb::Progress(it) => it.run(context),
             Verb::Done(it) => it.run(context),
             Verb::Fail(it) => it.run(context),
+            Verb::Budget(it) => it.run(context),
+            Verb::Usage(it) => it.run(context),
             Verb::Gates(it) => it.run(context),
             Verb::Approve(it) => it.run(context),
             Verb::Reject(it) => it.run(context),

@@ -88,6 +88,7 @@ impl Scripted {
             assignment: assignment(),
             percent: Some(12),
             note: Some("looking around".to_owned()),
+            usage: None,
         };
         let _ = client.progress(&it.task, &begun);
         let hours = it.estimate_hours.unwrap_or(HOURS_DEFAULT);
@@ -99,23 +100,37 @@ impl Scripted {
             std::thread::sleep(quarter);
             if fails && part == 2 {
                 let reason = "the first approach did not pass the tests".to_owned();
-                let report =
-                    FailReport { task: None, agent: agent(), assignment: assignment(), reason, retry: true };
+                let report = FailReport {
+                    task: None,
+                    agent: agent(),
+                    assignment: assignment(),
+                    reason,
+                    retry: true,
+                    usage: None,
+                };
                 let _ = client.fail(&it.task, &report);
                 return;
             }
             if part < 4 {
                 let note = Some(["reading", "writing", "testing"][usize::from(part) - 1].to_owned());
                 let percent = Some(part * 25);
-                let report =
-                    ProgressReport { task: None, agent: agent(), assignment: assignment(), percent, note };
+                let report = ProgressReport {
+                    task: None,
+                    agent: agent(),
+                    assignment: assignment(),
+                    percent,
+                    note,
+                    usage: None,
+                };
                 // An outdated report of progress is no reason to throw the work away: the result may still be wanted.
                 let _ = client.progress(&it.task, &report);
             }
         }
         let result = Some(format!("{} by {}, attempt {}", it.title, self.name, it.attempt));
-        let done = client
-            .done(&it.task, &DoneReport { task: None, agent: agent(), assignment: assignment(), result });
+        let done = client.done(
+            &it.task,
+            &DoneReport { task: None, agent: agent(), assignment: assignment(), result, usage: None },
+        );
         if let Err(error) = done
             && error.problem().is_none_or(|problem| problem.code != ErrorCode::StaleAssignment)
         {

@@ -350,7 +350,7 @@ fn apply(
             let (agent, assignment) = (task.owner.clone().unwrap_or_default(), task.assignment.clone());
             let result = Some(reason.clone()).filter(|reason| !reason.is_empty());
             let assignment = assignment.unwrap_or_default();
-            client.done(id, &DoneReport { task: None, agent, assignment, result })?;
+            client.done(id, &DoneReport { task: None, agent, assignment, result, usage: None })?;
             "is done".to_owned()
         }
         Change::CallOff { reason } => {

@@ -93,7 +93,8 @@ impl Place {
             .find(|it| self.client().task(task).expect("a task").id == it.task)
             .expect("this task");
         let (agent, assignment) = ("ada".to_owned(), it.assignment.clone());
-        let report = DoneReport { task: None, agent, assignment, result: Some(result.to_owned()) };
+        let report =
+            DoneReport { task: None, agent, assignment, result: Some(result.to_owned()), usage: None };
         // Else it would be given the next task at once.
         self.client().drain_agent("ada", true).expect("drained");
         self.client().done(task, &report).expect("done");

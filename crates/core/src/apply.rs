@@ -15,13 +15,14 @@ mod tasks;
 use kapell_model::{TaskId, TaskState, limits};
 
 use crate::breakdown::Breakdown;
+use crate::budget::BudgetOf;
 use crate::call::Acknowledged;
 use crate::conflict::Resolution;
 use crate::cycle::BrokenEdge;
 use crate::decide::agents::own_text;
 use crate::dispute::{Award, Dispute};
 use crate::emergency::{Emergency, EmergencyState};
-use crate::escalation::{Escalation, Subject};
+use crate::escalation::{Escalation, EscalationKind, Subject};
 use crate::event::{Decision, Event, Record};
 use crate::handoff::{Handoff, Stage};
 use crate::keys::Keyed;
@@ -262,12 +263,16 @@ impl State {
                 self.reset_all_clocks();
                 self.soft_recount();
                 self.spare_doomed();
+                self.budgets_due();
             }
             Event::CapabilityDefined { spec } => self.capability_defined(spec),
             Event::CapabilityRemoved { name } => self.capability_removed(name),
             Event::TaskAnalysed { task, analysis } => self.task_analysed(*task, analysis),
             Event::EscalationRaised { escalation, kind, subject, severity, detail } => {
                 self.escalation_raised(*escalation, *kind, subject, *severity, detail);
+                if let Some(of) = BudgetOf::of(subject).filter(|_| *kind == EscalationKind::BudgetReached) {
+                    self.budget_called(&of);
+                }
             }
             Event::EscalationAcknowledged { escalation, agent } => {
                 let (at, by) = (record.at, own_text(&record.actor));
@@ -401,6 +406,14 @@ impl State {
             Event::ActionEnded { action, because, after } => self.action_ended(*action, *because, *after),
             Event::PerformanceDegraded { .. } => self.bottlenecks.degraded = Some(record.at),
             Event::PerformanceRecovered { .. } => self.bottlenecks.degraded = None,
+            Event::UsageReported { task, agent, assignment, usage } => {
+                self.usage_reported(*task, *agent, *assignment, usage);
+            }
+            Event::BudgetSet { of, budget } => self.budget_set(of, *budget),
+            Event::BudgetDayBegan { day } => self.budget_day_began(*day),
+            Event::BudgetWarned { of, period, measure, .. } => self.budget_warned(of, *period, *measure),
+            Event::BudgetClosed { of, closing } => self.budget_closed(of, closing),
+            Event::BudgetOpened { of } => self.budget_opened(of),
             Event::CommandKeyed { fingerprint, reply } => self.keys.remember(Keyed {
                 command: record.command,
                 at: record.at,
@@ -450,6 +463,9 @@ impl State {
             | Event::DependencyWaived { task, .. }
             | Event::DisputeRuled { task, .. }
             | Event::PriorityAsserted { task, .. }
+            | Event::BudgetSet { of: BudgetOf::Task(task), .. }
+            | Event::BudgetClosed { of: BudgetOf::Task(task), .. }
+            | Event::BudgetOpened { of: BudgetOf::Task(task) }
             | Event::EscalationRaised { subject: Subject::Task(task) | Subject::Edge { task, .. }, .. } => {
                 Some(*task)
             }

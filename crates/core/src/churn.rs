@@ -47,8 +47,8 @@ impl From<Cause> for TurnCause {
             Cause::Released => Self::Released,
             Cause::OwnerOffline => Self::OwnerOffline,
             Cause::OwnerRemoved => Self::OwnerRemoved,
-            // What is set aside for something more urgent is no turn.
-            Cause::SetAside | Cause::NotFetched => Self::NotFetched,
+            // What is set aside for something more urgent, or stopped by a budget, is no turn.
+            Cause::SetAside | Cause::OverBudget | Cause::NotFetched => Self::NotFetched,
         }
     }
 }

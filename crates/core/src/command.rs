@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentKind, AssignmentId, CommandId, ConflictId, DependencyKind, EmergencyId, EscalationId, ForceId,
-    Forecast, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio,
-    ReservationId, Span, TaskGate, TaskId, TaskState, Text, WaitId,
+    AgentKind, AssignmentId, Budget, CommandId, ConflictId, DependencyKind, EmergencyId, EscalationId,
+    ForceId, Forecast, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority,
+    Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::edit::TaskEdit;
 
 use crate::analysis::CapabilitySpec;
 use crate::breakdown::{Component, ComponentSource};
+use crate::budget::{BudgetTarget, UsageReport};
 use crate::emergency::EmergencyKind;
 use crate::handoff::Package;
 
@@ -566,6 +567,22 @@ pub enum Command {
         force: ForceId,
         /// Why.
         reason: Text,
+    },
+    /// The owner, also one whose token is outdated: what an attempt has used.
+    ReportUsage(UsageReport),
+    /// The owner reports something else, and with it what the attempt has used.
+    WithUsage {
+        /// What it has used.
+        report: UsageReport,
+        /// What else it reports.
+        command: Box<Command>,
+    },
+    /// A manager: what something may cost; as the policy says where nothing stands here.
+    SetBudget {
+        /// Whose budget.
+        target: BudgetTarget,
+        /// Its limits.
+        budget: Option<Budget>,
     },
     /// The planner: when a project will be done.
     RecordForecast(Box<Forecast>),

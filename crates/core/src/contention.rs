@@ -147,10 +147,14 @@ impl State {
         Some(obstacle(wait.party(), wanted, taken, Taken::Awaited(wait.id, wait.expires_at)))
     }
 
-    /// Tells who may take the tasks of a class, as far as its resources go. What somebody holds for a task is in the way of
+    /// Tells who may take the tasks of a class, as far as its resources and the budget of its project go. What somebody holds for a task is in the way of
     /// every other task; what an agent holds for itself is in the way of the others alone.
     pub(crate) fn gate_of(&self, id: ClassId) -> Gate {
-        let needs = &self.situation.class(id).needs;
+        let class = self.situation.class(id);
+        if class.project.is_some_and(|project| self.is_project_closed(self.words.name(project))) {
+            return Gate::Shut;
+        }
+        let needs = &class.needs;
         if needs.is_empty() {
             return Gate::Open;
         }

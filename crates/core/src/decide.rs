@@ -7,6 +7,7 @@ pub(crate) mod agents;
 mod analysis;
 mod bottlenecks;
 mod breakdown;
+mod budgets;
 mod calls;
 mod capabilities;
 mod clock;
@@ -163,6 +164,17 @@ impl State {
             Command::EndEmergency { emergency, reason } => self.end_emergency(*emergency, reason, out),
             Command::FormForce(new) => self.form_force(now, new, out),
             Command::DisbandForce { force, reason } => self.disband_force(*force, reason, out),
+            Command::ReportUsage(report) => self.report_usage(now, report, out),
+            Command::WithUsage { report, command } => {
+                let before = out.len();
+                self.report_usage(now, report, out)?;
+                let decided = self.decide(now, command, out);
+                if decided.is_err() {
+                    out.truncate(before);
+                }
+                decided
+            }
+            Command::SetBudget { target, budget } => self.set_budget(target, budget.as_ref(), out),
             Command::RecordForecast(forecast) => self.record_forecast(forecast, out),
             Command::AcknowledgeEscalation { escalation, agent } => {
                 self.acknowledge_escalation(*escalation, agent.as_ref(), out)

@@ -24,36 +24,37 @@ pub(crate) fn spread(p50: Span) -> Span {
     Span(p50.0.saturating_mul(PRIOR_SPREAD))
 }
 
-/// The last efforts of one type and complexity, in the order of time and in the order of size.
+/// The last efforts, or costs, of one sort of work, in the order of time and in the order of size.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "VecDeque<Span>", into = "VecDeque<Span>")]
-pub(crate) struct Efforts {
-    recent: VecDeque<Span>,
-    sorted: Vec<Span>,
+#[serde(from = "VecDeque<T>", into = "VecDeque<T>")]
+#[serde(bound(serialize = "T: Clone + Serialize", deserialize = "T: Ord + Copy + Deserialize<'de>"))]
+pub(crate) struct Efforts<T = Span> {
+    recent: VecDeque<T>,
+    sorted: Vec<T>,
 }
 
-impl From<VecDeque<Span>> for Efforts {
-    fn from(recent: VecDeque<Span>) -> Self {
-        let mut sorted: Vec<Span> = recent.iter().copied().collect();
+impl<T: Ord + Copy> From<VecDeque<T>> for Efforts<T> {
+    fn from(recent: VecDeque<T>) -> Self {
+        let mut sorted: Vec<T> = recent.iter().copied().collect();
         sorted.sort_unstable();
         Self { recent, sorted }
     }
 }
 
-impl From<Efforts> for VecDeque<Span> {
-    fn from(efforts: Efforts) -> Self {
+impl<T> From<Efforts<T>> for VecDeque<T> {
+    fn from(efforts: Efforts<T>) -> Self {
         efforts.recent
     }
 }
 
-impl Efforts {
+impl<T: Ord + Copy> Efforts<T> {
     /// Returns how many there are.
     pub(crate) fn len(&self) -> usize {
         self.recent.len()
     }
 
     /// Takes one more, and returns the oldest one where that goes for it.
-    pub(crate) fn push(&mut self, effort: Span) -> Option<Span> {
+    pub(crate) fn push(&mut self, effort: T) -> Option<T> {
         let full = self.recent.len() == limits::OUTCOMES_MAX;
         let oldest = if full { self.recent.pop_front() } else { None };
         if let Some(at) = oldest.and_then(|oldest| self.sorted.binary_search(&oldest).ok()) {
@@ -66,7 +67,7 @@ impl Efforts {
     }
 
     /// Returns the smallest effort that `percent` of all do not exceed (nearest rank).
-    pub(crate) fn percentile(&self, percent: usize) -> Option<Span> {
+    pub(crate) fn percentile(&self, percent: usize) -> Option<T> {
         let rank = (self.sorted.len() * percent).div_ceil(100);
         self.sorted.get(rank.saturating_sub(1)).copied()
     }

@@ -486,11 +486,11 @@ impl State {
         self.agent(id).spec.max_concurrent.saturating_add(self.emergencies.overtime(id))
     }
 
-    /// Tells whether an agent gets no new work: it is drained, or stands by.
+    /// Tells whether an agent gets no new work: it is drained, stands by, or has no budget left.
     #[must_use]
     pub fn is_set_apart(&self, id: AgentId) -> bool {
         let agent = self.agent(id);
-        agent.draining || (agent.spec.standby && !self.emergencies.is_raised(id))
+        agent.draining || (agent.spec.standby && !self.emergencies.is_raised(id)) || self.is_out_of_budget(id)
     }
 
     /// Returns the lease that an agent has now: twice its own where leases are extended and it owns work.

@@ -1,5 +1,6 @@
 //! One step: judge a command, fold what follows, place what it has freed.
 
+mod budgets;
 mod calls;
 mod disputes;
 mod emergencies;
@@ -189,6 +190,9 @@ impl<P: Placer> Engine<P> {
             // The token is its holder's business alone.
             reply.assignment = None;
         }
+        if let Command::ReportUsage(report) = &request.command {
+            reply.assignment = reply.assignment.filter(|&own| own == report.assignment);
+        }
         if let Some(fingerprint) = request.fingerprint {
             self.emit(&mut step, Event::CommandKeyed { fingerprint, reply: reply.clone() });
         }
@@ -231,7 +235,9 @@ impl<P: Placer> Engine<P> {
             || !state.unplaced_reviews.is_empty()
             || (state.policy.strategy == Strategy::Greedy
                 && !state.critical_arrivals.is_empty()
-                && state.emergencies.pause.is_none())
+                && state.calls_for_critical())
+            || !state.ledgers.due.is_empty()
+            || !state.ledgers.stops.is_empty()
     }
 
     fn emit(&mut self, step: &mut Step<'_>, event: Event) {
@@ -375,6 +381,7 @@ impl<P: Placer> Engine<P> {
                 return;
             }
         }
+        self.see_to_budgets(step);
         self.freeze_estimates(step);
         self.hold_back(step);
         self.mediate(step);
@@ -390,10 +397,27 @@ impl<P: Placer> Engine<P> {
         } else if self.state.policy.strategy == Strategy::Optimal {
             self.round_wanted |= self.state.situation.is_unsettled();
             self.state.situation.settle();
-        } else if self.state.situation.is_unsettled() {
+        } else if !self.place(step) {
+            return;
+        }
+        self.see_to_budgets(step);
+        self.serve_line(step);
+        if step.is_full() {
+            return;
+        }
+        if self.state.policy.strategy == Strategy::Greedy && self.state.calls_for_critical() {
+            self.escalate(step, None);
+        }
+    }
+
+    /// Fills the free slots; tells whether the round is over.
+    fn place(&mut self, step: &mut Step<'_>) -> bool {
+        while self.state.situation.is_unsettled() {
+            let mut again = false;
             self.placer.begin(&self.state.situation);
             while let Some(placement) = self.placer.next(&self.state.situation) {
                 if let Some(event) = self.state.judge(placement) {
+                    again |= budgets::takes_an_agent_out(&event);
                     self.emit(step, event);
                 }
                 if step.is_full() || self.state.is_held_back() {
@@ -402,20 +426,17 @@ impl<P: Placer> Engine<P> {
             }
             if self.placer.is_under_way() && !self.state.is_held_back() {
                 self.state.situation.pause();
-                return;
+                return false;
             }
             if step.is_full() {
-                return;
+                return false;
             }
             self.state.situation.settle();
+            if again && !self.state.is_held_back() {
+                self.state.situation.unsettle();
+            }
         }
-        self.serve_line(step);
-        if step.is_full() {
-            return;
-        }
-        if self.state.policy.strategy == Strategy::Greedy && self.state.emergencies.pause.is_none() {
-            self.escalate(step, None);
-        }
+        true
     }
 
     /// Fixes what tasks that have become ready are expected to take, by what is known now.
@@ -477,7 +498,14 @@ impl State {
     /// Tells whether no assignment is let through now.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
-        self.emergencies.pause.is_some_and(|pause| pause.allowed == 0) && !mutated!(PauseIgnored)
+        let paused =
+            self.emergencies.pause.is_some_and(|pause| pause.allowed == 0) && !mutated!(PauseIgnored);
+        paused || self.ledgers.fleet().closed.is_some()
+    }
+
+    /// Tells whether somebody is called for critical tasks that nobody takes: not where none is let through.
+    fn calls_for_critical(&self) -> bool {
+        self.emergencies.pause.is_none() && self.ledgers.fleet().closed.is_none()
     }
 
     /// Judges one item of a plan against what is so now; a stale item falls away.
@@ -487,6 +515,9 @@ impl State {
         fit(self.situation.class(task.class), agent.id, self.situation.agent(agent.id)).ok()?;
         if self.obstacle_for(task.id, agent.id).is_some() {
             return None;
+        }
+        if let Some((of, closing)) = self.over_budget(task, agent.id) {
+            return Some(Event::BudgetClosed { of, closing });
         }
         Some(self.assigned_event(task.id, agent.id, Decision::Placed, placement.considered))
     }
@@ -532,6 +563,7 @@ impl State {
         let uncalled = |&&id: &&TaskId| self.task(id).pending_gate().is_some_and(|(_, gate)| !gate.called);
         self.unplaced_reviews = self.gates.unplaced.iter().filter(uncalled).copied().collect();
         self.estimable.clear();
+        self.resume_budgets();
         self.reservations.turned.clear();
         for task in self.tasks.iter().filter(|task| task.state() == TaskState::Ready) {
             if task.is_hold_due() {

@@ -6,6 +6,7 @@ use kapell_model::{AgentId, ConflictId, EscalationId, Moment, Name, Priority, Ta
 use serde::{Deserialize, Serialize};
 
 use crate::bottleneck::Narrow;
+use crate::budget::{Closing, Grade};
 use crate::call::Acknowledged;
 use crate::decide::agents::own_text;
 use crate::decide::decisions::ARCHITECT;
@@ -46,6 +47,8 @@ pub enum EscalationKind {
     TrainingNeeded,
     /// Finished work that a person must approve of.
     ApprovalNeeded,
+    /// A budget under which nothing more can be assigned.
+    BudgetReached,
 }
 
 impl EscalationKind {
@@ -67,6 +70,7 @@ impl EscalationKind {
             Self::Emergency => "emergency",
             Self::TrainingNeeded => "training_needed",
             Self::ApprovalNeeded => "approval_needed",
+            Self::BudgetReached => "budget_reached",
         }
     }
 
@@ -89,7 +93,10 @@ impl EscalationKind {
             Event::TaskAssigned { .. } => matches!(self, Self::NoSuitableAgent | Self::TaskFailed),
             Event::TaskProgressed { .. } => matches!(self, Self::Stalled | Self::RedispatchLoop),
             Event::TaskFailed { .. } => {
-                matches!(self, Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck)
+                matches!(
+                    self,
+                    Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck | Self::BudgetReached
+                )
             }
             Event::TaskReturned { .. } | Event::TaskMoved { .. } | Event::AttemptFailed { .. } => {
                 matches!(self, Self::Stalled | Self::HandoffStuck)
@@ -119,7 +126,8 @@ impl EscalationKind {
             | Self::NoReviewer
             | Self::SentBack
             | Self::Emergency
-            | Self::TrainingNeeded => "agent_manager",
+            | Self::TrainingNeeded
+            | Self::BudgetReached => "agent_manager",
             Self::DecisionNeeded => ARCHITECT,
             Self::ApprovalNeeded => OWNER,
         }
@@ -338,6 +346,15 @@ impl State {
                 .map(|&escalation| Event::EscalationSettled { escalation, note })
                 .into_iter()
                 .collect();
+        }
+        if let Event::BudgetOpened { of }
+        | Event::BudgetClosed { of, closing: Closing { grade: Grade::Tight, .. } } = event
+        {
+            let matter = Matter { subject: of.subject(), kind: EscalationKind::BudgetReached };
+            let note = own_text(&format!("{} has room again", self.budget_name(of)));
+            let open = self.open_escalations.get(&matter);
+            let settled = |&escalation| Event::EscalationSettled { escalation, note };
+            return open.map(settled).into_iter().collect();
         }
         let mut settled = self.edges_settled_by(event);
         settled.extend(self.tasks_settled_by(event));

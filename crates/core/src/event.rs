@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    ActionId, AgentId, AssignmentId, BottleneckId, CommandId, ConflictId, Considered, DependencyKind,
-    EmergencyId, EscalationId, ForceId, Forecast, HandoffId, MessageId, Moment, Name, Need, NoticeId,
-    OfferId, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, Text,
-    WaitId,
+    ActionId, AgentId, AssignmentId, BottleneckId, Budget, CommandId, ConflictId, Considered, Day,
+    DependencyKind, EmergencyId, EscalationId, ForceId, Forecast, HandoffId, MessageId, Moment, Name, Need,
+    NoticeId, OfferId, Period, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate,
+    TaskId, Text, Unit, Usage, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, CapabilitySpec};
 use crate::bottleneck::{ActionEnd, Measure, Narrow, Remedy, Severity};
 use crate::breakdown::{Component, ComponentSource, Factors};
+use crate::budget::{BudgetOf, Closing};
 use crate::command::{AgentSpec, ProjectSpec, TaskSpec};
 use crate::conflict::Ruler;
 use crate::contention::WaitsFor;
@@ -77,6 +78,8 @@ pub enum Cause {
     NotFetched,
     /// It was set aside for an emergency; no blame.
     SetAside,
+    /// A budget that it counts against is spent; no blame.
+    OverBudget,
 }
 
 /// Why an owned task went from one agent to another.
@@ -796,6 +799,22 @@ events! {
     PerformanceDegraded = "performance.degraded" { causes: Vec<Text> }
     /// It does as well as it did again.
     PerformanceRecovered = "performance.recovered" { since: Moment }
+    /// What an attempt has used in all so far is known.
+    UsageReported = "usage.reported" { task: TaskId, agent: AgentId, assignment: AssignmentId, usage: Usage }
+    /// Something may cost other than before; nothing stands for what the policy says.
+    BudgetSet = "budget.set" {
+        of: BudgetOf,
+        #[serde(default, skip_serializing_if = "absent")]
+        budget: Option<Budget>,
+    }
+    /// Another day is counted, UTC; `day` counts from 1970-01-01.
+    BudgetDayBegan = "budget.day_began" { day: Day }
+    /// More was spent than a soft limit.
+    BudgetWarned = "budget.warned" { of: BudgetOf, period: Period, measure: Unit, limit: u64, spent: u64 }
+    /// Nothing more is assigned under a budget, or there is less room than when that was last said.
+    BudgetClosed = "budget.closed" { of: BudgetOf, closing: Closing }
+    /// There is room under a budget again.
+    BudgetOpened = "budget.opened" { of: BudgetOf }
     /// The command came with an idempotency key; this is its answer, should it come again.
     CommandKeyed = "command.keyed" { fingerprint: u64, reply: Reply }
 }

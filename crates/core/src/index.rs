@@ -1,5 +1,6 @@
 //! Names to numbers: words, classes, keys. All of it is derived, and made again when a snapshot is read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_model::{Class, ClassId, Name, Situation, Word};
@@ -39,6 +40,7 @@ pub(crate) struct Classes {
     ids: Map<Arc<Class>, ClassId>,
     /// Those whose requirements were inferred: alike to look at, but they may be set aside.
     soft: Map<Arc<Class>, ClassId>,
+    by_project: BTreeMap<Word, Vec<ClassId>>,
 }
 
 impl Classes {
@@ -56,6 +58,14 @@ impl Classes {
         let id = situation.push_class(class.clone());
         let class = Arc::new(class);
         ids.insert(Arc::clone(&class), id);
+        if let Some(project) = class.project {
+            self.by_project.entry(project).or_default().push(id);
+        }
         (id, Some(class))
+    }
+
+    /// Returns the classes of a project.
+    pub(crate) fn of_project(&self, project: Word) -> &[ClassId] {
+        self.by_project.get(&project).map_or(&[], Vec::as_slice)
     }
 }

@@ -4,6 +4,7 @@
 
 mod bottlenecks;
 mod breakdown;
+mod budgets;
 mod conflicts;
 mod emergencies;
 mod gates;
@@ -84,6 +85,26 @@ pub const ALL: &[Invariant] = &[
         id: "gates-are-indexed",
         says: "what stands before a gate is kept by what it waits for",
         check: gates::are_indexed,
+    },
+    Invariant {
+        id: "costs-add-up",
+        says: "what the fleet, its projects, agents and days cost is what their tasks and attempts do",
+        check: budgets::sums_agree,
+    },
+    Invariant {
+        id: "commitments-agree",
+        says: "what is kept for running work is what it is expected to cost yet",
+        check: budgets::commitments_agree,
+    },
+    Invariant {
+        id: "closed-budgets-agree",
+        says: "budgets without room are kept as such, and placing knows of them",
+        check: budgets::closed_agree,
+    },
+    Invariant {
+        id: "spent-work-stops",
+        says: "nothing runs under a budget that is spent, but what this very step stops",
+        check: budgets::spent_work_stops,
     },
     Invariant {
         id: "blockers-counted",

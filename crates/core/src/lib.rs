@@ -10,6 +10,7 @@ mod analysis;
 mod apply;
 mod bottleneck;
 mod breakdown;
+mod budget;
 mod call;
 mod changes;
 mod churn;
@@ -73,6 +74,7 @@ pub use bottleneck::{
     SLOT_HOURS, Severity,
 };
 pub use breakdown::{Breakdown, Broken, Component, ComponentSource, Factors, Membership, Part};
+pub use budget::{Account, BudgetOf, BudgetTarget, Closing, Grade, Ledger, Ledgers, UsageReport, money};
 pub use call::Acknowledged;
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{

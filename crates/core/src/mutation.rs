@@ -155,6 +155,12 @@ mod seeded {
         ActionOutlives,
         /// Placing does not hear of what outcomes have made of a score.
         MeasureNotTaken,
+        /// What an attempt has used in all is added to what was known of it.
+        UsageAdded,
+        /// Work is assigned whatever its budgets.
+        BudgetIgnored,
+        /// Work goes on under a budget that is spent.
+        StopForgotten,
         /// Every eighth answer is not remembered under its key.
         KeyForgotten,
         /// A key that may have been forgotten is taken for a new one.

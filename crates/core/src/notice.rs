@@ -55,6 +55,10 @@ pub enum NoticeKind {
     CheckpointFound,
     /// An escalation calls its role.
     Called,
+    /// A budget that its work counts against is spent: stop working on the task.
+    BudgetReached,
+    /// A soft limit of its own budget, or of its task's, is passed.
+    BudgetWarned,
 }
 
 impl NoticeKind {
@@ -83,6 +87,8 @@ impl NoticeKind {
             Self::ForceFormed => "force_formed",
             Self::CheckpointFound => "checkpoint_found",
             Self::Called => "called",
+            Self::BudgetReached => "budget_reached",
+            Self::BudgetWarned => "budget_warned",
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::{Agent, Project};
 use crate::analysis::CapabilitySpec;
 use crate::bottleneck::Bottlenecks;
+use crate::budget::Ledgers;
 use crate::changes::Changes;
 use crate::conflict::Conflict;
 use crate::course::Course;
@@ -35,7 +36,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 18;
+pub const SNAPSHOT_FORMAT: u32 = 19;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +101,7 @@ pub struct Facts {
     bottlenecks: Bottlenecks,
     #[serde(default)]
     course: Course,
+    ledgers: Ledgers,
 }
 
 impl Facts {
@@ -156,6 +158,7 @@ impl State {
             orders: self.orders.clone(),
             bottlenecks: self.bottlenecks.clone(),
             course: self.course.clone(),
+            ledgers: self.ledgers.clone(),
         }
     }
 
@@ -183,6 +186,7 @@ impl State {
         state.forces = facts.forces;
         state.forces.restore();
         state.projects = facts.projects;
+        state.restore_ledgers(facts.ledgers);
         state.last_assignment = facts.last_assignment;
         state.last_notice = facts.last_notice;
         if !mutated!(SnapshotLacksKeys) {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::{Agent, Project};
 use crate::analysis::{CapabilitySpec, Vocabulary};
 use crate::bottleneck::Bottlenecks;
+use crate::budget::Ledgers;
 use crate::changes::Changes;
 use crate::command::TaskRef;
 use crate::conflict::Conflict;
@@ -147,6 +148,7 @@ pub struct State {
     pub(crate) orders: Orders,
     pub(crate) bottlenecks: Bottlenecks,
     pub(crate) course: Course,
+    pub(crate) ledgers: Ledgers,
     // Derived.
     pub(crate) vocabulary: Vocabulary,
     pub(crate) soft: SoftClasses,
@@ -245,6 +247,7 @@ impl State {
             orders: Orders::default(),
             bottlenecks: Bottlenecks::default(),
             course: Course::default(),
+            ledgers: Ledgers::default(),
             words: Words::default(),
             classes: Classes::default(),
             agent_ids: Map::default(),
@@ -484,11 +487,12 @@ impl State {
         self.unplaced_reviews.clear();
         self.reservations.turned.clear();
         self.emergencies.fresh.clear();
+        self.ledgers.due.clear();
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line
-    /// ends, the deadline of a handoff passes, a decision, a review or an acknowledgement is due, an emergency ends or a
-    /// checkpoint comes.
+    /// ends, the deadline of a handoff passes, a decision, a review or an acknowledgement is due, an emergency ends, a
+    /// checkpoint comes, or another day of budgets begins.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
         let task = self.timers.first().map(|&(at, _)| at);
@@ -505,6 +509,7 @@ impl State {
             .chain(message)
             .chain(emergency)
             .chain(self.bottlenecks.next_timer())
+            .chain(self.ledgers.next_timer())
             .min()
     }
 }

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, ClassId, ConflictId, DependencyKind, EmergencyId, Moment, OfferId, Position,
+    AgentId, AssignmentId, ClassId, ConflictId, Cost, DependencyKind, EmergencyId, Moment, OfferId, Position,
     Priority, QueueKey, Span, TaskId, TaskState, Text, limits,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::Analysis;
 use crate::breakdown::Broken;
+use crate::budget::Account;
 use crate::churn::Churn;
 use crate::command::TaskSpec;
 use crate::conflict::TaskConflicts;
@@ -68,6 +69,9 @@ pub struct Owner {
     /// The clocks by which it is watched.
     #[serde(default)]
     pub clocks: Clocks,
+    /// What it was expected to cost when it was given out.
+    #[serde(default, skip_serializing_if = "Cost::is_none")]
+    pub expected: Cost,
 }
 
 impl Owner {
@@ -202,6 +206,9 @@ pub struct Task {
     /// What it is a part of, and what it has become, where it is or has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breakdown: Option<Box<Broken>>,
+    /// What was spent on it, and its own budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Box<Account>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -226,9 +233,16 @@ impl Task {
             (None, Some(_)) => TaskState::Assigned,
             (None, None) if self.open_blockers > 0 || !self.awaits().is_empty() => TaskState::Blocked,
             (None, None) if self.is_to_be_broken_down() => TaskState::Waiting,
-            (None, None) if self.deferred_until.is_some() || self.aside.is_some() => TaskState::Deferred,
+            (None, None) if self.deferred_until.is_some() || self.is_set_aside() => TaskState::Deferred,
             (None, None) => TaskState::Ready,
         }
+    }
+
+    /// Tells whether it waits for something without a time: the end of an emergency, or more budget.
+    #[must_use]
+    pub fn is_set_aside(&self) -> bool {
+        let closed = |account: &Account| account.ledger.closed.is_some();
+        self.aside.is_some() || self.account.as_deref().is_some_and(closed)
     }
 
     /// Takes note of another state, where it is not `before` any more: what was so of the old one is not of the new one.

@@ -5,15 +5,12 @@ mod scenario;
 use std::sync::Arc;
 
 use kapell_core::{
-    Address, Change, Command, EdgeSource, EmergencyKind, Engine, Event, GateWord, InLine, NewDecision,
-    NewEmergency, NewForce, NewMessage, NewPolicy, NewProposal, Record, Require, ReservationRef,
-    SNAPSHOT_FORMAT, State, TaskEdit, TaskSpec, invariant,
+    Address, BudgetTarget, Change, Command, EdgeSource, EmergencyKind, Engine, Event, GateWord, InLine,
+    NewDecision, NewEmergency, NewForce, NewMessage, NewPolicy, NewProposal, Record, Require, ReservationRef,
+    SNAPSHOT_FORMAT, State, TaskEdit, TaskRef, TaskSpec, UsageReport, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, BreakdownBy, Capabilities, ConflictId, Cycles, DependencyKind, EmergencyId,
-    EscalationId, ForceId, Forecast, MessageId, Mode, Moment, MoveAverages, Need, OfferId,
-    OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority, Ratio,
-    ReservationId, Span, TaskGate, TaskId, TaskState, Text, WaitId,
+    AgentId, AssignmentId, BreakdownBy, Budget, Capabilities, ConflictId, Cycles, DependencyKind, EmergencyId, EscalationId, ForceId, Forecast, Limit, Limits, MessageId, Mode, Moment, MoveAverages, Name, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -32,7 +29,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..96_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..102_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -200,6 +197,20 @@ fn commands() -> impl Strategy<Value = Command> {
                 project: (!flag).then(|| name("web")),
                 requires: vec![require("rust"), require("lisp")],
             })),
+            96..=98 => Command::ReportUsage(usage(task_ref, agent, assignment, second, token)),
+            99 => Command::WithUsage {
+                report: usage(task_ref.clone(), agent.clone(), assignment, second, token),
+                command: Box::new(Command::Finish { task: task_ref, agent, assignment, result: None }),
+            },
+            100 | 101 => Command::SetBudget {
+                target: match first % 4 {
+                    0 => BudgetTarget::Task(task_ref),
+                    1 => BudgetTarget::Agent(agent),
+                    2 => BudgetTarget::Project(name("web")),
+                    _ => BudgetTarget::Fleet,
+                },
+                budget: (!token.is_multiple_of(5)).then(|| budget(second, flag && first % 4 > 0)),
+            },
             87 => Command::DisbandForce { force: ForceId(second + 1), reason: text() },
             88 => Command::LookForBottlenecks,
             95 => Command::NoteCourse,
@@ -232,6 +243,22 @@ fn commands() -> impl Strategy<Value = Command> {
 fn breakdown(token: u64) -> Vec<kapell_core::Component> {
     let into = ["", "into=a", "into=a,b", "into=a,b,c"][usize::try_from(token % 4).unwrap_or(0)];
     if into.is_empty() { Vec::new() } else { scenario::breakdown::components(into) }
+}
+
+/// Draws what an attempt has used: now more, now less than before.
+fn usage(task: TaskRef, agent: Name, assignment: AssignmentId, second: u32, token: u64) -> UsageReport {
+    let usage = Usage { input: token * 100, cached: token, output: 10, money: u64::from(second) * 1_000 };
+    UsageReport { task, agent, assignment, usage }
+}
+
+fn budget(second: u32, by_day: bool) -> Budget {
+    let limit = Limit { soft: Some(5_000), hard: Some(5_000 + u64::from(second) * 3_000) };
+    let limits = Limits { money: limit, tokens: Limit::default() };
+    if by_day {
+        Budget { day: limits, ..Budget::default() }
+    } else {
+        Budget { total: limits, ..Budget::default() }
+    }
 }
 
 /// Draws what is said of finished work.
@@ -410,6 +437,11 @@ fn aimed(state: &State, command: Command, right: bool) -> Command {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
             Command::Finish { task, agent, assignment, result }
         }
+        Command::ReportUsage(report) if right => Command::ReportUsage(spender(find(&report.task), report)),
+        Command::WithUsage { report, command } if right => {
+            let command = Box::new(aimed(state, *command, right));
+            Command::WithUsage { report: spender(find(&report.task), report), command }
+        }
         Command::Start { task, agent, assignment } if right => {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
             Command::Start { task, agent, assignment }
@@ -448,6 +480,12 @@ fn aimed(state: &State, command: Command, right: bool) -> Command {
         }
         other => other,
     }
+}
+
+/// Lets a report come from the owner, where there is one.
+fn spender(owner: Option<(Name, AssignmentId)>, report: UsageReport) -> UsageReport {
+    let (agent, assignment) = owner.unwrap_or((report.agent.clone(), report.assignment));
+    UsageReport { agent, assignment, ..report }
 }
 
 /// Returns the present recipient of a task in a handoff.

@@ -6,6 +6,7 @@
 mod agent_view;
 mod balancing;
 mod breaking;
+mod budget;
 mod class;
 mod emergencies;
 mod escalating;
@@ -45,6 +46,7 @@ pub use balancing::{
     Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, MoveAverages, relieves,
 };
 pub use breaking::{BreakdownBy, Breaking};
+pub use budget::{Budget, Budgets, Cost, Day, Expected, Limit, Limits, Period, Unit, Usage};
 pub use class::{Class, Gate, Requirement};
 pub use emergencies::Emergencies;
 pub use escalating::Escalating;

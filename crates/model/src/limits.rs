@@ -188,6 +188,12 @@ pub const OPEN_FORCES_MAX: usize = 200;
 pub const FORCE_MEMBERS_MAX: usize = 16;
 /// Milestones of a project.
 pub const MILESTONES_MAX: usize = 100;
+/// Tokens, and millionths of money, that one attempt can be said to have used: a million of the currency.
+pub const USAGE_MAX: u64 = 1_000_000_000_000;
+/// Tokens, and millionths of money, of one limit.
+pub const BUDGET_MAX: u64 = 1_000_000_000_000_000;
+/// Days of which the costs of a fleet are kept: a year and a month.
+pub const COST_DAYS_MAX: usize = 400;
 /// Idempotency keys remembered: a day at ten new ones a second.
 pub const KEYS_MAX: usize = 1_000_000;
 /// How long an idempotency key is remembered.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancing::Balancing;
 use crate::breaking::Breaking;
+use crate::budget::Budgets;
 use crate::emergencies::Emergencies;
 use crate::escalating::Escalating;
 use crate::flow::Flow;
@@ -311,6 +312,9 @@ pub struct Policy {
     /// When a task is too large to be done as a whole.
     #[serde(default, skip_serializing_if = "is_default")]
     pub breakdown: Breaking,
+    /// What work may cost. Nothing is limited by default.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub budgets: Budgets,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -361,6 +365,7 @@ impl Default for Policy {
             emergencies: Emergencies::default(),
             bottlenecks: Flow::default(),
             breakdown: Breaking::default(),
+            budgets: Budgets::default(),
             cycles: Cycles::Break,
             balancing: Balancing::default(),
         }
@@ -423,6 +428,7 @@ impl Policy {
         self.balancing.check()?;
         self.emergencies.check()?;
         self.bottlenecks.check()?;
+        self.budgets.check()?;
         self.reporting.check()
     }
 

@@ -229,6 +229,12 @@ impl Roster {
         self.refresh(id, true);
     }
 
+    /// Takes whether an agent gets no new work.
+    pub(crate) fn set_apart(&mut self, id: AgentId, apart: bool) {
+        Arc::make_mut(&mut self.agents[id.index()]).draining = apart;
+        self.refresh(id, !apart);
+    }
+
     /// Counts one more task of an agent.
     pub(crate) fn take_slot(&mut self, id: AgentId) {
         Arc::make_mut(&mut self.agents[id.index()]).active += 1;

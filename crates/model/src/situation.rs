@@ -369,6 +369,11 @@ impl Situation {
         self.roster.set_agent_state(id, state);
     }
 
+    /// Takes whether an agent gets no new work.
+    pub fn set_apart(&mut self, id: AgentId, apart: bool) {
+        self.roster.set_apart(id, apart);
+    }
+
     /// Counts one more task of an agent.
     pub fn take_slot(&mut self, id: AgentId) {
         self.roster.take_slot(id);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use kapell_api::{
     Ack, ClientError, DoneReport, ErrorCode, FailReport, ProgressReport, ReleaseReport, StartReport,
+    UsageReport,
 };
 
 use crate::acp::Conversation;
@@ -87,7 +88,11 @@ pub(crate) fn work(crew: &Crew, mut run: Run, signals: &Signals) {
     let shared = &crew.shared;
     if run.stage == Stage::Working {
         let outcome = match Attempt::prepare(crew, &mut run, signals) {
-            Ok(attempt) => attempt.carry_out(),
+            Ok(attempt) => {
+                let (outcome, usage) = attempt.carry_out();
+                run.usage = usage;
+                outcome
+            }
             Err(Trouble::Stopped(Stopped::Taken)) => Outcome::Taken,
             Err(Trouble::Stopped(_)) => {
                 Outcome::Released { note: "the runner stopped before it had begun".to_owned() }
@@ -154,6 +159,8 @@ struct Attempt<'a> {
     environment: Environment,
     result_file: std::path::PathBuf,
     prompt: String,
+    /// What was used under this assignment before, by an agent that its runner has lost.
+    before: kapell_api::Usage,
 }
 
 impl<'a> Attempt<'a> {
@@ -212,11 +219,14 @@ impl<'a> Attempt<'a> {
         let talks = crew.agent.output == Dialect::Acp;
         let launch = Launch { program, arguments, directory: run.worktree.clone(), input, talks };
         let environment = environment::of(&crew.agent, shared.environment(), fill, &[&shared.token]);
-        Ok(Self { crew, run, signals, launch, environment, result_file, prompt })
+        let known = task.cost.iter().flat_map(|cost| &cost.attempts);
+        let known = known.filter(|_| run.resumed > 0).find(|attempt| attempt.assignment == it.assignment);
+        let before = known.map(|attempt| attempt.usage).unwrap_or_default();
+        Ok(Self { crew, run, signals, launch, environment, result_file, prompt, before })
     }
 
     /// Starts the agent and stays with it until its last process has gone.
-    fn carry_out(&self) -> Outcome {
+    fn carry_out(&self) -> (Outcome, Option<kapell_api::Usage>) {
         let shared = &self.crew.shared;
         let it = &self.run.assignment;
         let begun = Instant::now();
@@ -224,7 +234,8 @@ impl<'a> Attempt<'a> {
             Ok(child) => child,
             Err(error) => {
                 self.crew.hold();
-                return Outcome::Released { note: format!("the supervisor could not be started: {error}") };
+                let note = format!("the supervisor could not be started: {error}");
+                return (Outcome::Released { note }, None);
             }
         };
         shared.tell(&format!(
@@ -246,6 +257,7 @@ impl<'a> Attempt<'a> {
             self.crew.hold();
         }
         let mut word = ear.word.clone();
+        let used = word.usage.map(|usage| usage.reported(&self.before));
         if let Some(result) = self.result_file() {
             word.result = Some(ear.redactor.text(&result));
         }
@@ -280,7 +292,7 @@ impl<'a> Attempt<'a> {
             it.task,
             span(evidence.took)
         ));
-        outcome
+        (outcome, used)
     }
 
     fn start(&self) -> io::Result<Child> {
@@ -412,6 +424,11 @@ struct Ear<'a> {
     last_line: Option<String>,
     reported: Option<Instant>,
     begun: Instant,
+    /// Whether the server does not know yet what was used.
+    spent: bool,
+    /// What was used before the message of the model that is under way, and that message.
+    settled: Usage,
+    message: Option<(String, Usage)>,
 }
 
 impl<'a> Ear<'a> {
@@ -436,6 +453,9 @@ impl<'a> Ear<'a> {
             last_line: None,
             reported: None,
             begun: Instant::now(),
+            spent: false,
+            settled: Usage::default(),
+            message: None,
         }
     }
 
@@ -475,11 +495,46 @@ impl<'a> Ear<'a> {
             Said::Result(result) => self.word.result = Some(result),
             Said::Failed { reason, retry } => self.word.failed = Some((reason, retry)),
             Said::GivenBack(note) => self.word.given_back = Some(note),
-            Said::UsedInAll(usage) => self.word.usage = Some(usage),
-            Said::UsedMore(more) => self.word.usage.get_or_insert_with(Usage::default).add(more),
+            Said::UsedInAll(usage) => self.used(usage),
+            Said::UsedMore(more) => {
+                let mut usage = self.word.usage.unwrap_or_default();
+                usage.add(more);
+                self.used(usage);
+            }
+            Said::UsedFor { message, usage } => {
+                if let Some((_, over)) = self.message.take_if(|(known, _)| *known != message) {
+                    self.settled.add(over);
+                }
+                self.message = Some((message, usage));
+                let mut all = self.settled;
+                all.add(usage);
+                self.used(all);
+            }
             Said::Text(text) => self.word.text = Some(text),
             Said::Finished => self.word.finished = true,
         }
+    }
+
+    fn used(&mut self, usage: Usage) {
+        self.spent |= self.word.usage != Some(usage);
+        self.word.usage = Some(usage);
+    }
+
+    /// Reports what was used, where nothing else is to be reported. Where that has come to a limit, the task is taken away.
+    fn report_usage(&mut self, usage: kapell_api::Usage) {
+        let it = &self.attempt.run.assignment;
+        let (agent, assignment) = (it.agent.clone(), it.assignment.clone());
+        let report = UsageReport { agent, assignment, usage };
+        self.reported = Some(Instant::now());
+        match self.attempt.crew.shared.client.report_usage(&it.task, &report) {
+            Ok(ack) if ack.assignment.as_deref() != Some(it.assignment.as_str()) => {
+                self.attempt.signals.stop(Stopped::Taken);
+            }
+            Ok(_) => {}
+            Err(ClientError::Problem(problem)) if problem.retry_after_ms.is_none() => {}
+            Err(_) => return,
+        }
+        self.spent = false;
     }
 
     /// Reports what is to be reported, if it is time. What does not get through is said the next time.
@@ -491,12 +546,20 @@ impl<'a> Ear<'a> {
             (Some(progress), _) if !soon => progress.clone(),
             // A sign of life that nobody has worded: an agent that prints nothing gives none.
             (None, Some(line)) if asked || quiet >= SIGN_EVERY => (None, Some(format!("it prints: {line}"))),
-            _ => return,
+            _ => {
+                let used = self.word.usage.filter(|_| self.spent && !soon);
+                if let Some(usage) = used {
+                    self.report_usage(usage.reported(&self.attempt.before));
+                }
+                return;
+            }
         };
         let it = &self.attempt.run.assignment;
         let note = note.map(|note| cut(&note, NOTE_BYTES_MAX));
         let (agent, assignment) = (it.agent.clone(), it.assignment.clone());
-        let report = ProgressReport { task: None, agent, assignment, percent, note };
+        let usage = self.word.usage.filter(|_| self.spent);
+        let usage = usage.map(|usage| usage.reported(&self.attempt.before));
+        let report = ProgressReport { task: None, agent, assignment, percent, note, usage };
         self.reported = Some(Instant::now());
         match self.attempt.crew.shared.client.progress(&it.task, &report) {
             Ok(_) => {}
@@ -507,6 +570,7 @@ impl<'a> Ear<'a> {
         self.attempt.signals.status_asked.store(false, Ordering::Relaxed);
         self.progress = None;
         self.last_line = None;
+        self.spent = false;
     }
 }
 
@@ -658,17 +722,22 @@ fn report(shared: &Shared, run: &Run, outcome: &Outcome) -> bool {
 fn tell(shared: &Shared, run: &Run, outcome: &Outcome) -> Result<Ack, ClientError> {
     let it = &run.assignment;
     let (agent, assignment) = (it.agent.clone(), it.assignment.clone());
+    let usage = run.usage;
     match outcome.clone() {
-        Outcome::Done { result } => {
-            shared.client.done(&it.task, &DoneReport { task: None, agent, assignment, result: Some(result) })
-        }
+        Outcome::Done { result } => shared
+            .client
+            .done(&it.task, &DoneReport { task: None, agent, assignment, result: Some(result), usage }),
         Outcome::Failed { reason, retry } => {
-            shared.client.fail(&it.task, &FailReport { task: None, agent, assignment, reason, retry })
+            shared.client.fail(&it.task, &FailReport { task: None, agent, assignment, reason, retry, usage })
         }
         Outcome::Released { note } => shared
             .client
-            .release(&it.task, &ReleaseReport { task: None, agent, assignment, note: Some(note) }),
-        Outcome::Taken => Ok(Ack::default()),
+            .release(&it.task, &ReleaseReport { task: None, agent, assignment, note: Some(note), usage }),
+        // Nobody waits for a word, but it has cost what it has cost.
+        Outcome::Taken => match usage {
+            Some(usage) => shared.client.report_usage(&it.task, &UsageReport { agent, assignment, usage }),
+            None => Ok(Ack::default()),
+        },
     }
 }
 

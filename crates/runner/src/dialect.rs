@@ -42,6 +42,8 @@ pub(crate) enum Said {
     UsedInAll(Usage),
     /// What it has used since it last said so.
     UsedMore(Usage),
+    /// What one message of its model has used, as far as it is; said again and again while that goes on.
+    UsedFor { message: String, usage: Usage },
     /// A text to whoever reads; the last one is its result where it names none.
     Text(String),
     /// Its turn is over: nothing more comes of it, though it goes on running.
@@ -78,6 +80,16 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
+    /// Returns it as it is reported, beside what the same attempt had used before.
+    pub(crate) fn reported(self, before: &kapell_api::Usage) -> kapell_api::Usage {
+        kapell_api::Usage {
+            input_tokens: before.input_tokens.saturating_add(self.input),
+            cached_tokens: before.cached_tokens.saturating_add(self.cached.min(self.input)),
+            output_tokens: before.output_tokens.saturating_add(self.output),
+            money_micros: before.money_micros.saturating_add(self.cost.unwrap_or(0)),
+        }
+    }
+
     pub(crate) fn add(&mut self, more: Self) {
         self.input = self.input.saturating_add(more.input);
         self.cached = self.cached.saturating_add(more.cached);
@@ -183,14 +195,15 @@ fn claude(line: &Value) -> Vec<Said> {
     match line["type"].as_str() {
         Some("assistant") => {
             let blocks = line["message"]["content"].as_array().into_iter().flatten();
-            blocks.filter_map(|block| block["text"].as_str()).flat_map(text).collect()
+            let said = blocks.filter_map(|block| block["text"].as_str()).flat_map(text);
+            let used = &line["message"]["usage"];
+            let message = line["message"]["id"].as_str().filter(|_| used.is_object());
+            let usage = claude_usage(used, None);
+            said.chain(message.map(|id| Said::UsedFor { message: id.to_owned(), usage })).collect()
         }
         Some("result") => {
-            let used = &line["usage"];
-            let cached = number(&used["cache_read_input_tokens"]);
-            let input = number(&used["input_tokens"]) + number(&used["cache_creation_input_tokens"]) + cached;
             let cost = line["total_cost_usd"].as_f64().and_then(millionths);
-            let usage = Usage { input, cached, output: number(&used["output_tokens"]), cost };
+            let usage = claude_usage(&line["usage"], cost);
             let mut said = vec![Said::UsedInAll(usage)];
             let last = line["result"].as_str().unwrap_or_default();
             if line["is_error"].as_bool() == Some(true) {
@@ -203,6 +216,12 @@ fn claude(line: &Value) -> Vec<Said> {
         }
         _ => Vec::new(),
     }
+}
+
+fn claude_usage(used: &Value, cost: Option<u64>) -> Usage {
+    let cached = number(&used["cache_read_input_tokens"]);
+    let input = number(&used["input_tokens"]) + number(&used["cache_creation_input_tokens"]) + cached;
+    Usage { input, cached, output: number(&used["output_tokens"]), cost }
 }
 
 fn codex(line: &Value) -> Vec<Said> {
@@ -314,6 +333,9 @@ mod tests {
         let told = r#"{"type":"assistant","message":{"content":[{"type":"text","text":"kapell: progress 30\nGoing on."}]}}"#;
         let text = Said::Text("kapell: progress 30\nGoing on.".to_owned());
         assert_eq!(Dialect::Claude.hear(told), [progress(Some(30), None), text]);
+        let working = r#"{"type":"assistant","message":{"id":"m1","content":[],"usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":2}}}"#;
+        let usage = Usage { input: 7, cached: 4, output: 2, cost: None };
+        assert_eq!(Dialect::Claude.hear(working), [Said::UsedFor { message: "m1".to_owned(), usage }]);
         let failed = r#"{"type":"result","subtype":"error_max_turns","is_error":true}"#;
         let reason = "error_max_turns".to_owned();
         assert_eq!(Dialect::Claude.hear(failed)[1], Said::Failed { reason, retry: true });

@@ -27,6 +27,9 @@ pub(crate) struct Run {
     pub(crate) base: String,
     /// How often it was begun again after the runner was gone.
     pub(crate) resumed: u32,
+    /// What its agent has used in all, once that is known.
+    #[serde(default)]
+    pub(crate) usage: Option<kapell_api::Usage>,
     pub(crate) stage: Stage,
 }
 
@@ -95,6 +98,7 @@ impl Ledger {
             branch,
             base,
             resumed,
+            usage: None,
             stage: Stage::Working,
         };
         self.write(&run)?;

@@ -4,6 +4,7 @@ mod agents;
 mod board;
 mod bottlenecks;
 pub(crate) mod breakdown;
+mod budgets;
 mod bulk;
 mod capabilities;
 mod conflicts;
@@ -141,6 +142,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(emergencies::forces, emergencies::form))
         .routes(routes!(emergencies::force))
         .routes(routes!(emergencies::disband))
+        .routes(routes!(budgets::list, budgets::set))
+        .routes(routes!(budgets::costs))
+        .routes(routes!(budgets::usage))
         .routes(routes!(forecasts::show, forecasts::make))
         .routes(routes!(capabilities::list))
         .routes(routes!(capabilities::define, capabilities::remove))

@@ -51,6 +51,15 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
         "needs a person: {} escalations ({} overdue), {} late results; {} tasks stalled",
         status.escalations_open, status.escalations_overdue, status.offers_open, status.stalled
     ));
+    let cost = &status.cost;
+    if cost.total != kapell_api::Usage::default() || cost.budgets_closed > 0 {
+        output::line(format!(
+            "spent today: {}; {} in all; {} budgets without room",
+            super::budget::used(&cost.today, &cost.currency),
+            super::budget::money(cost.total.money_micros),
+            cost.budgets_closed
+        ));
+    }
     output::line(health(&status.health, at.map(|_| status.at.as_str())));
     let monitors: Vec<String> = status
         .monitors

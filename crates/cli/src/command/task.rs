@@ -394,6 +394,7 @@ fn show(task: &Task) {
             task.attempts, task.failures, task.max_attempts, task.losses
         ),
     ));
+    facts.extend(task.cost.as_ref().map(|cost| ("cost", super::budget::told(cost))));
     facts.extend(task.deadline.clone().map(|deadline| ("deadline", deadline)));
     facts.extend(task.note.clone().map(|note| ("note", note)));
     facts.extend(task.result.clone().map(|result| ("result", result)));

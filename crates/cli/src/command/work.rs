@@ -7,6 +7,7 @@ use kapell_api::{
     Ack, Assignments, Client, DoneReport, FailReport, Notice, ProgressReport, ReleaseReport, StartReport,
 };
 
+use super::budget::Used;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, Format};
@@ -233,18 +234,22 @@ report! {
         percent: Option<u8>,
         /// What it is doing
         #[arg(long)]
-        note: Option<String>
+        note: Option<String>,
+        #[command(flatten)]
+        used: Used
     } |client, it, agent, assignment|
-    client.progress(&it.reporter.task, &ProgressReport { task: None, agent, assignment, percent: it.percent, note: it.note })
+    client.progress(&it.reporter.task, &ProgressReport { task: None, agent, assignment, percent: it.percent, note: it.note, usage: it.used.usage() })
 }
 
 report! {
     Done {
         /// What came of it
         #[arg(long)]
-        result: Option<String>
+        result: Option<String>,
+        #[command(flatten)]
+        used: Used
     } |client, it, agent, assignment|
-    client.done(&it.reporter.task, &DoneReport { task: None, agent, assignment, result: it.result })
+    client.done(&it.reporter.task, &DoneReport { task: None, agent, assignment, result: it.result, usage: it.used.usage() })
 }
 
 report! {
@@ -254,16 +259,20 @@ report! {
         reason: String,
         /// Another attempt makes no sense
         #[arg(long)]
-        no_retry: bool
+        no_retry: bool,
+        #[command(flatten)]
+        used: Used
     } |client, it, agent, assignment|
-    client.fail(&it.reporter.task, &FailReport { task: None, agent, assignment, reason: it.reason, retry: !it.no_retry })
+    client.fail(&it.reporter.task, &FailReport { task: None, agent, assignment, reason: it.reason, retry: !it.no_retry, usage: it.used.usage() })
 }
 
 report! {
     Release {
         /// Why, and what the next one should know
         #[arg(long)]
-        note: Option<String>
+        note: Option<String>,
+        #[command(flatten)]
+        used: Used
     } |client, it, agent, assignment|
-    client.release(&it.reporter.task, &ReleaseReport { task: None, agent, assignment, note: it.note })
+    client.release(&it.reporter.task, &ReleaseReport { task: None, agent, assignment, note: it.note, usage: it.used.usage() })
 }

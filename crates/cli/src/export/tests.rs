@@ -74,8 +74,13 @@ impl Server {
     fn finish(&self, task: &str, agent: &str, result: &str) {
         self.own(task, agent);
         let assignment = self.client.task(task).expect("a task").assignment.expect("a token");
-        let report =
-            DoneReport { task: None, agent: agent.to_owned(), assignment, result: Some(result.to_owned()) };
+        let report = DoneReport {
+            task: None,
+            agent: agent.to_owned(),
+            assignment,
+            result: Some(result.to_owned()),
+            usage: None,
+        };
         self.client.done(task, &report).expect("done");
     }
 

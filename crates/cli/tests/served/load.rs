@@ -120,6 +120,7 @@ fn worker(client: &Client, name: &str, over: &AtomicBool, told: &Told) {
                 agent: name.to_owned(),
                 assignment: it.assignment,
                 result: Some(result.clone()),
+                usage: None,
             };
             if client.done(&it.task, &report).is_ok() {
                 told.tasks.lock().expect("a lock").insert(it.task, Some(result));

@@ -99,9 +99,13 @@ impl State {
 
     /// Looks anew at the gate of a class: somebody has taken or released what it needs, or its first task is another one.
     pub(crate) fn look_at_gate(&mut self, class: ClassId) {
-        if self.situation.class(class).needs.is_empty() || mutated!(GateNotLookedAt) {
-            return;
+        if !self.situation.class(class).needs.is_empty() && !mutated!(GateNotLookedAt) {
+            self.turn_gate(class);
         }
+    }
+
+    /// Sets the gate of a class as things stand.
+    pub(crate) fn turn_gate(&mut self, class: ClassId) {
         let gate = self.gate_of(class);
         let before = self.situation.set_gate(class, gate);
         if before != Gate::Open && gate == Gate::Open {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AssignmentId, Class, ClassId, DependencyKind, Moment, Name, Priority, Ratio, Requirement, Span,
-    TaskId, TaskState, Text, limits,
+    AgentId, AssignmentId, Class, ClassId, Cost, DependencyKind, Moment, Name, Priority, Ratio, Requirement,
+    Span, TaskId, TaskState, Text, limits,
 };
 
 use crate::analysis::Analysis;
@@ -74,6 +74,7 @@ impl State {
             conflicts: None,
             acceptance: None,
             breakdown: None,
+            account: None,
         };
         if let Some(key) = &spec.key {
             self.task_keys.insert(key.clone(), id);
@@ -119,10 +120,13 @@ impl State {
             exclude: exclude.into_boxed_slice(),
             needs: spec.resources.clone().into_boxed_slice(),
         };
-        let needy = !class.needs.is_empty();
+        let (needy, project) = (!class.needs.is_empty(), class.project);
         let (id, new) = self.classes.intern(class, soft, &mut self.situation);
         if needy && new.is_some() {
             self.class_needs(id);
+        }
+        if new.is_some() && project.is_some_and(|project| self.is_project_closed(self.words.name(project))) {
+            self.turn_gate(id);
         }
         if let Some(class) = &new {
             self.fingerprint_class(class, soft);
@@ -135,6 +139,7 @@ impl State {
 
     pub(super) fn task_assigned(&mut self, id: TaskId, agent: AgentId, assignment: AssignmentId) {
         let (at, position) = (self.at, self.position);
+        let expected = self.expected_cost(&self.tasks[id].spec).map_or(Cost::NONE, |expected| expected.p50);
         self.last_assignment = assignment;
         self.agents[agent.index()].tasks.push(id);
         self.situation.take_slot(agent);
@@ -153,6 +158,7 @@ impl State {
                 note: None,
                 reported_at: at,
                 clocks: Clocks::default(),
+                expected,
             }));
         });
         self.start_clocks(id);
@@ -211,6 +217,7 @@ impl State {
         if let Some(actual) = actual {
             self.note_effort(id, agent, actual, review);
         }
+        self.note_cost(id);
         self.note_team(id, agent);
         self.orders.forget(id);
         self.release_dependents(id);
@@ -325,7 +332,7 @@ impl State {
         }
         self.disown(id, |task| {
             task.losses += u32::from(lost);
-            if cause != Cause::SetAside {
+            if !matches!(cause, Cause::SetAside | Cause::OverBudget) {
                 task.failed_by = Some(agent);
             }
             if let Some(note) = note {
@@ -340,7 +347,7 @@ impl State {
         if boosted {
             self.raise_blockers(id);
         }
-        if cause != Cause::SetAside {
+        if !matches!(cause, Cause::SetAside | Cause::OverBudget) {
             self.note_turn(id, agent, cause.into());
         }
     }
@@ -433,6 +440,7 @@ impl State {
             task.failures = 0;
             task.losses = 0;
         });
+        self.budget_reopened(id);
         self.spare_dependents(id);
         self.recompute_urgency(id);
         self.raise_blockers(id);
@@ -479,6 +487,7 @@ impl State {
         self.unwatch(id);
         self.index_gate(id, false);
         self.breakdowns.remove(&id);
+        self.commit(id, false);
         let task = &self.tasks[id];
         let state = task.state();
         if !(mutated!(CountNotUpdated) && state == TaskState::Deferred) {
@@ -508,6 +517,8 @@ impl State {
     pub(crate) fn enter(&mut self, id: TaskId) {
         self.watch(id);
         self.index_gate(id, true);
+        self.index_budget(id);
+        self.commit(id, true);
         let task = &self.tasks[id];
         let state = task.state();
         if state != TaskState::Blocked && !self.doomed.is_empty() {

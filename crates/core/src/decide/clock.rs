@@ -14,6 +14,9 @@ impl State {
         let timers = self.timers.iter().filter(|_| !mutated!(TimerNotLookedAt));
         let due = timers.take_while(|&&(at, _)| at <= now).take(limits::EVENTS_PER_COMMAND_MAX / 4);
         out.extend(due.map(|&(_, task)| Event::TaskResumed { task }));
+        if self.ledgers.is_day_open() {
+            self.begin_day(now, out);
+        }
         self.lapse_reservations(now, out);
         self.lapse_handoffs(now, out);
         self.close_decisions(now, out);

@@ -61,7 +61,7 @@ impl State {
         fit(class, to, self.situation.agent(to)).map_err(|unfit| Rejection::NotCandidate {
             task: task.id,
             agent: self.name_of(to),
-            reason: self.unfit_text(unfit),
+            reason: self.unfit_text(to, unfit),
         })?;
         match self.obstacle_to_hand_over(task.id, to) {
             Some(obstacle) => Err(self.resource_held(&obstacle, now)),

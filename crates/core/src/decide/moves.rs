@@ -32,8 +32,12 @@ impl State {
         self.fit_by_hand(class, agent.id).map_err(|unfit| Rejection::NotCandidate {
             task: task.id,
             agent: name.clone(),
-            reason: self.unfit_text(unfit),
+            reason: self.unfit_text(agent.id, unfit),
         })?;
+        if let Some((of, closing)) = self.over_budget_to(task, agent.id) {
+            let reason = self.closing_text(&of, &closing);
+            return Err(Rejection::NotCandidate { task: task.id, agent: name.clone(), reason });
+        }
         if let Some(obstacle) = self.obstacle_to_move(task.id, agent.id) {
             return Err(self.resource_held(&obstacle, now));
         }

@@ -10,6 +10,7 @@ use kapell_model::{
 use super::reservations::check_needs;
 use super::{TAKEABLE, invalid, require_state};
 use crate::agent::Agent;
+use crate::budget::BudgetOf;
 use crate::command::{ProjectSpec, TaskRef, TaskSpec};
 use crate::dispute::DisputeCause;
 use crate::effort::Learned;
@@ -207,9 +208,13 @@ impl State {
             Rejection::NotCandidate {
                 task: task.id,
                 agent: agent.spec.name.clone(),
-                reason: self.unfit_text(unfit),
+                reason: self.unfit_text(agent.id, unfit),
             }
         })?;
+        if let Some((of, closing)) = self.over_budget(task, agent.id) {
+            let (agent, reason) = (agent.spec.name.clone(), self.closing_text(&of, &closing));
+            return Err(Rejection::NotCandidate { task: task.id, agent, reason });
+        }
         if let Some(obstacle) = self.obstacle_for(task.id, agent.id) {
             return Err(self.resource_held(&obstacle, now));
         }
@@ -225,12 +230,23 @@ impl State {
         }
     }
 
+    /// Says in words why an agent gets no new work.
+    fn set_apart_text(&self, id: AgentId) -> String {
+        let closed = BudgetOf::Agent(id);
+        let closing = self.ledger(&closed).and_then(|ledger| ledger.closed);
+        match closing {
+            _ if self.agent(id).draining => "it is being drained".to_owned(),
+            Some((_, closing)) => self.closing_text(&closed, &closing),
+            None => "it stands by for an emergency".to_owned(),
+        }
+    }
+
     /// Says in words why an agent is no candidate.
     #[must_use]
-    pub fn unfit_text(&self, unfit: Unfit) -> String {
+    pub fn unfit_text(&self, agent: AgentId, unfit: Unfit) -> String {
         match unfit {
             Unfit::NotOnline { state } => format!("it is {state}"),
-            Unfit::Draining => "it is being drained".to_owned(),
+            Unfit::Draining => self.set_apart_text(agent),
             Unfit::AtLimit { active, max } => format!("it is at its limit, {active} of {max} tasks"),
             Unfit::Pinned { to } => format!("the task is pinned to `{}`", self.agent(to).spec.name),
             Unfit::WrongRole { needs } => format!("the task wants the role `{}`", self.word(needs)),

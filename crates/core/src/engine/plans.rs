@@ -36,6 +36,11 @@ impl<P: Placer> Engine<P> {
         let average = self.state.situation.loads().average();
         for item in &plan.items {
             let mut events = Vec::new();
+            if let Some((closed, reason)) = self.state.closed_by(item) {
+                dropped.push(Dropped { task: item.task(), agent: item.agent(), reason: own_text(&reason) });
+                self.emit(step, closed);
+                continue;
+            }
             let judged = self.state.judge_item(plan.kind, item, step.at, average, &mut events);
             let judged = judged.and_then(|()| self.state.not_just_given_back(item, plan.seen));
             let judged = judged.and_then(|()| self.score_anew(&mut events));
@@ -103,6 +108,22 @@ impl State {
         Ok(())
     }
 
+    /// Returns the closing of the budget that an item of a plan would pass, where the rest of it fits.
+    fn closed_by(&self, item: &PlanItem) -> Option<(Event, String)> {
+        let task = self.tasks.get(item.task())?;
+        let agent = self.agents.get(item.agent().index())?.id;
+        let (of, closing) = match item {
+            PlanItem::Place(_) if task.state() == TaskState::Ready => self.over_budget(task, agent)?,
+            PlanItem::Move { .. } if task.owner.is_some() => self.over_budget_to(task, agent)?,
+            _ => return None,
+        };
+        if self.ledger(&of).is_some_and(|ledger| ledger.closed.is_some()) {
+            return None;
+        }
+        let reason = self.closing_text(&of, &closing);
+        Some((Event::BudgetClosed { of, closing }, reason))
+    }
+
     /// Judges one item of a plan; puts what follows into `out`, or says why it falls away.
     fn judge_item(
         &self,
@@ -114,7 +135,7 @@ impl State {
     ) -> Result<(), String> {
         let task = self.tasks.get(item.task()).ok_or("there is no such task")?;
         if matches!(item, PlanItem::Place(_)) && self.is_held_back() {
-            return Err("assignments are held back by an emergency".to_owned());
+            return Err("assignments are held back".to_owned());
         }
         let agent = self.agents.get(item.agent().index()).ok_or("there is no such agent")?;
         match item {
@@ -127,7 +148,14 @@ impl State {
             _ => {}
         }
         let fits = fit(self.situation.class(task.class), agent.id, self.situation.agent(agent.id));
-        fits.map_err(|unfit| self.unfit_text(unfit))?;
+        fits.map_err(|unfit| self.unfit_text(agent.id, unfit))?;
+        let over = match item {
+            PlanItem::Place(_) => self.over_budget(task, agent.id),
+            PlanItem::Move { .. } => self.over_budget_to(task, agent.id),
+        };
+        if let Some((of, closing)) = over {
+            return Err(self.closing_text(&of, &closing));
+        }
         let obstacle = match item {
             PlanItem::Place(_) => self.obstacle_for(task.id, agent.id),
             PlanItem::Move { .. } if self.reservations.holds_exclusively(task.id) => {

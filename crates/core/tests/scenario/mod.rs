@@ -38,6 +38,7 @@
 //! A report uses the agent's own last assignment of the task, outdated or not.
 
 pub mod breakdown;
+mod budget;
 mod emergency;
 mod escalation;
 mod shown;
@@ -161,6 +162,12 @@ impl<P: Placer> Scenario<P> {
         if verb == "queue" {
             return self.queue();
         }
+        match verb {
+            "spent" => return self.spent(rest[0]),
+            "costs" => return self.costs(rest[0]),
+            "calls" => return self.calls(),
+            _ => {}
+        }
         if verb == "emergencies" {
             return self.emergencies();
         }
@@ -212,7 +219,8 @@ impl<P: Placer> Scenario<P> {
                     text = missing.join("; ");
                 }
                 if reply.stale {
-                    text = format!("stale, kept as {}", reply.offer.expect("an offer"));
+                    let kept = |offer| format!("stale, kept as {offer}");
+                    text = reply.offer.map_or_else(|| "counted, the token is outdated".to_owned(), kept);
                 }
                 text
             }
@@ -552,6 +560,12 @@ impl<P: Placer> Scenario<P> {
                 agent: by(rest),
                 reason: reason(),
             },
+            "usage" => Command::ReportUsage(self.usage(rest)),
+            "with" => {
+                let command = Box::new(self.command(rest[3], &rest[4..]));
+                Command::WithUsage { report: self.usage(rest), command }
+            }
+            "budget" => budget::set(rest),
             "declare" => emergency::declared(rest),
             "end" => {
                 Command::EndEmergency { emergency: rest[0].parse().expect("an emergency"), reason: reason() }
@@ -874,7 +888,7 @@ fn policy(word: &str) -> Policy {
         "turns=3" => policy.redispatch.turns_max = 3,
         "reraises=1" => policy.escalations.reraises_max = 1,
         "reraises=0" => policy.escalations.reraises_max = 0,
-        other => panic!("{other}"),
+        other => policy.budgets = budget::policy(other),
     }
     policy
 }

@@ -93,6 +93,7 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
     if agent.draining {
         because.push("it is being drained: it ends what it has and gets nothing new".to_owned());
     }
+    because.extend(super::budgets::about_agent(view.state, agent.id));
     if agent.spec.standby {
         because.push(match view.state.emergencies().is_raised(agent.id) {
             true => "it stands by, and gets work for as long as an emergency lasts".to_owned(),
@@ -227,6 +228,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         rejections: task.acceptance.as_ref().map_or(0, |finished| finished.rejections),
         breakdown: Some(super::breakdown::shown(state, task))
             .filter(|it| task.breakdown.is_some() || it.needed),
+        cost: super::budgets::of_task(state, task),
     }
 }
 
@@ -342,6 +344,7 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
         TaskState::Completed | TaskState::Failed | TaskState::Cancelled => ended(state, task),
     };
     facts.extend(super::emergencies::about_task(view, task));
+    facts.extend(super::budgets::about_task(state, task));
     if let Some(handoff) = state.handoffs().of(task.id) {
         facts.extend(handed_over(view, handoff));
     }
@@ -840,6 +843,7 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             act: policy.bottlenecks.act.as_str().to_owned(),
         },
         breakdown: super::breakdown::breaking_shown(&policy.breakdown),
+        budgets: super::budgets::policy_out(&policy.budgets),
     }
 }
 

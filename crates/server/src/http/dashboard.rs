@@ -48,6 +48,7 @@ static ASSETS: &[Asset] = assets![
     "js/burnup.js" as JS,
     "js/cards.js" as JS,
     "js/conflict.js" as JS,
+    "js/cost.js" as JS,
     "js/decision.js" as JS,
     "js/emergency.js" as JS,
     "js/forecast.js" as JS,

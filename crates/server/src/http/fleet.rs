@@ -65,6 +65,7 @@ pub(super) fn in_numbers(view: &View<'_>) -> Status {
         health: orchestration::health(view),
         policy_version: state.policy_version(),
         monitors: monitors(view),
+        cost: super::budgets::totals(view),
     }
 }
 

@@ -250,3 +250,15 @@ pub(super) async fn cancel(
     let command = Command::CancelHandoff { task, agent: agent.clone(), reason };
     door.acknowledged(body.fingerprint, agent, command).await
 }
+
+/// Shows a package, as an event has it.
+pub(super) fn packed(package: &kapell_core::Package) -> serde_json::Value {
+    serde_json::json!({
+        "completed": package.completed,
+        "state": package.state,
+        "remaining": package.remaining,
+        "context": package.context,
+        "files": package.files,
+        "reservations": package.reservations.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}

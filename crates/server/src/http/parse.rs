@@ -563,6 +563,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         emergencies: emergencies(&policy.emergencies)?,
         bottlenecks: flow(&policy.bottlenecks)?,
         breakdown: super::breakdown::breaking(&policy.breakdown)?,
+        budgets: super::budgets::policy_in(&policy.budgets)?,
     };
     Ok(NewPolicy { policy: Box::new(inside), seen: policy.version })
 }

@@ -2,8 +2,8 @@
 
 use kapell_api as api;
 use kapell_core::{
-    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, Message, MoveLoads, Narrow, Package,
-    ProjectSpec, Record, Remedy, Ruler, Share, Subject, TaskEdit, TaskSpec, WaitsFor,
+    AgentSpec, Analysis, Dropped, Event, Evidence, Health, Learned, Message, MoveLoads, Narrow, ProjectSpec,
+    Record, Remedy, Ruler, Share, Subject, TaskEdit, TaskSpec, WaitsFor,
 };
 use kapell_model::{AgentId, Considered, Moment, Name, Ratio, ReservationId, Span, TaskId, Text};
 use serde_json::{Map, Value, json};
@@ -117,6 +117,11 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::HandoffReleased { task, agent, .. } => {
             About { task: Some(task), agent: Some(agent), ..none }
         }
+        Event::UsageReported { .. }
+        | Event::BudgetSet { .. }
+        | Event::BudgetWarned { .. }
+        | Event::BudgetClosed { .. }
+        | Event::BudgetOpened { .. } => super::budgets::about(event),
         Event::MessageSent { ref message, .. } => About { task: message.task, agent: message.from, ..none },
         Event::MessagesRead { agent, .. }
         | Event::MessageAcknowledged { agent, .. }
@@ -181,6 +186,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::ForceChecked { .. }
         | Event::ForceDisbanded { .. }
         | Event::PolicySet { .. }
+        | Event::BudgetDayBegan { .. }
         | Event::CapabilityDefined { .. }
         | Event::CapabilityRemoved { .. }
         | Event::PlanApplied { .. }
@@ -293,6 +299,12 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             "exit_code": verdict.run.as_ref().map(|run| run.exit_code),
             "digest": verdict.run.as_ref().map(|run| &run.digest),
         }),
+        Event::UsageReported { .. }
+        | Event::BudgetSet { .. }
+        | Event::BudgetDayBegan { .. }
+        | Event::BudgetWarned { .. }
+        | Event::BudgetClosed { .. }
+        | Event::BudgetOpened { .. } => super::budgets::event(event, |agent| name(agent, names)),
         Event::GateOwnerLeft { cause, .. } => json!({ "cause": cause }),
         Event::AttemptFailed { reason, retry_at, .. } => {
             json!({ "reason": reason, "retry_at": retry_at.map(time) })
@@ -346,7 +358,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         }
         Event::HandoffPackageReceived { handoff, package: sent, missing, .. } => json!({
             "handoff": handoff.to_string(),
-            "package": package(sent),
+            "package": super::handoffs::packed(sent),
             "missing": missing,
         }),
         Event::HandoffTransferred {
@@ -721,18 +733,6 @@ fn message(message: &Message) -> Value {
         "priority": message.priority.as_str(),
         "text": message.text,
         "ack": message.ack,
-    })
-}
-
-/// Shows what a donor has packed.
-fn package(package: &Package) -> Value {
-    json!({
-        "completed": package.completed,
-        "state": package.state,
-        "remaining": package.remaining,
-        "context": package.context,
-        "files": package.files,
-        "reservations": package.reservations.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

@@ -1,13 +1,15 @@
 //! What owners report.
 
 use axum::Json;
-use kapell_api::{Ack, DoneReport, FailReport, Problem, ProgressReport, ReleaseReport, StartReport};
-use kapell_core::{Command, TaskRef};
+use kapell_api::{
+    Ack, DoneReport, ErrorCode, FailReport, Problem, ProgressReport, ReleaseReport, StartReport,
+};
+use kapell_core::{Command, TaskRef, UsageReport};
 use kapell_model::{AssignmentId, Name, limits};
 
 use super::door::{Body, Door, Path};
 use super::problem::Refusals;
-use super::{Refusal, parse};
+use super::{Refusal, budgets, parse};
 
 /// Who reports on what, under which token.
 pub(super) struct Reporter {
@@ -20,6 +22,9 @@ pub(super) struct Reporter {
 pub(super) trait Report {
     /// Returns the task of a bulk line, who reports, and the token.
     fn head(&self) -> (Option<&str>, &str, &str);
+
+    /// Returns what the attempt has used, where the report says that too.
+    fn usage(&self) -> Option<&kapell_api::Usage>;
 
     /// Returns the command.
     fn command(&self, reporter: Reporter) -> Result<Command, Problem>;
@@ -39,13 +44,30 @@ pub(super) trait Report {
             (None, None) => return Err(Problem::field("task", "missing", "T-12 or a key")),
         };
         let agent = parse::name("agent", agent)?;
-        let reporter = Reporter { task, agent: agent.clone(), assignment: parse::assignment(assignment)? };
-        Ok((agent, self.command(reporter)?))
+        let assignment = parse::assignment(assignment)?;
+        let used = |usage| UsageReport {
+            task: task.clone(),
+            agent: agent.clone(),
+            assignment,
+            usage: budgets::used(usage),
+        };
+        let report = self.usage().map(used);
+        let command = self.command(Reporter { task, agent: agent.clone(), assignment })?;
+        let command = match report {
+            Some(report) => Command::WithUsage { report, command: Box::new(command) },
+            None => command,
+        };
+        Ok((agent, command))
     }
 }
 
 macro_rules! head {
-    () => {
+    ($usage:expr) => {
+        fn usage(&self) -> Option<&kapell_api::Usage> {
+            let usage: fn(&Self) -> Option<&kapell_api::Usage> = $usage;
+            usage(self)
+        }
+
         fn head(&self) -> (Option<&str>, &str, &str) {
             (self.task.as_deref(), &self.agent, &self.assignment)
         }
@@ -53,7 +75,7 @@ macro_rules! head {
 }
 
 impl Report for StartReport {
-    head!();
+    head!(|_| None);
 
     fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
         Ok(Command::Start { task, agent, assignment })
@@ -61,7 +83,7 @@ impl Report for StartReport {
 }
 
 impl Report for ProgressReport {
-    head!();
+    head!(|it| it.usage.as_ref());
 
     fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
         let note = parse::note("note", self.note.as_deref())?;
@@ -70,7 +92,7 @@ impl Report for ProgressReport {
 }
 
 impl Report for DoneReport {
-    head!();
+    head!(|it| it.usage.as_ref());
 
     fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
         let result = self.result.as_deref();
@@ -81,7 +103,7 @@ impl Report for DoneReport {
 }
 
 impl Report for FailReport {
-    head!();
+    head!(|it| it.usage.as_ref());
 
     fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
         let reason = parse::filled("reason", &self.reason, limits::NOTE_BYTES_MAX)?;
@@ -90,7 +112,7 @@ impl Report for FailReport {
 }
 
 impl Report for ReleaseReport {
-    head!();
+    head!(|it| it.usage.as_ref());
 
     fn command(&self, Reporter { task, agent, assignment }: Reporter) -> Result<Command, Problem> {
         Ok(Command::Release { task, agent, assignment, note: parse::note("note", self.note.as_deref())? })
@@ -100,7 +122,19 @@ impl Report for ReleaseReport {
 async fn report<T: Report>(door: &Door, task: &str, body: Body<T>) -> Result<Json<Ack>, Refusal> {
     let (agent, command) = body.value.read(Some(task))?;
     door.speak_for(&agent)?;
-    door.acknowledged(body.fingerprint, Some(agent), command).await
+    let late = match &command {
+        Command::WithUsage { report, .. } => Some(Command::ReportUsage(report.clone())),
+        _ => None,
+    };
+    let answer = door.acknowledged(body.fingerprint, Some(agent.clone()), command).await;
+    if let (Err(Refusal(problem)), Some(late)) = (&answer, late)
+        && problem.code == ErrorCode::StaleAssignment
+    {
+        // The report is refused; what it says was used has been spent all the same.
+        let ask = door.ask(1, || body.fingerprint, Some(agent), late);
+        let _ = door.app.fleet.command(ask).await;
+    }
+    answer
 }
 
 macro_rules! routes {

@@ -74,6 +74,7 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
                 Cause::OwnerOffline => "went offline",
                 Cause::OwnerRemoved => "was removed",
                 Cause::NotFetched => "did not fetch it in time",
+                Cause::OverBudget => "was stopped: a budget is spent",
                 Cause::SetAside => "has it no more: it was set aside for an emergency",
             };
             let boost = if *boosted { "; its priority was raised by a level" } else { "" };
@@ -117,7 +118,7 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
         }
         Event::EscalationSettled { escalation, note } => format!("{escalation} settled: {note}"),
         Event::StallSettled { .. } => "somebody has seen to its silence; its clocks begin anew".to_owned(),
-        _ => return None,
+        other => return super::budgets::told(other),
     };
     Some(told)
 }

@@ -141,7 +141,7 @@ fn standing(state: &State, task: &Task, reasons: &mut Vec<String>) -> Standing {
     };
     let refused = explained.refused.iter().map(|&(agent, refusal)| NotCandidate {
         agent: state.agent(agent).spec.name.to_string(),
-        reason: state.unfit_text(refusal),
+        reason: state.unfit_text(agent, refusal),
     });
     Standing {
         threshold: threshold.as_decimal(),
@@ -276,7 +276,7 @@ fn compared(view: &View<'_>, task: &Task, agent: &Agent) -> WhyNot {
         _ => {}
     }
     match judged {
-        Err(refusal) => reasons.push(format!("no candidate: {}", view.state.unfit_text(refusal))),
+        Err(refusal) => reasons.push(format!("no candidate: {}", view.state.unfit_text(agent.id, refusal))),
         Ok(_) if obstacle.is_some() => reasons.extend(
             obstacle
                 .map(|obstacle| format!("no candidate: {}", view.state.resource_held(&obstacle, view.now))),

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod breakdown;
+mod budgets;
 mod conflicts;
 mod crowds;
 mod dashboard;

@@ -266,6 +266,16 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
         "/v1/tasks/T-99/check",
         r#"{"agent":"ada","exit_code":0,"digest":"sha256:0"}"#,
     ),
+    ("GET", "/v1/budgets", Tokens, "/v1/budgets", ""),
+    ("PUT", "/v1/budgets", Managers, "/v1/budgets", r#"{"of":"fleet"}"#),
+    ("GET", "/v1/costs", Tokens, "/v1/costs", ""),
+    (
+        "POST",
+        "/v1/tasks/{task}/usage",
+        Itself,
+        "/v1/tasks/T-99/usage",
+        r#"{"agent":"ada","assignment":"A-9","usage":{}}"#,
+    ),
     ("GET", "/v1/events", Tokens, "/v1/events", ""),
     ("GET", "/v1/events/stream", Tokens, "/v1/events/stream?after=none", ""),
     // Its lines are judged one by one: see `a_line_of_a_bulk_has_the_rights_of_its_token`.

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { get, maySteer, pages, post, request } from "../api.js";
 import { isOpen } from "../cards.js";
 import { Conflict } from "../conflict.js";
+import { Costs } from "../cost.js";
 import { Decision } from "../decision.js";
 import { Gates } from "../gate.js";
 import { Handoff } from "../handoff.js";
@@ -89,6 +90,7 @@ export function Task() {
       </${Card}>
       <${Details} task=${task} />
       ${task.gates?.length > 0 && html`<${Card} id="gates" title="Gates" note=${task.rejections ? `sent back ${words.plural(task.rejections, "time")}` : ""}><${Gates} gates=${task.gates} /></${Card}>`}
+      ${task.cost && html`<${Card} id="cost" title="Cost" note=${task.cost.standing.state === "open" ? "" : words.sentence(task.cost.standing.state).toLowerCase()}><${Costs} task=${task} steer=${steer && open} onDone=${live.reload} /></${Card}>`}
       <${Dependencies} task=${task} steer=${steer} onDone=${live.reload} />
       ${task.description && html`<${Card} id="text" title="Description"><pre class="prose">${task.description}</pre></${Card}>`}
       ${(task.result || task.note || task.reason) && html`<${Card} id="result" title=${task.result ? "Result" : task.reason ? "Reason" : "Last note"}>

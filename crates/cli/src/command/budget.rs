@@ -1,0 +1,273 @@
+//! `kapell budget` and `kapell usage`: what work may cost, and what it has cost.
+
+use anyhow::Context as _;
+use kapell_api::{Budget, BudgetStanding, Costs, Limit, Limits, NamedCost, NewBudget, TaskCost, Usage};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::{self, Format};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum BudgetVerb {
+    /// List how budgets stand
+    List {
+        /// Only those under which nothing is assigned
+        #[arg(long)]
+        closed: bool,
+    },
+    /// Set what something may cost; what is not named is not limited
+    Set(Box<Set>),
+    /// Take its own budget back, so that the policy's holds
+    Clear {
+        /// fleet, task:T-12, agent:NAME or project:NAME
+        of: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Set {
+    /// fleet, task:T-12, agent:NAME or project:NAME
+    of: String,
+    /// Money in all, as in 12.50: what would pass it is not begun, what runs is stopped at it
+    #[arg(long, value_name = "AMOUNT", value_parser = micros)]
+    money: Option<u64>,
+    /// Money in all from which on it is warned
+    #[arg(long, value_name = "AMOUNT", value_parser = micros)]
+    warn_money: Option<u64>,
+    /// Tokens in all, read and written
+    #[arg(long, value_name = "COUNT")]
+    tokens: Option<u64>,
+    /// Tokens in all from which on it is warned
+    #[arg(long, value_name = "COUNT")]
+    warn_tokens: Option<u64>,
+    /// Money in a day, UTC
+    #[arg(long, value_name = "AMOUNT", value_parser = micros)]
+    day_money: Option<u64>,
+    /// Money in a day from which on it is warned
+    #[arg(long, value_name = "AMOUNT", value_parser = micros)]
+    warn_day_money: Option<u64>,
+    /// Tokens in a day, UTC
+    #[arg(long, value_name = "COUNT")]
+    day_tokens: Option<u64>,
+    /// Tokens in a day from which on it is warned
+    #[arg(long, value_name = "COUNT")]
+    warn_day_tokens: Option<u64>,
+}
+
+impl BudgetVerb {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let client = context.client()?;
+        match self {
+            Self::List { closed } => {
+                let query: &[(&str, &str)] = if closed { &[("state", "closed")] } else { &[] };
+                let budgets = client.budgets(query)?;
+                if context.format() == Format::Json {
+                    output::json(&budgets)?;
+                } else {
+                    listed(&client.costs(0)?.currency, &budgets);
+                }
+            }
+            Self::Set(it) => {
+                let limits = |money, warn_money, tokens, warn_tokens| Limits {
+                    money_micros: Limit { soft: warn_money, hard: money },
+                    tokens: Limit { soft: warn_tokens, hard: tokens },
+                };
+                let budget = Budget {
+                    total: limits(it.money, it.warn_money, it.tokens, it.warn_tokens),
+                    day: limits(it.day_money, it.warn_day_money, it.day_tokens, it.warn_day_tokens),
+                };
+                let (of, name) = target(&it.of)?;
+                let new = NewBudget { of, name, budget: Some(budget) };
+                super::work::told(context, &client.set_budget(&new)?)?;
+            }
+            Self::Clear { of } => {
+                let (of, name) = target(&of)?;
+                super::work::told(context, &client.set_budget(&NewBudget { of, name, budget: None })?)?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// Reads whose budget is meant.
+fn target(text: &str) -> anyhow::Result<(String, Option<String>)> {
+    if text == "fleet" {
+        return Ok((text.to_owned(), None));
+    }
+    let parts = text.split_once(':').filter(|(of, _)| ["task", "agent", "project"].contains(of));
+    let (of, name) =
+        parts.with_context(|| format!("`{text}` is not fleet, task:T-12, agent:NAME or project:NAME"))?;
+    Ok((of.to_owned(), Some(name.to_owned())))
+}
+
+fn listed(currency: &str, budgets: &[BudgetStanding]) {
+    let row = |it: &BudgetStanding| {
+        let hard = |limits: &Limits| limits.money_micros.hard.map(money).unwrap_or_default();
+        vec![
+            it.name.as_ref().map_or_else(|| it.of.clone(), |name| format!("{}:{name}", it.of)),
+            it.state.clone(),
+            money(it.total.money_micros),
+            hard(&it.budget.total),
+            money(it.today.money_micros),
+            hard(&it.budget.day),
+            tokens(&it.total).to_string(),
+            it.because.as_deref().map(|because| output::cut(because, 60)).unwrap_or_default(),
+        ]
+    };
+    let spent = format!("SPENT {currency}");
+    output::table(
+        &["BUDGET", "STATE", &spent, "OF", "TODAY", "OF", "TOKENS", "BECAUSE"],
+        budgets.iter().map(row).collect(),
+    );
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Costing {
+    /// Days that are shown one by one, up to 400
+    #[arg(long, default_value_t = 14)]
+    days: u32,
+}
+
+impl Costing {
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let costs = context.client()?.costs(self.days)?;
+        match context.format() {
+            Format::Json => output::json(&costs)?,
+            Format::Human => shown(&costs),
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn shown(costs: &Costs) {
+    let currency = &costs.currency;
+    output::line(format!("in all: {}", used(&costs.total, currency)));
+    output::line(format!("today:  {}", used(&costs.today, currency)));
+    output::line(format!(
+        "running work is expected to cost {} {currency} more",
+        money(costs.running.money_micros)
+    ));
+    let columns = |it: &Usage| {
+        [it.money_micros, it.input_tokens, it.cached_tokens, it.output_tokens]
+            .iter()
+            .enumerate()
+            .map(|(index, &value)| if index == 0 { money(value) } else { value.to_string() })
+            .collect::<Vec<_>>()
+    };
+    let named = |title: &str, all: &[NamedCost]| {
+        if !all.is_empty() {
+            output::line("");
+            let rows = all.iter().map(|it| [vec![it.name.clone()], columns(&it.total)].concat());
+            output::table(&[title, currency, "READ", "CACHED", "WRITTEN"], rows.collect());
+        }
+    };
+    named("PROJECT", &costs.projects);
+    named("AGENT", &costs.agents);
+    if !costs.days.is_empty() {
+        output::line("");
+        let rows = costs.days.iter().map(|it| [vec![it.day.clone()], columns(&it.usage)].concat());
+        output::table(&["DAY", currency, "READ", "CACHED", "WRITTEN"], rows.collect());
+    }
+    for it in &costs.closed {
+        output::line(format!("{}: {}", it.state, output::plain(it.because.as_deref().unwrap_or_default())));
+    }
+}
+
+/// What an attempt has used, beside another report.
+#[derive(Debug, clap::Args)]
+pub struct Used {
+    /// Tokens that the attempt has read in all so far, those from a cache included
+    #[arg(long, value_name = "COUNT")]
+    input_tokens: Option<u64>,
+    /// Of these, from a cache
+    #[arg(long, value_name = "COUNT", requires = "input_tokens")]
+    cached_tokens: Option<u64>,
+    /// Tokens that it has written in all so far
+    #[arg(long, value_name = "COUNT")]
+    output_tokens: Option<u64>,
+    /// Money that it has cost in all so far, as in 0.42
+    #[arg(long, value_name = "AMOUNT", value_parser = micros)]
+    cost: Option<u64>,
+}
+
+impl Used {
+    /// Returns what was named.
+    pub fn usage(&self) -> Option<Usage> {
+        let Self { input_tokens, cached_tokens, output_tokens, cost } = *self;
+        let usage = Usage {
+            input_tokens: input_tokens.unwrap_or(0),
+            cached_tokens: cached_tokens.unwrap_or(0),
+            output_tokens: output_tokens.unwrap_or(0),
+            money_micros: cost.unwrap_or(0),
+        };
+        [input_tokens, output_tokens, cost].iter().any(Option::is_some).then_some(usage)
+    }
+}
+
+/// Says in words what a task costs.
+pub fn told(cost: &TaskCost) -> String {
+    let currency = &cost.currency;
+    let mut told = used(&cost.standing.total, currency);
+    if let Some(hard) = cost.standing.budget.total.money_micros.hard {
+        told += &format!(" of {} {currency}", money(hard));
+    }
+    if let Some(rest) = &cost.to_finish {
+        told +=
+            &format!("; {} {currency} and {} tokens more expected", money(rest.money_micros), rest.tokens);
+    }
+    if let Some(it) = &cost.expected {
+        let (low, high) = (money(it.p50.money_micros), money(it.p90.money_micros));
+        told += &format!("; such work costs {low}, nine of ten {high} {currency} (from {})", it.from);
+    }
+    told
+}
+
+/// Says in words what was used.
+pub fn used(usage: &Usage, currency: &str) -> String {
+    let money = money(usage.money_micros);
+    format!(
+        "{money} {currency}, {} tokens read ({} cached), {} written",
+        usage.input_tokens, usage.cached_tokens, usage.output_tokens
+    )
+}
+
+const fn tokens(usage: &Usage) -> u64 {
+    usage.input_tokens.saturating_add(usage.output_tokens)
+}
+
+/// Writes millionths as a decimal with at least two places.
+pub fn money(micros: u64) -> String {
+    let all = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    let short = all.trim_end_matches('0');
+    let places = short.len() - short.find('.').unwrap_or(0) - 1;
+    format!("{short}{}", "0".repeat(2_usize.saturating_sub(places)))
+}
+
+/// Reads a decimal with at most six places as millionths.
+fn micros(text: &str) -> Result<u64, String> {
+    let wrong = || "an amount such as 12.50, with at most six places".to_owned();
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || part.len() > 6 || !digits(whole) || !digits(part) {
+        return Err(wrong());
+    }
+    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let part: u64 = format!("{part:0<6}").parse().map_err(|_| wrong())?;
+    whole.checked_mul(1_000_000).and_then(|whole| whole.checked_add(part)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_and_written_exactly() {
+        for (text, value) in [("0", 0), ("12.5", 12_500_000), ("0.000001", 1), ("3.141592", 3_141_592)] {
+            assert_eq!(micros(text), Ok(value), "{text}");
+        }
+        for text in ["", ".5", "1.0000001", "-1", "1e3", "99999999999999999999"] {
+            assert!(micros(text).is_err(), "{text}");
+        }
+        assert_eq!([0, 1, 2_500_000].map(money), ["0.00", "0.000001", "2.50"]);
+    }
+}
