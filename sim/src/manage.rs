@@ -9,7 +9,9 @@ use kapell_core::{
     ReservationRef, State, Task, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
-    Ack, AgentKind, AgentState, BreakdownBy, Budget, Capabilities, Claims, Cycles, DependencyKind, EscalationId, Limit, Limits, Moment, Name, OfferId, OnFailedDependency, Policy, Priority, Ratio, Span, Strategy, TaskGate, TaskId, TaskState, Text,
+    Ack, AgentKind, AgentState, BreakdownBy, Budget, Capabilities, Claims, Cycles, DependencyKind,
+    EscalationId, Limit, Limits, Moment, Name, OfferId, OnFailedDependency, Policy, Priority, Ratio, Span,
+    Strategy, TaskGate, TaskId, TaskState, Text,
 };
 use kapell_store::Chance;
 

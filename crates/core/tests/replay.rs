@@ -10,7 +10,10 @@ use kapell_core::{
     SNAPSHOT_FORMAT, State, TaskEdit, TaskRef, TaskSpec, UsageReport, invariant,
 };
 use kapell_model::{
-    AgentId, AssignmentId, BreakdownBy, Budget, Capabilities, ConflictId, Cycles, DependencyKind, EmergencyId, EscalationId, ForceId, Forecast, Limit, Limits, MessageId, Mode, Moment, MoveAverages, Name, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId,
+    AgentId, AssignmentId, BreakdownBy, Budget, Capabilities, ConflictId, Cycles, DependencyKind,
+    EmergencyId, EscalationId, ForceId, Forecast, Limit, Limits, MessageId, Mode, Moment, MoveAverages, Name,
+    Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority,
+    Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;

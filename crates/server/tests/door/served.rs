@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use kapell_server::{ADMIN_TOKEN_FILE, LlmOptions, ServeOptions, WebhookOptions, serve};
+use kapell_server::{ADMIN_TOKEN_FILE, ServeOptions, WebhookOptions, serve};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
