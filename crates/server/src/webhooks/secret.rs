@@ -159,7 +159,7 @@ mod tests {
             secrets.active(&name, Moment(now)).into_iter().map(|it| it.0).collect::<Vec<_>>()
         };
         assert_eq!(active(&secrets, 20), [second.clone(), first]);
-        assert_eq!(active(&secrets, 1_010), [second.clone()]);
+        assert_eq!(active(&secrets, 1_010), std::slice::from_ref(&second));
         // What is kept is what is there after a start.
         let mut secrets = Secrets::load(directory.path()).expect("it is read");
         assert_eq!(active(&secrets, 1_010), [second]);
