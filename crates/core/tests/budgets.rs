@@ -5,7 +5,6 @@ mod scenario;
 use kapell_core::Event;
 use scenario::Scenario;
 
-
 fn play(text: &str) -> Scenario {
     let mut scenario = Scenario::play("project web\nagent A\nagent B");
     scenario.also(text);

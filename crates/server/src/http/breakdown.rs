@@ -1,14 +1,13 @@
 //! Breakdown: asked for, shown, and proposed by whoever does the planning.
 
 use axum::Json;
-use axum::extract::Path;
 use kapell_api as api;
 use kapell_api::{Ack, Factors, NewBreakdown, Problem, ProposedComponents, Subtask, TaskBreakdown};
 use kapell_core::{Command, Component, Part, Require, State, Task};
 use kapell_model::{BreakdownBy, Breaking, TaskId, limits};
 
 use super::convert::{self, time};
-use super::door::{Body, Door};
+use super::door::{Body, Door, Path};
 use super::parse::{Parsed, filled, hours, ratio, requirement, text, word};
 use super::problem::Refusals;
 use super::tasks::unknown;

@@ -1,7 +1,6 @@
 //! What waits for a role, an agent or a person, and what is said about escalations.
 
 use axum::Json;
-use axum::extract::Path;
 use kapell_api::{Ack, ErrorCode, EscalationWord, Inbox, InboxItem, Problem};
 use kapell_core::{Agent, Command, Escalation, EscalationKind, Handoff, Stage, Subject, Task};
 use kapell_model::{AgentId, EscalationId, Moment, Priority, limits};
@@ -10,7 +9,7 @@ use utoipa::IntoParams;
 
 use super::agents::{limit, unknown};
 use super::convert::time;
-use super::door::{Asked, Body, Door};
+use super::door::{Asked, Body, Door, Path};
 use super::problem::Refusals;
 use super::reservations::speaker;
 use super::{Refusal, parse};

@@ -1,7 +1,6 @@
 //! Webhooks: made, tried, rotated, taken back, and what became of what they should deliver. For managers.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use kapell_api::{
     DeadLetter, DeadLetterChoice, DeadLetterCount, ErrorCode, MadeWebhook, NewWebhook, Page, Problem,
@@ -11,7 +10,7 @@ use kapell_core::Event;
 use kapell_model::{Name, Span};
 
 use super::convert::time;
-use super::door::{Body, Door};
+use super::door::{Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, created, parse};
 use crate::token::Access;
