@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kapell_core::{
-    AgentSpec, BudgetOf, BudgetTarget, Command, Component, Conflict, EdgeSource, EmergencyKind,
+    AgentSpec, BudgetOf, BudgetTarget, Change, Command, Component, Conflict, EdgeSource, EmergencyKind,
     EmergencyState, GateWord, NewDecision, NewEmergency, NewForce, NewPolicy, OPTIONAL, OfferState, Require,
     ReservationRef, State, Task, TaskEdit, TaskRef, TaskSpec,
 };
@@ -419,8 +419,13 @@ fn helpful(state: &State, chance: &mut Chance, now: Moment) -> Option<Command> {
         let policy = Policy { capabilities: Capabilities::Declared, ..state.policy().clone() };
         return Some(Command::SetPolicy(NewPolicy { policy: Box::new(policy), seen: None }));
     }
-    let task = task.id;
-    Some(Command::Assign { task: TaskRef::Id(task), agent: any_agent(state, chance)? })
+    let task = TaskRef::Id(task.id);
+    // What was edited may ask for more than anybody has, or for a role that nobody has.
+    if pick(chance, 3) == 0 {
+        let edit = TaskEdit { role: Some(Change::Clear), requires: Some(Vec::new()), ..TaskEdit::default() };
+        return Some(Command::Edit { task, edit: Box::new(edit), seen: None });
+    }
+    Some(Command::Assign { task, agent: any_agent(state, chance)? })
 }
 
 /// The policy of a play: the founding one with less patience, so that there is time for a whole investigation.

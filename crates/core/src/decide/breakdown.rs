@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kapell_model::{AssignmentId, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, limits};
 
 use super::agents::own_text;
+use super::graph::WAITING;
 use super::{invalid, require_state};
 use crate::breakdown::{Component, ComponentSource, Part};
 use crate::command::{TaskRef, TaskSpec};
@@ -171,7 +172,7 @@ impl State {
             .iter()
             .map(|component| self.part(&mut plan, Part::Implementation, Some(component), &[task.id], out))
             .collect();
-        if self.task(into.integration).state() == TaskState::Blocked {
+        if WAITING.contains(&self.task(into.integration).state()) {
             for &on in &implementations {
                 let (task, kind) = (into.integration, DependencyKind::Blocks);
                 out.push(Event::DependencyAdded { task, on, kind, inferred: false });

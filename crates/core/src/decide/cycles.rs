@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use kapell_model::{AgentId, Cycles, DependencyKind, Position, Priority, TaskId, limits};
+use kapell_model::{AgentId, Cycles, DependencyKind, Position, Priority, TaskId, TaskState, limits};
 
 use super::graph::WAITING;
 use super::{invalid, require_state};
@@ -31,6 +31,20 @@ struct Link {
 
 /// Edges that are taken away in this step, the dependent first.
 pub(super) type Gone = Vec<(TaskId, TaskId)>;
+
+/// Whatever has not been replaced by its subtasks.
+const STANDING: &[TaskState] = &[
+    TaskState::Blocked,
+    TaskState::Ready,
+    TaskState::Deferred,
+    TaskState::Assigned,
+    TaskState::InProgress,
+    TaskState::InReview,
+    TaskState::Waiting,
+    TaskState::Completed,
+    TaskState::Failed,
+    TaskState::Cancelled,
+];
 
 impl State {
     /// Adds a gating edge that an import or a text brings; returns whether it stands. `gone` are edges that earlier parts of the
@@ -194,6 +208,7 @@ impl State {
             return Err(Rejection::Duplicate { what: "an edge", given, existing: None });
         }
         require_state(task, "waiting for another task", WAITING)?;
+        require_state(self.task(on), "being waited for", STANDING)?;
         let Some(cycle) = self.cycle_without(task.id, on, &[]) else {
             out.push(Event::DependencyRestored { task: task.id, on });
             return Ok(Reply::about(task.id));
