@@ -106,6 +106,29 @@ fn only_what_nobody_has_begun_is_broken_down_and_at_most_three_levels_deep() {
 }
 
 #[test]
+fn a_wait_for_what_was_broken_down_is_not_put_back() {
+    play(
+        "submit t1 role=nobody
+        submit t2 role=nobody after=t1
+        imported t1 t2                           # closes a cycle, and goes
+        breakdown t2 into=a -> archived
+        restore t1 t2 -> refused: task T-2 is archived; being waited for is possible from blocked, ready, deferred, assigned, in_progress, in_review, waiting, completed, failed, cancelled",
+    );
+}
+
+#[test]
+fn an_integration_that_is_free_waits_for_what_the_planning_names() {
+    play(
+        "submit t1 role=nobody
+        breakdown t1
+        waive T-3 T-2
+        show T-3 -> ready medium
+        done T-2 C
+        show T-3 -> blocked medium",
+    );
+}
+
+#[test]
 fn the_policy_has_large_tasks_broken_down_before_anybody_begins() {
     let scenario = play(
         "policy breakdown=policy
