@@ -29,11 +29,14 @@ function rule(schemas, path) {
 /// Returns the words that a field may have, where it may only have some.
 const choices = ({ pattern }) => pattern?.match(/^\^\(([\w|]+)\)\$$/)?.[1].split("|");
 
-/// Returns the fields of a policy as [path, value], those of its parts by dotted names. What may have any names stays whole.
+/// Tells whether a part of the policy may have any names, or any number of entries.
+const open = (value, { additionalProperties, minItems, maxItems }) => additionalProperties || (Array.isArray(value) && minItems !== maxItems);
+
+/// Returns the fields of a policy as [path, value], those of its parts by dotted names. What is open stays whole.
 function fields(of, schemas, before = "") {
   return Object.entries(of).flatMap(([name, value]) => {
     const path = `${before}${name}`;
-    const whole = value === null || typeof value !== "object" || rule(schemas, path).additionalProperties;
+    const whole = value === null || typeof value !== "object" || open(value, rule(schemas, path));
     return whole ? [[path, value]] : fields(value, schemas, `${path}.`);
   });
 }
@@ -88,7 +91,7 @@ function Form({ policy, schemas, reload }) {
 const isDuration = (path) => path.endsWith("_ms") || path.startsWith("ack_ms.");
 const shown = (path, value) => (value === null ? "off" : isDuration(path) ? words.span(value) : typeof value === "object" ? JSON.stringify(value) : String(value));
 
-/// A part of the policy that may have any names, as JSON.
+/// A part of the policy that is open, as JSON.
 function Json({ value, set, ...common }) {
   const [text, setText] = useState(JSON.stringify(value, null, 1));
   return html`<textarea ...${common} rows="4" spellcheck=${false} value=${text} onInput=${(event) => {
@@ -118,7 +121,7 @@ function Field({ path, value, rule, optional, disabled, wrong, changed, set }) {
         ? html`<input ...${common} ...${number} required value=${value} onInput=${(event) => event.target.value !== "" && set(Number(event.target.value))} />`
         : typeof value === "boolean"
           ? html`<input ...${common} type="checkbox" checked=${value} onChange=${(event) => set(event.target.checked)} />`
-          : html`<input ...${common} pattern=${rule.pattern ?? null} value=${value} onInput=${(event) => set(event.target.value)} />`;
+          : html`<input ...${common} ...${rule.pattern && { pattern: rule.pattern }} value=${value} onInput=${(event) => set(event.target.value)} />`;
   return html`<div class=${changed ? "field edited" : "field"}><label>${title}${isDuration(path) && html` <span class="note">ms, ${shown(path, value)}</span>`}${input}</label>
     ${rule.description && html`<p class="note" id=${`about-${path}`}><${Told} text=${rule.description} /></p>`}</div>`;
 }
