@@ -20,6 +20,7 @@ mod gate;
 mod handoff;
 mod inbox;
 mod message;
+mod object;
 mod orchestration;
 mod overview;
 mod policy;
