@@ -22,7 +22,7 @@ types! {
 }
 
 fn read<T: Serialize + DeserializeOwned>(body: &[u8]) -> Option<Value> {
-    let value: T = serde_json::from_slice(body).ok()?;
+    let value: T = api::from_slice(body).ok()?;
     let written = serde_json::to_value(&value).expect("what was read can be written");
     let again: T = serde_json::from_value(written.clone()).expect("what was written can be read");
     assert_eq!(

@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::object::{object, object_or_null};
-
 /// What was used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -43,7 +41,6 @@ pub struct UsageReport {
     #[schema(pattern = "^A-[0-9]{1,19}$", example = "A-34")]
     pub assignment: String,
     /// All of it so far.
-    #[serde(deserialize_with = "object")]
     pub usage: Usage,
 }
 
@@ -66,10 +63,10 @@ pub struct Limit {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Of tokens, read and written.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "object")]
+    #[serde(skip_serializing_if = "is_default")]
     pub tokens: Limit,
     /// Of money, in millionths.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "object")]
+    #[serde(skip_serializing_if = "is_default")]
     pub money_micros: Limit,
 }
 
@@ -78,10 +75,10 @@ pub struct Limits {
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
     /// In all.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "object")]
+    #[serde(skip_serializing_if = "is_default")]
     pub total: Limits,
     /// From one midnight UTC to the next. A task has none.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "object")]
+    #[serde(skip_serializing_if = "is_default")]
     pub day: Limits,
 }
 
@@ -93,16 +90,16 @@ pub struct Budgets {
     #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
     /// Of each task.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "object")]
+    #[serde(skip_serializing_if = "is_default")]
     pub task: Limits,
     /// Of each agent.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "object")]
+    #[serde(skip_serializing_if = "is_default")]
     pub agent: Budget,
     /// Of each project.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "object")]
+    #[serde(skip_serializing_if = "is_default")]
     pub project: Budget,
     /// Of the fleet.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "object")]
+    #[serde(skip_serializing_if = "is_default")]
     pub fleet: Budget,
 }
 
@@ -125,7 +122,7 @@ pub struct NewBudget {
     #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// What it may cost, instead of what it might before; what the policy says where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "object_or_null")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
 }
 
@@ -257,24 +254,4 @@ pub struct NamedCost {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_is_no_budget() {
-        let read = |json: &str| serde_json::from_str::<NewBudget>(json).map_err(|error| error.to_string());
-        for list in [
-            r#"{"of": "fleet", "budget": []}"#,
-            r#"{"of": "fleet", "budget": {"total": [{}]}}"#,
-            r#"{"of": "fleet", "budget": {"total": {"tokens": [1]}}}"#,
-        ] {
-            assert!(read(list).is_err_and(|error| error.contains("expected an object")), "{list}");
-        }
-        let read =
-            read(r#"{"of": "fleet", "budget": {"total": {"tokens": {"hard": 7}}}}"#).expect("a budget");
-        assert_eq!(read.budget.expect("it is there").total.tokens.hard, Some(7));
-    }
 }

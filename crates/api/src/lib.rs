@@ -64,6 +64,7 @@ pub use handoff::{
 };
 pub use inbox::{Escalating, EscalationWord, Inbox, InboxItem};
 pub use message::{Channel, ChannelMember, Message, MessageAck, MessagesRead, NewChannel, NewMessage};
+pub use object::{Objects, from_slice};
 pub use orchestration::{
     AgentLine, Bottleneck, BottleneckAction, HealthPart, KindTimes, Measured, Performance, Rates,
     Recommendation, Report, Sample, SavedReport, SystemHealth, TaskMetrics,

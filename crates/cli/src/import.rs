@@ -21,9 +21,9 @@ pub mod vibe;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use kapell_api::{ClosedWork, RelatedTask, TaskSubmission};
+use kapell_api::{ClosedWork, Objects, RelatedTask, TaskSubmission};
 use kapell_model::{DependencyKind, Priority, limits};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 
 pub use report::{EdgeCounts, ImportReport};
 pub use task::FORMAT_FIELD;
@@ -173,11 +173,8 @@ fn own(bytes: &[u8], report: &mut ImportReport) -> Vec<TaskSubmission> {
     for (line, bytes) in lines::of(bytes) {
         report.records += 1;
         let read = lines::object(line, bytes).and_then(|object| {
-            serde_json::from_value::<TaskSubmission>(object.into()).map_err(|error| report::Refusal {
-                line,
-                column: None,
-                field: None,
-                reason: error.to_string(),
+            TaskSubmission::deserialize(Objects::new(serde_json::Value::Object(object))).map_err(|error| {
+                report::Refusal { line, column: None, field: None, reason: error.to_string() }
             })
         });
         match read {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
-use kapell_api::{ErrorCode, Problem};
+use kapell_api::{ErrorCode, Objects, Problem};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -123,7 +123,7 @@ impl Entry {
 
 /// Reads arguments; a refusal names the field.
 fn read<A: DeserializeOwned>(arguments: Map<String, Value>) -> Result<A, Problem> {
-    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+    serde_path_to_error::deserialize(Objects::new(Value::Object(arguments))).map_err(|error| {
         let path = error.path().to_string();
         let problem =
             Problem::new(ErrorCode::BadRequest, format!("the arguments do not fit: {}", error.inner()));

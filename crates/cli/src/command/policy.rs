@@ -1,7 +1,7 @@
 //! `kapell policy`: what the fleet is run by.
 
 use anyhow::{Context as _, bail};
-use kapell_api::Policy;
+use kapell_api::{Objects, Policy};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -72,7 +72,7 @@ fn changed(policy: &Policy, changes: &[String]) -> anyhow::Result<Policy> {
         let pointer = format!("/{}", field.replace('.', "/"));
         *value.pointer_mut(&pointer).context("a field that was just listed")? = new;
     }
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(Objects::new(value)).map_err(|error| {
         anyhow::anyhow!("field `{}` of the changed policy does not fit: {}", error.path(), error.inner())
     })
 }

@@ -126,7 +126,7 @@ fn read_chunk(door: &Door, first: usize, chunk: &[&[u8]]) -> (Vec<Slot>, Vec<Lin
 /// Reads one line, and the agent whose assignments it fetches.
 fn read_line(door: &Door, number: usize, bytes: &[u8]) -> Result<(Line, Option<String>), Problem> {
     // The quick reader first; only a line that does not fit is read again for the name of its field.
-    let line: BulkLine = match serde_json::from_slice(bytes) {
+    let line: BulkLine = match kapell_api::from_slice(bytes) {
         Ok(line) => line,
         Err(_) => json(bytes)?,
     };

@@ -6,7 +6,7 @@ use axum::body::Body as HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use kapell_api::{Ack, ErrorCode, Problem};
+use kapell_api::{Ack, ErrorCode, Objects, Problem};
 use kapell_core::{Command, Reply};
 use kapell_model::{CommandId, Name};
 use serde::de::DeserializeOwned;
@@ -253,10 +253,10 @@ fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Reads JSON; an error names the field.
+/// Reads JSON whose objects are objects; an error names the field.
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Objects::new(&mut deserializer)).map_err(|error| {
         let path = plain(&error.path().to_string().chars().take(200).collect::<String>());
         let detail = plain(&error.inner().to_string());
         let problem = Problem::new(ErrorCode::BadRequest, format!("the body does not fit: {detail}"));
