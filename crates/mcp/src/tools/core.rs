@@ -2,7 +2,7 @@
 
 use kapell_api::{ErrorCode, Problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{acknowledged, agent_path, anything, task_path};
@@ -276,11 +276,32 @@ struct Progress {
     /// What you are doing, and what somebody who took over should know
     #[serde(default)]
     note: Option<String>,
+    /// What this attempt has used in all so far
+    #[serde(default)]
+    #[schemars(with = "Usage")]
+    usage: Option<Usage>,
+}
+
+/// What an attempt has used; the door says what is allowed.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Usage {
+    /// Read
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input_tokens: Option<u64>,
+    /// Written
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u64>,
+    /// Millionths: 1.25 is 1250000
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    money_micros: Option<u64>,
 }
 
 async fn progress(visit: Visit, it: Progress) -> Result<Value, Problem> {
     let agent = visit.agent(&it.handle)?;
-    let body = json!({"agent": agent, "assignment": it.assignment, "percent": it.percent, "note": it.note});
+    let mut body =
+        json!({"agent": agent, "assignment": it.assignment, "percent": it.percent, "note": it.note});
+    body["usage"] = json!(it.usage);
     visit.post(task_path(&it.task, "/progress"), body).await
 }
 
@@ -295,11 +316,15 @@ struct Done {
     assignment: String,
     /// What came of it: what you changed, where, and how it was checked
     result: String,
+    /// What this attempt has used in all so far
+    #[serde(default)]
+    #[schemars(with = "Usage")]
+    usage: Option<Usage>,
 }
 
 async fn done(visit: Visit, it: Done) -> Result<Value, Problem> {
     let agent = visit.agent(&it.handle)?;
-    let body = json!({"agent": agent, "assignment": it.assignment, "result": it.result});
+    let body = json!({"agent": agent, "assignment": it.assignment, "result": it.result, "usage": it.usage});
     visit.post(task_path(&it.task, "/done"), body).await
 }
 

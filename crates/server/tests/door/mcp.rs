@@ -64,6 +64,43 @@ fn an_agent_joins_works_restarts_and_resumes() {
 }
 
 #[test]
+fn what_an_agent_has_used_is_counted_by_its_reports() {
+    let served = Served::start();
+    let admin = served.admin.clone();
+    let joined = well(&served, &admin, "join", &json!({"name": "ada"}));
+    let limit =
+        json!({"of": "agent", "name": "ada", "budget": {"total": {"money_micros": {"hard": 400_000}}}});
+    assert_eq!(served.ask("PUT", "/v1/budgets", &limit).0, 200);
+    served.post("/v1/tasks", &json!({"title": "Mend it"}));
+    let handed = well(&served, &admin, "next", &json!({"handle": joined["handle"], "wait_seconds": 30}));
+    let (task, assignment) = (&handed["assignments"][0]["task"], &handed["assignments"][0]["assignment"]);
+    let report = |usage: Value| json!({"handle": joined["handle"], "task": task, "assignment": assignment, "usage": usage});
+    for wrong in [json!([]), json!([1, 2, 3, 4]), json!({"tokens": 1}), json!({"output_tokens": -1})] {
+        let (refused, problem) = called(&served, &admin, "progress", &report(wrong));
+        assert!(refused && problem["field"].as_str().is_some_and(|it| it.starts_with("usage")), "{problem}");
+    }
+    let used = json!({"input_tokens": 100, "cached_tokens": 0, "output_tokens": 20, "money_micros": 250_000});
+    well(
+        &served,
+        &admin,
+        "progress",
+        &report(json!({"input_tokens": 100, "output_tokens": 20, "money_micros": 250_000})),
+    );
+    assert_eq!(served.get("/v1/costs")["agents"][0]["total"], used);
+    let mut done = report(json!({"input_tokens": 150, "output_tokens": 30, "money_micros": 400_000}));
+    done["result"] = json!("mended");
+    assert_eq!(well(&served, &admin, "done", &done)["state"], "completed");
+    let total =
+        json!({"input_tokens": 150, "cached_tokens": 0, "output_tokens": 30, "money_micros": 400_000});
+    assert_eq!(served.get("/v1/tasks/T-1")["cost"]["standing"]["total"], total);
+    let closed = served.get("/v1/costs");
+    assert_eq!(
+        (&closed["closed"][0]["name"], &closed["closed"][0]["state"]),
+        (&json!("ada"), &json!("reached"))
+    );
+}
+
+#[test]
 fn a_client_of_the_era_without_sessions_is_served_by_the_same_handler() {
     let served = Served::start();
     let meta = json!({
