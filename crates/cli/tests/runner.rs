@@ -239,6 +239,151 @@ fn a_command_that_finished_work_must_pass_is_run_where_it_is_and_work_that_fails
     });
 }
 
+/// Submits a task that must pass a command.
+fn submit_gated(place: &Place, command: &str) -> String {
+    let gate = kapell_api::Gate { kind: "command".to_owned(), role: None, command: Some(command.to_owned()) };
+    let task = TaskSubmission { title: "Make it green".to_owned(), gates: vec![gate], ..template() };
+    place.client().submit(&task).expect("it is submitted").task.expect("a task")
+}
+
+fn until_told(place: &Place, what: &str) {
+    place.until(what, || {
+        fs::read_to_string(place.path("told")).unwrap_or_default().contains(what).then_some(())
+    });
+}
+
+/// Waits until a process that carries nobody's mark has ended.
+fn until_gone(place: &Place, pid: &str) {
+    let path = PathBuf::from(format!("/proc/{pid}/cwd"));
+    place.until("a process that a gate left is ended", || fs::read_link(&path).is_err().then_some(()));
+}
+
+/// A gate that ends when it may, and writes how often it was begun.
+const WAITS: &str = r#"echo begun >> "$PLACE/gate"; until [ -e "$PLACE/go" ]; do sleep 0.05; done"#;
+
+#[test]
+fn a_gate_that_ends_while_the_server_is_away_is_reported_once_it_is_back() {
+    let mut place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    let task = submit_gated(&place, WAITS);
+    let runner = place.run();
+    place.until_written("gate");
+    place.server.take().expect("a server").kill();
+    fs::write(place.path("go"), "").expect("a file");
+    until_told(&place, "it is reported later");
+    place.start_server();
+    place.until_state(&task, "completed");
+    runner.stop();
+}
+
+#[test]
+fn how_a_gate_ended_is_kept_over_the_end_of_the_runner() {
+    let mut place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    let task = submit_gated(&place, WAITS);
+    let runner = place.run();
+    place.until_written("gate");
+    place.server.take().expect("a server").kill();
+    fs::write(place.path("go"), "").expect("a file");
+    until_told(&place, "it is reported later");
+    runner.kill();
+    place.start_server();
+    let runner = place.run();
+    place.until_state(&task, "completed");
+    assert_eq!(place.until_written("gate"), "begun", "it is not run again");
+    runner.stop();
+}
+
+#[test]
+fn whoever_a_gate_leaves_behind_is_ended_and_holds_nobody_up() {
+    let place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    let leaves = r#"env -i setsid sh -c "trap '' TERM; echo \$\$ > '$PLACE/bare'; while :; do sleep 1; done" & until [ -s "$PLACE/bare" ]; do sleep 0.05; done"#;
+    let task = submit_gated(&place, leaves);
+    let runner = place.run();
+    place.until_state(&task, "completed");
+    until_gone(&place, &place.until_written("bare"));
+    runner.stop();
+}
+
+/// Registers the agent with a life so short that it is looked after many times in a gate.
+fn register_short_lived(place: &Place) {
+    let agent = AgentRegistration {
+        name: "backend-1".to_owned(),
+        role: "developer".to_owned(),
+        kind: "service".to_owned(),
+        capabilities: std::collections::BTreeMap::new(),
+        max_concurrent_tasks: 1,
+        lease_ms: Some(2_000),
+        standby: false,
+    };
+    place.client().register(&agent).expect("it is registered");
+}
+
+#[test]
+fn a_gate_may_take_longer_than_the_agent_is_looked_after() {
+    let place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    register_short_lived(&place);
+    let task = submit_gated(&place, r#"echo begun >> "$PLACE/gate"; sleep 3"#);
+    let runner = place.run();
+    place.until_state(&task, "completed");
+    assert_eq!(place.until_written("gate"), "begun", "it was run once");
+    runner.stop();
+}
+
+#[test]
+fn a_gate_is_stopped_when_its_task_is_called_off() {
+    let place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    register_short_lived(&place);
+    let task = submit_gated(&place, r#"echo $$ > "$PLACE/bare"; sleep 600"#);
+    let runner = place.run();
+    let pid = place.until_written("bare");
+    place.client().cancel(&task, "not wanted any more").expect("it is called off");
+    until_gone(&place, &pid);
+    place.until("its worktree is gone", || {
+        fs::read_dir(place.path("state/worktrees")).expect("a directory").next().is_none().then_some(())
+    });
+    runner.stop();
+}
+
+#[test]
+fn the_time_limit_ends_a_gate_and_all_that_it_has_started() {
+    let place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    place.configure("time_limit = \"10s\"", "");
+    let hangs = r#"env -i setsid sh -c "trap '' TERM; echo \$\$ > '$PLACE/bare'; while :; do sleep 1; done""#;
+    let task = submit_gated(&place, hangs);
+    let runner = place.run();
+    until_told(&place, " ended with 124");
+    until_gone(&place, &place.until_written("bare"));
+    place.until("it is sent back", || (place.task(&task).rejections > 0).then_some(()));
+    runner.stop();
+}
+
+#[test]
+fn a_runner_that_is_killed_in_a_gate_leaves_nobody_and_the_next_one_runs_it_again() {
+    let place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    let bare = r#"if [ -e "$PLACE/bare" ]; then exit 0; fi; env -i setsid sh -c "echo \$\$ > '$PLACE/bare'; sleep 600" & wait"#;
+    let task = submit_gated(&place, bare);
+    let runner = place.run();
+    let pid = place.until_written("bare");
+    runner.kill();
+    until_gone(&place, &pid);
+    place.until_nobody_is_left();
+    assert_eq!(place.task(&task).state, "waiting");
+    let runner = place.run();
+    place.until_state(&task, "completed");
+    runner.stop();
+}
+
+#[test]
+fn a_gate_with_a_long_command_and_a_long_output_is_reported() {
+    let place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    let line = format!(": {}; head -c 9000 /dev/zero | tr '\\0' y", "x".repeat(1_900));
+    let task = submit_gated(&place, &line);
+    let runner = place.run();
+    let done = place.until_state(&task, "completed");
+    let notes = done.gates[0].notes.clone().expect("notes");
+    assert!(notes.starts_with("`: xxx") && notes.ends_with("yyy") && notes.len() > 3_000, "{notes}");
+    runner.stop();
+}
+
 #[test]
 fn a_scripted_agent_works_a_whole_task() {
     let place = Place::new(
@@ -490,16 +635,7 @@ fn a_runner_that_is_asked_to_stop_gives_its_task_back_with_the_work_kept() {
 #[test]
 fn an_agent_is_stopped_when_its_task_is_called_off() {
     let place = Place::new("echo begun > \"$PLACE/begun\"; sleep 600").serve();
-    let agent = AgentRegistration {
-        name: "backend-1".to_owned(),
-        role: "developer".to_owned(),
-        kind: "service".to_owned(),
-        capabilities: std::collections::BTreeMap::new(),
-        max_concurrent_tasks: 1,
-        lease_ms: Some(2_000),
-        standby: false,
-    };
-    place.client().register(&agent).expect("it is registered");
+    register_short_lived(&place);
     let task = place.submit("Serve the list");
     let runner = place.run();
     place.until_written("begun");

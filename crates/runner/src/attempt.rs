@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use kapell_api::{
-    Ack, ClientError, DoneReport, ErrorCode, FailReport, ProgressReport, ReleaseReport, StartReport,
+    Ack, ClientError, DoneReport, ErrorCode, FailReport, Problem, ProgressReport, ReleaseReport, StartReport,
     UsageReport,
 };
 
@@ -51,6 +51,7 @@ const NOTE_BYTES_MAX: usize = 1_000;
 pub(crate) struct Signals {
     stopped: Mutex<Option<Stopped>>,
     status_asked: AtomicBool,
+    finished: AtomicBool,
 }
 
 impl Signals {
@@ -62,6 +63,15 @@ impl Signals {
     /// Has the run say how far it is, if its agent has said anything.
     pub(crate) fn ask_status(&self) {
         self.status_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that its agent has ended: what is finished is no assignment any more, though its gates are still to be passed.
+    pub(crate) fn finish(&self) {
+        self.finished.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn finished(&self) -> bool {
+        self.finished.load(Ordering::SeqCst)
     }
 
     pub(crate) fn stopped(&self) -> Option<Stopped> {
@@ -105,6 +115,7 @@ pub(crate) fn work(crew: &Crew, mut run: Run, signals: &Signals) {
         run.stage = Stage::Ended(outcome);
         keep(shared, &run);
     }
+    signals.finish();
     if let Stage::Ended(outcome) = run.stage.clone()
         && report(shared, &run, &outcome)
     {
@@ -115,7 +126,7 @@ pub(crate) fn work(crew: &Crew, mut run: Run, signals: &Signals) {
             put_away(shared, &mut run, false);
         }
     }
-    if run.stage == Stage::Finished && check::is_over(crew, &run, signals) {
+    if run.stage == Stage::Finished && check::is_over(crew, &mut run, signals) {
         put_away(shared, &mut run, true);
     }
 }
@@ -144,7 +155,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn keep(shared: &Shared, run: &Run) {
+pub(crate) fn keep(shared: &Shared, run: &Run) {
     if let Err(error) = shared.ledger.write(run) {
         shared.tell(&format!("{}: what is under way cannot be written: {error}", run.assignment.assignment));
     }
@@ -380,10 +391,10 @@ impl<'a> Attempt<'a> {
 }
 
 /// The pipe to the supervisor. Where that has gone there is nobody to tell.
-struct Orders(Option<ChildStdin>);
+pub(crate) struct Orders(pub(crate) Option<ChildStdin>);
 
 impl Orders {
-    fn stop(&mut self, grace: Duration) {
+    pub(crate) fn stop(&mut self, grace: Duration) {
         self.write(&supervise::stop_order(grace));
     }
 
@@ -562,6 +573,9 @@ impl<'a> Ear<'a> {
         let report = ProgressReport { task: None, agent, assignment, percent, note, usage };
         self.reported = Some(Instant::now());
         match self.attempt.crew.shared.client.progress(&it.task, &report) {
+            Ok(ack) if ack.assignment.as_deref() != Some(it.assignment.as_str()) => {
+                self.attempt.signals.stop(Stopped::Taken);
+            }
             Ok(_) => {}
             Err(error) if taken(&error) => self.attempt.signals.stop(Stopped::Taken),
             Err(ClientError::Problem(problem)) if problem.retry_after_ms.is_none() => {}
@@ -685,13 +699,22 @@ fn answered<T>(
 /// Tells the server how a run ended, until it has taken it in. Returns whether it has: a runner that stops does not wait for
 /// ever, and tells it at its next start.
 fn report(shared: &Shared, run: &Run, outcome: &Outcome) -> bool {
-    let it = &run.assignment;
+    persist(shared, &run.assignment, || tell(shared, run, outcome)).is_some()
+}
+
+/// Says something to the server until it answers: one that is away is waited for. Returns whether it has taken it in; a refusal is
+/// told. Nothing where the runner stops meanwhile.
+pub(crate) fn persist<T>(
+    shared: &Shared,
+    it: &kapell_api::Assignment,
+    mut say: impl FnMut() -> Result<T, ClientError>,
+) -> Option<Result<T, Box<Problem>>> {
     let mut pause = TICK;
     let mut lost = false;
     let mut asked_to_stop: Option<Instant> = None;
     loop {
-        match tell(shared, run, outcome) {
-            Ok(_) => return true,
+        match say() {
+            Ok(answer) => return Some(Ok(answer)),
             Err(ClientError::Problem(problem)) if problem.retry_after_ms.is_none() => {
                 let offer = problem.offer.as_ref().map(|offer| format!("; it is kept as {offer}"));
                 let offer = offer.unwrap_or_default();
@@ -699,7 +722,7 @@ fn report(shared: &Shared, run: &Run, outcome: &Outcome) -> bool {
                     "{} {} {}: the server refused the report: {problem}{offer}",
                     it.agent, it.assignment, it.task
                 ));
-                return true;
+                return Some(Err(problem));
             }
             Err(error) if !lost => {
                 lost = true;
@@ -712,7 +735,7 @@ fn report(shared: &Shared, run: &Run, outcome: &Outcome) -> bool {
         }
         if shared.stop.asked() && asked_to_stop.get_or_insert_with(Instant::now).elapsed() > SHUTDOWN_PATIENCE
         {
-            return false;
+            return None;
         }
         shared.wait(pause);
         pause = (pause * 2).min(PAUSE_LONGEST);

@@ -1,81 +1,104 @@
 //! Commands that finished work must pass (gates of the kind `command`): run where the work is, and reported.
 
-use std::io::{ErrorKind, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::io::{self, ErrorKind, Read as _};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use kapell_api::{CheckReport, ErrorCode};
+use kapell_api::{CheckReport, ErrorCode, Task};
 
-use crate::attempt::Signals;
+use crate::attempt::{Orders, Signals, keep, persist};
 use crate::crew::Crew;
 use crate::environment::{self, MARKER};
 use crate::ledger::Run;
-use crate::outcome::span;
+use crate::outcome::{cut, span};
+use crate::supervise::{self, Launch};
 use crate::{git, process};
 
 /// Commands of one task; the server has the same bound.
 const CHECKS_MAX: usize = 8;
 /// States in which nothing comes back.
 const ENDED: [&str; 4] = ["completed", "failed", "cancelled", "archived"];
-/// What is reported of the end of an output.
+/// What is reported of the end of an output, and of the command before it: less in all than the server takes as notes (4 KiB).
 const NOTES_BYTES_MAX: usize = 3 * 1024;
+const LINE_BYTES_MAX: usize = 200;
 /// What is kept of an output, beside its digest.
 const END_BYTES_MAX: usize = 64 * 1024;
-/// What is said to have ended a command that was stopped.
+/// What is said to have ended a command that was stopped, or whose end nobody saw.
 const STOPPED: i32 = 124;
-
-/// How a command ended.
-struct Ended {
-    exit_code: i32,
-    digest: String,
-    notes: String,
-}
+/// The code of a command that could not be started.
+const NOT_STARTED: i32 = 127;
+/// What is added to the number of a signal that has ended a command, as shells do.
+const BY_SIGNAL: i32 = 128;
+/// Whoever holds the output open is waited for no longer than this, once the supervisor has gone.
+const GONE_LONGEST: Duration = Duration::from_secs(2);
 
 /// Runs the commands before which finished work stands, one after the other, as long as they pass. Tells whether the work is
-/// over for this assignment; else it stands before another gate, was sent back, or nothing is known.
-pub(crate) fn is_over(crew: &Crew, run: &Run, signals: &Signals) -> bool {
-    let (shared, it) = (&crew.shared, &run.assignment);
-    let hurried = || shared.stop.asked() || signals.stopped().is_some();
-    for _ in 0..CHECKS_MAX {
-        let task = match shared.client.task(&it.task) {
-            Ok(task) => task,
-            Err(error) => return error.problem().is_some_and(|problem| problem.code == ErrorCode::NotFound),
+/// over for this assignment; else it stands before another gate, was sent back, or the runner stops. A server that is away is
+/// waited for, and how a command ended is kept until it knows.
+pub(crate) fn is_over(crew: &Crew, run: &mut Run, signals: &Signals) -> bool {
+    let shared = &crew.shared;
+    let it = run.assignment.clone();
+    let mut refused = None;
+    // Once more than there are gates: the last one may have been reported before this began.
+    for _ in 0..=CHECKS_MAX {
+        if let Some(report) = run.check.clone() {
+            match persist(shared, &it, || shared.client.check(&it.task, &report)) {
+                Some(Ok(_)) => {}
+                // The server may have known it already, and then goes on to the next gate.
+                Some(Err(_)) => refused = report.gate,
+                None => return false,
+            }
+            run.check = None;
+            keep(shared, run);
+        }
+        let task = match persist(shared, &it, || shared.client.task(&it.task)) {
+            Some(Ok(task)) => task,
+            Some(Err(problem)) => return problem.code == ErrorCode::NotFound,
+            None => return false,
         };
-        let ours = task.assignment.as_deref() == Some(&it.assignment);
-        if ENDED.contains(&task.state.as_str()) || !ours || !git::stands(&run.worktree, &run.branch) {
+        if !is_of(&task, &it.assignment) || !git::stands(&run.worktree, &run.branch) {
             return true;
+        }
+        if signals.stopped().is_some() {
+            return false;
         }
         let open = task.gates.iter().find(|gate| gate.state == "open");
         let Some((number, line)) = open.and_then(|gate| Some((gate.number, gate.command.clone()?))) else {
             return false;
         };
-        shared.tell(&format!("{} {} {}: runs `{line}`", it.agent, it.assignment, it.task));
-        let ended = execute(crew, run, &line, &hurried);
-        if hurried() {
+        let gate = u8::try_from(number).ok();
+        if refused.is_some() && refused == gate {
+            return false;
+        }
+        let shown = cut(&line, LINE_BYTES_MAX);
+        shared.tell(&format!("{} {} {}: runs `{shown}`", it.agent, it.assignment, it.task));
+        let report = execute(crew, run, &line, signals);
+        if shared.stop.asked() {
             // The runner is what has ended it: it is run again by the next one.
             return false;
         }
-        shared.tell(&format!(
-            "{} {} {}: `{line}` ended with {}",
-            it.agent, it.assignment, it.task, ended.exit_code
-        ));
-        let report = CheckReport {
-            exit_code: ended.exit_code,
-            digest: ended.digest,
-            notes: ended.notes,
-            gate: u8::try_from(number).ok(),
-            agent: Some(it.agent.clone()),
-        };
-        if let Err(error) = shared.client.check(&it.task, &report) {
-            shared.tell(&format!("{} {} {}: {error}", it.agent, it.assignment, it.task));
-            return false;
+        if signals.stopped().is_some() {
+            // The work is not its own any more; the server says so again.
+            continue;
         }
+        shared.tell(&format!(
+            "{} {} {}: `{shown}` ended with {}",
+            it.agent, it.assignment, it.task, report.exit_code
+        ));
+        run.check = Some(CheckReport { gate, agent: Some(it.agent.clone()), ..report });
+        keep(shared, run);
     }
     false
 }
 
-fn execute(crew: &Crew, run: &Run, line: &str, hurried: &dyn Fn() -> bool) -> Ended {
+/// Tells whether a task that has not ended is this assignment's.
+pub(crate) fn is_of(task: &Task, assignment: &str) -> bool {
+    task.assignment.as_deref() == Some(assignment) && !ENDED.contains(&task.state.as_str())
+}
+
+/// Runs one command where the work is, under a supervisor like an agent.
+fn execute(crew: &Crew, run: &Run, line: &str, signals: &Signals) -> CheckReport {
     let it = &run.assignment;
     let fill = |name: &str| match name {
         "agent" => it.agent.clone(),
@@ -84,32 +107,44 @@ fn execute(crew: &Crew, run: &Run, line: &str, hurried: &dyn Fn() -> bool) -> En
         _ => run.worktree.display().to_string(),
     };
     let environment = environment::of(&crew.agent, crew.shared.environment(), fill, &[&crew.shared.token]);
-    let child = Command::new("sh")
-        .args(["-c", &format!("exec 2>&1\n{line}")])
-        .current_dir(&run.worktree)
-        .env_clear()
-        .envs(&environment.variables)
-        .env(MARKER, &run.mark)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
     let begun = Instant::now();
-    let (exit_code, output) = match child {
-        Ok(child) => attend(child, run, crew.agent.time_limit, hurried),
-        Err(error) => (127, Output::of(format!("it could not be started: {error}").as_bytes())),
+    let folder = crew.shared.ledger.folder(&it.assignment).join("check");
+    let start = || -> io::Result<Child> {
+        std::fs::create_dir_all(&folder)?;
+        let launch = Launch {
+            program: "sh".to_owned(),
+            arguments: vec!["-c".to_owned(), format!("exec 2>&1\n{line}")],
+            directory: run.worktree.clone(),
+            input: None,
+            talks: false,
+        };
+        let mut command = supervise::supervisor(&folder, &launch)?;
+        command.env_clear().envs(&environment.variables).env(MARKER, &run.mark).stderr(Stdio::null()).spawn()
+    };
+    let not_started =
+        |error: &str| (NOT_STARTED, Output::of(format!("it could not be started: {error}").as_bytes()));
+    let (exit_code, output) = match start() {
+        Ok(child) => {
+            let (stopped, output) = attend(crew, child, run, signals);
+            match supervise::ended(&folder) {
+                _ if stopped => (STOPPED, output),
+                Some(supervise::Ended::Code(code)) => (code, output),
+                Some(supervise::Ended::Signal(signal)) => (BY_SIGNAL + signal, output),
+                Some(supervise::Ended::NotStarted(error)) => not_started(&error),
+                None => (STOPPED, output),
+            }
+        }
+        Err(error) => not_started(&error.to_string()),
     };
     let told = String::from_utf8_lossy(&output.end).into_owned();
     let shown: String =
         environment.redactor.text(&told).chars().filter(|c| !c.is_control() || *c == '\n').collect();
     let start = shown.ceil_char_boundary(shown.len().saturating_sub(NOTES_BYTES_MAX));
+    let line = cut(line, LINE_BYTES_MAX);
     let notes =
         format!("`{line}` ended with {exit_code} after {}\n{}", span(begun.elapsed()), shown[start..].trim());
-    Ended {
-        exit_code,
-        digest: format!("blake3:{}", output.digest.finalize().to_hex()),
-        notes: notes.trim().to_owned(),
-    }
+    let digest = format!("blake3:{}", output.digest.finalize().to_hex());
+    CheckReport { exit_code, digest, notes: notes.trim().to_owned(), gate: None, agent: None }
 }
 
 /// What a command has written: the digest of all of it, and its end.
@@ -136,9 +171,10 @@ impl Output {
     }
 }
 
-/// Waits for a command and whatever it has started, up to `longest`; then all of it is killed.
-fn attend(mut child: Child, run: &Run, longest: Duration, hurried: &dyn Fn() -> bool) -> (i32, Output) {
+/// Waits for a command and whatever it has started, up to the time limit; then all of it is stopped. Tells whether it was.
+fn attend(crew: &Crew, mut child: Child, run: &Run, signals: &Signals) -> (bool, Output) {
     let (say, hear) = channel();
+    let mut orders = Orders(child.stdin.take());
     let mut pipe = child.stdout.take();
     std::thread::spawn(move || {
         let (mut output, mut chunk) = (Output::default(), vec![0; 16 * 1024]);
@@ -152,24 +188,35 @@ fn attend(mut child: Child, run: &Run, longest: Duration, hurried: &dyn Fn() -> 
         let _ = say.send(output);
     });
     let begun = Instant::now();
-    let mut stopped = false;
+    let (mut stopped, mut hurried) = (false, false);
+    let mut gone: Option<Instant> = None;
     let output = loop {
         match hear.recv_timeout(Duration::from_millis(100)) {
             Ok(output) => break output,
             Err(RecvTimeoutError::Disconnected) => break Output::default(),
-            Err(RecvTimeoutError::Timeout) if begun.elapsed() > longest || hurried() => {
-                stopped = true;
-                let _ = child.kill();
-                process::sweep(&run.mark);
-            }
-            // It has ended, and somebody whom it has started holds its output open.
-            Err(RecvTimeoutError::Timeout) if child.try_wait().is_ok_and(|status| status.is_some()) => {
-                process::sweep(&run.mark);
-            }
             Err(RecvTimeoutError::Timeout) => {}
+        }
+        let stop = &crew.shared.stop;
+        let late = begun.elapsed() > crew.agent.time_limit;
+        if !stopped && (late || stop.asked() || signals.stopped().is_some()) {
+            stopped = true;
+            orders.stop(crew.shared.config.stop_grace);
+        }
+        if stop.at_once() && !hurried {
+            hurried = true;
+            orders.stop(Duration::ZERO);
+        }
+        // The supervisor was killed: whoever is left holds the output open.
+        match gone {
+            None if child.try_wait().is_ok_and(|status| status.is_some()) => {
+                process::sweep(&run.mark);
+                gone = Some(Instant::now());
+            }
+            Some(since) if since.elapsed() > GONE_LONGEST => break Output::default(),
+            _ => {}
         }
     };
     process::sweep(&run.mark);
-    let code = child.wait().ok().and_then(|status| status.code()).unwrap_or(STOPPED);
-    (if stopped { STOPPED } else { code }, output)
+    let _ = child.wait();
+    (stopped, output)
 }

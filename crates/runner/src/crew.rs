@@ -5,9 +5,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kapell_api::{Assignment, Notice};
+use kapell_api::{Assignment, ErrorCode, Notice};
 
 use crate::attempt::{self, Signals};
+use crate::check;
 use crate::config::AgentSettings;
 use crate::ledger::{Run, Stage};
 use crate::outcome::Stopped;
@@ -31,7 +32,8 @@ pub(crate) struct Crew {
     pub(crate) agent: AgentSettings,
     /// How often its life is renewed.
     beat: Duration,
-    running: Mutex<BTreeMap<String, Arc<Signals>>>,
+    /// By assignment: the task, and what its run is told.
+    running: Mutex<BTreeMap<String, (String, Arc<Signals>)>>,
     held_until: Mutex<Option<Instant>>,
     /// Whether nobody needs its life any more.
     over: Mutex<bool>,
@@ -56,7 +58,7 @@ impl Crew {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn running(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Signals>>> {
+    fn running(&self) -> MutexGuard<'_, BTreeMap<String, (String, Arc<Signals>)>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,7 +100,7 @@ impl Crew {
                 }
             }
         }
-        for signals in self.running().values() {
+        for (_, signals) in self.running().values() {
             signals.stop(Stopped::Shutdown);
         }
         for worker in workers {
@@ -158,7 +160,7 @@ impl Crew {
     fn begin(self: &Arc<Self>, run: Run) -> JoinHandle<()> {
         let signals = Arc::<Signals>::default();
         let id = run.assignment.assignment.clone();
-        self.running().insert(id.clone(), Arc::clone(&signals));
+        self.running().insert(id.clone(), (run.assignment.task.clone(), Arc::clone(&signals)));
         let crew = Arc::clone(self);
         std::thread::spawn(move || {
             attempt::work(&crew, run, &signals);
@@ -183,18 +185,27 @@ impl Crew {
                 _ => {}
             }
             // Taken before the question: what is begun meanwhile is not in the answer.
-            let running: Vec<_> =
-                self.running().iter().map(|(id, it)| (id.clone(), Arc::clone(it))).collect();
+            let running: Vec<_> = self.running().iter().map(|(id, it)| (id.clone(), it.clone())).collect();
             if running.is_empty() {
                 continue;
             }
             if let Ok(owned) = self.shared.client.assignments(&self.agent.name) {
-                for (id, signals) in running {
-                    if !owned.iter().any(|it| it.assignment == id) {
+                for (id, (task, signals)) in running {
+                    let own = owned.iter().any(|it| it.assignment == id)
+                        || (signals.finished() && self.stands_before_gates(&task, &id));
+                    if !own {
                         signals.stop(Stopped::Taken);
                     }
                 }
             }
+        }
+    }
+
+    /// Tells whether finished work is still this assignment's, where the server says.
+    fn stands_before_gates(&self, task: &str, assignment: &str) -> bool {
+        match self.shared.client.task(task) {
+            Ok(task) => check::is_of(&task, assignment),
+            Err(error) => error.problem().is_none_or(|problem| problem.code != ErrorCode::NotFound),
         }
     }
 
@@ -203,7 +214,7 @@ impl Crew {
         for notice in notices.iter().filter(|notice| !notice.read) {
             self.shared.tell(&format!("{} was told {}: {}", self.agent.name, notice.kind, notice.text));
             if notice.kind == "status_requested" {
-                for signals in self.running().values() {
+                for (_, signals) in self.running().values() {
                     signals.ask_status();
                 }
             }

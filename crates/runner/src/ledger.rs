@@ -30,6 +30,9 @@ pub(crate) struct Run {
     /// What its agent has used in all, once that is known.
     #[serde(default)]
     pub(crate) usage: Option<kapell_api::Usage>,
+    /// How the command of a gate ended, as long as the server does not know.
+    #[serde(default)]
+    pub(crate) check: Option<kapell_api::CheckReport>,
     pub(crate) stage: Stage,
 }
 
@@ -99,6 +102,7 @@ impl Ledger {
             base,
             resumed,
             usage: None,
+            check: None,
             stage: Stage::Working,
         };
         self.write(&run)?;
