@@ -63,6 +63,8 @@ pub(crate) use convert::time as shown_time;
 pub(crate) use orchestration::{html, markdown, report};
 pub(crate) use problem::Refusal;
 pub(crate) use published::event as shown_event;
+#[cfg(test)]
+pub(crate) use webhooks::TYPE_BYTES_MAX;
 
 /// Streams of events that may be open at once; each holds a task and a buffer.
 const STREAMS_MAX: usize = 1_024;

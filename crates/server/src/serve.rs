@@ -138,6 +138,7 @@ async fn serve_fleet(
         (fleet.clone(), log.clone()),
         options.webhooks.clone(),
     )?;
+    let unkept = webhooks.failed();
     let past = Past::new(DEFAULT_FLEET, key, past);
     let shown = (tokens, webhooks.clone());
     let app = App::new(fleet.clone(), shown, log.clone(), past, llm.clone(), directory.path());
@@ -154,6 +155,7 @@ async fn serve_fleet(
     let failure = tokio::select! {
         () = stop => None,
         failure = failed => failure.ok(),
+        failure = unkept => failure.ok(),
     };
     daily.abort();
     breakdowns.abort();

@@ -11,16 +11,16 @@ mod deliver;
 mod secret;
 mod target;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kapell_core::Record;
 use kapell_model::{Moment, Name, Span};
-use kapell_store::Store;
+use kapell_store::{Store, StoreError};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::fleet::Fleet;
 use crate::http::Log;
@@ -35,8 +35,6 @@ use self::secret::Secrets;
 pub(crate) use self::body::{TYPE_PREFIX, is_type};
 pub(crate) use self::target::ALLOWED as TARGET_ALLOWED;
 
-/// The document in which the store keeps the subscriptions.
-const DOCUMENT: &str = "webhooks";
 /// Subscriptions; each has a thread, so this bounds the deliveries under way too.
 pub(crate) const HOOKS_MAX: usize = 32;
 /// Deliveries of one subscription that wait to be tried again. While so many do, nothing new is begun: the log keeps it.
@@ -49,6 +47,8 @@ const TESTS_MAX: usize = 4;
 const PAGE: usize = 256;
 /// Time between two writes of what has been delivered: a crash repeats no more than that.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
+/// Time until a write that failed is tried again.
+const KEEP_AGAIN: Duration = Duration::from_secs(5);
 
 /// How webhooks are delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,10 +153,31 @@ struct Inner {
 struct State {
     book: Book,
     secrets: Secrets,
-    /// When what was delivered was last kept, and whether more was since.
+    unkept: Unkept,
+    /// When something was last kept.
     kept: Instant,
-    unkept: bool,
+    /// Before this nothing is kept by itself: the last write has failed, or is under way.
+    keep_from: Option<Instant>,
+    /// Whether it was said that nothing can be kept.
+    failing: bool,
+    /// Told where the store is of no use any more.
+    failed: Option<oneshot::Sender<StoreError>>,
     stopping: bool,
+}
+
+/// What has changed and is not kept.
+#[derive(Default)]
+struct Unkept {
+    /// Which subscriptions there are.
+    index: bool,
+    /// These subscriptions; those among them that are gone too.
+    hooks: BTreeSet<u32>,
+}
+
+impl Unkept {
+    fn is_empty(&self) -> bool {
+        !self.index && self.hooks.is_empty()
+    }
 }
 
 /// What a subscription's thread does next.
@@ -175,11 +196,7 @@ impl Webhooks {
         (fleet, log): (Fleet, Log),
         options: WebhookOptions,
     ) -> Result<Self, WebhookError> {
-        let kept = store.get_document(DOCUMENT)?;
-        let mut book: Book = match &kept {
-            Some(bytes) => serde_json::from_slice(bytes)?,
-            None => Book::fresh()?,
-        };
+        let mut book = Book::load(store.as_mut())?;
         let secrets = Secrets::load(directory)?;
         for hook in &mut book.hooks {
             if secrets.active(&hook.name, now()).is_empty() {
@@ -187,7 +204,18 @@ impl Webhooks {
             }
         }
         let sender = Sender::new(&options);
-        let state = State { book, secrets, kept: Instant::now(), unkept: false, stopping: false };
+        // Everything is kept anew: a document of an earlier form becomes one of this.
+        let unkept = Unkept { index: true, hooks: book.hooks.iter().map(|hook| hook.id).collect() };
+        let state = State {
+            book,
+            secrets,
+            unkept,
+            kept: Instant::now(),
+            keep_from: None,
+            failing: false,
+            failed: None,
+            stopping: false,
+        };
         let inner = Arc::new(Inner {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -198,9 +226,7 @@ impl Webhooks {
             sender,
             options,
         });
-        if kept.is_none() {
-            inner.keep()?;
-        }
+        inner.keep()?;
         let ids: Vec<u32> = inner.lock().book.hooks.iter().map(|hook| hook.id).collect();
         for id in ids {
             inner.start(id)?;
@@ -223,6 +249,13 @@ impl Webhooks {
                 self.inner.wake();
             }
         }
+    }
+
+    /// Returns who is told where the store is of no use any more. Whoever asks last is.
+    pub(crate) fn failed(&self) -> oneshot::Receiver<StoreError> {
+        let (say, hear) = oneshot::channel();
+        self.inner.lock().failed = Some(say);
+        hear
     }
 
     /// Ends: what was delivered is kept, and nothing is sent or kept any more. What is under way is tried again at the next start.
@@ -260,10 +293,13 @@ impl Webhooks {
                 return Err(WebhookError::Taken);
             }
             let secret = state.secrets.renew(&name, Span(0), now())?;
-            (state.book.add(name, url, types, after, now()), secret)
+            let made = state.book.add(name, url, types, after, now());
+            state.unkept.index = true;
+            state.unkept.hooks.insert(made.id);
+            (made, secret)
         };
         if let Err(error) = self.inner.keep() {
-            self.forget(&made.name);
+            let _ = self.forget(&made.name);
             return Err(error);
         }
         self.inner.start(made.id)?;
@@ -271,19 +307,21 @@ impl Webhooks {
         Ok((made, secret))
     }
 
-    fn forget(&self, name: &Name) {
+    fn forget(&self, name: &Name) -> Result<(), WebhookError> {
         let mut state = self.inner.lock();
-        state.book.hooks.retain(|hook| hook.name != *name);
+        let id = state.book.named(name).ok_or(WebhookError::Unknown)?.id;
+        state.book.hooks.retain(|hook| hook.id != id);
+        state.unkept.index = true;
+        state.unkept.hooks.insert(id);
         let _ = state.secrets.remove(name);
+        Ok(())
     }
 
     /// Takes a subscription back, with its secrets and what waits or is dead.
     pub(crate) fn remove(&self, name: &Name) -> Result<(), WebhookError> {
-        self.inner.change(name, |_, _| Ok(()))?;
-        self.forget(name);
-        self.inner.keep()?;
+        self.forget(name)?;
         self.inner.changed.notify_all();
-        Ok(())
+        self.inner.keep()
     }
 
     /// Makes a new secret; those before go on signing for `grace` more.
@@ -344,6 +382,13 @@ impl Webhooks {
     }
 }
 
+impl State {
+    /// Whether something is to be kept, and may be now.
+    fn is_due(&self) -> bool {
+        !self.unkept.is_empty() && self.keep_from.is_none_or(|from| from <= Instant::now())
+    }
+}
+
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -363,31 +408,86 @@ impl Inner {
         let changed = {
             let mut state = self.lock();
             let at = state.book.hooks.iter().position(|hook| hook.name == *name);
-            change(&mut state, at.ok_or(WebhookError::Unknown)?)?
+            let at = at.ok_or(WebhookError::Unknown)?;
+            let id = state.book.hooks[at].id;
+            state.unkept.hooks.insert(id);
+            change(&mut state, at)?
         };
         self.keep()?;
         self.changed.notify_all();
         Ok(changed)
     }
 
-    /// Writes the subscriptions into the store.
+    /// Writes what has changed into the store.
     fn keep(&self) -> Result<(), WebhookError> {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(store) = store.as_mut() else { return Ok(()) };
-        let bytes = {
+        let unkept = {
             let mut state = self.lock();
-            state.unkept = false;
             state.kept = Instant::now();
-            serde_json::to_vec(&state.book)?
+            std::mem::take(&mut state.unkept)
         };
-        store.put_document(DOCUMENT, &bytes).map_err(|error| {
-            self.lock().unkept = true;
-            error.into()
-        })
+        let written = self.write(store.as_mut(), &unkept);
+        let mut state = self.lock();
+        state.keep_from = written.is_err().then(|| Instant::now() + KEEP_AGAIN);
+        if let Err(error) = &written {
+            state.unkept.index |= unkept.index;
+            state.unkept.hooks.extend(unkept.hooks);
+            if let WebhookError::Store(StoreError::Poisoned(poisoned)) = error
+                && let Some(failed) = state.failed.take()
+            {
+                let _ = failed.send(StoreError::Poisoned(poisoned.clone()));
+            }
+        } else if std::mem::take(&mut state.failing) {
+            tracing::info!("what the webhooks have delivered is kept again");
+        }
+        written
     }
 
-    fn keep_or_tell(&self) {
-        if let Err(error) = self.keep() {
+    /// Subscriptions before the list of them, and after it those that are on it no more: each list is of what is there.
+    fn write(&self, store: &mut dyn Store, unkept: &Unkept) -> Result<(), WebhookError> {
+        let mut gone = Vec::new();
+        for id in &unkept.hooks {
+            let hook = self.lock().book.hooks.iter().find(|hook| hook.id == *id).cloned();
+            let Some(hook) = hook else {
+                gone.push(*id);
+                continue;
+            };
+            match store.put_document(&book::document(*id), &serde_json::to_vec(&hook)?) {
+                Err(StoreError::Refused(refusal)) => {
+                    // It would be refused again; the others are not held up by it.
+                    tracing::error!(webhook = %hook.name, %refusal, "a webhook cannot be kept, and is stopped");
+                    let mut state = self.lock();
+                    if let Some(hook) = state.book.hooks.iter_mut().find(|hook| hook.id == *id) {
+                        hook.stop(now(), "what it has to keep is too much: `kapell webhook discard` lets go of dead letters");
+                    }
+                }
+                written => written?,
+            }
+        }
+        if unkept.index {
+            let index = self.lock().book.index()?;
+            store.put_document(book::DOCUMENT, &index)?;
+        }
+        for id in gone {
+            store.put_document(&book::document(id), b"")?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what has changed, if it is time, and says once if that fails.
+    fn keep_if_due(&self) {
+        {
+            let mut state = self.lock();
+            if !state.is_due() {
+                return;
+            }
+            // The others that wait need not try it too.
+            state.keep_from = Some(Instant::now() + KEEP_AGAIN);
+        }
+        if let Err(error) = self.keep()
+            && !std::mem::replace(&mut self.lock().failing, true)
+        {
             tracing::error!(%error, "what the webhooks have delivered could not be kept; it is tried again");
         }
     }
@@ -441,16 +541,16 @@ impl Inner {
                     return Some(Step::Fresh { after: hook.cursor, types: Arc::clone(&hook.types) });
                 }
             }
-            if state.unkept {
+            if state.is_due() {
                 drop(state);
-                self.keep_or_tell();
+                self.keep_if_due();
                 continue;
             }
-            match pause {
-                Some(pause) => {
-                    let pause = Duration::from_millis(pause.0.max(1).unsigned_abs());
-                    drop(self.changed.wait_timeout(state, pause));
-                }
+            let pause = pause.map(|pause: Span| Duration::from_millis(pause.0.max(1).unsigned_abs()));
+            let keep = state.keep_from.filter(|_| !state.unkept.is_empty());
+            let keep = keep.map(|from| from.saturating_duration_since(Instant::now()));
+            match pause.into_iter().chain(keep).min() {
+                Some(pause) => drop(self.changed.wait_timeout(state, pause)),
                 None => drop(self.changed.wait(state)),
             }
         }
@@ -516,11 +616,11 @@ impl Inner {
             if !stopped && let Some((_, reason)) = &hook.stopped {
                 tracing::warn!(webhook = %hook.name, %reason, "a webhook is stopped");
             }
-            state.unkept = true;
+            state.unkept.hooks.insert(id);
             state.kept.elapsed() >= KEEP_EVERY
         };
         if late {
-            self.keep_or_tell();
+            self.keep_if_due();
         }
     }
 }
@@ -532,6 +632,10 @@ fn seconds(moment: Moment) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use kapell_store::{FleetKey, LatestSnapshot};
+
     use super::*;
 
     #[test]
@@ -545,5 +649,125 @@ mod tests {
             assert_eq!(options.pause(attempts, 400).0, middle * 6 / 5);
         }
         assert!(options.pause(u32::MAX, u64::MAX).0 <= 21_600_000 * 6 / 5);
+    }
+
+    /// A store whose documents cannot be written, as often as it is said.
+    struct Sick {
+        inner: Box<dyn Store>,
+        fails: Arc<AtomicUsize>,
+        tries: Arc<AtomicUsize>,
+    }
+
+    impl kapell_store::Reader for Sick {
+        fn fleets(&mut self) -> Result<Vec<String>, StoreError> {
+            self.inner.fleets()
+        }
+        fn fleet(&mut self, fleet: &str) -> Result<Option<kapell_store::FleetHead>, StoreError> {
+            self.inner.fleet(fleet)
+        }
+        fn read(
+            &mut self,
+            fleet: FleetKey,
+            after: u64,
+            max_rows: usize,
+            visit: &mut dyn FnMut(kapell_store::Row<'_>),
+        ) -> Result<u64, StoreError> {
+            self.inner.read(fleet, after, max_rows, visit)
+        }
+        fn snapshot_at_most(&mut self, fleet: FleetKey, position: u64) -> Result<LatestSnapshot, StoreError> {
+            self.inner.snapshot_at_most(fleet, position)
+        }
+        fn get_document(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+            self.inner.get_document(name)
+        }
+        fn verify(&mut self, fleet: FleetKey) -> Result<kapell_store::VerifyReport, StoreError> {
+            self.inner.verify(fleet)
+        }
+    }
+
+    impl Store for Sick {
+        fn open_fleet(&mut self, fleet: &str) -> Result<kapell_store::FleetHead, StoreError> {
+            self.inner.open_fleet(fleet)
+        }
+        fn append(
+            &mut self,
+            fleet: FleetKey,
+            epoch: u64,
+            after: u64,
+            rows: &kapell_store::RowBatch,
+        ) -> Result<u64, StoreError> {
+            self.inner.append(fleet, epoch, after, rows)
+        }
+        fn write_snapshot(
+            &mut self,
+            fleet: FleetKey,
+            position: u64,
+            format: u32,
+            bytes: &[u8],
+        ) -> Result<(), StoreError> {
+            self.inner.write_snapshot(fleet, position, format, bytes)
+        }
+        fn put_document(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+            self.tries.fetch_add(1, Ordering::Relaxed);
+            let fails =
+                self.fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            if fails.is_ok() {
+                return Err(kapell_store::Poisoned { cause: "a disk that is sick".to_owned() }.into());
+            }
+            self.inner.put_document(name, bytes)
+        }
+        fn reader(&self) -> Result<Box<dyn kapell_store::Reader>, StoreError> {
+            self.inner.reader()
+        }
+        fn second(&self) -> Result<Box<dyn Store>, StoreError> {
+            self.inner.second()
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_tried_again_after_a_pause_and_whoever_serves_is_told() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let store = kapell_store::MemoryDisk::new().open();
+        let (fails, tries) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let inner = store.second().expect("a second");
+        let sick = Sick { inner, fails: Arc::clone(&fails), tries: Arc::clone(&tries) };
+        let mut reader = store.reader().expect("a reader");
+        let running = crate::open::open(Box::new(store), "default").expect("it opens");
+        let key = reader.fleet("default").expect("a fleet").expect("a fleet").key;
+        let log = Log { reader: Arc::new(Mutex::new(reader)), key };
+        let beside = (running.fleet.clone(), log);
+        let webhooks = Webhooks::load(Box::new(sick), directory.path(), beside, WebhookOptions::default());
+        let webhooks = webhooks.expect("it is loaded");
+        for name in ["one", "two"] {
+            let name = Name::new(name).expect("a name");
+            webhooks.add(name, "https://example.invalid", vec!["*".to_owned()], 0).expect("it is made");
+        }
+        let mut failed = webhooks.failed();
+        // Two threads with nothing to do, and something that cannot be kept.
+        let before = tries.load(Ordering::Relaxed);
+        fails.store(usize::MAX, Ordering::Relaxed);
+        webhooks.inner.lock().unkept.hooks.insert(1);
+        webhooks.inner.wake();
+        let begun = Instant::now();
+        while !webhooks.inner.lock().failing {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nobody has tried");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let tried = tries.load(Ordering::Relaxed) - before;
+        assert!(tried < 10, "it is not left alone: {tried} times");
+        assert!(matches!(failed.try_recv(), Ok(StoreError::Poisoned(_))), "the server ends");
+        // As soon as it goes again, it is kept.
+        fails.store(0, Ordering::Relaxed);
+        webhooks.inner.lock().keep_from = None;
+        webhooks.inner.wake();
+        let begun = Instant::now();
+        while webhooks.inner.lock().failing {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it is not kept");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(webhooks.inner.lock().unkept.is_empty());
+        webhooks.stop();
+        running.stop();
     }
 }

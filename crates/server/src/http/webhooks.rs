@@ -21,6 +21,8 @@ use crate::webhooks::{
 
 /// Types that one may ask for.
 const TYPES_MAX: usize = 50;
+/// Bytes of one of them.
+pub(crate) const TYPE_BYTES_MAX: usize = 100;
 /// What is asked for where nothing is said.
 const TYPES_DEFAULT: &str = "kapell.escalation.*";
 /// Milliseconds for which secrets overlap, at most: a week.
@@ -86,12 +88,16 @@ fn types(given: Vec<String>) -> Result<Vec<String>, Problem> {
     if given.is_empty() {
         return Ok(vec![TYPES_DEFAULT.to_owned()]);
     }
-    let known = |wanted: &&String| Event::KINDS.iter().any(|kind| is_type(wanted, kind));
+    let known = |wanted: &&String| {
+        wanted.len() <= TYPE_BYTES_MAX && Event::KINDS.iter().any(|kind| is_type(wanted, kind))
+    };
     match given.iter().enumerate().find(|(_, wanted)| !known(wanted)) {
         Some((index, wanted)) => {
             let given = format!("`{}`", wanted.escape_default().take(100).collect::<String>());
             let kinds = Event::KINDS.join(", ");
-            let allowed = format!("`*`, or `{TYPE_PREFIX}` and a kind, with `*` at its end or not: {kinds}");
+            let allowed = format!(
+                "at most {TYPE_BYTES_MAX} bytes: `*`, or `{TYPE_PREFIX}` and a kind, with `*` at its end or not: {kinds}"
+            );
             Err(Problem::field(format!("types[{index}]"), given, allowed))
         }
         None => Ok(given),

@@ -3,19 +3,41 @@
 use std::sync::Arc;
 
 use kapell_model::{Moment, Name, Span};
+use kapell_store::Store;
 use serde::{Deserialize, Serialize};
 
 use super::deliver::{Outcome, Tried};
-use super::{WebhookError, secret};
+use super::{WAITING_MAX, WebhookError, secret};
+
+/// The document in which the store keeps which subscriptions there are.
+pub(super) const DOCUMENT: &str = "webhooks";
+/// Bytes of what came of an attempt that are kept.
+const REASON_BYTES_MAX: usize = 200;
 
 /// Every subscription of a fleet. No secrets.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Book {
     /// The name of this log in what is sent, so that events of two servers are told apart.
     pub(super) log: String,
     /// The last number that was given to one.
     last: u32,
     pub(super) hooks: Vec<Hook>,
+}
+
+/// The book as it is kept: each subscription has a document of its own, so that each has room for all that it may have to keep.
+#[derive(Serialize, Deserialize)]
+struct Index {
+    log: String,
+    last: u32,
+    hooks: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Of(u32),
+    /// How it was kept before.
+    Whole(Box<Hook>),
 }
 
 /// One subscription.
@@ -86,9 +108,32 @@ impl Noted {
     }
 }
 
+/// Returns the name of the document of one subscription.
+pub(super) fn document(id: u32) -> String {
+    format!("{DOCUMENT}/{id}")
+}
+
 impl Book {
-    pub(super) fn fresh() -> Result<Self, WebhookError> {
-        Ok(Self { log: format!("{:016x}", secret::chance()?), last: 0, hooks: Vec::new() })
+    /// Reads what `store` keeps; where there is nothing, the book is a new one.
+    pub(super) fn load(store: &mut dyn Store) -> Result<Self, WebhookError> {
+        let Some(bytes) = store.get_document(DOCUMENT)? else {
+            return Ok(Self { log: format!("{:016x}", secret::chance()?), last: 0, hooks: Vec::new() });
+        };
+        let Index { log, last, hooks } = serde_json::from_slice(&bytes)?;
+        let read = |entry| match entry {
+            Entry::Whole(hook) => Ok(*hook),
+            Entry::Of(id) => {
+                Ok(serde_json::from_slice(&store.get_document(&document(id))?.unwrap_or_default())?)
+            }
+        };
+        let hooks = hooks.into_iter().map(read).collect::<Result<_, WebhookError>>()?;
+        Ok(Self { log, last, hooks })
+    }
+
+    /// Returns what is kept of which subscriptions there are.
+    pub(super) fn index(&self) -> Result<Vec<u8>, WebhookError> {
+        let hooks = self.hooks.iter().map(|hook| Entry::Of(hook.id)).collect();
+        Ok(serde_json::to_vec(&Index { log: self.log.clone(), last: self.last, hooks })?)
     }
 
     pub(super) fn named(&self, name: &Name) -> Option<&Hook> {
@@ -143,7 +188,10 @@ impl Hook {
             next_at: now,
             reason: String::new(),
         });
-        let tried = |reason| Attempted { attempts: before.attempts + 1, last_at: now, reason, ..before };
+        let tried = |mut reason: String| {
+            reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+            Attempted { attempts: before.attempts + 1, last_at: now, reason, ..before }
+        };
         match outcome {
             Outcome::Accepted { .. } => {
                 self.delivered += 1;
@@ -173,12 +221,18 @@ impl Hook {
         self.dead.insert(at, letter);
     }
 
+    /// Has dead ones tried again, the oldest first and as many as may wait, and what waits already. Returns how many.
     pub(super) fn retry(&mut self, position: Option<u64>, now: Moment) -> usize {
         let wanted = |it: &Attempted| position.is_none_or(|position| it.position == position);
-        let (again, dead) = std::mem::take(&mut self.dead).into_iter().partition(wanted);
-        self.dead = dead;
-        let again: Vec<Attempted> = again;
-        self.waiting.extend(again.into_iter().map(|letter| Attempted { attempts: 0, ..letter }));
+        let mut room = WAITING_MAX.saturating_sub(self.waiting.len());
+        for letter in std::mem::take(&mut self.dead) {
+            if room > 0 && wanted(&letter) {
+                room -= 1;
+                self.waiting.push(Attempted { attempts: 0, ..letter });
+            } else {
+                self.dead.push(letter);
+            }
+        }
         let waiting = self.waiting.iter_mut().filter(|it| wanted(it));
         waiting.map(|it| it.next_at = now).count()
     }
@@ -257,5 +311,43 @@ mod tests {
         }
         assert_eq!(hook.dead.iter().map(|it| it.position).collect::<Vec<_>>(), [5, 7, 9]);
         assert_eq!((hook.discard(Some(7)), hook.discard(Some(7)), hook.discard(None)), (1, 0, 2));
+    }
+
+    #[test]
+    fn no_more_wait_than_may_and_the_fullest_subscription_fits_its_document() {
+        let mut hook = hook();
+        let long = "\u{1}".repeat(10_000);
+        for position in 0..super::super::DEAD_MAX as u64 {
+            hook.note(noted(position, Outcome::Never { reason: long.clone() }), Moment(10), &pause);
+        }
+        assert_eq!(hook.retry(None, Moment(20)), WAITING_MAX);
+        assert_eq!(
+            (hook.waiting.len(), hook.dead.len()),
+            (WAITING_MAX, super::super::DEAD_MAX - WAITING_MAX)
+        );
+        assert_eq!(hook.waiting[0].position, 0, "the oldest go first");
+        assert_eq!(hook.retry(Some(500), Moment(20)), 0, "there is no room");
+        for position in 0..WAITING_MAX as u64 {
+            hook.note(noted(2_000 + position, Outcome::Never { reason: long.clone() }), Moment(10), &pause);
+        }
+        hook.url = "\u{1}".repeat(2_000);
+        hook.types = vec!["\u{1}".repeat(crate::http::TYPE_BYTES_MAX); 50].into();
+        let bytes = serde_json::to_vec(&hook).expect("JSON").len();
+        assert!(bytes < kapell_store::limits::DOCUMENT_BYTES_MAX, "{bytes}");
+    }
+
+    #[test]
+    fn a_book_that_was_kept_as_one_document_is_read() {
+        let mut store = kapell_store::MemoryDisk::new().open();
+        let before = serde_json::json!({"log": "l", "last": 1, "hooks": [hook()]}).to_string();
+        store.put_document(DOCUMENT, before.as_bytes()).expect("it is kept");
+        let book = Book::load(&mut store).expect("it is read");
+        assert_eq!((book.log.as_str(), book.last, book.hooks[0].cursor), ("l", 1, 3));
+        store
+            .put_document(&document(1), &serde_json::to_vec(&book.hooks[0]).expect("JSON"))
+            .expect("it is kept");
+        store.put_document(DOCUMENT, &book.index().expect("JSON")).expect("it is kept");
+        let again = Book::load(&mut store).expect("it is read");
+        assert_eq!((again.last, again.hooks[0].name.to_string()), (1, "pager".to_owned()));
     }
 }

@@ -34,6 +34,8 @@ fn every_refusal_names_the_field_and_changes_nothing() {
     team(&served);
     let before = served.get("/v1/status")["position"].clone();
     let long = "x".repeat(501);
+    let long_type =
+        format!(r#"{{"name":"x","url":"https://example.org","types":["kapell.task{}"]}}"#, "*".repeat(101));
     let deep = format!("{{\"title\":\"t\",\"source\":{}1{}}}", "{\"a\":".repeat(300), "}".repeat(300));
     let table: &[(&str, &str, &str, &str, &[&str])] = &[
         (
@@ -453,6 +455,7 @@ fn every_refusal_names_the_field_and_changes_nothing() {
             "bad_request",
             &["types[1]", "kapell.nothing.*", "task.failed"],
         ),
+        ("POST", "/v1/webhooks", &long_type, "bad_request", &["types[0]", "at most 100 bytes"]),
         ("POST", "/v1/webhooks/none/rotate", r#"{"grace_ms":-1}"#, "bad_request", &["grace_ms", "604800000"]),
         ("POST", "/v1/webhooks/none/rotate", "{}", "not_found", &["webhook"]),
         ("POST", "/v1/webhooks/none/retry", r#"{"positions":[1]}"#, "bad_request", &["positions"]),
