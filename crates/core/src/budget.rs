@@ -130,6 +130,9 @@ pub struct Closing {
     pub committed: u64,
     /// What the assignment was expected to cost that would have passed it.
     pub expected: Cost,
+    /// The task that was to be assigned; when it is no more, the budget opens again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
 }
 
 /// What was spent under one budget, and how it stands.
@@ -253,6 +256,9 @@ pub struct Ledgers {
     // Derived.
     #[serde(skip)]
     pub(crate) closed: BTreeSet<BudgetOf>,
+    /// The tasks for which there was no room, each with the budgets that it closed.
+    #[serde(skip)]
+    closers: BTreeSet<(TaskId, BudgetOf)>,
     /// Those whose sums or limits have changed; looked at in the same step.
     #[serde(skip)]
     pub(crate) due: BTreeSet<BudgetOf>,
@@ -400,7 +406,8 @@ impl State {
                 continue;
             };
             if found.is_none_or(|found| grade > found.grade) {
-                found = Some(Closing { grade, period, measure, limit, spent, committed, expected });
+                found =
+                    Some(Closing { grade, period, measure, limit, spent, committed, expected, task: None });
             }
         }
         found
@@ -412,15 +419,32 @@ impl State {
         if mutated!(BudgetIgnored) {
             return None;
         }
+        self.payers(task, agent).find_map(|of| self.closing_for(&of, task).map(|closing| (of, closing)))
+    }
+
+    /// Returns the tightest limit of a budget in which a task has no room.
+    fn closing_for(&self, of: &BudgetOf, task: &Task) -> Option<Closing> {
         let expected = self.expected_cost(&task.spec).map_or(Cost::NONE, |expected| expected.p50);
-        self.payers(task, agent).find_map(|of| self.closing(&of, expected).map(|closing| (of, closing)))
+        self.closing(of, expected).map(|closing| Closing { task: Some(task.id), ..closing })
+    }
+
+    /// Returns the tightest limit of a closed budget in which what has closed it has no room now. What is done, cancelled or set
+    /// aside needs none; what another agent works on may come back to this one.
+    pub(crate) fn still_closing(&self, of: &BudgetOf, before: &Closing) -> Option<Closing> {
+        let Some(task) = before.task.map(|task| self.task(task)) else {
+            return self.closing(of, before.expected);
+        };
+        if wants_room(of, task) || mutated!(BudgetStaysShut) {
+            self.closing_for(of, task)
+        } else {
+            self.closing(of, Cost::NONE)
+        }
     }
 
     /// Returns the budget that moving a task to an agent would pass, and why: the others pay for it already.
     pub(crate) fn over_budget_to(&self, task: &Task, agent: AgentId) -> Option<(BudgetOf, Closing)> {
-        let expected = self.expected_cost(&task.spec).map_or(Cost::NONE, |expected| expected.p50);
         let of = BudgetOf::Agent(agent);
-        self.closing(&of, expected).map(|closing| (of, closing))
+        self.closing_for(&of, task).map(|closing| (of, closing))
     }
 
     /// Returns the budget that keeps a task from being assigned to anybody, and why.
@@ -488,12 +512,19 @@ impl State {
 
     // Folding.
 
-    /// Keeps an open task whose budget is closed among those.
+    /// Keeps an open task whose budget is closed among those, and has the budgets looked at that a task has closed.
     pub(crate) fn index_budget(&mut self, id: TaskId) {
+        if !self.ledgers.closers.is_empty() {
+            let closed = self.ledgers.closers.range((id, BudgetOf::Task(TaskId(0)))..);
+            let closed: Vec<BudgetOf> =
+                closed.take_while(|(task, _)| *task == id).map(|(_, of)| of.clone()).collect();
+            self.ledgers.due.extend(closed);
+        }
         let task = &self.tasks[id];
         let Some(account) = &task.account else { return };
         if task.is_open() && account.ledger.closed.is_some() {
             self.ledgers.closed.insert(BudgetOf::Task(id));
+            self.ledgers.due.insert(BudgetOf::Task(id));
         } else if !self.ledgers.closed.is_empty() {
             self.ledgers.closed.remove(&BudgetOf::Task(id));
         }
@@ -642,6 +673,8 @@ impl State {
 
     pub(crate) fn budget_closed(&mut self, of: &BudgetOf, closing: &Closing) {
         let at = self.at;
+        self.forget_closer(of);
+        self.ledgers.closers.extend(closer(of, Some(closing)));
         self.change_ledger(of, |ledger| {
             let before = ledger.closed.map(|(_, closing)| closing.grade);
             ledger.called &= before.is_some_and(|grade| grade >= Grade::Short);
@@ -657,7 +690,15 @@ impl State {
         }
     }
 
+    fn forget_closer(&mut self, of: &BudgetOf) {
+        let closing = self.ledger(of).and_then(|ledger| ledger.closed).map(|(_, closing)| closing);
+        if let Some(closer) = closer(of, closing.as_ref()) {
+            self.ledgers.closers.remove(&closer);
+        }
+    }
+
     pub(crate) fn budget_opened(&mut self, of: &BudgetOf) {
+        self.forget_closer(of);
         if !matches!(of, BudgetOf::Task(_)) {
             self.ledgers.closed.remove(of);
         }
@@ -738,6 +779,10 @@ impl State {
             .chain(projects.map(|(project, _)| BudgetOf::Project(project.clone())))
             .chain(fleet)
             .collect();
+        let closing =
+            |of: &BudgetOf| self.ledger(of).and_then(|ledger| ledger.closed).map(|(_, closing)| closing);
+        let closers = self.ledgers.closed.iter().filter_map(|of| closer(of, closing(of).as_ref()));
+        self.ledgers.closers = closers.collect();
     }
 
     /// Returns how urgent it is that somebody sees to a budget.
@@ -754,6 +799,23 @@ impl Seen {
         let tokens = self.tokens.percentile(percent).unwrap_or(0);
         Cost { tokens, money: self.money.percentile(percent).unwrap_or(0) }
     }
+}
+
+/// Tells whether a task may be assigned yet under a budget that it has closed.
+pub(crate) fn wants_room(of: &BudgetOf, task: &Task) -> bool {
+    match of {
+        BudgetOf::Task(_) | BudgetOf::Agent(_) => task.is_open(),
+        BudgetOf::Project(project) => {
+            task.state() == TaskState::Ready && task.spec.project.as_ref() == Some(project)
+        }
+        BudgetOf::Fleet {} => task.state() == TaskState::Ready,
+    }
+}
+
+/// Returns the task that has closed a budget which is not its own.
+fn closer(of: &BudgetOf, closing: Option<&Closing>) -> Option<(TaskId, BudgetOf)> {
+    let task = closing?.task.filter(|_| !matches!(of, BudgetOf::Task(_)))?;
+    Some((task, of.clone()))
 }
 
 /// Writes millionths of money as a decimal with at least two places.

@@ -159,6 +159,8 @@ mod seeded {
         UsageAdded,
         /// Work is assigned whatever its budgets.
         BudgetIgnored,
+        /// A budget stays closed for a task that has ended.
+        BudgetStaysShut,
         /// Work goes on under a budget that is spent.
         StopForgotten,
         /// Every eighth answer is not remembered under its key.

@@ -302,6 +302,43 @@ fn an_agent_for_which_a_task_is_too_dear_does_not_keep_it_from_others() {
 }
 
 #[test]
+fn a_budget_opens_again_when_the_task_has_gone_for_which_it_had_no_room() {
+    let closed = |of: &str, gone: &str| {
+        let mut scenario = Scenario::play("project web\nagent A");
+        scenario.also("submit t0 agent=A project=web\nwith t0 A money=1 done t0 A");
+        scenario.also("submit t9 agent=A project=web type=epic\nwith t9 A money=50 done t9 A");
+        scenario.also(&format!("budget {of} hard=60"));
+        scenario.also("submit x1 project=web type=epic");
+        let about = of.trim_start_matches(['%', '@']);
+        scenario.also(&format!("show x1 -> ready medium\ncalls -> E-1 budget_reached {about}"));
+        scenario.also(gone);
+        scenario.also("calls -> none");
+        scenario.also("submit c1 project=web\nshow c1 -> assigned medium A\nrestart -> as live");
+    };
+    for of in ["%web", "fleet", "@A"] {
+        closed(of, "cancel x1");
+        closed(of, "restart -> as live\ncancel x1");
+    }
+    closed("%web", "submit x0 role=nobody\ndep x1 x0");
+    closed("fleet", "submit x0 role=nobody\ndep x1 x0");
+}
+
+#[test]
+fn a_soft_limit_of_a_project_or_the_fleet_is_told_to_managers() {
+    play(
+        "agent M role=agent_manager
+        submit t1 agent=A project=web
+        budget %web soft=1
+        usage t1 A money=1
+        notices M -> budget_warned
+        notices A -> none
+        budget fleet soft=2
+        usage t1 A money=2
+        notices M -> budget_warned, budget_warned",
+    );
+}
+
+#[test]
 fn a_budget_is_checked() {
     play(
         "submit t1

@@ -1,6 +1,6 @@
 //! What agents have used, and what may be spent (SEMANTICS 15, "Budgets are constraints").
 
-use kapell_model::{AssignmentId, Budget, Day, Moment, Name, Usage, limits};
+use kapell_model::{AgentId, AssignmentId, Budget, Day, Moment, Name, Usage, limits};
 
 use super::agents::own_text;
 use super::invalid;
@@ -41,7 +41,7 @@ impl State {
         reference: &TaskRef,
         name: &Name,
         assignment: AssignmentId,
-    ) -> Result<(&Task, kapell_model::AgentId, bool), Rejection> {
+    ) -> Result<(&Task, AgentId, bool), Rejection> {
         let task = self.find_task(reference)?;
         // Who was taken out has spent what it spent.
         let not_found = || Rejection::NotFound { what: "agent", given: name.to_string() };
@@ -124,21 +124,26 @@ impl State {
                 let so_far = (self.amount(measure, spent), self.amount(measure, soft));
                 let text =
                     format!("{}: {} spent, warned from {} on", self.budget_name(of), so_far.0, so_far.1);
-                let (told, task) = match of {
+                let managers = Name::new("agent_manager").expect("a name");
+                let (told, task): (Vec<AgentId>, _) = match of {
                     BudgetOf::Task(task) => {
-                        (self.task(*task).owner.as_ref().map(|owner| owner.agent), Some(*task))
+                        (self.task(*task).owner.iter().map(|owner| owner.agent).collect(), Some(*task))
                     }
-                    BudgetOf::Agent(agent) => (Some(*agent), None),
-                    _ => (None, None),
+                    BudgetOf::Agent(agent) => (vec![*agent], None),
+                    BudgetOf::Project(_) | BudgetOf::Fleet {} => {
+                        (self.of_role(&managers).take(limits::CALLED_BY_ROLE_MAX).collect(), None)
+                    }
                 };
-                if let Some(agent) = told {
+                for agent in told {
                     self.notify(agent, NoticeKind::BudgetWarned, task, &text, None, &mut out);
                 }
             }
         }
         let stands = ledger.closed.map(|(_, closing)| closing);
-        let expected = stands.map_or(kapell_model::Cost::NONE, |closing| closing.expected);
-        let found = self.closing(of, expected);
+        let found = match &stands {
+            Some(closing) => self.still_closing(of, closing),
+            None => self.closing(of, kapell_model::Cost::NONE),
+        };
         match (stands, found) {
             (Some(_), None) => out.push(Event::BudgetOpened { of: of.clone() }),
             (before, Some(closing)) if before.map(|before| before.grade) != Some(closing.grade) => {

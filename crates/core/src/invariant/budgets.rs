@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kapell_model::{AgentId, ClassId, Cost, Gate, Name, Period, TaskState, Usage, limits};
 
-use crate::budget::{BudgetOf, Ledger};
+use crate::budget::{BudgetOf, Grade, Ledger, wants_room};
 use crate::state::State;
 use crate::task::Task;
 
@@ -87,6 +87,14 @@ pub(super) fn closed_agree(state: &State) -> Result<(), String> {
         .collect();
     if so != ledgers.closed {
         return Err(format!("{:?} is kept, {so:?} is so", ledgers.closed));
+    }
+    for of in ledgers.closed.difference(&ledgers.due) {
+        let closing = state.ledger(of).and_then(|ledger| ledger.closed).map(|(_, closing)| closing);
+        let closer =
+            closing.filter(|closing| closing.grade < Grade::Reached).and_then(|closing| closing.task);
+        if let Some(task) = closer.filter(|&task| !wants_room(of, state.task(task))) {
+            return Err(format!("{of:?} is closed for {task}, which wants no room"));
+        }
     }
     for agent in ledgers.agents.keys().filter(|&&agent| state.is_out_of_budget(agent)) {
         if !state.situation.agent(*agent).draining {
