@@ -2,7 +2,7 @@
 
 mod scenario;
 
-use kapell_core::{Command, EdgeSource, State, Task, TaskRef};
+use kapell_core::{BudgetOf, Command, EdgeSource, State, Task, TaskRef};
 use kapell_model::{DependencyKind, Span, TaskId, TaskState};
 use proptest::prelude::*;
 use scenario::Scenario;
@@ -144,6 +144,87 @@ fn the_policy_has_large_tasks_broken_down_before_anybody_begins() {
         broken t3 into=a -> assigned B           # nobody wants that any more",
     );
     assert_eq!(scenario.engine.state().breakdowns_wanted().count(), 0);
+}
+
+#[test]
+fn components_that_are_large_are_broken_down_in_turn_and_edits_can_make_a_task_large() {
+    let wanted = |scenario: &Scenario| {
+        scenario.engine.state().breakdowns_wanted().map(|task| task.id.to_string()).collect::<Vec<_>>()
+    };
+    let mut scenario = play(
+        "policy breakdown=policy
+        submit t1 effort=200h
+        broken t1 into=a,b -> archived
+        done T-2 C -> completed",
+    );
+    assert_eq!(wanted(&scenario), ["T-3", "T-4"], "60 h each; an integration is never broken down");
+    scenario.also("show T-3 -> waiting medium\nbroken T-3 into=c -> archived");
+    assert_eq!(wanted(&scenario), ["T-4"], "36 h");
+    play(
+        "policy breakdown=policy
+        submit t2 effort=30h role=nobody
+        show t2 -> ready medium
+        edit t2 estimate=41h
+        show t2 -> waiting medium
+        keepwhole t2
+        show t2 -> ready medium
+        edit t2 estimate=42h
+        show t2 -> ready medium                  # it was large before",
+    );
+}
+
+#[test]
+fn the_end_stands_before_the_gates_of_the_whole() {
+    let scenario = play(
+        "policy gates=review
+        submit t1 type=bug gates=approval role=nobody
+        breakdown t1 into=a -> archived",
+    );
+    let state = scenario.engine.state();
+    let gates = |id: &str| state.gates_of(&task(state, id).spec).len();
+    assert_eq!(["T-2", "T-3", "T-4", "T-5"].map(gates), [0, 0, 0, 2]);
+}
+
+#[test]
+fn what_may_be_spent_on_the_whole_yet_is_shared() {
+    let scenario = play(
+        "submit t1 needs=rust
+        usage t1 A money=2
+        drain A
+        drain B
+        release t1 A
+        budget t1 hard=12 soft=10
+        breakdown t1 into=a,b -> archived
+        resume A
+        done T-2 C -> completed
+        usage T-3 A money=3
+        calls -> E-1 budget_reached T-3
+        show T-3 -> deferred medium",
+    );
+    let state = scenario.engine.state();
+    let limits = |id: &str| {
+        let money = state.budget(&BudgetOf::Task(task(state, id).id)).total.money;
+        (money.soft.expect("a soft limit"), money.hard.expect("a hard limit"))
+    };
+    let of_millions = [(8, 10), (24, 30), (24, 30), (12, 15), (12, 15)];
+    let shares = of_millions.map(|(soft, hard)| (soft * 100_000, hard * 100_000));
+    assert_eq!(["T-2", "T-3", "T-4", "T-5", "T-6"].map(limits), shares);
+}
+
+#[test]
+fn a_guessed_wait_stays_a_guess() {
+    play(
+        "policy on_failed=cancel
+        submit t0 role=nobody
+        submit t1 role=nobody
+        guessed t1 t0
+        breakdown t1 into=a -> archived
+        show T-3 -> blocked medium
+        cancel t0
+        show T-3 -> blocked medium               # somebody may waive it
+        waive T-3 t0
+        show T-3 -> assigned medium C",
+    );
 }
 
 #[test]

@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
-use kapell_model::{AssignmentId, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, limits};
+use kapell_model::{
+    AssignmentId, BreakdownBy, Budget, DependencyKind, Limit, Limits, Moment, Name, Span, TaskId, TaskState,
+    Text, Unit, limits,
+};
 
 use super::agents::own_text;
 use super::graph::WAITING;
 use super::{invalid, require_state};
-use crate::breakdown::{Component, ComponentSource, Part};
+use crate::analysis::Analysis;
+use crate::breakdown::{Component, ComponentSource, Factors, Part};
+use crate::budget::BudgetOf;
 use crate::command::{TaskRef, TaskSpec};
 use crate::engine::Reply;
 use crate::event::Event;
 use crate::mutation::mutated;
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::task::Task;
+use crate::task::{Edge, Task};
 
 /// Nobody has begun what is broken down.
 const WHOLE: &[TaskState] = &[TaskState::Blocked, TaskState::Ready, TaskState::Deferred, TaskState::Waiting];
@@ -58,17 +63,22 @@ impl State {
         self.may_be_broken_down(task, components.len())?;
         let (id, factors) = (task.id, self.factors(task));
         let mut plan = Plan { whole: task, components, next: self.next_task() };
-        let gates: Vec<TaskId> =
-            task.gates().filter(|&on| self.task(on).state() != TaskState::Completed).collect();
-        let planning = self.part(&mut plan, Part::Planning, None, &gates, out);
+        let waits = task.edges.iter().filter(|edge| edge.gates());
+        let (guessed, declared): (Vec<&Edge>, Vec<&Edge>) = waits
+            .filter(|edge| self.task(edge.on).state() != TaskState::Completed)
+            .partition(|edge| edge.inferred);
+        let on = |edges: Vec<&Edge>| edges.into_iter().map(|edge| edge.on).collect::<Vec<_>>();
+        let planning = self.part(&mut plan, Part::Planning, None, (&on(declared), &on(guessed)), out);
         let implementations: Vec<TaskId> = components
             .iter()
-            .map(|component| self.part(&mut plan, Part::Implementation, Some(component), &[planning], out))
+            .map(|component| {
+                self.part(&mut plan, Part::Implementation, Some(component), (&[planning], &[]), out)
+            })
             .collect();
         let before = if implementations.is_empty() { vec![planning] } else { implementations.clone() };
         let before = if mutated!(IntegrationNotLast) { vec![planning] } else { before };
-        let integration = self.part(&mut plan, Part::Integration, None, &before, out);
-        let testing = self.part(&mut plan, Part::Testing, None, &[integration], out);
+        let integration = self.part(&mut plan, Part::Integration, None, (&before, &[]), out);
+        let testing = self.part(&mut plan, Part::Testing, None, (&[integration], &[]), out);
         out.push(Event::BrokenDown {
             task: id,
             by_policy,
@@ -89,6 +99,16 @@ impl State {
             reason: own_text(&format!("broken down; {testing} ends it")),
         });
         Ok(Reply::about(id))
+    }
+
+    /// Returns how large a task has become by an edit, where the policy wants it broken down for that.
+    pub(super) fn edited_large(&self, task: &Task, spec: &TaskSpec, estimate: Span) -> Option<Factors> {
+        let waits = task.gates().count();
+        let read = task.analysis.as_deref();
+        let new = !task.is_to_be_broken_down() && WHOLE.contains(&task.state());
+        let factors = self.wants_breakdown(spec, estimate, waits, read).filter(|_| new)?;
+        let was_large = self.wants_breakdown(&task.spec, task.estimate, waits, read).is_some();
+        Some(factors).filter(|_| !was_large && self.may_be_broken_down(task, 0).is_ok())
     }
 
     fn may_be_broken_down(&self, task: &Task, components: usize) -> Result<(), Rejection> {
@@ -170,7 +190,9 @@ impl State {
         let mut plan = Plan { whole, components, next: self.next_task() };
         let implementations: Vec<TaskId> = components
             .iter()
-            .map(|component| self.part(&mut plan, Part::Implementation, Some(component), &[task.id], out))
+            .map(|component| {
+                self.part(&mut plan, Part::Implementation, Some(component), (&[task.id], &[]), out)
+            })
             .collect();
         if WAITING.contains(&self.task(into.integration).state()) {
             for &on in &implementations {
@@ -181,24 +203,75 @@ impl State {
         out.push(Event::BreakdownPlanned { task: whole.id, implementations });
     }
 
-    /// Puts one subtask into `out` and returns its id.
+    /// Puts one subtask into `out`, which waits for what was declared and for what was guessed, and returns its id. It has its
+    /// share of what may be spent on the whole yet.
     fn part(
         &self,
         plan: &mut Plan<'_>,
         part: Part,
         component: Option<&Component>,
-        gates: &[TaskId],
+        (declared, guessed): (&[TaskId], &[TaskId]),
         out: &mut Vec<Event>,
     ) -> TaskId {
         let (id, whole) = (plan.next, plan.whole);
         plan.next = TaskId(id.0 + 1);
         let spec = self.part_spec(plan, part, component);
-        let blocks = gates.iter().map(|&on| (on, DependencyKind::Blocks));
-        let edges: Vec<_> = blocks.chain([(whole.id, DependencyKind::ParentChild)]).collect();
-        let (estimate, learned) = self.estimate(&spec);
+        let blocks = |on: &TaskId| (*on, DependencyKind::Blocks);
+        let mut edges: Vec<_> = declared.iter().chain(guessed).map(blocks).collect();
         let analysis = self.analysed(&spec, &edges);
+        edges.truncate(declared.len());
+        let waits =
+            edges.len() + guessed.len() + analysis.as_ref().map_or(0, |analysis| analysis.edges.len());
+        edges.push((whole.id, DependencyKind::ParentChild));
+        let (estimate, learned) = self.estimate(&spec);
+        let divisible = part == Part::Implementation && whole.level() + 1 < self.policy.breakdown.levels_max;
+        let wanted = self.wants_breakdown(&spec, estimate, waits, analysis.as_deref()).filter(|_| divisible);
         out.push(Event::TaskSubmitted { task: id, spec: Arc::new(spec), edges, estimate, learned, analysis });
+        for &on in guessed {
+            out.push(Event::DependencyAdded { task: id, on, kind: DependencyKind::Blocks, inferred: true });
+        }
+        if let Some(budget) = self.part_budget(plan, part) {
+            out.push(Event::BudgetSet { of: BudgetOf::Task(id), budget: Some(budget) });
+        }
+        out.extend(wanted.map(|factors| Event::BreakdownWanted { task: id, factors }));
         id
+    }
+
+    /// Returns how large new work is that the policy wants broken down.
+    pub(super) fn wants_breakdown(
+        &self,
+        spec: &TaskSpec,
+        estimate: Span,
+        waits: usize,
+        analysis: Option<&Analysis>,
+    ) -> Option<Factors> {
+        if self.policy.breakdown.by != BreakdownBy::Policy || spec.closed.is_some() {
+            return None;
+        }
+        let factors = self.factors_of(spec, estimate, waits, analysis);
+        Some(factors).filter(|factors| self.needs_breakdown(factors, estimate))
+    }
+
+    /// Returns a part's share of what may be spent on the whole yet, where that has a budget of its own.
+    fn part_budget(&self, plan: &Plan<'_>, part: Part) -> Option<Budget> {
+        let account = plan.whole.account.as_ref()?;
+        let (own, spent) = (account.ledger.own?, account.ledger.total.cost());
+        let left = |limit: u64, measure: Unit| {
+            let left = limit.saturating_sub(spent.of(measure));
+            let share = share(Span(i64::try_from(left).unwrap_or(i64::MAX)), part, plan.components.len());
+            share.0.unsigned_abs()
+        };
+        let of = |measure: Unit| {
+            let Limit { soft, hard } = own.total.of(measure);
+            Limit {
+                soft: soft.map(|limit| left(limit, measure)),
+                hard: hard.map(|limit| left(limit, measure)),
+            }
+        };
+        Some(Budget {
+            total: Limits { tokens: of(Unit::Tokens), money: of(Unit::Money) },
+            ..Budget::default()
+        })
     }
 
     fn part_spec(&self, plan: &Plan<'_>, part: Part, component: Option<&Component>) -> TaskSpec {
@@ -243,7 +316,7 @@ impl State {
             Part::Testing => {
                 made.role = Name::new("qa_engineer").ok();
                 made.resources = spec.resources.clone();
-                made.gates = spec.gates.clone();
+                made.gates = self.gates_of(spec);
             }
         }
         made
@@ -275,7 +348,7 @@ fn sum<const N: usize>(spans: [Span; N]) -> Span {
     Span(spans.iter().fold(0, |sum, span| sum.saturating_add(span.0)))
 }
 
-/// Returns a part's share of what the whole takes; the components share theirs.
+/// Returns a part's share of what the whole takes, at least 1; the components share theirs.
 fn share(whole: Span, part: Part, components: usize) -> Span {
     let count = i64::try_from(components.max(1)).unwrap_or(i64::MAX);
     let percent = |percent: i64| (whole.0 / 100).saturating_mul(percent) + whole.0 % 100 * percent / 100;

@@ -56,7 +56,9 @@ impl State {
         // Whoever changes who may do it, or how long it takes, has seen to why it went round.
         let forgets = edit.touches_placing() && task.churn.is_some();
         let reads = edit.touches_text() && task.owner.is_none();
+        let large = self.edited_large(task, &spec, estimate.unwrap_or(task.estimate));
         out.push(Event::TaskEdited { task: id, edit: Box::new(edit), estimate, learned });
+        out.extend(large.map(|factors| Event::BreakdownWanted { task: id, factors }));
         if reads {
             out.extend(self.read_again(id, &spec));
         }

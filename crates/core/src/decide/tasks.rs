@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, BreakdownBy, Claims, Class, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit,
-    fit, limits,
+    AgentId, Claims, Class, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit, fit, limits,
 };
 
 use super::reservations::check_needs;
@@ -71,12 +70,11 @@ impl State {
         let task = self.next_task();
         let (estimate, learned) = self.estimate(spec);
         let analysis = self.analysed(spec, &edges);
-        let factors = self.factors_of(spec, estimate, edges.len(), analysis.as_deref());
+        let declared = edges.iter().filter(|(_, kind)| *kind == DependencyKind::Blocks).count();
+        let waits = declared + analysis.as_ref().map_or(0, |analysis| analysis.edges.len());
+        let wanted = self.wants_breakdown(spec, estimate, waits, analysis.as_deref());
         out.push(Event::TaskSubmitted { task, spec: Arc::clone(spec), edges, estimate, learned, analysis });
-        let by_policy = self.policy.breakdown.by == BreakdownBy::Policy && spec.closed.is_none();
-        if by_policy && self.needs_breakdown(&factors, estimate) {
-            out.push(Event::BreakdownWanted { task, factors });
-        }
+        out.extend(wanted.map(|factors| Event::BreakdownWanted { task, factors }));
         Ok(Reply::about(task))
     }
 
