@@ -293,7 +293,9 @@ fn requires(chance: &mut Chance) -> Vec<Require> {
 
 /// Returns a submission; the title of a keyed one carries its key, so that a second task of one key is seen.
 fn submission(key: u128, keyed: bool, scenario: &Scenario, state: &State, chance: &mut Chance) -> Command {
-    let title = if keyed { format!("{KEYED}{key:x}") } else { "work to be done".to_owned() };
+    // Some say nothing but what their texts name.
+    let inferred = ["work to be done", "design to be done", "rust and design to be done"][pick(chance, 3)];
+    let title = if keyed { format!("{KEYED}{key:x}") } else { inferred.to_owned() };
     let mut spec = TaskSpec::titled(Text::new(&title, 200).expect("a title"));
     spec.priority = Priority::ALL[pick(chance, 4)];
     spec.project = (pick(chance, 2) == 0).then(|| Name::new("web").expect("a name"));

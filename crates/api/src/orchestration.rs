@@ -167,7 +167,7 @@ pub struct BottleneckAction {
     pub bottleneck: String,
     /// What that is about.
     pub about: String,
-    /// `training`, `kept`, `shorter_leases` or `direct_channel`.
+    /// `training`, `staffing`, `kept`, `shorter_leases` or `direct_channel`.
     pub kind: String,
     /// What it does, in words.
     pub does: String,
@@ -181,7 +181,7 @@ pub struct BottleneckAction {
     /// When it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
-    /// `expired` or `relieved`.
+    /// `expired`, `relieved`, or `needed`: critical work needs who was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_because: Option<String>,
     /// What was measured before.

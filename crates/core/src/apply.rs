@@ -28,7 +28,7 @@ use crate::handoff::{Handoff, Stage};
 use crate::keys::Keyed;
 use crate::notice::Notice;
 use crate::precedence::{Asserted, OrderSaid, Ranking};
-use crate::reservations::{Reservation, Wait};
+use crate::reservations::{Party, Reservation, Wait};
 use crate::stall::Stall;
 use crate::state::{Offer, OfferState, State};
 use crate::task::Task;
@@ -303,7 +303,10 @@ impl State {
             }
             Event::ReservationReleased { reservation, .. } => self.reservation_released(*reservation),
             Event::ReservationRequested { wait, agent, task, needs, ttl, expires_at, .. } => {
+                let party = Party { agent: *agent, task: *task };
+                let behind = self.in_the_way(Some(party), needs, self.turn_for(*task, record.at), None);
                 self.reservation_requested(Wait {
+                    behind,
                     id: *wait,
                     agent: *agent,
                     task: *task,

@@ -7,24 +7,17 @@
 //! ```
 //! Every action has an end, and is undone there: agents are kept for a capability for at most 4 h.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use kapell_model::{
-    ActionId, AgentId, AgentState, BottleneckId, ClassId, Mode, Moment, Name, Need, Ratio, Span, Text, Word,
-};
+use kapell_model::{ActionId, AgentId, BottleneckId, Mode, Moment, Name, Need, Span, Text, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::gap::{Wanted, measure_of_taker};
 use crate::overlaps::Overlaps;
 use crate::segments::Segments;
 use crate::state::State;
 
-/// What an agent must have in a capability to count as able.
-pub const ABLE: Ratio = Ratio::micros(600_000);
-/// Hours of work that a free slot is good for when demand is set against it: a working day.
-pub const SLOT_HOURS: i64 = 8;
-/// Demand over supply above which a capability is short, in hundredths.
-const GAP_HUNDREDTHS: u64 = 150;
 /// The wait for a resource that nine of ten should not exceed.
 const WAIT_BOUND: Span = Span::minutes(15);
 /// For so long after the last one waits for a resource and messages of a pair say something about it.
@@ -63,6 +56,8 @@ impl BottleneckKind {
 pub enum Narrow {
     /// A capability.
     Capability(Name),
+    /// Who could take ready work that nobody who is online can, whatever they learn: `role architect`, `agent ann`, `anybody but ann`.
+    Taker(Text),
     /// A resource, as it is written.
     Resource(Text),
     /// Two agents, the one with the smaller id first.
@@ -74,7 +69,7 @@ impl Narrow {
     #[must_use]
     pub const fn kind(&self) -> BottleneckKind {
         match self {
-            Self::Capability(_) => BottleneckKind::CapabilityGap,
+            Self::Capability(_) | Self::Taker(_) => BottleneckKind::CapabilityGap,
             Self::Resource(_) => BottleneckKind::ResourceConstraint,
             Self::Pair(..) => BottleneckKind::CommunicationOverhead,
         }
@@ -129,7 +124,7 @@ impl From<Measure> for (u64, u64) {
 }
 
 impl Measure {
-    fn severity(self) -> Severity {
+    pub(crate) fn severity(self) -> Severity {
         match self.value {
             value if value >= self.bound.saturating_mul(4) => Severity::High,
             value if value >= self.bound.saturating_mul(2) => Severity::Medium,
@@ -180,6 +175,11 @@ pub enum Remedy {
         /// In what.
         capability: Name,
     },
+    /// Somebody is asked to bring in who could take the work.
+    Staffing {
+        /// Who that is.
+        who: Text,
+    },
     /// Those who can are kept for what needs it.
     Kept {
         /// For what.
@@ -212,6 +212,7 @@ impl Remedy {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Training { .. } => "training",
+            Self::Staffing { .. } => "staffing",
             Self::Kept { .. } => Self::KEPT,
             Self::ShorterLeases { .. } => "shorter_leases",
             Self::DirectChannel { .. } => "direct_channel",
@@ -227,6 +228,8 @@ pub enum ActionEnd {
     Expired,
     /// It is no bottleneck any more.
     Relieved,
+    /// Critical work needs who was kept.
+    Needed,
 }
 
 impl ActionEnd {
@@ -236,6 +239,7 @@ impl ActionEnd {
         match self {
             Self::Expired => "expired",
             Self::Relieved => "relieved",
+            Self::Needed => "needed",
         }
     }
 }
@@ -272,9 +276,9 @@ pub struct Bottlenecks {
     pub(crate) open: BTreeMap<Narrow, BottleneckId>,
     #[serde(skip)]
     pub(crate) running: BTreeSet<(Moment, ActionId)>,
-    /// Of those, by which agents are kept.
+    /// Of those, by which each agent is kept that is.
     #[serde(skip)]
-    pub(crate) keeping: BTreeSet<ActionId>,
+    pub(crate) keepers: BTreeMap<AgentId, BTreeSet<ActionId>>,
     /// Of those, by which leases are shorter, near what they are about.
     #[serde(skip)]
     pub(crate) shorter: Overlaps<ActionId>,
@@ -344,54 +348,43 @@ impl Bottlenecks {
     pub(crate) fn begin(&mut self, action: &BottleneckAction) {
         self.running.insert((action.expires_at, action.id));
         match &action.remedy {
-            Remedy::Kept { .. } => {
-                self.keeping.insert(action.id);
+            Remedy::Kept { agents, .. } => {
+                for &agent in agents {
+                    self.keepers.entry(agent).or_default().insert(action.id);
+                }
             }
             Remedy::ShorterLeases { resource, .. } => {
                 self.shorter.insert(need_of(resource).as_slice(), action.id);
             }
-            Remedy::Training { .. } | Remedy::DirectChannel { .. } => {}
+            Remedy::Training { .. } | Remedy::Staffing { .. } | Remedy::DirectChannel { .. } => {}
         }
     }
 
     /// Takes it out of them.
     pub(crate) fn end(&mut self, action: &BottleneckAction) {
         self.running.remove(&(action.expires_at, action.id));
-        self.keeping.remove(&action.id);
-        if let Remedy::ShorterLeases { resource, .. } = &action.remedy {
-            self.shorter.remove(need_of(resource).as_slice(), action.id);
+        match &action.remedy {
+            Remedy::Kept { agents, .. } => {
+                for agent in agents {
+                    if let Some(keepers) = self.keepers.get_mut(agent) {
+                        keepers.remove(&action.id);
+                        if keepers.is_empty() {
+                            self.keepers.remove(agent);
+                        }
+                    }
+                }
+            }
+            Remedy::ShorterLeases { resource, .. } => {
+                self.shorter.remove(need_of(resource).as_slice(), action.id);
+            }
+            Remedy::Training { .. } | Remedy::Staffing { .. } | Remedy::DirectChannel { .. } => {}
         }
-    }
-
-    /// Visits the agents that are kept by each action that runs, with for what.
-    fn kept(&self) -> impl Iterator<Item = (&Name, &[AgentId])> + '_ {
-        self.keeping.iter().filter_map(|&id| match &self.action(id)?.remedy {
-            Remedy::Kept { capability, agents } => Some((capability, agents.as_slice())),
-            _ => None,
-        })
     }
 }
 
 /// Reads a resource as it was written.
 fn need_of(resource: &Text) -> Option<Need> {
     Some(Need { resource: resource.as_str().parse().ok()?, mode: Mode::Exclusive })
-}
-
-/// What a capability is short of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// Which.
-    pub capability: Word,
-    /// Hours of queued work that need it, each estimate shared out by the weights.
-    pub wanted: Span,
-    /// Agents online with at least [`ABLE`] in it.
-    pub able: u32,
-    /// Their free slots.
-    pub free: u32,
-    /// What those are good for.
-    pub supply: Span,
-    /// Whether queued work demands more of it than anybody has who is online.
-    pub beyond: bool,
 }
 
 /// What was found narrow: how narrow, how bad that is, and in words.
@@ -409,82 +402,19 @@ impl State {
         &self.bottlenecks
     }
 
-    /// Returns the capabilities of which more is wanted than there is: first those that nobody has who is online, then the widest
-    /// gaps. Costs time in what is wanted and in who has it.
-    #[must_use]
-    pub fn capability_gaps(&self) -> Vec<Gap> {
-        self.gaps(&self.demand())
-    }
-
-    fn gaps(&self, demand: &BTreeMap<Word, Span>) -> Vec<Gap> {
-        let beyond = self.beyond_everybody();
-        let mut gaps: Vec<Gap> = demand.iter().map(|(&word, &wanted)| self.gap(word, wanted)).collect();
-        for gap in &mut gaps {
-            gap.beyond = beyond.contains(&gap.capability);
-        }
-        gaps.retain(|gap| gap.able == 0 || gap.beyond || gap.is_wide());
-        gaps.sort_by_key(|gap| {
-            let missing = gap.wanted.0.saturating_sub(gap.supply.0);
-            (gap.able > 0, std::cmp::Reverse(missing), gap.capability)
-        });
-        gaps
-    }
-
-    fn gap(&self, capability: Word, wanted: Span) -> Gap {
-        let (mut able, mut free) = (0, 0);
-        for agent in self.able_in(capability) {
-            let view = self.situation.agent(agent);
-            able += 1;
-            if !view.draining {
-                free += view.max.saturating_sub(view.active);
-            }
-        }
-        let supply = Span::hours(i64::from(free) * SLOT_HOURS);
-        Gap { capability, wanted, able, free, supply, beyond: false }
-    }
-
-    /// Visits who is online and able in a capability, in order of ids.
-    pub(crate) fn able_in(&self, capability: Word) -> impl Iterator<Item = AgentId> + '_ {
-        let online = |agent: &AgentId| self.situation.agent(*agent).state == AgentState::Online;
-        let able = self.situation.holders(capability).iter().filter(|&&(_, score)| score >= ABLE);
-        able.map(|&(agent, _)| agent).filter(online)
-    }
-
-    /// Returns the capabilities of which waiting work demands more than anybody has who is online.
-    fn beyond_everybody(&self) -> BTreeSet<Word> {
-        let mut best: BTreeMap<Word, Ratio> = BTreeMap::new();
-        let mut beyond = BTreeSet::new();
-        let classes =
-            (0..self.situation.class_count()).map(|id| ClassId(u32::try_from(id).unwrap_or(u32::MAX)));
-        for class in classes.filter(|&class| self.situation.first(class).is_some()) {
-            for need in self.situation.class(class).requires.iter().filter(|need| need.minimum > Ratio::ZERO)
-            {
-                let best = best.entry(need.capability).or_insert_with(|| self.best_online(need.capability));
-                if *best < need.minimum {
-                    beyond.insert(need.capability);
-                }
-            }
-        }
-        beyond
-    }
-
-    /// Returns the highest score in a capability of those who are online.
-    fn best_online(&self, capability: Word) -> Ratio {
-        let holders = self.situation.holders(capability).iter();
-        let online = |agent: AgentId| self.situation.agent(agent).state == AgentState::Online;
-        holders.filter(|&&(agent, _)| online(agent)).map(|&(_, score)| score).max().unwrap_or(Ratio::ZERO)
-    }
-
     /// Measures everything that could be narrow now, and returns what is.
-    pub(crate) fn narrow(&self, now: Moment, demand: &BTreeMap<Word, Span>) -> BTreeMap<Narrow, Found> {
+    pub(crate) fn narrow(&self, now: Moment, wanted: &Wanted) -> BTreeMap<Narrow, Found> {
         let mut narrow = BTreeMap::new();
-        for gap in self.gaps(demand) {
+        for gap in self.gaps(wanted) {
             let name = self.word(gap.capability).clone();
-            let hopeless = gap.able == 0 || gap.beyond;
-            let measure = gap.measure();
-            let severity = if hopeless { Severity::High } else { measure.severity() };
-            let detail = gap.text(&name);
+            let (measure, severity, detail) = (gap.measure(), gap.severity(), gap.text(&name));
             narrow.insert(Narrow::Capability(name), Found { measure, severity, detail });
+        }
+        for (who, hours) in &wanted.takers {
+            let detail =
+                format!("{hours} of ready work can be taken by nobody who is online: it asks for {who}");
+            let found = Found { measure: measure_of_taker(Some(hours)), severity: Severity::High, detail };
+            narrow.insert(Narrow::Taker(who.clone()), found);
         }
         for (resource, measure) in self.metrics.resources(now) {
             if measure.value > measure.bound {
@@ -511,22 +441,29 @@ impl State {
     }
 
     /// Measures what a bottleneck is about, whether it is narrow or not.
-    pub(crate) fn measured(&self, about: &Narrow, now: Moment, demand: &BTreeMap<Word, Span>) -> Measure {
+    pub(crate) fn measured(&self, about: &Narrow, now: Moment, wanted: &Wanted) -> Measure {
         match about {
-            Narrow::Capability(name) => match self.words.find(name.as_str()) {
-                Some(word) => {
-                    let wanted = demand.get(&word).copied().unwrap_or_default();
-                    self.gap(word, wanted).measure()
-                }
-                None => Measure { value: 0, bound: GAP_HUNDREDTHS },
-            },
+            Narrow::Capability(name) => self.measured_gap(name, wanted),
+            Narrow::Taker(who) => measure_of_taker(wanted.takers.get(who)),
             Narrow::Resource(resource) => {
-                let none = Measure { value: 0, bound: WAIT_BOUND.0.unsigned_abs() };
-                self.metrics.resource(resource, now).unwrap_or(none)
+                let waits = self.metrics.resource(resource).and_then(|waits| waits.measured(now));
+                waits.unwrap_or(Measure { value: 0, bound: WAIT_BOUND.0.unsigned_abs() })
             }
             Narrow::Pair(one, other) => {
                 self.talk(*one, *other, now).unwrap_or(Measure { value: 0, bound: TALK_HUNDREDTHS })
             }
+        }
+    }
+
+    /// Measures what an action is about for how it stands after it: of a resource the waits since it began.
+    pub(crate) fn measured_after(&self, action: &BottleneckAction, now: Moment, wanted: &Wanted) -> Measure {
+        match self.bottlenecks.get(action.bottleneck).map(|it| &it.about) {
+            Some(Narrow::Resource(resource)) => {
+                let waits = self.metrics.resource(resource).and_then(|waits| waits.measured_since(action.at));
+                waits.unwrap_or(Measure { value: 0, ..action.before })
+            }
+            Some(about) => self.measured(about, now, wanted),
+            None => action.before,
         }
     }
 
@@ -548,51 +485,24 @@ impl State {
         bounds.min()
     }
 
+    /// Visits the actions that have not ended by which an agent is kept.
+    pub(crate) fn keepers_of(&self, agent: AgentId) -> impl Iterator<Item = ActionId> + '_ {
+        self.bottlenecks.keepers.get(&agent).into_iter().flatten().copied()
+    }
+
     /// Returns for what an agent is kept by the actions that have not ended.
     pub(crate) fn kept_for(&self, agent: AgentId) -> BTreeSet<&Name> {
-        self.bottlenecks.kept().filter(|(_, agents)| agents.contains(&agent)).map(|(name, _)| name).collect()
+        let keepers = self.keepers_of(agent).filter_map(|id| self.bottlenecks.action(id));
+        let names = keepers.filter_map(|action| match &action.remedy {
+            Remedy::Kept { capability, .. } => Some(capability),
+            _ => None,
+        });
+        names.collect()
     }
 
     /// Returns everybody who is kept for something.
     pub(crate) fn all_kept(&self) -> BTreeSet<AgentId> {
-        self.bottlenecks.kept().flat_map(|(_, agents)| agents).copied().collect()
-    }
-}
-
-impl Gap {
-    fn is_wide(&self) -> bool {
-        let (wanted, supply) = (i128::from(self.wanted.0), i128::from(self.supply.0));
-        wanted * 100 > supply * i128::from(GAP_HUNDREDTHS)
-    }
-
-    /// Returns demand over supply; no free slot counts as one, and a gap is never shown as none.
-    fn measure(&self) -> Measure {
-        let supply = self.supply.max(Span::hours(SLOT_HOURS)).0;
-        let value = i128::from(self.wanted.0) * 100 / i128::from(supply);
-        let value = u64::try_from(value).unwrap_or(u64::MAX);
-        let short = self.is_wide() || (self.able == 0 && self.wanted > Span(0));
-        let value = if short { value.max(GAP_HUNDREDTHS + 1) } else { value };
-        Measure { value, bound: GAP_HUNDREDTHS }
-    }
-
-    /// Says in words what is short.
-    #[must_use]
-    pub fn text(&self, name: &Name) -> String {
-        let Self { wanted, able, free, supply, .. } = self;
-        if *able == 0 {
-            return format!(
-                "{wanted} of queued work needs {name}; no agent that is online has at least {ABLE} in it"
-            );
-        }
-        if self.beyond && !self.is_wide() {
-            return format!(
-                "{wanted} of queued work needs {name}, some of it more than anybody has who is online"
-            );
-        }
-        format!(
-            "{wanted} of queued work needs {name}; {able} able agents online have {free} free slots, {supply} at \
-             {SLOT_HOURS} h a slot: more than 1.5 times what there is"
-        )
+        self.bottlenecks.keepers.keys().copied().collect()
     }
 }
 
@@ -610,34 +520,73 @@ impl crate::message::Traffic {
     }
 }
 
+/// A wait for one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Moment, Span, Option<Span>)", into = "(Moment, Span, Option<Span>)")]
+struct ResourceWait {
+    /// When it was over.
+    at: Moment,
+    wait: Span,
+    /// The estimate of the task for the sake of which.
+    estimate: Option<Span>,
+}
+
+impl From<(Moment, Span, Option<Span>)> for ResourceWait {
+    fn from((at, wait, estimate): (Moment, Span, Option<Span>)) -> Self {
+        Self { at, wait, estimate }
+    }
+}
+
+impl From<ResourceWait> for (Moment, Span, Option<Span>) {
+    fn from(it: ResourceWait) -> Self {
+        (it.at, it.wait, it.estimate)
+    }
+}
+
 /// The last waits for one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ResourceWaits {
-    waits: crate::effort::Efforts,
-    /// The estimates of the tasks that waited for the sake of which.
-    estimates: crate::effort::Efforts,
-    pub(crate) last: Moment,
-}
+pub(crate) struct ResourceWaits(VecDeque<ResourceWait>);
 
 impl ResourceWaits {
     pub(crate) fn push(&mut self, wait: Span, estimate: Option<Span>, at: Moment) {
-        self.waits.push(wait);
-        if let Some(estimate) = estimate {
-            self.estimates.push(estimate);
-        }
-        self.last = at;
+        let old = self.0.iter().take_while(|it| at.since(it.at) > WINDOW).count();
+        let full = usize::from(self.0.len() - old == limits::OUTCOMES_MAX);
+        self.0.drain(..old + full);
+        self.0.push_back(ResourceWait { at, wait, estimate });
     }
 
-    /// Returns the wait that nine of ten did not exceed, and what it should not exceed: 15 min, or a quarter of the median
-    /// estimate of the waiters.
-    pub(crate) fn measure(&self) -> Option<Measure> {
-        if self.waits.len() < WAITS_LEAST {
+    /// Returns when the last wait was over.
+    pub(crate) fn last(&self) -> Option<Moment> {
+        self.0.back().map(|it| it.at)
+    }
+
+    /// Returns the wait that nine of ten did not exceed of at least `least` that were over from `since` on, and what it should not
+    /// exceed: 15 min, or a quarter of the median estimate of the waiters.
+    fn measure(&self, since: Moment, least: usize) -> Option<Measure> {
+        let own = || self.0.iter().filter(|it| it.at >= since);
+        let ranked = |mut spans: Vec<Span>, percent: usize| {
+            spans.sort_unstable();
+            spans.get((spans.len() * percent).div_ceil(100).saturating_sub(1)).copied()
+        };
+        let waits: Vec<Span> = own().map(|it| it.wait).collect();
+        if waits.len() < least {
             return None;
         }
-        let quarter = self.estimates.percentile(50).map(|estimate| Span(estimate.0 / 4));
+        let estimate = ranked(own().filter_map(|it| it.estimate).collect(), 50);
+        let quarter = estimate.map(|estimate| Span(estimate.0 / 4));
         let bound = quarter.map_or(WAIT_BOUND, |quarter| quarter.min(WAIT_BOUND)).max(Span(1));
-        let value = self.waits.percentile(90)?.0.unsigned_abs();
+        let value = ranked(waits, 90)?.0.unsigned_abs();
         Some(Measure { value, bound: bound.0.unsigned_abs() })
+    }
+
+    /// Measures the waits of the window before `now`, where they say anything.
+    pub(crate) fn measured(&self, now: Moment) -> Option<Measure> {
+        self.measure(now.before(WINDOW), WAITS_LEAST)
+    }
+
+    /// Measures the waits since an action began, however few.
+    pub(crate) fn measured_since(&self, since: Moment) -> Option<Measure> {
+        self.measure(Moment(since.0.saturating_add(1)), 1)
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::agents::own_text;
 use crate::event::Event;
+use crate::held_back::NeedSet;
 use crate::reservations::{Obstacle, Party, Reservation, Taken, Turn, Wait, clash};
 use crate::state::State;
 use crate::task::Task;
@@ -44,7 +45,7 @@ impl State {
         self.turn_for(wait.task, wait.since)
     }
 
-    fn turn_of_task(&self, task: &Task) -> Turn {
+    pub(crate) fn turn_of_task(&self, task: &Task) -> Turn {
         Turn { priority: task.effective, deadline: self.deadline_of(task), since: task.state_since }
     }
 
@@ -83,6 +84,24 @@ impl State {
                 let (wanted, taken) = clash(needs, &wait.needs)?;
                 Some((wait, wanted, taken))
             })
+    }
+
+    /// Returns which of `needs` something stands in the way of that `party` cannot have beside it.
+    pub(crate) fn in_the_way(
+        &self,
+        party: Option<Party>,
+        needs: &[Need],
+        turn: Turn,
+        own: Option<WaitId>,
+    ) -> NeedSet {
+        let held = self.holders(party, needs).map(|(held, ..)| &held.needs);
+        let ahead = self.ahead(party, needs, turn, own).map(|(wait, ..)| &wait.needs);
+        let mut found = NeedSet::default();
+        for taken in held.chain(ahead) {
+            let clashes = |need: &Need| taken.iter().any(|taken| need.conflicts(taken));
+            needs.iter().enumerate().filter(|(_, need)| clashes(need)).for_each(|(at, _)| found.put(at));
+        }
+        found
     }
 
     /// Returns the first thing that keeps `party` from having `needs` now.

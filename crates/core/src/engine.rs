@@ -397,8 +397,15 @@ impl<P: Placer> Engine<P> {
         } else if self.state.policy.strategy == Strategy::Optimal {
             self.round_wanted |= self.state.situation.is_unsettled();
             self.state.situation.settle();
-        } else if !self.place(step) {
-            return;
+        } else {
+            loop {
+                if !self.place(step) {
+                    return;
+                }
+                if self.state.is_held_back() || !self.let_go_for_critical(step) {
+                    break;
+                }
+            }
         }
         self.see_to_budgets(step);
         self.serve_line(step);

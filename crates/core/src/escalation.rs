@@ -183,6 +183,8 @@ pub enum Subject {
     Conflict(ConflictId),
     /// A capability.
     Capability(Name),
+    /// Who could take work that nobody can who is online: `role architect`, `agent ann`, `anybody but ann`.
+    Taker(Text),
     /// A wait of one task for another.
     Edge {
         /// The dependent.
@@ -337,10 +339,18 @@ impl State {
         }
         if let Event::BottleneckGone { bottleneck, .. } = event {
             let about = self.bottlenecks.get(*bottleneck).map(|bottleneck| &bottleneck.about);
-            let Some(Narrow::Capability(name)) = about else { return Vec::new() };
-            let matter =
-                Matter { subject: Subject::Capability(name.clone()), kind: EscalationKind::TrainingNeeded };
-            let note = own_text(&format!("there is enough of {name} again ({bottleneck})"));
+            let (subject, note) = match about {
+                Some(Narrow::Capability(name)) => {
+                    let note = format!("there is enough of {name} again ({bottleneck})");
+                    (Subject::Capability(name.clone()), note)
+                }
+                Some(Narrow::Taker(who)) => {
+                    let note = format!("no ready work waits for {who} any more ({bottleneck})");
+                    (Subject::Taker(who.clone()), note)
+                }
+                _ => return Vec::new(),
+            };
+            let (matter, note) = (Matter { subject, kind: EscalationKind::TrainingNeeded }, own_text(&note));
             let open = self.open_escalations.get(&matter);
             return open
                 .map(|&escalation| Event::EscalationSettled { escalation, note })

@@ -218,6 +218,11 @@ pub const ALL: &[Invariant] = &[
         check: reservations::gates_agree,
     },
     Invariant {
+        id: "held-back-as-noted",
+        says: "of each class with waiting tasks it is known which of its needs stand in their way, and of no other class",
+        check: reservations::held_back_as_noted,
+    },
+    Invariant {
         id: "shares-agree",
         says: "reservations and waits are listed by agent, task and end as they are",
         check: reservations::shares_agree,

@@ -31,9 +31,11 @@ mod escalation;
 mod event;
 mod force;
 mod forecast;
+mod gap;
 mod gate;
 mod handoff;
 mod health;
+mod held_back;
 mod history;
 mod impact;
 mod index;
@@ -70,8 +72,7 @@ pub use analysis::{
     Analysis, CapabilitySpec, Evidence, Field, InferredEdge, InferredRequire, PassedOver, Unresolved,
 };
 pub use bottleneck::{
-    ABLE, ActionEnd, Bottleneck, BottleneckAction, BottleneckKind, Bottlenecks, Gap, Measure, Narrow, Remedy,
-    SLOT_HOURS, Severity,
+    ActionEnd, Bottleneck, BottleneckAction, BottleneckKind, Bottlenecks, Measure, Narrow, Remedy, Severity,
 };
 pub use breakdown::{Breakdown, Broken, Component, ComponentSource, Factors, Membership, Part};
 pub use budget::{Account, BudgetOf, BudgetTarget, Closing, Grade, Ledger, Ledgers, UsageReport, money};
@@ -101,6 +102,7 @@ pub use escalation::{Escalation, EscalationKind, Subject};
 pub use event::{Cause, Decision, DecodeError, Dropped, Event, MoveCause, Record, ReleaseCause};
 pub use force::{Checkpoint, Force, Forces, Formation, Progress};
 pub use forecast::ForecastSource;
+pub use gap::{ABLE, Gap, SLOT_HOURS};
 pub use gate::{Acceptance, CommandRun, GateStanding, Verdict};
 pub use handoff::{Handoff, HandoffCause, Handoffs, Outcome, Package, Stage, Trouble};
 pub use health::{Health, Share};

@@ -48,13 +48,18 @@ impl State {
         let agent = self.agent(id);
         let (mut remaining, mut complexity) = (0_i64, 0);
         for task in agent.tasks.iter().map(|&task| self.task(task)) {
-            let percent = task.owner.as_ref().map_or(0, |owner| owner.percent.min(100));
-            remaining += task.estimate.0 / 100 * i64::from(100 - percent);
+            remaining += Self::remaining(task).0;
             complexity += u32::from(task.spec.complexity_or_middle());
         }
         let (active, max) = self.slots(id);
         let utilization = Ratio::of(u64::from(active), u64::from(max));
         Load { active, max, utilization, remaining: Span(remaining), complexity }
+    }
+
+    /// Returns what is left of the estimate of a task, by the progress that was reported.
+    pub(crate) fn remaining(task: &Task) -> Span {
+        let percent = task.owner.as_ref().map_or(0, |owner| owner.percent.min(100));
+        Span(task.estimate.0 / 100 * i64::from(100 - percent))
     }
 
     fn slots(&self, id: AgentId) -> (u32, u32) {

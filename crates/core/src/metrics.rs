@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use kapell_model::{Moment, Name, Position, Ratio, Span, Text, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::bottleneck::{Measure, ResourceWaits, WINDOW};
+use crate::bottleneck::{Measure, ResourceWaits};
 use crate::effort::Efforts;
 
 const HOUR: i64 = Span::hours(1).0;
@@ -126,7 +126,7 @@ pub struct Metrics {
     leads: Efforts,
     #[serde(default)]
     leads_before: Efforts,
-    /// The last waits in line, by resource.
+    /// The last waits for what was held, by resource.
     #[serde(default)]
     resources: BTreeMap<Text, ResourceWaits>,
 }
@@ -186,19 +186,19 @@ impl Metrics {
 
     /// Visits the resources that were waited for within a day, with what was measured.
     pub(crate) fn resources(&self, now: Moment) -> impl Iterator<Item = (&Text, Measure)> {
-        self.resources.keys().filter_map(move |resource| Some((resource, self.resource(resource, now)?)))
+        self.resources.iter().filter_map(move |(resource, waits)| Some((resource, waits.measured(now)?)))
     }
 
-    /// Returns what was measured of a resource, where somebody has waited for it within a day.
-    pub(crate) fn resource(&self, resource: &Text, now: Moment) -> Option<Measure> {
-        self.resources.get(resource).filter(|waits| now.since(waits.last) <= WINDOW)?.measure()
+    /// Returns the last waits for a resource.
+    pub(crate) fn resource(&self, resource: &Text) -> Option<&ResourceWaits> {
+        self.resources.get(resource)
     }
 
-    /// Notes how long somebody has waited in line for a resource, and what the task is estimated at for the sake of which.
+    /// Notes how long somebody has waited for a resource, and what the task is estimated at for the sake of which.
     pub(crate) fn waited_for(&mut self, resource: Text, wait: Span, estimate: Option<Span>, at: Moment) {
         let full = self.resources.len() >= limits::METRIC_RESOURCES_MAX;
         if full && !self.resources.contains_key(&resource) {
-            let longest_ago = self.resources.iter().min_by_key(|(_, waits)| waits.last);
+            let longest_ago = self.resources.iter().min_by_key(|(_, waits)| waits.last());
             if let Some(longest_ago) = longest_ago.map(|(resource, _)| resource.clone()) {
                 self.resources.remove(&longest_ago);
             }

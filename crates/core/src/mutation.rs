@@ -153,6 +153,10 @@ mod seeded {
         CheckpointNeverDue,
         /// What is done about a bottleneck is never undone.
         ActionOutlives,
+        /// Who is kept for a capability counts as one who cannot, where requirements were inferred.
+        KeptCannot,
+        /// Nobody notes what holds the tasks of a class back.
+        HeldBackNotNoted,
         /// Placing does not hear of what outcomes have made of a score.
         MeasureNotTaken,
         /// What an attempt has used in all is added to what was known of it.

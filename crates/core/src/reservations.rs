@@ -9,6 +9,7 @@ use std::sync::Arc;
 use kapell_model::{AgentId, ClassId, Mode, Moment, Need, Priority, ReservationId, Span, TaskId, WaitId};
 use serde::{Deserialize, Serialize};
 
+use crate::held_back::{HeldBack, NeedSet};
 use crate::mutation::mutated;
 use crate::overlaps::Overlaps;
 
@@ -52,6 +53,8 @@ pub struct Wait {
     pub since: Moment,
     /// When it leaves the line unserved.
     pub expires_at: Moment,
+    /// Which of the needs stood in the way when it got in line.
+    pub(crate) behind: NeedSet,
 }
 
 /// Somebody who holds or wants resources, perhaps for a task.
@@ -134,6 +137,8 @@ pub struct Reservations {
     pub(crate) waiting: BTreeMap<WaitId, Wait>,
     pub(crate) last: ReservationId,
     pub(crate) last_wait: WaitId,
+    /// Classes with waiting tasks that resources hold back or have held back, by fingerprint.
+    pub(crate) held_back: BTreeMap<u64, HeldBack>,
     // Derived.
     pub(crate) by_agent: BTreeMap<AgentId, Share>,
     pub(crate) by_task: BTreeMap<TaskId, Share>,
@@ -155,6 +160,7 @@ pub(crate) struct ReservationFacts {
     pub(crate) waiting: Vec<Wait>,
     pub(crate) last: ReservationId,
     pub(crate) last_wait: WaitId,
+    pub(crate) held_back: BTreeMap<u64, HeldBack>,
 }
 
 impl Reservations {
@@ -225,6 +231,7 @@ impl Reservations {
             waiting: self.waiting.values().cloned().collect(),
             last: self.last,
             last_wait: self.last_wait,
+            held_back: self.held_back.clone(),
         }
     }
 

@@ -10,9 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, AgentState, Class, ClassId, Name, Parts, Policy, Ratio, Requirement, Situation, Word, able,
+    AgentId, AgentState, Class, ClassId, Name, Parts, Policy, Ratio, Requirement, Situation, Word, capable,
+    kept_from,
 };
 
+use crate::mutation::mutated;
 use crate::state::State;
 
 /// One such class.
@@ -136,8 +138,9 @@ fn without_weakest(requires: &[Requirement], set_aside: usize) -> Box<[Requireme
     strongest.into_iter().map(|at| requires[at]).collect()
 }
 
-/// Tells whether an agent, idle and without a record, would be given a task of `class` that asks for `requires`.
-fn could_take(
+/// Tells whether an agent, idle and without a record, would be given a task of `class` that asks for `requires`,
+/// where it is not kept for anything.
+pub(crate) fn could_take(
     policy: &Policy,
     situation: &Situation,
     class: &Class,
@@ -145,7 +148,8 @@ fn could_take(
     id: AgentId,
 ) -> bool {
     let agent = situation.agent(id);
-    if able(class, id, agent).is_err() {
+    let kept = mutated!(KeptCannot) && kept_from(class, agent).is_some();
+    if kept || capable(class, id, agent).is_err() {
         return false;
     }
     let (mut sum, mut weights) = (0_u64, 0_u64);

@@ -6,6 +6,7 @@ use kapell_model::{
     AgentState, Class, ClassId, EscalationId, Mode, Moment, Priority, Span, TaskId, TaskState, Word,
 };
 
+use crate::decide::agents::own_text;
 use crate::due::Due;
 use crate::escalation::{Escalation, EscalationKind};
 use crate::state::State;
@@ -22,8 +23,10 @@ pub(crate) struct Watch {
     late: Due,
     /// Open tasks of critical priority.
     critical: u32,
-    /// Work in the queue or set aside by class, in milliseconds of estimate.
+    /// Work in the queue by class, in milliseconds of estimate.
     demand: Vec<u64>,
+    /// Work that is set aside until a time, by the hour of that and class.
+    later: BTreeMap<(i64, ClassId), u64>,
     /// Fingerprints of the classes.
     class_keys: Vec<u64>,
     /// Failed and cancelled tasks that open ones wait for.
@@ -41,18 +44,52 @@ impl Watch {
         if let Some(late) = task.late_after() {
             put(&mut self.late, late);
         }
-        if matches!(task.state(), TaskState::Ready | TaskState::Deferred) {
-            let (estimate, class) = (task.estimate.0.unsigned_abs(), task.class.index());
+        let estimate = task.estimate.0.unsigned_abs();
+        let sum = |sum: u64| if enters { sum + estimate } else { sum - estimate };
+        if task.state() == TaskState::Deferred
+            && let Some(until) = task.deferred_until.filter(|_| !task.is_set_aside())
+        {
+            let key = (hour_of(until), task.class);
+            match sum(self.later.get(&key).copied().unwrap_or(0)) {
+                0 => self.later.remove(&key),
+                left => self.later.insert(key, left),
+            };
+        }
+        if task.state() == TaskState::Ready {
+            let class = task.class.index();
             if self.demand.len() <= class {
                 self.demand.resize(class + 1, 0);
             }
-            let demand = &mut self.demand[class];
-            *demand = if enters { *demand + estimate } else { *demand - estimate };
+            self.demand[class] = sum(self.demand[class]);
         }
         if task.is_open() && task.priority == Priority::Critical {
             self.critical = if enters { self.critical + 1 } else { self.critical - 1 };
         }
     }
+
+    /// Visits the classes with work in their queues, in milliseconds of estimate.
+    pub(crate) fn ready_work(&self) -> impl Iterator<Item = (ClassId, u64)> + '_ {
+        self.demand
+            .iter()
+            .zip(0_u32..)
+            .filter(|&(&millis, _)| millis > 0)
+            .map(|(&millis, id)| (ClassId(id), millis))
+    }
+
+    /// Visits the work that is set aside until `until` at the latest, by whole hours.
+    pub(crate) fn work_due(&self, until: Moment) -> impl Iterator<Item = (ClassId, u64)> + '_ {
+        let due = self.later.range(..=(hour_of(until), ClassId(u32::MAX)));
+        due.map(|(&(_, class), &millis)| (class, millis))
+    }
+
+    /// Returns the fingerprint of a class; nothing before it has one.
+    pub(crate) fn key_of(&self, class: ClassId) -> Option<u64> {
+        self.class_keys.get(class.index()).copied()
+    }
+}
+
+fn hour_of(at: Moment) -> i64 {
+    at.0.div_euclid(Span::hours(1).0)
 }
 
 impl State {
@@ -75,7 +112,7 @@ impl State {
     /// Returns the wait that is expected of a task: the median of the last 50 of its class, else what the policy says.
     #[must_use]
     pub fn expected_wait(&self, task: &Task) -> Span {
-        let key = self.watch.class_keys.get(task.class.index()).copied();
+        let key = self.watch.key_of(task.class);
         let known = key.and_then(|key| self.metrics.expected_wait(key));
         known.unwrap_or(self.policy.reporting.expected_wait)
     }
@@ -85,7 +122,22 @@ impl State {
         let task = &self.tasks[id];
         if task.state() == TaskState::Ready {
             let wait = self.at.since(task.state_since);
-            self.metrics.waited(self.position, self.watch.class_keys[task.class.index()], wait);
+            let key = self.watch.class_keys[task.class.index()];
+            self.metrics.waited(self.position, key, wait);
+            self.note_held_back_by(key, id);
+        }
+    }
+
+    /// Notes for how long which resources have held a task back that gets an owner now.
+    fn note_held_back_by(&mut self, key: u64, id: TaskId) {
+        let Some(held) = self.reservations.held_back.get(&key) else { return };
+        let (task, at) = (&self.tasks[id], self.at);
+        for (index, need) in self.situation.class(task.class).needs.iter().enumerate() {
+            let wait = held.by(index, task.state_since, at);
+            if wait > Span(0) {
+                let resource = own_text(&need.resource.to_string());
+                self.metrics.waited_for(resource, wait, Some(task.estimate), at);
+            }
         }
     }
 
@@ -196,24 +248,6 @@ impl State {
         self.watch.dead_ends.iter().map(|&id| &self.tasks[id])
     }
 
-    /// Returns the capabilities that work in the queue or set aside needs, each with its share of the estimates by weight.
-    #[must_use]
-    pub fn demand(&self) -> BTreeMap<Word, Span> {
-        let mut demand = BTreeMap::new();
-        let classes = self.watch.demand.iter().zip(0_u32..).filter(|&(&millis, _)| millis > 0);
-        for (&millis, class) in classes {
-            let class = self.situation.class(ClassId(class));
-            let weights: u128 = class.requires.iter().map(|required| u128::from(required.weight)).sum();
-            for required in &class.requires {
-                let share = u128::from(millis) * u128::from(required.weight) / weights.max(1);
-                let share = i64::try_from(share).unwrap_or(i64::MAX);
-                let sum = demand.entry(required.capability).or_insert(Span(0));
-                sum.0 = sum.0.saturating_add(share);
-            }
-        }
-        demand
-    }
-
     /// Returns how many agents are registered and not removed.
     #[must_use]
     pub fn registered(&self) -> usize {
@@ -242,6 +276,7 @@ impl State {
             ("tasks by when they are late", plain.late != self.watch.late),
             ("critical tasks", plain.critical != self.watch.critical),
             ("demand by class", !plain.demand.starts_with(&self.watch.demand)),
+            ("work that is set aside", plain.later != self.watch.later),
             ("dead ends", plain.dead_ends != self.watch.dead_ends),
             ("registered agents", registered != self.registered),
         ];

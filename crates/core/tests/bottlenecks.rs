@@ -6,13 +6,13 @@ use kapell_core::{ActionEnd, Event, Severity, State};
 use kapell_model::Moment;
 use scenario::Scenario;
 
-/// `R` has one of two slots taken, and 16 h more wait for `rust`: twice what its free slot is good for.
+/// `R` has one of two slots taken by an hour's work, and 30 h more wait for `rust`: twice what its slots are good for in 8 h.
 const SHORT: &str = "agent R rust=0.9 slots=2
     agent J java=0.9
     agent K java=0.9 rust=0.4
     agent L java=0.9 rust=0.5
     submit r1 needs=rust -> assigned R
-    submit r2 needs=rust effort=16h -> ready";
+    submit r2 needs=rust effort=30h -> ready";
 
 fn play(text: &str) -> Scenario {
     let mut scenario = Scenario::play(SHORT);
@@ -54,7 +54,7 @@ fn a_capability_that_is_short_calls_for_training_and_keeps_who_has_it() {
     assert_eq!(called.len(), 1);
     let detail = called[0].detail.as_str();
     assert!(
-        detail.contains("16h 0m of queued work needs rust")
+        detail.contains("1d 6h of work to come needs rust")
             && detail.contains("nearest to it: `L` with 0.50, `K` with 0.40"),
         "{detail}"
     );
@@ -123,7 +123,7 @@ fn unstarted_work_of_who_is_kept_goes_to_others() {
         submit r3 needs=rust effort=80h
         submit r4 needs=rust effort=80h
         look +5m
-        bottlenecks -> B-1 rust high 666/150 D-1 training D-2 kept R,S
+        bottlenecks -> B-1 rust medium 355/150 D-1 training D-2 kept R,S
         show s1 -> assigned medium T
         show s2 -> in_progress medium S          # what is begun stays
         notices S -> moved T-3",
@@ -151,7 +151,7 @@ fn what_nobody_online_could_ever_do_is_severe() {
         "submit x1 needs=rust:0.95 effort=1h -> ready
         submit g1 needs=go effort=1h
         look +5m
-        bottlenecks -> B-1 go high 151/150 D-1 training, B-2 rust high 212/150 D-2 training D-3 kept R",
+        bottlenecks -> B-1 go high 151/150 D-1 training, B-2 rust high 206/150 D-2 training D-3 kept R",
     );
     assert_eq!(count(&scenario, "performance.degraded"), 1);
     let mut scenario = scenario;
@@ -204,7 +204,7 @@ fn a_place_in_line_that_has_lapsed_was_a_wait_too() {
 #[test]
 fn of_many_bottlenecks_the_worst_come_first_and_none_is_left_out() {
     let mut scenario =
-        Scenario::play("agent R rust=0.9 slots=2\nsubmit r1 needs=rust\nsubmit r2 needs=rust effort=16h");
+        Scenario::play("agent R rust=0.9 slots=2\nsubmit r1 needs=rust\nsubmit r2 needs=rust effort=30h");
     for number in 0..30 {
         scenario.also(&format!("submit t{number} needs=a{number}:0.5 effort=1h"));
     }
@@ -298,4 +298,186 @@ fn a_median_lead_time_that_is_worse_by_a_quarter_is_told() {
     });
     let causes = causes.expect("16 minutes are worse than 12 by more than a quarter");
     assert!(causes[0].as_str().contains("16m 0s, 12m 0s"), "{causes:?}");
+}
+
+#[test]
+fn work_that_is_far_off_is_no_demand_and_work_behind_what_runs_is() {
+    let later = |after: &str| {
+        Scenario::play(&format!(
+            "agent R rust=0.9
+            agent J java=0.9
+            agent K java=0.9
+            submit r1 needs=rust
+            submit r2 needs=rust effort=40h {after}
+            look +5m"
+        ))
+    };
+    later("at=+200h").also("bottlenecks -> none");
+    later("at=+7h").also("bottlenecks -> B-1 rust medium 500/150 D-1 training D-2 kept R");
+    later("after=r1").also("bottlenecks -> B-1 rust medium 500/150 D-1 training D-2 kept R");
+    let mut behind = later("at=+200h");
+    behind.also("submit r3 needs=rust effort=40h after=r1,r2\nlook +5m\nbottlenecks -> none");
+}
+
+#[test]
+fn nobody_is_kept_from_critical_work() {
+    let kept = "agent R rust=0.9 sql=0.9
+        agent J java=0.9
+        agent K java=0.9
+        submit r0 needs=rust
+        submit r1 needs=rust effort=40h";
+    // Critical work that comes lets go who is kept.
+    let scenario = Scenario::play(
+        &format!(
+            "{kept}
+        look +5m
+        bottlenecks -> B-1 rust medium 500/150 D-1 training D-2 kept R
+        tick +1m
+        done r0 R
+        show r1 -> assigned medium R
+        tick +1m
+        done r1 R
+        submit r2 needs=rust effort=200h after=x
+        submit q1 needs=sql effort=1h -> ready
+        submit q2 needs=sql effort=1h priority=critical -> assigned R
+        restart -> as live"
+        )
+        .replace(" after=x", " at=+6h"),
+    );
+    assert_eq!(ends(&scenario), [(ActionEnd::Needed, 500, 2_500)]);
+    assert!(scenario.engine.state().escalations().iter().all(|it| it.kind.as_str() != "no_suitable_agent"));
+    // Who could take what waits is not kept at all.
+    Scenario::play(&format!(
+        "{kept}
+        submit q1 needs=sql priority=critical -> ready
+        look +5m
+        bottlenecks -> B-1 rust medium 500/150 D-1 training"
+    ));
+}
+
+#[test]
+fn slots_that_come_free_in_time_are_supply() {
+    Scenario::play(
+        "agent R rust=0.9
+        agent J java=0.9
+        agent K java=0.9
+        submit r1 needs=rust effort=1h -> assigned R
+        submit r2 needs=rust effort=1h -> ready
+        look +5m
+        bottlenecks -> none
+        submit r3 needs=rust effort=10h -> ready        # 11 h for 7 h
+        look +5m
+        bottlenecks -> B-1 rust low 151/150 D-1 training D-2 kept R",
+    );
+}
+
+#[test]
+fn who_is_kept_counts_as_one_who_can_for_what_was_inferred() {
+    let kept = "agent R rust=0.9 postgres=0.9 slots=2
+        agent J java=0.9
+        agent K java=0.9
+        agent L java=0.9
+        define postgres postgres
+        submit t1 title=Tune_postgres
+        submit r1 needs=rust
+        submit r2 needs=rust
+        submit r3 needs=rust effort=40h
+        look +5m";
+    let mut scenario = Scenario::play(kept);
+    scenario.also("policy adjust=off\nremove R\nrestart -> as live");
+    Scenario::play(kept)
+        .also("submit t2 title=Tune_postgres -> ready\nremove R\nshow t2 -> assigned medium K");
+}
+
+#[test]
+fn tasks_that_are_held_back_wait_for_a_resource() {
+    let mut scenario = Scenario::play(
+        "agent A slots=9
+        agent B slots=9
+        submit t1 takes=env:one,env:two -> assigned A
+        submit t2 takes=env:one -> ready
+        submit t3 takes=env:one -> ready
+        submit t4 takes=env:one -> ready
+        checks off",
+    );
+    for (task, agent) in [("t1", "A"), ("t2", "A"), ("t3", "A")] {
+        scenario.also(&format!("tick +3h\nrestart -> as live\ndone {task} {agent}"));
+    }
+    // 3, 6 and 9 h; nobody has waited for `env:two`.
+    scenario.also(
+        "look +1s\nbottlenecks -> B-1 env:one high 32400000/900000 D-1 shorter_leases\nrestart -> as live",
+    );
+}
+
+#[test]
+fn a_wait_is_booked_on_what_stood_in_the_way() {
+    let mut scenario = Scenario::play("agent A\nagent B");
+    for turn in 1..=3 {
+        scenario.also(&format!(
+            "reserve A env:one ttl=24h -> R-{held}
+            reserve B env:one,env:two wait=20m -> waits as W-{turn}
+            tick +20m
+            free A R-{held}",
+            held = turn
+        ));
+    }
+    scenario.also("look +1s\nbottlenecks -> B-1 env:one low 1200000/900000 D-1 shorter_leases");
+}
+
+#[test]
+fn a_wait_counts_for_a_day_and_what_an_action_has_done_by_the_waits_since() {
+    let mut scenario = Scenario::play("agent A\nagent B\nreserve A env:one ttl=24h -> R-1");
+    for turn in 1..=3 {
+        scenario.also(&format!("reserve B env:one wait=20m -> waits as W-{turn}\ntick +20m"));
+    }
+    scenario.also("free A R-1\nlook +1s\nbottlenecks -> B-1 env:one low 1200000/900000 D-1 shorter_leases");
+    scenario.also("tick +23h");
+    for turn in 1..=20 {
+        let (first, second) = (2 * turn, 2 * turn + 1);
+        scenario.also(&format!(
+            "reserve A env:one ttl=10m -> R-{first}
+            reserve B env:one wait=20m -> waits as W-{}
+            tick +5s
+            free A R-{first}
+            free B R-{second}",
+            turn + 3
+        ));
+    }
+    // Within the same day those of 20 minutes are three of 23 still; nine of ten are over 20 minutes until they are older.
+    scenario.also("look +2h\nbottlenecks -> none");
+    assert_eq!(ends(&scenario), [(ActionEnd::Relieved, 1_200_000, 5_000)]);
+}
+
+#[test]
+fn work_that_nobody_could_take_as_it_is_asked_for_is_found() {
+    let mut scenario = Scenario::play(
+        "agent A a=0.9
+        agent B b=0.9
+        submit t1 needs=a:0.5,b:0.5 effort=1h -> ready
+        look +5m
+        bottlenecks -> B-1 b high 6/150 D-1 training D-2 kept B",
+    );
+    scenario.also("cancel t1\nlook +5m\nbottlenecks -> none");
+    scenario.also(
+        "submit t2 role=architect effort=16h -> ready
+        remove B
+        submit t3 not=A -> ready
+        look +5m
+        bottlenecks -> B-2 [anybody but A] high 151/150 D-3 staffing, B-3 [role architect] high 200/150 D-4 staffing
+        restart -> as live
+        agent C role=architect
+        look +5m
+        bottlenecks -> none
+        restart -> as live",
+    );
+    assert_eq!(scenario.engine.state().open_escalations(), 0);
+    Scenario::play(
+        "agent A
+        agent B
+        submit t1 agent=B -> assigned B
+        unreachable B
+        offline B
+        look +5m
+        bottlenecks -> B-1 [agent B] high 151/150 D-1 staffing",
+    );
 }

@@ -398,7 +398,7 @@ fn edit(first: u32, who: usize, flag: bool, token: u64) -> TaskEdit {
 }
 
 fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
-    let mut spec = TaskSpec::titled(Text::from("a task"));
+    let mut spec = TaskSpec::titled(Text::from(if token % 5 == 2 { "a task in rust" } else { "a task" }));
     spec.priority = Priority::ALL[first as usize % 4];
     spec.project = flag.then(|| name("web"));
     if token % 3 == 1 {

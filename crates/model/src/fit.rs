@@ -69,11 +69,23 @@ pub fn fit(class: &Class, id: AgentId, agent: &AgentView) -> Result<(), Unfit> {
     able(class, id, agent)
 }
 
-/// Tells whether `agent` could ever take a task of `class`: the part of [`fit`] that neither load nor reach changes.
+/// Tells whether `agent` could take a task of `class` at another load and in reach.
 ///
 /// # Errors
 /// The first reason why not.
 pub fn able(class: &Class, id: AgentId, agent: &AgentView) -> Result<(), Unfit> {
+    capable(class, id, agent)?;
+    match kept_from(class, agent) {
+        Some(capability) => Err(Unfit::KeptFor { capability }),
+        None => Ok(()),
+    }
+}
+
+/// Tells whether `agent` could ever take a task of `class`: the part of [`able`] that does not end by itself, as keeping does.
+///
+/// # Errors
+/// The first reason why not.
+pub fn capable(class: &Class, id: AgentId, agent: &AgentView) -> Result<(), Unfit> {
     if let Some(to) = class.pin.filter(|&pin| pin != id) {
         return Err(Unfit::Pinned { to });
     }
@@ -93,10 +105,7 @@ pub fn able(class: &Class, id: AgentId, agent: &AgentView) -> Result<(), Unfit> 
             });
         }
     }
-    match kept_from(class, agent) {
-        Some(capability) => Err(Unfit::KeptFor { capability }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Returns the first capability for which `agent` is kept, where it is and `class` needs none of these.

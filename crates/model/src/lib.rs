@@ -51,7 +51,7 @@ pub use class::{Class, Gate, Requirement};
 pub use emergencies::Emergencies;
 pub use escalating::Escalating;
 pub use excerpt::{Excerpt, Waiting};
-pub use fit::{Unfit, able, fit, kept_from};
+pub use fit::{Unfit, able, capable, fit, kept_from};
 pub use flow::{Adjust, Flow};
 pub use forecast::{Forecast, ForecastRole, ForecastTask, ForecastView, Forecasting};
 pub use gating::{Gating, TaskGate};

@@ -162,6 +162,14 @@ pub const BOTTLENECKS_PER_LOOK_MAX: usize = 20;
 pub const KEPT_MOVES_MAX: usize = 64;
 /// Resources whose waits are remembered; beyond it the one goes that nobody has waited for for longest.
 pub const METRIC_RESOURCES_MAX: usize = 1_000;
+/// Looks of one look at bottlenecks at whether an agent could take a class; what is beyond them counts as taken.
+pub const ABLE_LOOKS_MAX: usize = 1_000_000;
+/// Agents that are looked at for who comes nearest to work that nobody can take.
+pub const NEAREST_LOOKS_MAX: usize = 10_000;
+/// Tasks behind running ones that one look at bottlenecks counts; more of them are not counted.
+pub const SOON_LOOKS_MAX: usize = 100_000;
+/// Times at which resources held a class back that are remembered while tasks of it wait.
+pub const STRETCHES_MAX: usize = 16;
 /// Causes that are named where the performance is worse than it was.
 pub const NAMED_MAX: usize = 20;
 /// Members whose word about the priority of one task is kept.

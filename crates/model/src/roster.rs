@@ -1,6 +1,6 @@
 //! Who there is to place with: agents with their free slots, and what their past is worth.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::agent_view::AgentView;
@@ -34,7 +34,7 @@ pub(crate) struct Roster {
     leaving: BTreeMap<AgentId, u32>,
     pub(crate) holders: Holders,
     /// Who is kept for some capability.
-    pub(crate) kept: Vec<AgentId>,
+    pub(crate) kept: BTreeSet<AgentId>,
     /// Who has gained room since the last round; more than a list's worth of them are not told one by one.
     pub(crate) freed: Vec<AgentId>,
     pub(crate) crowded: bool,
@@ -83,7 +83,7 @@ impl Roster {
             no_team: Track::new(policy.cohesion_default, policy.weights.cohesion, 0),
             teams: BTreeMap::new(),
             free: Vec::new(),
-            kept: Vec::new(),
+            kept: BTreeSet::new(),
             standings: Vec::new(),
             free_at: Vec::new(),
             loads: Loads::default(),
@@ -167,8 +167,7 @@ impl Roster {
     pub(crate) fn put_agent(&mut self, id: AgentId, view: AgentView) {
         let before = self.agents.get(id.index()).map_or(&[][..], |agent| &agent.capabilities[..]);
         self.holders.amend(id, before, &view.capabilities);
-        self.kept.retain(|&kept| kept != id);
-        self.kept.extend(Some(id).filter(|_| !view.kept.is_empty()));
+        self.note_kept(id, view.kept.is_empty());
         if id.index() == self.agents.len() {
             self.agents.push(Arc::new(view));
             self.free_at.push(NOT_FREE);
@@ -181,6 +180,24 @@ impl Roster {
         }
         self.version += 1;
         self.refresh(id, true);
+    }
+
+    /// Takes for what some agents are kept.
+    pub(crate) fn set_kept(&mut self, agents: Vec<(AgentId, Arc<[Word]>)>) {
+        self.version += 1;
+        for (id, words) in agents {
+            self.note_kept(id, words.is_empty());
+            Arc::make_mut(&mut self.agents[id.index()]).kept = words;
+            self.refresh(id, true);
+        }
+    }
+
+    fn note_kept(&mut self, id: AgentId, for_nothing: bool) {
+        if for_nothing {
+            self.kept.remove(&id);
+        } else {
+            self.kept.insert(id);
+        }
     }
 
     /// Takes one score of an agent, and tells whether it is another one. What it can do otherwise stays as it is.

@@ -182,10 +182,9 @@ impl Situation {
         self.roster.standing(id)
     }
 
-    /// Returns the agents that are kept for some capability, in no order that means anything.
-    #[must_use]
-    pub fn kept(&self) -> &[AgentId] {
-        &self.roster.kept
+    /// Visits the agents that are kept for some capability, by id.
+    pub fn kept(&self) -> impl Iterator<Item = AgentId> + '_ {
+        self.roster.kept.iter().copied()
     }
 
     /// Returns how many classes there are; ids are dense.
@@ -331,6 +330,11 @@ impl Situation {
     /// Takes a new agent, or an agent whose capabilities, role, limit or state have changed.
     pub fn put_agent(&mut self, id: AgentId, view: AgentView) {
         self.roster.put_agent(id, view);
+    }
+
+    /// Takes for which capabilities some agents are kept.
+    pub fn set_kept(&mut self, agents: Vec<(AgentId, Arc<[Word]>)>) {
+        self.roster.set_kept(agents);
     }
 
     /// Takes one score of an agent, and tells whether it is another one than before.

@@ -171,7 +171,7 @@ impl Sums {
             let part = || weight.times(mean(sum, weights)).as_micros();
             column[agent.index()] = if unfit { Standing::EXCLUDED } else { part() };
         });
-        for &kept in situation.kept() {
+        for kept in situation.kept() {
             if able(class, kept, situation.agent(kept)).is_err() {
                 column[kept.index()] = Standing::EXCLUDED;
             }

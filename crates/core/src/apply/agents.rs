@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kapell_model::{AgentId, AgentState, AgentView, Name, OfferId, Text};
+use kapell_model::{AgentId, AgentState, AgentView, Name, OfferId, Text, Word};
 
 use crate::agent::{Agent, Project};
 use crate::command::{AgentSpec, ProjectSpec};
@@ -49,8 +49,7 @@ impl State {
 
     /// Puts an agent into the situation as it stands.
     pub(crate) fn view_agent(&mut self, id: AgentId) {
-        let kept: Vec<Name> = self.kept_for(id).into_iter().cloned().collect();
-        let kept = kept.iter().map(|name| self.words.intern(name)).collect();
+        let kept = self.kept_words(id);
         let agent = &self.agents[id.index()];
         let role = self.words.intern(&agent.spec.role);
         let mut capabilities: Vec<_> = self
@@ -70,6 +69,12 @@ impl State {
             idle_since: agent.idle_since,
         };
         self.situation.put_agent(id, view);
+    }
+
+    /// Returns for what an agent is kept, as placing sees it.
+    pub(super) fn kept_words(&mut self, id: AgentId) -> Arc<[Word]> {
+        let kept: Vec<Name> = self.kept_for(id).into_iter().cloned().collect();
+        kept.iter().map(|name| self.words.intern(name)).collect()
     }
 
     pub(super) fn agent_removed(&mut self, id: AgentId) {

@@ -74,9 +74,8 @@ impl State {
     /// Lets placing see for what agents are kept.
     fn view_kept(&mut self, remedy: &Remedy) {
         if let Remedy::Kept { agents, .. } = remedy {
-            for &agent in agents {
-                self.view_agent(agent);
-            }
+            let kept = agents.iter().map(|&agent| (agent, self.kept_words(agent))).collect();
+            self.situation.set_kept(kept);
         }
     }
 }

@@ -27,7 +27,7 @@ impl State {
 
     fn count_wait(&mut self, wait: &Wait) {
         let estimate = wait.task.map(|task| self.tasks[task].estimate);
-        for need in wait.needs.iter() {
+        for need in wait.behind.of(&wait.needs) {
             let resource = own_text(&need.resource.to_string());
             self.metrics.waited_for(resource, self.at.since(wait.since), estimate, self.at);
         }
@@ -107,10 +107,26 @@ impl State {
     /// Sets the gate of a class as things stand.
     pub(crate) fn turn_gate(&mut self, class: ClassId) {
         let gate = self.gate_of(class);
+        self.note_held_back(class);
         let before = self.situation.set_gate(class, gate);
         if before != Gate::Open && gate == Gate::Open {
             // Whether a critical task finds nobody can be told only now.
             self.call_for_critical(class);
+        }
+    }
+
+    /// Takes note of what holds the tasks of a class back, as long as any wait.
+    fn note_held_back(&mut self, id: ClassId) {
+        let Some(key) = self.watch.key_of(id) else { return };
+        let Some(head) = self.situation.first(id) else {
+            self.reservations.held_back.remove(&key);
+            return;
+        };
+        let turn = self.turn_of_task(self.task(head.task));
+        let by = self.in_the_way(None, &self.situation.class(id).needs, turn, None);
+        let news = !by.is_empty() || self.reservations.held_back.contains_key(&key);
+        if news && !mutated!(HeldBackNotNoted) {
+            self.reservations.held_back.entry(key).or_default().note(self.at, by);
         }
     }
 
@@ -153,5 +169,6 @@ impl State {
         self.reservations.stirred = self.reservations.waiting.keys().copied().collect();
         self.reservations.last = facts.last;
         self.reservations.last_wait = facts.last_wait;
+        self.reservations.held_back = facts.held_back;
     }
 }

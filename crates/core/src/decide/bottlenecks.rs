@@ -1,16 +1,18 @@
 //! What a look at the windows of a fleet finds narrow, and what is done about it (SEMANTICS 8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kapell_model::{
-    ActionId, AgentId, AgentState, BottleneckId, Moment, Name, Priority, Ratio, Span, limits,
+    ActionId, AgentId, AgentState, BottleneckId, Moment, Name, Priority, Ratio, Span, TaskId, TaskState,
+    kept_from, limits,
 };
 
 use super::agents::own_text;
-use crate::bottleneck::{ActionEnd, Bottleneck, Found, Measure, Narrow, Remedy, Severity};
+use crate::bottleneck::{ActionEnd, Bottleneck, Found, Narrow, Remedy, Severity};
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
+use crate::gap::Wanted;
 use crate::mutation::mutated;
 use crate::state::State;
 
@@ -31,11 +33,11 @@ impl State {
     /// Looks for bottlenecks: new ones are acted upon, those that are gone have their actions ended. Of more than a bound's worth the
     /// worst come first, and the others in the next look.
     pub(crate) fn look_for_bottlenecks(&self, now: Moment, out: &mut Vec<Event>) -> Reply {
-        let demand = self.demand();
-        let narrow = self.narrow(now, &demand);
+        let wanted = self.wanted(now);
+        let narrow = self.narrow(now, &wanted);
         let gone = self.bottlenecks.open().filter(|it| !narrow.contains_key(&it.about));
         for bottleneck in gone.take(limits::BOTTLENECKS_PER_LOOK_MAX) {
-            self.is_gone(bottleneck, self.measured(&bottleneck.about, now, &demand), out);
+            self.is_gone(bottleneck, now, &wanted, out);
         }
         let mut worst: Vec<(&Narrow, &Found)> = narrow.iter().collect();
         worst.sort_by_key(|(_, found)| std::cmp::Reverse(found.severity));
@@ -87,6 +89,11 @@ impl State {
             });
             match &remedy {
                 Remedy::Training { capability } => self.ask_for_training(capability, found, out),
+                Remedy::Staffing { who } => {
+                    let subject = Subject::Taker(who.clone());
+                    let detail = || found.detail.clone();
+                    self.raise(EscalationKind::TrainingNeeded, subject, Priority::High, detail, out);
+                }
                 Remedy::DirectChannel { channel, pair } => self.join_channel(channel, *pair, out),
                 Remedy::Kept { .. } | Remedy::ShorterLeases { .. } => {}
             }
@@ -112,6 +119,10 @@ impl State {
                 let kept = kept.map(|agents| (Remedy::Kept { capability: name.clone(), agents }, lasts));
                 training.into_iter().chain(kept).collect()
             }
+            Narrow::Taker(who) => {
+                let remedy = Remedy::Staffing { who: who.clone() };
+                rested(remedy.as_str(), LASTS).then_some((remedy, LASTS)).into_iter().collect()
+            }
             Narrow::Resource(resource) => {
                 let policy = &self.policy.reservations;
                 let ttl = Span(policy.ttl.0 / 2).max(policy.ttl_min);
@@ -129,14 +140,17 @@ impl State {
         }
     }
 
-    /// Returns who can be kept for a capability: all who are online and able, unless more than half of those online would be kept
+    /// Returns who can be kept for a capability: all who are online and able, but for those who could take critical work that waits
+    /// and has nothing to do with it, unless more than half of those online would be kept
     /// then, or there is nobody.
     fn to_keep(&self, capability: &Name, out: &[Event]) -> Option<Vec<AgentId>> {
         if !self.policy.bottlenecks.act.is_on() {
             return None;
         }
         let word = self.words.find(capability.as_str())?;
-        let free = |agent: &AgentId| !self.situation.agent(*agent).draining;
+        let free = |&agent: &AgentId| {
+            !self.situation.agent(agent).draining && !self.could_take_critical(agent, word)
+        };
         let able: Vec<AgentId> = self.able_in(word).filter(free).collect();
         let just_now = out.iter().filter_map(|event| match event {
             Event::ActionTaken { remedy: Remedy::Kept { agents, .. }, .. } => Some(agents),
@@ -166,7 +180,7 @@ impl State {
             .situation
             .holders(word)
             .iter()
-            .filter(|&&(agent, score)| score < crate::bottleneck::ABLE && present(agent))
+            .filter(|&&(agent, score)| score < crate::gap::ABLE && present(agent))
             .map(|&(agent, score)| (score, agent))
             .collect();
         nearest.sort_by_key(|&(score, agent)| (std::cmp::Reverse(score), agent));
@@ -196,19 +210,22 @@ impl State {
         if due.peek().is_none() {
             return;
         }
-        let demand = self.demand();
+        let wanted = self.wanted(now);
         for &(_, id) in due {
-            let Some(bottleneck) =
-                self.bottlenecks.action(id).and_then(|it| self.bottlenecks.get(it.bottleneck))
-            else {
-                continue;
-            };
-            self.end_action(id, ActionEnd::Expired, self.measured(&bottleneck.about, now, &demand), out);
+            self.end_action(id, ActionEnd::Expired, now, &wanted, out);
         }
     }
 
-    fn end_action(&self, id: ActionId, because: ActionEnd, after: Measure, out: &mut Vec<Event>) {
+    fn end_action(
+        &self,
+        id: ActionId,
+        because: ActionEnd,
+        now: Moment,
+        wanted: &Wanted,
+        out: &mut Vec<Event>,
+    ) {
         let Some(action) = self.bottlenecks.action(id) else { return };
+        let after = self.measured_after(action, now, wanted);
         out.push(Event::ActionEnded { action: id, because, after });
         if let Remedy::DirectChannel { channel, pair: (one, other) } = &action.remedy
             && let Some(known) = self.messages.channels.get(channel)
@@ -219,9 +236,29 @@ impl State {
         }
     }
 
-    fn is_gone(&self, bottleneck: &Bottleneck, measure: Measure, out: &mut Vec<Event>) {
+    /// Returns the ends of the actions by which somebody is kept from a critical task that nobody else has taken.
+    pub(crate) fn kept_from_critical(&self, id: TaskId, now: Moment) -> Vec<Event> {
+        let (task, mut out) = (self.task(id), Vec::new());
+        if task.state() != TaskState::Ready || task.priority != Priority::Critical {
+            return out;
+        }
+        let class = self.situation.class(task.class);
+        let kept = |&agent: &AgentId| {
+            kept_from(class, self.situation.agent(agent)).is_some() && self.could_have(task.class, agent)
+        };
+        let actions: BTreeSet<ActionId> =
+            self.situation.kept().filter(kept).flat_map(|agent| self.keepers_of(agent)).collect();
+        if !actions.is_empty() {
+            let wanted = self.wanted(now);
+            actions.into_iter().for_each(|id| self.end_action(id, ActionEnd::Needed, now, &wanted, &mut out));
+        }
+        out
+    }
+
+    fn is_gone(&self, bottleneck: &Bottleneck, now: Moment, wanted: &Wanted, out: &mut Vec<Event>) {
+        let measure = self.measured(&bottleneck.about, now, wanted);
         for action in self.bottlenecks.running().filter(|action| action.bottleneck == bottleneck.id) {
-            self.end_action(action.id, ActionEnd::Relieved, measure, out);
+            self.end_action(action.id, ActionEnd::Relieved, now, wanted, out);
         }
         out.push(Event::BottleneckGone { bottleneck: bottleneck.id, measure });
     }

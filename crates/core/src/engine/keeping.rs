@@ -9,6 +9,21 @@ use crate::event::MoveCause;
 use crate::state::State;
 
 impl<P: Placer> Engine<P> {
+    /// Lets those go who are kept from critical work that has found nobody; tells whether there were any.
+    pub(super) fn let_go_for_critical(&mut self, step: &mut Step<'_>) -> bool {
+        if self.state.situation.kept().next().is_none() {
+            return false;
+        }
+        let mut any = false;
+        for task in self.state.critical_arrivals.clone() {
+            for ended in self.state.kept_from_critical(task, step.at) {
+                any = true;
+                self.emit(step, ended);
+            }
+        }
+        any
+    }
+
     /// Moves what is not begun and does not need the capability from those who are kept for it to the best others.
     pub(super) fn move_away(&mut self, step: &mut Step<'_>, id: ActionId) {
         let Some(action) = self.state.bottlenecks.action(id) else { return };

@@ -62,7 +62,7 @@ impl<P: Placer> Engine<P> {
         if plan.kind == PlanKind::Optimal {
             // What it placed may have lifted a veto, what fell away may go elsewhere, and its size has a bound: only an empty
             // round is the last, and only that says that there is nobody for a critical task.
-            if plan.items.is_empty() {
+            if plan.items.is_empty() && !self.let_go_for_critical(step) {
                 self.escalate(step, Some(plan.seen));
             } else {
                 self.round_wanted = true;

@@ -25,7 +25,7 @@ pub(super) fn actions_end(state: &State) -> Result<(), String> {
     let mut again =
         Bottlenecks { all: it.all.clone(), actions: it.actions.clone(), ..Bottlenecks::default() };
     again.restore();
-    if again.keeping != it.keeping || again.shorter != it.shorter || again.last != it.last {
+    if again.keepers != it.keepers || again.shorter != it.shorter || again.last != it.last {
         return Err("the indexes of actions are not those of the actions".to_owned());
     }
     for action in it.actions.iter() {

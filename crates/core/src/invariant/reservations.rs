@@ -83,6 +83,26 @@ pub(super) fn gates_agree(state: &State) -> Result<(), String> {
     Ok(())
 }
 
+pub(super) fn held_back_as_noted(state: &State) -> Result<(), String> {
+    let mut noted = 0;
+    for class in 0..state.situation().class_count() {
+        let class = ClassId(u32::try_from(class).expect("classes are bounded"));
+        let key = state.watch.key_of(class).ok_or("a class without a fingerprint")?;
+        let held = state.reservations().held_back.get(&key);
+        noted += usize::from(held.is_some());
+        let so = state.situation().first(class).map(|head| {
+            let turn = state.turn_of_task(state.task(head.task));
+            state.in_the_way(None, &state.situation().class(class).needs, turn, None)
+        });
+        let kept = held.map(crate::held_back::HeldBack::now);
+        if kept.unwrap_or_default() != so.unwrap_or_default() || (so.is_none() && held.is_some()) {
+            return Err(format!("{so:?} is in the way of {class:?}, {kept:?} is noted"));
+        }
+    }
+    let kept = state.reservations().held_back.len();
+    if kept == noted { Ok(()) } else { Err(format!("{kept} classes are noted, {noted} are there")) }
+}
+
 pub(super) fn shares_agree(state: &State) -> Result<(), String> {
     let reservations = state.reservations();
     let mut lapses = BTreeSet::new();

@@ -69,6 +69,7 @@ impl<P: Placer> Scenario<P> {
         let shown = state.bottlenecks().open().map(|it| {
             let about = match &it.about {
                 Narrow::Capability(name) => name.to_string(),
+                Narrow::Taker(text) => format!("[{text}]"),
                 Narrow::Resource(text) => text.to_string(),
                 Narrow::Pair(one, other) => format!("{}+{}", name(*one), name(*other)),
             };

@@ -142,8 +142,7 @@ impl Market {
             Gate::Open | Gate::Shut => None,
         };
         let shut_out = only.filter(|_| class.pin.is_some() && class.pin != only);
-        let kept = situation.kept().iter().copied();
-        let kept = kept.filter(|&agent| kept_from(class, situation.agent(agent)).is_some());
+        let kept = situation.kept().filter(|&agent| kept_from(class, situation.agent(agent)).is_some());
         let exclude = class.exclude.iter().copied().chain(veto).chain(shut_out).chain(kept).collect();
         let weights = requires.iter().map(|&(_, weight, _)| weight).sum();
         Need { requires, weights, kind, team, role: class.role, pin: only.or(class.pin), exclude }

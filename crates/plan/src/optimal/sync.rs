@@ -29,9 +29,8 @@ impl Optimal {
     pub(super) fn sync(&mut self, excerpt: &Excerpt) -> Tasks {
         let situation = &excerpt.situation;
         let terms = (situation.threshold(), *situation.weights());
-        let mut kept: Vec<_> =
-            situation.kept().iter().map(|&agent| (agent, Arc::clone(&situation.agent(agent).kept))).collect();
-        kept.sort_unstable_by_key(|&(agent, _)| agent);
+        let kept: Vec<_> =
+            situation.kept().map(|agent| (agent, Arc::clone(&situation.agent(agent).kept))).collect();
         let crowded = self.book.rows.len() > 2 * self.rows.len() + GONE_MAX;
         if self.terms != Some(terms) || self.kept != kept || crowded || situation.class_count() < self.classes
         {

@@ -112,6 +112,7 @@ pub(super) fn about(state: &State, about: &Narrow) -> String {
     let name = |agent: AgentId| state.agent(agent).spec.name.to_string();
     match about {
         Narrow::Capability(name) => name.to_string(),
+        Narrow::Taker(who) => who.to_string(),
         Narrow::Resource(resource) => resource.to_string(),
         Narrow::Pair(one, other) => format!("{} and {}", name(*one), name(*other)),
     }
@@ -126,6 +127,7 @@ fn action(state: &State, it: &BottleneckAction) -> api::BottleneckAction {
     let name = |agent: AgentId| state.agent(agent).spec.name.to_string();
     let (does, agents) = match &it.remedy {
         Remedy::Training { capability } => (format!("asks for training in {capability}"), Vec::new()),
+        Remedy::Staffing { who } => (format!("asks for somebody who can take it: {who}"), Vec::new()),
         Remedy::Kept { capability, agents } => {
             let agents: Vec<String> = agents.iter().map(|&agent| name(agent)).collect();
             (format!("keeps who is able for work that needs {capability}"), agents)

@@ -110,6 +110,7 @@ pub(crate) fn about(event: &Event) -> About {
             | Subject::Resource(_)
             | Subject::Conflict(_)
             | Subject::Capability(_)
+            | Subject::Taker(_)
             | Subject::Fleet {} => none,
         },
         Event::HandoffPackageDue { task, agent, .. }
@@ -468,7 +469,9 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
                 Subject::Conflict(conflict) => (None, None, Some(("conflict", conflict.to_string()))),
                 Subject::Capability(name) => (None, None, Some(("capability", name.to_string()))),
                 Subject::Edge { on, .. } => (None, None, Some(("on", on.to_string()))),
-                Subject::Task(_) | Subject::Agent(_) | Subject::Fleet {} => (None, None, None),
+                Subject::Task(_) | Subject::Agent(_) | Subject::Taker(_) | Subject::Fleet {} => {
+                    (None, None, None)
+                }
             };
             let about = |what| about.as_ref().filter(|(field, _)| *field == what).map(|(_, id)| id);
             json!({
@@ -706,6 +709,7 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
 fn narrow(about: &Narrow, names: &Names) -> Value {
     match about {
         Narrow::Capability(capability) => json!({ "capability": capability }),
+        Narrow::Taker(who) => json!({ "who": who }),
         Narrow::Resource(resource) => json!({ "resource": resource }),
         Narrow::Pair(one, other) => json!({ "agents": [name(*one, names), name(*other, names)] }),
     }
@@ -716,6 +720,7 @@ fn remedy(remedy: &Remedy, names: &Names) -> Value {
         |agents: &[AgentId]| -> Vec<String> { agents.iter().map(|&agent| name(agent, names)).collect() };
     match remedy {
         Remedy::Training { capability } => json!({ "capability": capability }),
+        Remedy::Staffing { who } => json!({ "who": who }),
         Remedy::Kept { capability, agents } => json!({ "capability": capability, "agents": named(agents) }),
         Remedy::ShorterLeases { resource, ttl } => json!({ "resource": resource, "ttl_ms": ttl.0 }),
         Remedy::DirectChannel { channel, pair: (one, other) } => {

@@ -1,7 +1,7 @@
 //! What holds the work up, and what to type against it.
 
 use kapell_api::{Bottleneck, Recommendation};
-use kapell_core::{BottleneckKind, EscalationKind, Narrow, Subject};
+use kapell_core::{EscalationKind, Narrow, Subject};
 use kapell_model::{Name, TaskState};
 
 use super::gather::{NAMED_MAX, is_ready, waits};
@@ -62,7 +62,7 @@ fn capability_gaps(view: &View<'_>) -> Vec<Found> {
         let about = Narrow::Capability(name.clone());
         state.bottlenecks().open().find(|it| it.about == about)
     };
-    let said = state.capability_gaps().into_iter().take(NAMED_MAX).map(|gap| {
+    let said = state.capability_gaps(view.now).into_iter().take(NAMED_MAX).map(|gap| {
         let name = state.word(gap.capability);
         let action = (
             format!("bring in an agent with {name}, or train one"),
@@ -77,12 +77,16 @@ fn capability_gaps(view: &View<'_>) -> Vec<Found> {
     said.collect()
 }
 
-/// Resources that are waited for too long, and pairs that talk too much.
+/// Work that nobody could take, resources that are waited for too long, and pairs that talk too much.
 fn narrow(view: &View<'_>) -> Vec<Found> {
     let state = view.state;
-    let open = state.bottlenecks().open().filter(|it| it.about.kind() != BottleneckKind::CapabilityGap);
+    let open = state.bottlenecks().open().filter(|it| !matches!(it.about, Narrow::Capability(_)));
     let said = open.take(2 * NAMED_MAX).map(|it| {
         let action = match &it.about {
+            Narrow::Taker(who) => Some((
+                format!("bring in who can take it ({who}), or edit the tasks that ask for it"),
+                "kapell list --state ready".to_owned(),
+            )),
             Narrow::Resource(resource) => Some((
                 format!("share {resource}, hold it for less long, or provide more of it"),
                 "kapell reserve list".to_owned(),
