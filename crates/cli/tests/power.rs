@@ -5,10 +5,12 @@
 mod disk;
 mod served;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use disk::{Chance, Cut, Disk};
+use kapell_api::{Client, NewWebhook, RotateWebhook};
 use served::Server;
 use served::load::{self, Load, Told};
 
@@ -25,6 +27,7 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
     let journaller = served::preloaded(&journaller, &root);
     let cuts = std::env::var("KAPELL_POWER_CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(CUTS);
     let told = Told::default();
+    let mut secrets = BTreeMap::new();
     let (mut before, mut unsynced, mut moved) = (root.join("disk-0"), 0, 0);
     std::fs::create_dir(&before).expect("a directory");
     for round in 0..cuts {
@@ -37,6 +40,8 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
         if round == 0 {
             load::register(&server.client);
         }
+        let (name, secret) = webhook(&server.client, round);
+        secrets.insert(name, secret);
         let load = Load::begin(&server.client, &told, TASK_BYTES);
         load.work(10 + chance.below(30));
         // Every fifth time the server has ended in order before the power goes.
@@ -58,6 +63,7 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
             disk.after(cut, &mut chance.clone(), &left);
             let server = Server::start(&left.join("data"));
             told.holds(&server.client);
+            signs(&server.client, &left.join("data"), &secrets);
             server.kill();
             served::verify(&left.join("data"));
             std::fs::remove_dir_all(&left).expect("it goes");
@@ -76,6 +82,34 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
         Cut::ALL.len(),
         told.count()
     );
+}
+
+/// Makes a webhook and a second secret of it; what is acknowledged last is returned.
+fn webhook(client: &Client, round: usize) -> (String, String) {
+    let name = format!("pager-{}", round % 8);
+    if client.webhooks().expect("the webhooks").iter().all(|it| it.name != name) {
+        let url = "https://example.invalid/".to_owned();
+        let new = NewWebhook {
+            name: name.clone(),
+            url,
+            types: vec!["kapell.forecast.made".to_owned()],
+            after: None,
+        };
+        client.add_webhook(&new).expect("it is made");
+    }
+    let rotated = client.rotate_webhook(&name, &RotateWebhook { grace_ms: 0 }).expect("it is rotated");
+    (name, rotated.secret)
+}
+
+/// Holds a server to the webhooks that it has acknowledged, and to their secrets.
+fn signs(client: &Client, data: &Path, secrets: &BTreeMap<String, String>) {
+    let kept = std::fs::read_to_string(data.join("webhook-secrets.json")).expect("the secrets");
+    let hooks = client.webhooks().expect("the webhooks");
+    for (name, secret) in secrets {
+        let hook = hooks.iter().find(|it| it.name == *name);
+        let hook = hook.unwrap_or_else(|| panic!("{name} was acknowledged and is gone"));
+        assert!(hook.state == "active" && kept.contains(secret), "the secret of {name} is gone: {hook:?}");
+    }
 }
 
 /// Whether what was open under the database's own name was written to.

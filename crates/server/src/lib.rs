@@ -14,6 +14,7 @@ mod open;
 mod outline;
 mod past;
 mod planner;
+mod replace;
 mod saved;
 mod serve;
 mod token;

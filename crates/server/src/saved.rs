@@ -1,8 +1,8 @@
 //! Reports as files, `OPERATIONS/REPORTS/orchestration-YYYY-MM-DD.md`, `.html` and `.json` under the data directory, and the daily
 //! one (SEMANTICS 13).
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use kapell_model::{Moment, Span};
 
 use crate::fleet::Fleet;
 use crate::http::{Log, html, markdown, report};
+use crate::replace::{SHARED, replace};
 
 const DAY: i64 = Span::hours(24).0;
 /// How often it is looked whether the daily report is due.
@@ -39,22 +40,11 @@ pub(crate) fn save(data: &Path, day: i64, report: &Report) -> io::Result<SavedRe
     fs::create_dir_all(stem.parent().unwrap_or(data))?;
     let [text, page, json] = ["md", "html", "json"].map(|kind| stem.with_extension(kind));
     // The JSON comes last: where it is, the report is whole.
-    write(&text, markdown(report).as_bytes())?;
-    write(&page, html(report).as_bytes())?;
-    write(&json, &serde_json::to_vec_pretty(report)?)?;
+    replace(&text, markdown(report).as_bytes(), SHARED)?;
+    replace(&page, html(report).as_bytes(), SHARED)?;
+    replace(&json, &serde_json::to_vec_pretty(report)?, SHARED)?;
     let shown = |path: PathBuf| path.display().to_string();
     Ok(SavedReport { markdown: shown(text), html: shown(page), json: shown(json) })
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let unfinished = path.with_file_name(name);
-    let mut file = File::create(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 
 /// Returns when the report that lies there for a day was made.

@@ -1,15 +1,15 @@
 //! Tokens: who may do what. A token is 256 random bits with a prefix; only its hash is kept.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kapell_model::{Moment, Name, Span};
 use kapell_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
+
+use crate::replace::{OWNER_ALONE, replace};
 
 /// The document in which the store keeps the tokens' hashes.
 const DOCUMENT: &str = "tokens";
@@ -314,10 +314,5 @@ fn fresh() -> Result<(String, [u8; 32]), TokenError> {
 /// Writes a token to a file for its owner alone, whole or not at all.
 fn write_file(path: &Path, token: &str) -> Result<(), TokenError> {
     let failed = |source| TokenError::File { path: path.to_owned(), source };
-    let unfinished = path.with_extension("new");
-    let _ = fs::remove_file(&unfinished);
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
-    writeln!(file, "{token}").and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&unfinished, path).map_err(failed)
+    replace(path, format!("{token}\n").as_bytes(), OWNER_ALONE).map_err(failed)
 }

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -16,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::WebhookError;
+use crate::replace::{OWNER_ALONE, replace};
 
 /// The file in the data directory.
 pub(super) const FILE: &str = "webhook-secrets.json";
@@ -113,12 +112,7 @@ impl Secrets {
         };
         let bytes = serde_json::to_vec(&all)?;
         let failed = |source| WebhookError::File { path: self.path.clone(), source };
-        let unfinished = self.path.with_extension("new");
-        let _ = fs::remove_file(&unfinished);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&unfinished, &self.path).map_err(failed)?;
+        replace(&self.path, &bytes, OWNER_ALONE).map_err(failed)?;
         self.all = all;
         Ok(())
     }
