@@ -1,6 +1,7 @@
 //! A typed client, blocking: what a command line, a runner or a scripted agent needs.
 //!
-//! Every POST carries an idempotency key, so that what was cut off can be sent again: nothing happens twice.
+//! A POST of a command carries an idempotency key, so that what was cut off can be sent again: nothing happens twice. What makes a
+//! secret, and what is done about webhooks and tokens, is no command and not sent again: whoever gets no answer looks.
 
 mod breakdown;
 mod budgets;
@@ -594,7 +595,7 @@ impl Client {
 
     /// Makes a token.
     pub fn make_token(&self, token: &NewToken) -> Result<MadeToken> {
-        self.post("/v1/tokens", token)
+        self.post_once("/v1/tokens", token)
     }
 
     /// Returns every token's description.
@@ -604,7 +605,7 @@ impl Client {
 
     /// Puts a new token in the place of one.
     pub fn rotate_token(&self, id: u32, rotate: &RotateToken) -> Result<MadeToken> {
-        self.post(&format!("/v1/tokens/{id}/rotate"), rotate)
+        self.post_once(&format!("/v1/tokens/{id}/rotate"), rotate)
     }
 
     /// Takes a token back.
@@ -661,6 +662,12 @@ impl Client {
 
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
         let body = self.send("POST", path, Some(body), true)?;
+        self.read(path, &body)
+    }
+
+    /// For what the server does not know again by the key.
+    fn post_once<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let body = self.send("POST", path, Some(body), false)?;
         self.read(path, &body)
     }
 
