@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
 
 /// Questions that may be under way at once; beyond it the asker goes on without an answer.
-const ASKED_MAX: usize = 4;
+pub(crate) const ASKED_MAX: usize = 4;
 /// Of an answer that is read.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 /// Of a description that is sent.
@@ -144,14 +144,21 @@ impl Llm {
     pub(crate) fn new(options: &LlmOptions) -> Result<Self, LlmError> {
         let base = options.url.trim_end_matches('/');
         let refused = |option, given: String, allowed| Err(LlmError::Option { option, given, allowed });
-        let host = base.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or_default());
+        let plain = base.strip_prefix("http://");
+        let rest = plain.or_else(|| base.strip_prefix("https://"));
+        let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
         // What stands before an `@` is a password, and is not repeated.
         let fits = host.is_some_and(|host| !host.is_empty() && !host.contains('@'))
             && !base.contains(['?', '#'])
             && base.parse::<axum::http::Uri>().is_ok();
         if !fits {
             let given = base.split('@').next_back().unwrap_or_default().escape_default().take(100).collect();
-            let allowed = "http://HOST[:PORT][/PATH], such as http://127.0.0.1:11434/v1; behind TLS by a proxy on this machine";
+            let allowed = "http[s]://HOST[:PORT][/PATH], such as http://127.0.0.1:11434/v1";
+            return refused("the address of the model", given, allowed);
+        }
+        if plain.is_some() && options.key.is_some() && !is_here(base) {
+            let given = base.escape_default().take(100).collect();
+            let allowed = "https where a key goes along, or http to this machine; a proxy can put TLS in front of a model that has none";
             return refused("the address of the model", given, allowed);
         }
         let model = Text::new(options.model.trim(), MODEL_BYTES_MAX).ok().filter(|it| !it.is_empty());
@@ -253,6 +260,14 @@ impl Llm {
         }
         proposed(&body)
     }
+}
+
+/// Tells whether an address is one of this machine: what is sent there nobody on the way reads.
+fn is_here(base: &str) -> bool {
+    let uri = base.parse::<axum::http::Uri>().ok();
+    let host = uri.as_ref().and_then(axum::http::Uri::host).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Reads JSON, and says where it does not fit.
@@ -381,23 +396,38 @@ mod tests {
     }
 
     #[test]
-    fn options_that_cannot_be_used_are_refused_and_secrets_are_not_repeated() {
+    fn a_key_goes_in_clear_to_nobody_but_this_machine() {
         for url in [
-            "",
+            "http://127.0.0.1:1/v1",
+            "http://[::1]:1/v1",
+            "http://LocalHost/v1",
             "https://api.example.com/v1",
-            "http://",
-            "http://me:hidden@host/v1",
-            "http://host/v1?key=hidden",
-            "ftp://host",
+        ] {
+            assert!(Llm::new(&options(url)).is_ok(), "{url}");
+        }
+        for url in [
+            "http://api.example.com/v1",
+            "http://10.0.0.1:8000/v1",
+            "http://localhost.example.com",
+            "http://[2001:db8::1]/v1",
         ] {
             let error = Llm::new(&options(url)).expect_err(url).to_string();
-            assert!(error.contains("http://HOST") && !error.contains("me:hidden"), "{error}");
+            assert!(error.contains("https where a key"), "{error}");
+            assert!(Llm::new(&LlmOptions { key: None, ..options(url) }).is_ok(), "{url} without a key");
         }
-        assert!(Llm::new(&LlmOptions { model: " ".to_owned(), ..options("http://host/v1") }).is_err());
-        let strange = LlmOptions { key: Some(Secret::new("two words")), ..options("http://host/v1") };
+    }
+
+    #[test]
+    fn options_that_cannot_be_used_are_refused_and_secrets_are_not_repeated() {
+        for url in ["", "http://", "http://me:hidden@host/v1", "http://host/v1?key=hidden", "ftp://host"] {
+            let error = Llm::new(&options(url)).expect_err(url).to_string();
+            assert!(error.contains("http[s]://HOST") && !error.contains("me:hidden"), "{error}");
+        }
+        assert!(Llm::new(&LlmOptions { model: " ".to_owned(), ..options("https://host/v1") }).is_err());
+        let strange = LlmOptions { key: Some(Secret::new("two words")), ..options("https://host/v1") };
         assert!(!Llm::new(&strange).expect_err("no key").to_string().contains("two words"));
-        let whole = Llm::new(&options("http://host:1/v1/")).expect("it can be used");
-        assert_eq!(whole.address, "http://host:1/v1/chat/completions");
+        let whole = Llm::new(&options("https://host:1/v1/")).expect("it can be used");
+        assert_eq!(whole.address, "https://host:1/v1/chat/completions");
         assert!(!format!("{whole:?}{:?}", options("http://host")).contains("planted"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ type Asked = Arc<Mutex<Vec<(String, String, Value)>>>;
 /// A server that answers every question alike, after a while.
 struct Model {
     asked: Asked,
+    /// Questions that are being answered, and the most that ever were.
+    at_once: Arc<(AtomicUsize, AtomicUsize)>,
     options: LlmOptions,
 }
 
@@ -28,21 +31,32 @@ impl Model {
         let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
         let asked = Asked::default();
         let notes = Arc::clone(&asked);
+        let at_once = Arc::<(AtomicUsize, AtomicUsize)>::default();
+        let counts = Arc::clone(&at_once);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (notes, body) = (Arc::clone(&notes), body.clone());
-                std::thread::spawn(move || answer(stream, &notes, status, &body, after));
+                let (notes, body, counts) = (Arc::clone(&notes), body.clone(), Arc::clone(&counts));
+                std::thread::spawn(move || {
+                    counts.1.fetch_max(counts.0.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    answer(stream, &notes, status, &body, after, || {
+                        counts.0.fetch_sub(1, Ordering::SeqCst);
+                    });
+                });
             }
         });
         let key = Some(Secret::new(KEY));
         let options = LlmOptions { url, model: "small-1".to_owned(), key, timeout: Duration::from_secs(2) };
-        Self { asked, options }
+        Self { asked, at_once, options }
     }
 
     fn saying(content: &Value) -> Self {
+        Self::saying_after(content, Duration::ZERO)
+    }
+
+    fn saying_after(content: &Value, after: Duration) -> Self {
         let message = json!({"role": "assistant", "content": content.to_string()});
         let body = json!({"id": "x", "object": "chat.completion", "model": "small-1", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]});
-        Self::answering(200, body.to_string(), Duration::ZERO)
+        Self::answering(200, body.to_string(), after)
     }
 
     fn asked(&self) -> Vec<(String, String, Value)> {
@@ -55,7 +69,14 @@ impl Model {
     }
 }
 
-fn answer(mut stream: TcpStream, asked: &Asked, status: u16, body: &str, after: Duration) {
+fn answer(
+    mut stream: TcpStream,
+    asked: &Asked,
+    status: u16,
+    body: &str,
+    after: Duration,
+    answers: impl FnOnce(),
+) {
     let mut reader = BufReader::new(stream.try_clone().expect("a handle"));
     let mut lines = Vec::new();
     loop {
@@ -73,6 +94,7 @@ fn answer(mut stream: TcpStream, asked: &Asked, status: u16, body: &str, after: 
     let first = lines.remove(0);
     asked.lock().expect("no panic").push((first, lines.join("\n"), question));
     std::thread::sleep(after);
+    answers();
     let head = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
@@ -226,14 +248,75 @@ fn while_a_model_thinks_the_server_goes_on() {
     });
 }
 
-#[test]
-fn what_the_policy_finds_large_goes_to_the_model_too() {
-    let model = Model::saying(&two());
-    let served = model.served();
+fn broken_down_by_policy(served: &Served) {
     let mut policy = served.get("/v1/policy");
     policy["breakdown"] = json!({"by": "policy"});
     let (status, answer) = served.ask("PUT", "/v1/policy", &policy);
     assert_eq!(status, 200, "{answer}");
+}
+
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !so() {
+        assert!(since.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_slow_model_is_asked_several_things_at_once_and_holds_up_nothing_else() {
+    let mut model = Model::saying_after(&two(), Duration::from_secs(3));
+    model.options.timeout = Duration::from_secs(60);
+    let served = model.served();
+    broken_down_by_policy(&served);
+    for number in 0..6 {
+        served.post("/v1/tasks", &json!({"title": format!("large {number}"), "estimate_hours": 50}));
+    }
+    until("questions are under way", || !model.asked().is_empty());
+    let listed = "- [ ] one\n- [ ] two";
+    served.post(
+        "/v1/tasks",
+        &json!({"title": "listed", "key": "listed", "estimate_hours": 50, "description": listed}),
+    );
+    until("what names its components is broken down", || {
+        served.get("/v1/tasks/listed")["state"] == "archived"
+    });
+    assert!(
+        (1..=6).any(|it| served.get(&format!("/v1/tasks/T-{it}"))["state"] != "archived"),
+        "before the others"
+    );
+    until("all are broken down", || {
+        (1..=6).all(|it| served.get(&format!("/v1/tasks/T-{it}"))["state"] == "archived")
+    });
+    for it in 1..=6 {
+        assert_eq!(served.get(&format!("/v1/tasks/T-{it}"))["breakdown"]["model"], "small-1", "T-{it}");
+    }
+    assert_eq!(model.asked().len(), 6, "each is asked about once");
+    let most = model.at_once.1.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&most), "{most} at once");
+}
+
+#[test]
+fn what_has_changed_while_the_model_thought_is_not_broken_down_as_it_was() {
+    let mut model = Model::saying_after(&two(), Duration::from_millis(1_500));
+    model.options.timeout = Duration::from_secs(60);
+    let served = model.served();
+    broken_down_by_policy(&served);
+    served.post("/v1/tasks", &json!({"title": "large", "estimate_hours": 50}));
+    until("it is asked about", || !model.asked().is_empty());
+    let edited = json!({"description": "- [ ] one\n- [ ] another"});
+    let (status, answer) = served.ask("PATCH", "/v1/tasks/T-1", &edited);
+    assert_eq!(status, 200, "{answer}");
+    until("it is broken down", || served.get("/v1/tasks/T-1")["state"] == "archived");
+    let task = served.get("/v1/tasks/T-1");
+    assert_eq!(titles(&task)[1..3], ["one", "another"], "{task}");
+}
+
+#[test]
+fn what_the_policy_finds_large_goes_to_the_model_too() {
+    let model = Model::saying(&two());
+    let served = model.served();
+    broken_down_by_policy(&served);
     served.post("/v1/tasks", &json!({"title": "large", "estimate_hours": 50}));
     let since = Instant::now();
     while served.get("/v1/tasks/T-1")["state"] != "archived" && since.elapsed() < Duration::from_secs(10) {
