@@ -385,6 +385,23 @@ fn a_gate_with_a_long_command_and_a_long_output_is_reported() {
 }
 
 #[test]
+fn a_gate_that_the_file_does_not_allow_is_not_run() {
+    let place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    place.configure("checks = [\"true\"]", "");
+    let task = submit_gated(&place, "touch \"$PLACE/ran\"");
+    let runner = place.run();
+    until_told(&place, "is not run here, by `checks`");
+    assert_eq!(place.task(&task).state, "waiting");
+    let report = kapell_api::CheckReport { exit_code: 0, digest: "none".to_owned(), ..Default::default() };
+    place.client().check(&task, &report).expect("a manager may say it");
+    place.until_state(&task, "completed");
+    assert!(!place.path("ran").exists(), "it was run");
+    let allowed = submit_gated(&place, "true");
+    place.until_state(&allowed, "completed");
+    runner.stop();
+}
+
+#[test]
 fn a_scripted_agent_works_a_whole_task() {
     let place = Place::new(
         r#"
@@ -642,6 +659,33 @@ fn an_agent_is_stopped_when_its_task_is_called_off() {
     place.client().cancel(&task, "not wanted any more").expect("it is called off");
     place.until_nobody_is_left();
     assert_eq!(place.task(&task).state, "cancelled");
+    runner.stop();
+}
+
+#[test]
+fn an_agent_is_stopped_at_once_when_its_progress_says_that_it_has_come_to_a_limit() {
+    let place = Place::new(
+        r#"
+        trap 'echo asked > "$PLACE/asked"; exit 1' TERM
+        echo begun > "$PLACE/begun"
+        printf 'kapell: usage input=10 output=10 cost_usd=9.00\nkapell: progress 40 spending\n'
+        while :; do sleep 0.1; done
+        "#,
+    )
+    .serve();
+    let task = place.submit("Serve the list");
+    let money_micros = kapell_api::Limit { soft: None, hard: Some(1_000_000) };
+    let total = kapell_api::Limits { money_micros, ..Default::default() };
+    let budget = Some(kapell_api::Budget { total, ..Default::default() });
+    let new = kapell_api::NewBudget { of: "task".to_owned(), name: Some(task.clone()), budget };
+    place.client().set_budget(&new).expect("it is set");
+    let runner = place.run();
+    place.until_written("asked");
+    // By itself the runner looks every 10 s what is still its own.
+    let written = |name: &str| fs::metadata(place.path(name)).and_then(|it| it.modified()).expect("a time");
+    let took = written("asked").duration_since(written("begun")).expect("it is later");
+    assert!(took < Duration::from_secs(7), "after {took:?}");
+    place.until_nobody_is_left();
     runner.stop();
 }
 

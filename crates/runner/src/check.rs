@@ -72,6 +72,13 @@ pub(crate) fn is_over(crew: &Crew, run: &mut Run, signals: &Signals) -> bool {
             return false;
         }
         let shown = cut(&line, LINE_BYTES_MAX);
+        if !shared.config.checks.allow(&line) {
+            shared.tell(&format!(
+                "{} {} {}: `{shown}` is not run here, by `checks`; somebody else must report how it ends",
+                it.agent, it.assignment, it.task
+            ));
+            return false;
+        }
         shared.tell(&format!("{} {} {}: runs `{shown}`", it.agent, it.assignment, it.task));
         let report = execute(crew, run, &line, signals);
         if shared.stop.asked() {

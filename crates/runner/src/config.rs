@@ -86,6 +86,38 @@ pub(crate) enum DirtyPolicy {
     Allow,
 }
 
+/// Which commands of gates are run here: whoever may submit tasks says what stands in them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(untagged, expecting = "`checks` is \"run\", \"refuse\" or a list of command lines")]
+pub(crate) enum Checks {
+    /// All of them.
+    #[default]
+    #[serde(skip)]
+    Run,
+    /// By a word.
+    Word(ChecksWord),
+    /// These lines, sign by sign.
+    Only(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ChecksWord {
+    Run,
+    Refuse,
+}
+
+impl Checks {
+    /// Tells whether a line is run.
+    pub(crate) fn allow(&self, line: &str) -> bool {
+        match self {
+            Self::Run | Self::Word(ChecksWord::Run) => true,
+            Self::Word(ChecksWord::Refuse) => false,
+            Self::Only(lines) => lines.iter().any(|allowed| allowed == line),
+        }
+    }
+}
+
 /// What an agent reads on standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -109,6 +141,8 @@ struct File {
     state: Option<PathBuf>,
     #[serde(default)]
     worktree: WorktreePolicy,
+    #[serde(default)]
+    checks: Checks,
     #[serde(default = "yes")]
     commit_leftovers: bool,
     time_limit: Option<Spanned<String>>,
@@ -177,6 +211,7 @@ pub struct Config {
     /// Where runs and worktrees are kept; named, or by the file's path below the user's state directory.
     pub(crate) state: PathBuf,
     pub(crate) worktree: WorktreePolicy,
+    pub(crate) checks: Checks,
     pub(crate) commit_leftovers: bool,
     /// From being asked to stop to being killed.
     pub(crate) stop_grace: Duration,
@@ -263,6 +298,7 @@ impl Config {
             dirty: read.dirty,
             state: read.state.map_or_else(|| default_state(absolute), |state| folder.join(state)),
             worktree: read.worktree,
+            checks: read.checks,
             commit_leftovers: read.commit_leftovers,
             stop_grace,
             output_bytes_max: usize::try_from(kib * 1024).unwrap_or(usize::MAX),
@@ -417,12 +453,28 @@ mod tests {
     }
 
     #[test]
+    fn commands_of_gates_are_run_as_the_file_allows() {
+        for (text, test, other) in [
+            ("", true, true),
+            ("checks = \"run\"\n", true, true),
+            ("checks = \"refuse\"\n", false, false),
+            ("checks = [\"cargo test\"]\n", true, false),
+            ("checks = []\n", false, false),
+        ] {
+            let checks = read(&format!("{text}{AGENT}")).expect("a file").checks;
+            assert_eq!((checks.allow("cargo test"), checks.allow("cargo test; x")), (test, other), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line_and_what_is_allowed() {
         let two = format!("{AGENT}{AGENT}");
         for (text, names) in [
             ("", &["run.toml", "[[agent]]"][..]),
             ("colour = 1\n", &["line 1", "colour", "expected one of", "repository"]),
             ("dirty = \"yes\"\n", &["line 1", "yes", "refuse", "allow"]),
+            ("checks = \"yes\"\n", &["line 1", "`checks` is", "refuse", "a list of command lines"]),
+            ("checks = [1]\n", &["line 1", "`checks` is", "refuse", "a list of command lines"]),
             ("[[agent]]\nname = \"a\"\n", &["line 1", "command"]),
             ("[[agent]]\nname = \"a\"\ncommand = []\n", &["run.toml:3", "`command`", "a program"]),
             (&two, &["run.toml:5", "`name`", "`a` again"]),
