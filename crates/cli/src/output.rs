@@ -35,12 +35,11 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Replaces control characters and those that turn the direction of writing, so that a task's text cannot steer the terminal
+/// Replaces control characters and those that nobody sees, so that a task's text cannot steer the terminal
 /// or show what it does not say. Line breaks and tabs stay.
 pub fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    text.chars().map(|c| if steers(c) || turns(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if steers(c) || kapell_model::is_unseen(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Returns a text on one line, cut to `width` characters.
@@ -85,6 +84,7 @@ mod tests {
     fn escape_sequences_lose_their_power() {
         assert_eq!(plain("a\u{1b}[31mred\nb"), "a\u{fffd}[31mred\nb");
         assert_eq!(plain("done \u{202e}ton"), "done \u{fffd}ton");
+        assert_eq!(plain("a\u{200b}d\u{2060}a\u{e0041}"), "a\u{fffd}d\u{fffd}a\u{fffd}");
         assert_eq!(cut("one\ntwo three", 8), "one two…");
     }
 

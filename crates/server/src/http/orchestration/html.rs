@@ -55,10 +55,7 @@ pub(super) fn text(text: &str) -> String {
             '"' => shown.push_str("&quot;"),
             '\'' => shown.push_str("&#39;"),
             '\n' | '\t' | '\r' => shown.push(' '),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.push('\u{fffd}');
-            }
-            c if c.is_control() => shown.push('\u{fffd}'),
+            c if c.is_control() || is_unseen(c) => shown.push('\u{fffd}'),
             c => shown.push(c),
         }
     }
@@ -664,8 +661,8 @@ mod tests {
     #[test]
     fn a_text_cannot_steer_the_page() {
         assert_eq!(
-            text("<script>alert('a')</script> & \"b\"\n\u{1b}[31m \u{202e}"),
-            "&lt;script&gt;alert(&#39;a&#39;)&lt;/script&gt; &amp; &quot;b&quot; \u{fffd}[31m \u{fffd}"
+            text("<script>alert('a')</script> & \"b\"\n\u{1b}[31m \u{202e}\u{200b}\u{e0041}"),
+            "&lt;script&gt;alert(&#39;a&#39;)&lt;/script&gt; &amp; &quot;b&quot; \u{fffd}[31m \u{fffd}\u{fffd}\u{fffd}"
         );
         for cell in [
             Cell::Text("<i>".into()),

@@ -140,11 +140,8 @@ fn plain(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' | '\t' | '\r' => shown.push(' '),
-            // Signs that turn the direction of writing are invisible and can make a line say something else.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.push('\u{fffd}');
-            }
-            c if c.is_control() => shown.push('\u{fffd}'),
+            // Those that are invisible can make a line say something else.
+            c if c.is_control() || is_unseen(c) => shown.push('\u{fffd}'),
             '&' => shown.push_str("&amp;"),
             '<' => shown.push_str("&lt;"),
             '>' => shown.push_str("&gt;"),
@@ -413,11 +410,11 @@ mod tests {
 
     #[test]
     fn a_text_cannot_steer_the_page() {
-        let text = "a|b\n# head <script> [x](http://y) `c` \u{1b}[31m \u{202e}";
+        let text = "a|b\n# head <script> [x](http://y) `c` \u{1b}[31m \u{202e}\u{200b}\u{e0041}";
         let shown = plain(text);
         assert_eq!(
             shown,
-            "a\\|b \\# head &lt;script&gt; \\[x\\]\\(http://y\\) \\`c\\` \u{fffd}\\[31m \u{fffd}"
+            "a\\|b \\# head &lt;script&gt; \\[x\\]\\(http://y\\) \\`c\\` \u{fffd}\\[31m \u{fffd}\u{fffd}\u{fffd}"
         );
         assert_eq!(code("kapell why `x` | y\n"), "`kapell why x  y`");
     }
