@@ -2,7 +2,10 @@
 
 use axum::Json;
 use kapell_api::{Ack, ErrorCode, EscalationWord, Inbox, InboxItem, Problem};
-use kapell_core::{Agent, Command, Escalation, EscalationKind, Handoff, Stage, Subject, Task};
+use kapell_core::{
+    Agent, Command, Conflict, Delivery, Escalation, EscalationKind, Handoff, Message, Offer, Stage, Subject,
+    Task, Topic,
+};
 use kapell_model::{AgentId, EscalationId, Moment, Priority, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -44,51 +47,182 @@ pub(super) async fn show(door: Door, Asked(query): Asked<InboxQuery>) -> Result<
         let agent = agent.transpose()?.map(|id| view.state.agent(id));
         let role = role.as_ref().or(agent.map(|agent| &agent.spec.role));
         let calls = |it: &&Escalation| role.is_none_or(|role| it.calls(role));
-        let mut items: Vec<Waiting> =
-            view.state.open().filter(calls).map(|it| escalation(view, it)).collect();
+        let mut all: Vec<Waiting<'_>> =
+            view.state.open().filter(calls).map(|it| Waiting::of(view, Matter::Escalation(it))).collect();
         match agent {
-            Some(agent) => asked_of(view, agent, &mut items),
-            None if role.is_none() => items.extend(offers(view)),
+            Some(agent) => asked_of(view, agent, &mut all),
+            None if role.is_none() => {
+                all.extend(view.state.offers_to_settle().map(|it| Waiting::of(view, Matter::Offer(it))));
+            }
             None => {}
         }
-        items.sort_by_key(|it| (!it.overdue, it.priority, it.due.unwrap_or(Moment::NEVER), it.since));
-        let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
         Ok(Inbox {
             agent: agent.map(|agent| agent.spec.name.to_string()),
             role: role.map(ToString::to_string),
             total,
-            items: items.into_iter().take(limit).map(Waiting::shown).collect(),
+            items: first(all, limit).iter().map(|it| it.shown(view)).collect(),
         })
     });
     Ok(Json(found.await??))
 }
 
-/// One matter, before it is shown.
-struct Waiting {
+/// What something that waits is about.
+#[derive(Clone, Copy)]
+enum Matter<'a> {
+    Escalation(&'a Escalation),
+    /// A late result, which managers settle.
+    Offer(&'a Offer),
+    Review(&'a Task),
+    /// With what is wanted, and the verb that does it.
+    Handoff(&'a Handoff, &'a str, &'a str),
+    Proposal(&'a Conflict, &'a Topic),
+    Message(&'a Agent, &'a Message, &'a Delivery),
+}
+
+/// One matter with what it is sorted by. There may be very many of which few are shown: words are made for those alone.
+struct Waiting<'a> {
     priority: Priority,
     since: Moment,
     due: Option<Moment>,
     overdue: bool,
-    item: InboxItem,
+    /// Where it stands among those that are found: what else is alike stays in that order.
+    place: usize,
+    matter: Matter<'a>,
 }
 
-impl Waiting {
-    fn new(view: &View<'_>, priority: Priority, since: Moment, due: Option<Moment>, item: InboxItem) -> Self {
-        Self { priority, since, due, overdue: due.is_some_and(|due| due < view.now), item }
+/// Returns the most pressing of what waits, in their order.
+fn first(mut all: Vec<Waiting<'_>>, limit: usize) -> Vec<Waiting<'_>> {
+    all.iter_mut().enumerate().for_each(|(place, it)| it.place = place);
+    if all.len() > limit {
+        all.select_nth_unstable_by_key(limit, Waiting::key);
+        all.truncate(limit);
+    }
+    all.sort_by_key(Waiting::key);
+    all
+}
+
+impl<'a> Waiting<'a> {
+    fn of(view: &View<'_>, matter: Matter<'a>) -> Self {
+        let state = view.state;
+        let (priority, since, due) = match matter {
+            Matter::Escalation(it) => (it.severity, it.at, Some(it.due)),
+            Matter::Offer(it) => (state.task(it.task).effective, it.at, None),
+            Matter::Review(task) => {
+                let since = task.acceptance.as_ref().map_or(task.state_since, |it| it.at);
+                (task.effective, since, task.pending_gate().and_then(|(_, gate)| gate.due))
+            }
+            Matter::Handoff(it, ..) => (state.task(it.task).effective, it.stage_since, it.due),
+            Matter::Proposal(conflict, topic) => {
+                let priority = conflict.tasks.iter().map(|&task| state.task(task).effective).min();
+                (priority.unwrap_or(Priority::Medium), conflict.at, Some(topic.deadline))
+            }
+            Matter::Message(_, it, delivery) => (it.priority, it.at, Some(delivery.due)),
+        };
+        let overdue = match matter {
+            Matter::Escalation(it) => it.is_overdue(view.now),
+            _ => due.is_some_and(|due| due < view.now),
+        };
+        Self { priority, since, due, overdue, place: 0, matter }
     }
 
-    fn shown(self) -> InboxItem {
+    /// What is overdue goes first, then the more urgent, then what is due sooner, then the older.
+    fn key(&self) -> (bool, Priority, Moment, Moment, usize) {
+        (!self.overdue, self.priority, self.due.unwrap_or(Moment::NEVER), self.since, self.place)
+    }
+
+    fn shown(&self, view: &View<'_>) -> InboxItem {
         InboxItem {
             priority: self.priority.to_string(),
             since: time(self.since),
             due: self.due.map(time),
             overdue: self.overdue,
-            ..self.item
+            ..self.matter.item(view)
         }
     }
 }
 
-fn escalation(view: &View<'_>, it: &Escalation) -> Waiting {
+/// Adds what an agent alone is asked.
+fn asked_of<'a>(view: &View<'a>, agent: &'a Agent, all: &mut Vec<Waiting<'a>>) {
+    let state = view.state;
+    let finished = |task: &&Task| task.pending_gate().is_some() && task.acceptance.is_some();
+    all.extend(state.reviews_of(agent.id).filter(finished).map(|it| Waiting::of(view, Matter::Review(it))));
+    let handoffs = agent.tasks.iter().filter_map(|&task| state.handoffs().of(task));
+    all.extend(handoffs.filter_map(|it| {
+        let (detail, verb) = match it.stage {
+            Stage::Requested | Stage::PackageDue if it.from == agent.id => {
+                ("its package is wanted", "package")
+            }
+            Stage::Transferred if it.to == Some(agent.id) => {
+                ("it is yours: confirm it, or decline it", "confirm")
+            }
+            _ => return None,
+        };
+        Some(Waiting::of(view, Matter::Handoff(it, detail, verb)))
+    }));
+    all.extend(state.open_conflicts().filter_map(|conflict| {
+        let it = conflict.deliberation()?;
+        let spoke = it.proposals.iter().any(|said| said.agent == agent.id);
+        let asked = it.topic.asked.contains(&agent.id) && !spoke && it.topic.deadline >= view.now;
+        asked.then(|| Waiting::of(view, Matter::Proposal(conflict, &it.topic)))
+    }));
+    let inbox = state.messages().inbox(agent.id);
+    all.extend(inbox.map(|(message, delivery)| Waiting::of(view, Matter::Message(agent, message, delivery))));
+}
+
+impl Matter<'_> {
+    fn item(self, view: &View<'_>) -> InboxItem {
+        match self {
+            Self::Escalation(it) => escalation(view, it),
+            Self::Offer(it) => InboxItem {
+                kind: "offer".to_owned(),
+                id: it.id.to_string(),
+                task: Some(it.task.to_string()),
+                detail: format!("a late result by `{}` for {}", name(view, it.agent), it.task),
+                answer: format!("kapell offers accept {}", it.id),
+                ..InboxItem::default()
+            },
+            Self::Review(task) => {
+                let author = task.acceptance.as_ref().map(|it| name(view, it.agent)).unwrap_or_default();
+                InboxItem {
+                    kind: "review".to_owned(),
+                    id: task.id.to_string(),
+                    task: Some(task.id.to_string()),
+                    detail: format!("{}, finished by `{author}`", task.spec.title),
+                    answer: format!("kapell approve {}", task.id),
+                    ..InboxItem::default()
+                }
+            }
+            Self::Handoff(it, detail, verb) => InboxItem {
+                kind: "handoff".to_owned(),
+                id: it.id.to_string(),
+                matter: Some(it.stage.as_str().to_owned()),
+                task: Some(it.task.to_string()),
+                detail: detail.to_owned(),
+                answer: format!("kapell handoff {verb} {}", it.task),
+                ..InboxItem::default()
+            },
+            Self::Proposal(conflict, topic) => InboxItem {
+                kind: "proposal".to_owned(),
+                id: conflict.id.to_string(),
+                task: conflict.tasks.first().map(ToString::to_string),
+                detail: topic.title.to_string(),
+                answer: format!("kapell decision propose {}", conflict.id),
+                ..InboxItem::default()
+            },
+            Self::Message(agent, it, _) => InboxItem {
+                kind: "message".to_owned(),
+                id: it.id.to_string(),
+                task: it.task.map(|task| task.to_string()),
+                detail: it.text.to_string(),
+                answer: format!("kapell message inbox {}", agent.spec.name),
+                ..InboxItem::default()
+            },
+        }
+    }
+}
+
+fn escalation(view: &View<'_>, it: &Escalation) -> InboxItem {
     let id = it.id.to_string();
     let answer = match (&it.subject, it.kind) {
         (Subject::Conflict(conflict), _) => format!("kapell decision rule {conflict}"),
@@ -102,7 +236,7 @@ fn escalation(view: &View<'_>, it: &Escalation) -> Waiting {
         Some(agent) => name(view, agent),
         None => said.by.to_string(),
     });
-    let item = InboxItem {
+    InboxItem {
         kind: "escalation".to_owned(),
         id,
         matter: Some(it.kind.as_str().to_owned()),
@@ -112,91 +246,7 @@ fn escalation(view: &View<'_>, it: &Escalation) -> Waiting {
         acknowledged_by: by,
         answer,
         ..InboxItem::default()
-    };
-    Waiting { overdue: it.is_overdue(view.now), ..Waiting::new(view, it.severity, it.at, Some(it.due), item) }
-}
-
-/// Late results, which managers settle.
-fn offers(view: &View<'_>) -> impl Iterator<Item = Waiting> {
-    view.state.offers_to_settle().map(|offer| {
-        let task = view.state.task(offer.task);
-        let item = InboxItem {
-            kind: "offer".to_owned(),
-            id: offer.id.to_string(),
-            task: Some(task.id.to_string()),
-            detail: format!("a late result by `{}` for {}", name(view, offer.agent), task.id),
-            answer: format!("kapell offers accept {}", offer.id),
-            ..InboxItem::default()
-        };
-        Waiting::new(view, task.effective, offer.at, None, item)
-    })
-}
-
-/// Adds what an agent alone is asked.
-fn asked_of(view: &View<'_>, agent: &Agent, items: &mut Vec<Waiting>) {
-    items.extend(view.state.reviews_of(agent.id).filter_map(|task| review(view, task)));
-    let handoffs = agent.tasks.iter().filter_map(|&task| view.state.handoffs().of(task));
-    items.extend(handoffs.filter_map(|it| handoff(view, agent.id, it)));
-    for conflict in view.state.open_conflicts() {
-        let Some(it) = conflict.deliberation() else { continue };
-        let spoke = it.proposals.iter().any(|said| said.agent == agent.id);
-        if it.topic.asked.contains(&agent.id) && !spoke && it.topic.deadline >= view.now {
-            let item = InboxItem {
-                kind: "proposal".to_owned(),
-                id: conflict.id.to_string(),
-                task: conflict.tasks.first().map(ToString::to_string),
-                detail: it.topic.title.to_string(),
-                answer: format!("kapell decision propose {}", conflict.id),
-                ..InboxItem::default()
-            };
-            let priority = conflict.tasks.iter().map(|&task| view.state.task(task).effective).min();
-            let priority = priority.unwrap_or(Priority::Medium);
-            items.push(Waiting::new(view, priority, conflict.at, Some(it.topic.deadline), item));
-        }
     }
-    items.extend(view.state.messages().inbox(agent.id).map(|(message, delivery)| {
-        let item = InboxItem {
-            kind: "message".to_owned(),
-            id: message.id.to_string(),
-            task: message.task.map(|task| task.to_string()),
-            detail: message.text.to_string(),
-            answer: format!("kapell message inbox {}", agent.spec.name),
-            ..InboxItem::default()
-        };
-        Waiting::new(view, message.priority, message.at, Some(delivery.due), item)
-    }));
-}
-
-fn review(view: &View<'_>, task: &Task) -> Option<Waiting> {
-    let (_, gate) = task.pending_gate()?;
-    let acceptance = task.acceptance.as_ref()?;
-    let item = InboxItem {
-        kind: "review".to_owned(),
-        id: task.id.to_string(),
-        task: Some(task.id.to_string()),
-        detail: format!("{}, finished by `{}`", task.spec.title, name(view, acceptance.agent)),
-        answer: format!("kapell approve {}", task.id),
-        ..InboxItem::default()
-    };
-    Some(Waiting::new(view, task.effective, acceptance.at, gate.due, item))
-}
-
-fn handoff(view: &View<'_>, agent: AgentId, it: &Handoff) -> Option<Waiting> {
-    let (detail, verb) = match it.stage {
-        Stage::Requested | Stage::PackageDue if it.from == agent => ("its package is wanted", "package"),
-        Stage::Transferred if it.to == Some(agent) => ("it is yours: confirm it, or decline it", "confirm"),
-        _ => return None,
-    };
-    let item = InboxItem {
-        kind: "handoff".to_owned(),
-        id: it.id.to_string(),
-        matter: Some(it.stage.as_str().to_owned()),
-        task: Some(it.task.to_string()),
-        detail: detail.to_owned(),
-        answer: format!("kapell handoff {verb} {}", it.task),
-        ..InboxItem::default()
-    };
-    Some(Waiting::new(view, view.state.task(it.task).effective, it.stage_since, it.due, item))
 }
 
 fn name(view: &View<'_>, agent: AgentId) -> String {

@@ -100,6 +100,13 @@ fn an_inbox_holds_what_one_alone_is_asked() {
         .map(|it| it["kind"].clone())
         .collect();
     assert_eq!(kinds, ["message", "proposal"]);
+    let first = served.get("/v1/inbox?agent=ada&limit=1");
+    let items = first["items"].as_array().expect("a list");
+    assert_eq!(
+        (items.len(), &items[0]["kind"], &first["total"]),
+        (1, &json!("message"), &json!(2)),
+        "{first}"
+    );
 
     // The review is given: now the owner is called, and the word settles that.
     served.post("/v1/tasks/T-1/verdict", &json!({"agent": reviewer, "verdict": "approve"}));
