@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use kapell_server::{ADMIN_TOKEN_FILE, LlmOptions, Secret, ServeOptions, Started, WebhookOptions};
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::context::{Context, DEFAULT_LISTEN};
 use crate::exit::Exit;
@@ -56,7 +59,10 @@ impl Up {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let filter = tracing_subscriber::EnvFilter::try_from_env("KAPELL_LOG");
         let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        // At a finer level it writes what it sends: addresses of webhooks, their signatures, the key of the model.
+        let discreet = filter_fn(|it| !(it.target().starts_with("ureq") && *it.level() > LevelFilter::INFO));
+        let written = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        written.finish().with(discreet).init();
         let data = context.data()?;
         if !self.listen.ip().is_loopback() {
             eprintln!("warning: {} can be reached from other machines, and there is no TLS yet", self.listen);
