@@ -213,10 +213,19 @@ pub struct Costs {
     pub days: Vec<DayCost>,
     /// The agents that used most money, then tokens; at most 20.
     pub agents: Vec<NamedCost>,
+    /// How many agents have used anything.
+    #[serde(default)]
+    pub agents_total: u32,
     /// The projects that used most money, then tokens; at most 20.
     pub projects: Vec<NamedCost>,
+    /// How many projects have used anything.
+    #[serde(default)]
+    pub projects_total: u32,
     /// Budgets under which nothing is assigned, at most 100.
     pub closed: Vec<BudgetStanding>,
+    /// How many there are.
+    #[serde(default)]
+    pub closed_total: u32,
 }
 
 /// What a fleet has spent, in short.

@@ -101,24 +101,45 @@ fn target(text: &str) -> anyhow::Result<(String, Option<String>)> {
 }
 
 fn listed(currency: &str, budgets: &[BudgetStanding]) {
-    let row = |it: &BudgetStanding| {
-        let hard = |limits: &Limits| limits.money_micros.hard.map(money).unwrap_or_default();
-        vec![
-            it.name.as_ref().map_or_else(|| it.of.clone(), |name| format!("{}:{name}", it.of)),
-            it.state.clone(),
-            money(it.total.money_micros),
-            hard(&it.budget.total),
-            money(it.today.money_micros),
-            hard(&it.budget.day),
-            tokens(&it.total).to_string(),
-            it.because.as_deref().map(|because| output::cut(because, 60)).unwrap_or_default(),
-        ]
+    let (headings, rows) = rows(currency, budgets);
+    output::table(&headings.iter().map(String::as_str).collect::<Vec<_>>(), rows);
+}
+
+/// Returns a table of budgets: money and tokens each where somebody has used or limited them.
+fn rows(currency: &str, budgets: &[BudgetStanding]) -> (Vec<String>, Vec<Vec<String>>) {
+    let limited = |limit: Limit| limit.soft.is_some() || limit.hard.is_some();
+    let any = |spent: fn(&Usage) -> u64, limit: fn(&Limits) -> Limit| {
+        budgets.iter().any(|it| {
+            spent(&it.total) > 0 || limited(limit(&it.budget.total)) || limited(limit(&it.budget.day))
+        })
     };
-    let spent = format!("SPENT {currency}");
-    output::table(
-        &["BUDGET", "STATE", &spent, "OF", "TODAY", "OF", "TOKENS", "BECAUSE"],
-        budgets.iter().map(row).collect(),
-    );
+    let in_tokens = any(tokens, |limits| limits.tokens);
+    let in_money = any(|it| it.money_micros, |limits| limits.money_micros) || !in_tokens;
+    let mut headings = vec!["BUDGET".to_owned(), "STATE".to_owned()];
+    let mut shown = |unit: &str, is: bool| {
+        if is {
+            headings.extend([format!("SPENT {unit}"), "OF".to_owned(), "TODAY".to_owned(), "OF".to_owned()]);
+        }
+    };
+    shown(currency, in_money);
+    shown("TOKENS", in_tokens);
+    headings.push("BECAUSE".to_owned());
+    let row = |it: &BudgetStanding| {
+        let name = it.name.as_ref().map_or_else(|| it.of.clone(), |name| format!("{}:{name}", it.of));
+        let mut row = vec![name, it.state.clone()];
+        let (all, day) = (&it.budget.total, &it.budget.day);
+        if in_money {
+            let hard = |limits: &Limits| limits.money_micros.hard.map(money).unwrap_or_default();
+            row.extend([money(it.total.money_micros), hard(all), money(it.today.money_micros), hard(day)]);
+        }
+        if in_tokens {
+            let hard = |limits: &Limits| limits.tokens.hard.map(|it| it.to_string()).unwrap_or_default();
+            row.extend([tokens(&it.total).to_string(), hard(all), tokens(&it.today).to_string(), hard(day)]);
+        }
+        row.push(it.because.as_deref().map(|because| output::cut(because, 60)).unwrap_or_default());
+        row
+    };
+    (headings, budgets.iter().map(row).collect())
 }
 
 #[derive(Debug, clap::Args)]
@@ -154,15 +175,16 @@ fn shown(costs: &Costs) {
             .map(|(index, &value)| if index == 0 { money(value) } else { value.to_string() })
             .collect::<Vec<_>>()
     };
-    let named = |title: &str, all: &[NamedCost]| {
+    let named = |title: &str, all: &[NamedCost], total: u32| {
         if !all.is_empty() {
             output::line("");
             let rows = all.iter().map(|it| [vec![it.name.clone()], columns(&it.total)].concat());
             output::table(&[title, currency, "READ", "CACHED", "WRITTEN"], rows.collect());
+            left_out(all.len(), total).into_iter().for_each(output::line);
         }
     };
-    named("PROJECT", &costs.projects);
-    named("AGENT", &costs.agents);
+    named("PROJECT", &costs.projects, costs.projects_total);
+    named("AGENT", &costs.agents, costs.agents_total);
     if !costs.days.is_empty() {
         output::line("");
         let rows = costs.days.iter().map(|it| [vec![it.day.clone()], columns(&it.usage)].concat());
@@ -171,6 +193,12 @@ fn shown(costs: &Costs) {
     for it in &costs.closed {
         output::line(format!("{}: {}", it.state, output::plain(it.because.as_deref().unwrap_or_default())));
     }
+    left_out(costs.closed.len(), costs.closed_total).into_iter().for_each(output::line);
+}
+
+/// Says where not all are shown.
+fn left_out(shown: usize, total: u32) -> Option<String> {
+    (u32::try_from(shown).is_ok_and(|shown| shown < total)).then(|| format!("{shown} of {total} are shown"))
 }
 
 /// What an attempt has used, beside another report.
@@ -259,6 +287,30 @@ fn micros(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budgets_are_listed_in_the_units_that_somebody_uses() {
+        let standing = |of: &str, budget: Budget, total: Usage| BudgetStanding {
+            of: of.to_owned(),
+            budget,
+            total,
+            state: "open".to_owned(),
+            ..BudgetStanding::default()
+        };
+        let hard = |hard| Limit { soft: None, hard: Some(hard) };
+        let limits = Limits { tokens: hard(9_000), ..Limits::default() };
+        let in_tokens = Budget { total: limits, day: Limits { tokens: hard(500), ..Limits::default() } };
+        let (headings, rows_of) = rows("EUR", &[standing("fleet", in_tokens, Usage::default())]);
+        assert_eq!(headings, ["BUDGET", "STATE", "SPENT TOKENS", "OF", "TODAY", "OF", "BECAUSE"]);
+        assert_eq!(rows_of, [["fleet", "open", "0", "9000", "0", "500", ""]]);
+        let paid = Usage { money_micros: 2_500_000, ..Usage::default() };
+        let (headings, rows_of) = rows("EUR", &[standing("fleet", Budget::default(), paid)]);
+        assert_eq!(headings, ["BUDGET", "STATE", "SPENT EUR", "OF", "TODAY", "OF", "BECAUSE"]);
+        assert_eq!(rows_of, [["fleet", "open", "2.50", "", "0.00", "", ""]]);
+        let (headings, _) = rows("EUR", &[standing("fleet", in_tokens, paid)]);
+        assert_eq!(headings.len(), 11);
+        assert_eq!((left_out(20, 35).as_deref(), left_out(3, 3)), (Some("20 of 35 are shown"), None));
+    }
 
     #[test]
     fn amounts_are_read_and_written_exactly() {

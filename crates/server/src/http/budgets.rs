@@ -145,15 +145,19 @@ pub(super) fn spent(view: &View<'_>, days: usize) -> Costs {
     let (fleet, today) = (ledgers.fleet(), Day::of(view.now));
     let agents = ledgers.agents().iter().map(|(&id, it)| (state.agent(id).spec.name.to_string(), it));
     let projects = ledgers.projects().iter().map(|(name, it)| (name.to_string(), it));
+    let ((agents, agents_total), (projects, projects_total)) = (named(agents, today), named(projects, today));
     Costs {
         currency: state.policy().budgets.currency.to_string(),
         total: usage_of(&fleet.total),
         today: usage_of(&fleet.used(Period::Day, today)),
         running: cost(fleet.committed),
         days: ledgers.days().iter().rev().take(days).map(|(&day, usage)| of_day(day, usage)).collect(),
-        agents: named(agents, today),
-        projects: named(projects, today),
+        agents,
+        agents_total,
+        projects,
+        projects_total,
         closed: ledgers.closed().iter().take(CLOSED_MAX).map(|of| standing(state, of)).collect(),
+        closed_total: u32::try_from(ledgers.closed().len()).unwrap_or(u32::MAX),
     }
 }
 
@@ -179,7 +183,8 @@ fn of_day(day: Day, usage: &Usage) -> api::DayCost {
     api::DayCost { day: time(day.begins()).chars().take(10).collect(), usage: usage_of(usage) }
 }
 
-fn named<'a>(all: impl Iterator<Item = (String, &'a Ledger)>, today: Day) -> Vec<api::NamedCost> {
+/// Returns those that used most, and how many there are in all.
+fn named<'a>(all: impl Iterator<Item = (String, &'a Ledger)>, today: Day) -> (Vec<api::NamedCost>, u32) {
     let mut all: Vec<(String, &Ledger)> = all.filter(|(_, ledger)| !ledger.total.is_none()).collect();
     all.sort_by_key(|(_, ledger)| {
         let cost = ledger.total.cost();
@@ -190,7 +195,8 @@ fn named<'a>(all: impl Iterator<Item = (String, &'a Ledger)>, today: Day) -> Vec
         total: usage_of(&ledger.total),
         today: usage_of(&ledger.used(Period::Day, today)),
     };
-    all.into_iter().take(NAMED_MAX).map(shown).collect()
+    let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    (all.into_iter().take(NAMED_MAX).map(shown).collect(), total)
 }
 
 fn kind(field: &str, text: &str) -> Result<&'static str, Problem> {
