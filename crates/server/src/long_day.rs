@@ -16,7 +16,7 @@ use kapell_model::{
     TaskGate, TaskId, TaskState, Text,
 };
 
-use crate::http::{markdown, report};
+use crate::http::{html, markdown, report, shown_time};
 use fleet::{BEGIN, Fleet, name, spec};
 
 const TRADES: [&str; 4] = ["rust", "web", "sql", "docs"];
@@ -211,6 +211,7 @@ fn a_long_day_with_everything_in_it_is_reported_truly() {
     }
     everything_has_happened(&day.fleet);
     the_report_tells_it(&day.fleet);
+    the_lists_tell_it(&day.fleet);
 }
 
 /// Large tasks, whose components are listed, ticked off, headed, or said by whoever does the planning.
@@ -612,4 +613,91 @@ fn the_report_tells_it(fleet: &Fleet) {
     let sum: f64 = report.health.parts.iter().map(|part| part.adds).sum();
     assert!((sum - report.health.total).abs() < 1e-5, "{sum} {}", report.health.total);
     assert_eq!(report.active_agents as usize, state.online());
+}
+
+/// Sets the lists of the report against what the log says was opened and closed, and both pages against the lists.
+fn the_lists_tell_it(fleet: &Fleet) {
+    let report = report(&fleet.view());
+    let (mut conflicts, mut escalations) = (BTreeSet::new(), BTreeSet::new());
+    let (mut forces, mut narrow) = (BTreeSet::new(), BTreeSet::new());
+    let (mut forecasts, mut course) = (BTreeMap::new(), Vec::new());
+    for record in &fleet.log {
+        match &record.event {
+            Event::ContentionOpened { conflict, .. }
+            | Event::DecisionOpened { conflict, .. }
+            | Event::DisputeOpened { conflict, .. }
+            | Event::PrecedenceOpened { conflict, .. } => drop(conflicts.insert(*conflict)),
+            Event::ContentionResolved { conflict, .. }
+            | Event::DecisionMade { conflict, .. }
+            | Event::DecisionWithdrawn { conflict, .. }
+            | Event::DisputeRuled { conflict, .. }
+            | Event::PrecedenceRuled { conflict, .. } => drop(conflicts.remove(conflict)),
+            Event::EscalationRaised { escalation, .. } => drop(escalations.insert(*escalation)),
+            Event::EscalationSettled { escalation, .. } => drop(escalations.remove(escalation)),
+            Event::ForceFormed { force, .. } => drop(forces.insert(*force)),
+            Event::ForceDisbanded { force, .. } => drop(forces.remove(force)),
+            Event::BottleneckFound { bottleneck, .. } => drop(narrow.insert(*bottleneck)),
+            Event::BottleneckGone { bottleneck, .. } => drop(narrow.remove(bottleneck)),
+            Event::ForecastMade { forecast } => {
+                forecasts.insert(forecast.project.to_string(), shown_time(forecast.at));
+            }
+            Event::CourseNoted { sample } => course.push((shown_time(record.at), sample)),
+            _ => {}
+        }
+    }
+    let ids = |all: Vec<String>| all.into_iter().collect::<BTreeSet<String>>();
+
+    // What is open comes first, the newest before the older, and then what was settled last.
+    assert_eq!(report.conflicts_open as usize, conflicts.len());
+    assert!(report.conflicts.len() >= conflicts.len().min(20) && !report.conflicts.is_empty());
+    let newest: Vec<String> = conflicts.iter().rev().take(20).map(ToString::to_string).collect();
+    let listed: Vec<&str> = report.conflicts.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(listed[..newest.len()], newest);
+    assert!(report.conflicts[newest.len()..].iter().all(|it| it.settled_at.is_some()), "{listed:?}");
+
+    let listed = ids(report.escalations.iter().map(|it| it.id.clone()).collect());
+    let open = ids(escalations.iter().map(ToString::to_string).collect());
+    assert_eq!((report.escalations_open as usize, listed.len()), (open.len(), open.len().min(50)));
+    assert!(listed.is_subset(&open), "{listed:?} {open:?}");
+
+    let listed = ids(report.forces.iter().map(|it| it.id.clone()).collect());
+    assert_eq!(listed, ids(forces.iter().map(ToString::to_string).collect()));
+    let listed = ids(report.bottlenecks.iter().filter_map(|it| it.id.clone()).collect());
+    assert_eq!(listed, ids(narrow.iter().map(ToString::to_string).collect()));
+
+    // The last forecast of each project that is not done.
+    let open = fleet.state().projects().values().filter(|it| it.open() > 0 && it.spec.deadline.is_some());
+    let open = open.map(|it| it.spec.name.to_string()).filter(|name| forecasts.contains_key(name));
+    assert_eq!(ids(report.forecasts.iter().map(|it| it.project.clone()).collect()), ids(open.collect()));
+    assert!(!forecasts.is_empty());
+    for it in &report.forecasts {
+        assert_eq!(forecasts.get(&it.project), Some(&it.at), "{}", it.project);
+    }
+
+    // The course is what was noted, and how it is now.
+    let (now, noted) = report.course.split_last().expect("how it is now");
+    assert_eq!((now.at.as_str(), now.health), (report.at.as_str(), report.health.total));
+    assert!(noted.len() > 100, "{}", noted.len());
+    for (shown, (at, sample)) in noted.iter().rev().zip(course.iter().rev()) {
+        assert_eq!((&shown.at, shown.health), (at, sample.health.total.as_decimal()));
+        assert_eq!(
+            (shown.ready, shown.running, shown.blocked),
+            (sample.ready, sample.running, sample.blocked)
+        );
+        let lead = sample.lead.map(|(half, most)| (half.0, most.0));
+        assert_eq!(shown.lead_p50_ms.zip(shown.lead_p90_ms), lead, "{at}");
+    }
+
+    // Everything that is listed stands on both pages.
+    let (text, page) = (markdown(&report), html(&report));
+    let emergencies = report.emergencies.iter().map(|it| &it.id);
+    let listed = report.conflicts.iter().map(|it| &it.id).chain(report.escalations.iter().map(|it| &it.id));
+    let listed = listed.chain(report.forces.iter().map(|it| &it.id)).chain(emergencies);
+    let listed = listed.chain(report.actions.iter().map(|it| &it.id));
+    for it in &report.bottlenecks {
+        assert!(it.id.as_ref().is_none_or(|id| page.contains(id.as_str())), "{it:?} is not on the page");
+    }
+    for id in listed.chain(report.forecasts.iter().map(|it| &it.project)) {
+        assert!(text.contains(id.as_str()) && page.contains(id.as_str()), "{id} is not on both pages");
+    }
 }
