@@ -1,6 +1,7 @@
 // What a person does in the page: give tasks to agents by dragging, settle what was escalated, look back.
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { fill } from "./fleet.js";
 import { live, openBrowser, openPage, Server, until } from "./house.js";
@@ -127,6 +128,26 @@ test("what waits for a person is counted beside the way to the inbox", async () 
   const status = await server.get("/v1/status");
   await page.getByRole("link", { name: "Inbox" }).locator(".badge", { hasText: String(status.escalations_open + status.offers_open) }).waitFor();
   await page.context().close();
+});
+
+test("a webhook that its receiver has stopped is shown, without its address", async () => {
+  const gone = createServer((request, answer) => answer.writeHead(410).end());
+  await new Promise((resolve) => gone.listen(0, "127.0.0.1", resolve));
+  const own = await Server.start(["--private-webhooks"]);
+  try {
+    await own.post("/v1/webhooks", { name: "pager", url: `http://127.0.0.1:${gone.address().port}/secret-way`, types: ["kapell.task.submitted"] });
+    await own.submit("Something happens");
+    await until(async () => (await own.get("/v1/status")).webhooks_stuck.length === 1, "it is stopped");
+    const page = await openPage(browser, own, { path: "#/now" });
+    const line = page.locator("#person li", { hasText: "pager" });
+    await line.waitFor();
+    assert.match(await line.innerText(), /webhook stopped.*410 Gone/s);
+    assert.ok(!(await page.locator("main").innerText()).includes("secret-way"));
+    await page.context().close();
+  } finally {
+    await own.stop();
+    gone.close();
+  }
 });
 
 test("an agent that cannot have a task is not given it, and the page says why", async () => {

@@ -149,6 +149,9 @@ pub struct Status {
     /// What was spent.
     #[serde(default)]
     pub cost: crate::budget::CostTotals,
+    /// Webhooks that do not deliver. Of now alone: a look back names none.
+    #[serde(default)]
+    pub webhooks_stuck: Vec<crate::StuckWebhook>,
 }
 
 /// Something that looks at the fleet by itself.

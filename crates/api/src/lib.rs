@@ -86,8 +86,8 @@ pub use task::{
 };
 pub use token::{MadeToken, NewToken, RotateToken, Token};
 pub use webhook::{
-    DeadLetter, DeadLetterChoice, DeadLetterCount, MadeWebhook, NewWebhook, RotateWebhook, Webhook,
-    WebhookTest,
+    DeadLetter, DeadLetterChoice, DeadLetterCount, MadeWebhook, NewWebhook, RotateWebhook, StuckWebhook,
+    Webhook, WebhookTest,
 };
 pub use why::{
     AsOf, Decided, LoadOf, MovedFrom, NotCandidate, Part, Placement, Scored, Standing, Why, WhyNot,

@@ -169,6 +169,9 @@ pub struct Overview {
     pub offers: Vec<Offer>,
     /// How many there are.
     pub offers_open: u32,
+    /// Webhooks that do not deliver.
+    #[serde(default)]
+    pub webhooks_stuck: Vec<crate::StuckWebhook>,
 }
 
 /// A task in one line of a board.

@@ -23,6 +23,17 @@ pub struct NewWebhook {
     pub after: Option<u64>,
 }
 
+/// A webhook that does not deliver what happens until somebody does something about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StuckWebhook {
+    /// What it is called.
+    pub name: String,
+    /// `stopped` or `full`.
+    pub state: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// A subscription.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Webhook {

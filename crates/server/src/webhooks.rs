@@ -275,6 +275,13 @@ impl Webhooks {
         state.book.hooks.iter().map(|hook| (hook.clone(), signing(hook))).collect()
     }
 
+    /// Returns those that deliver nothing new: the name, whether stopped or full, and why.
+    pub(crate) fn stuck(&self) -> Vec<(Name, &'static str, String)> {
+        let state = self.inner.lock();
+        let stuck = |hook: &Hook| hook.stuck().map(|(word, reason)| (hook.name.clone(), word, reason));
+        state.book.hooks.iter().filter_map(stuck).collect()
+    }
+
     /// Makes a subscription to what comes behind `after`. Its secret is shown this once.
     pub(crate) fn add(
         &self,
@@ -609,12 +616,12 @@ impl Inner {
                 return;
             }
             let Some(hook) = state.book.hooks.iter_mut().find(|hook| hook.id == id) else { return };
-            let stopped = hook.stopped.is_some();
+            let stuck = hook.stuck().map(|(state, _)| state);
             hook.note(noted, now(), &|attempts| {
                 (attempts < self.options.attempts_max).then(|| self.options.pause(attempts, chance))
             });
-            if !stopped && let Some((_, reason)) = &hook.stopped {
-                tracing::warn!(webhook = %hook.name, %reason, "a webhook is stopped");
+            if let Some((state, reason)) = hook.stuck().filter(|(state, _)| Some(*state) != stuck) {
+                tracing::warn!(webhook = %hook.name, %reason, "a webhook is {state}");
             }
             state.unkept.hooks.insert(id);
             state.kept.elapsed() >= KEEP_EVERY

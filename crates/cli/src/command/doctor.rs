@@ -159,12 +159,14 @@ fn served(context: &Context, findings: &mut Vec<Finding>) -> anyhow::Result<()> 
     let own = env!("CARGO_PKG_VERSION");
     let what = format!("server {server} answers, version {}; this is {own}", health.version);
     findings.push(Finding { well: health.version == own, what });
-    findings.push(match client.status() {
-        Ok(status) => Finding {
-            well: true,
-            what: format!("the token is valid; {} events are durable", status.position),
-        },
-        Err(error) => Finding { well: false, what: format!("the token does not do: {error}") },
-    });
+    match client.status() {
+        Ok(status) => {
+            let what = format!("the token is valid; {} events are durable", status.position);
+            findings.push(Finding { well: true, what });
+            let stuck = super::webhook::stuck(&status.webhooks_stuck).into_iter();
+            findings.extend(stuck.map(|what| Finding { well: false, what }));
+        }
+        Err(error) => findings.push(Finding { well: false, what: format!("the token does not do: {error}") }),
+    }
     Ok(())
 }

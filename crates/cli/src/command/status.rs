@@ -51,6 +51,7 @@ fn run(context: &Context, at: Option<&str>) -> anyhow::Result<Exit> {
         "needs a person: {} escalations ({} overdue), {} late results; {} tasks stalled",
         status.escalations_open, status.escalations_overdue, status.offers_open, status.stalled
     ));
+    super::webhook::stuck(&status.webhooks_stuck).into_iter().for_each(output::line);
     let cost = &status.cost;
     if cost.total != kapell_api::Usage::default() || cost.budgets_closed > 0 {
         output::line(format!(

@@ -1,6 +1,7 @@
 //! `kapell token`.
 
-use kapell_api::{NewToken, RotateToken, Token};
+use kapell_api::{MadeToken, NewToken, RotateToken, Token};
+use serde_json::json;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -50,7 +51,7 @@ impl TokenVerb {
                 let made = client.make_token(&NewToken { access, agent, label, expires_in_ms })?;
                 match context.format() {
                     Format::Json => output::json(&made)?,
-                    Format::Human => output::line(&made.token),
+                    Format::Human => shown(&made),
                 }
             }
             Self::List => {
@@ -79,14 +80,22 @@ impl TokenVerb {
                 let made = client.rotate_token(id, &RotateToken { grace_ms: grace * 1_000 })?;
                 match context.format() {
                     Format::Json => output::json(&made)?,
-                    Format::Human => output::line(&made.token),
+                    Format::Human => shown(&made),
                 }
             }
             Self::Revoke { id } => {
                 client.revoke_token(id)?;
-                output::line(format!("token {id} is revoked"));
+                match context.format() {
+                    Format::Json => output::json(&json!({ "revoked": id }))?,
+                    Format::Human => output::line(format!("token {id} is revoked")),
+                }
             }
         }
         Ok(Exit::Ok)
     }
+}
+
+fn shown(made: &MadeToken) {
+    eprintln!("token {}, shown this once:", made.made.id);
+    output::line(&made.token);
 }

@@ -1,6 +1,10 @@
 //! `kapell webhook`: what happens is told to addresses outside.
 
-use kapell_api::{DeadLetter, DeadLetterChoice, MadeWebhook, NewWebhook, RotateWebhook, Webhook};
+use kapell_api::{
+    DeadLetter, DeadLetterChoice, MadeWebhook, NewWebhook, RotateWebhook, StuckWebhook, Webhook,
+};
+
+use serde_json::json;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -109,7 +113,10 @@ impl WebhookVerb {
             }
             Self::Remove { name } => {
                 client.remove_webhook(&name)?;
-                output::line(format!("{name} is removed"));
+                match context.format() {
+                    Format::Json => output::json(&json!({ "removed": name }))?,
+                    Format::Human => output::line(format!("{name} is removed")),
+                }
             }
             Self::Dead { name } => {
                 let letters = client.dead_letters(&name)?;
@@ -152,7 +159,14 @@ impl WebhookVerb {
 fn made(context: &Context, made: &MadeWebhook) -> anyhow::Result<()> {
     match context.format() {
         Format::Json => output::json(made)?,
-        Format::Human => output::line(&made.secret),
+        Format::Human => {
+            eprintln!(
+                "{} is {}; what signs it is shown this once:",
+                output::plain(&made.made.name),
+                made.made.state
+            );
+            output::line(&made.secret);
+        }
     }
     Ok(())
 }
@@ -176,4 +190,10 @@ fn list(webhooks: &[Webhook]) {
         &["NAME", "STATE", "TYPES", "DELIVERED", "WAITING", "DEAD", "BEHIND", "URL", "WHY"],
         webhooks.iter().map(row).collect(),
     );
+}
+
+/// Says which webhooks do not deliver, and why.
+pub fn stuck(webhooks: &[StuckWebhook]) -> Vec<String> {
+    let line = |it: &StuckWebhook| format!("webhook `{}` is {}: {}", it.name, it.state, it.reason);
+    webhooks.iter().map(line).collect()
 }

@@ -47,7 +47,11 @@ pub(super) async fn error_page(Path(code): Path<String>) -> Result<impl IntoResp
 /// Returns the fleet in numbers.
 #[utoipa::path(get, path = "/v1/status", params(AtQuery), tag = "fleet", responses((status = 200, body = Status), Refusals))]
 pub(super) async fn status(door: Door, Asked(query): Asked<AtQuery>) -> Result<Json<Status>, Refusal> {
-    Ok(Json(door.view(query.at.as_deref(), in_numbers).await?))
+    let mut status = door.view(query.at.as_deref(), in_numbers).await?;
+    if query.at.is_none() {
+        status.webhooks_stuck = super::webhooks::stuck(&door.app);
+    }
+    Ok(Json(status))
 }
 
 pub(super) fn in_numbers(view: &View<'_>) -> Status {
@@ -66,6 +70,7 @@ pub(super) fn in_numbers(view: &View<'_>) -> Status {
         policy_version: state.policy_version(),
         monitors: monitors(view),
         cost: super::budgets::totals(view),
+        webhooks_stuck: Vec::new(),
     }
 }
 

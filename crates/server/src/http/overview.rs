@@ -8,7 +8,7 @@ use kapell_model::{AgentState, Moment, Span};
 
 use super::door::Door;
 use super::problem::Refusals;
-use super::{Refusal, convert, fleet, why};
+use super::{Refusal, convert, fleet, webhooks, why};
 use crate::fleet::View;
 use crate::serve::DEFAULT_FLEET;
 
@@ -34,10 +34,14 @@ pub(super) async fn session(door: Door) -> Json<Session> {
 /// Returns the fleet at a glance: health, who does what, what waits and why, what is late, what needs a person.
 #[utoipa::path(get, path = "/v1/overview", tag = "fleet", responses((status = 200, body = Overview), Refusals))]
 pub(super) async fn overview(door: Door) -> Result<Response, Refusal> {
-    let fleet = door.app.fleet.clone();
+    let app = door.app.clone();
     let make = move || {
-        let fleet = fleet.clone();
-        async move { Ok(fleet.query(glance).await?) }
+        let app = app.clone();
+        async move {
+            let mut overview = app.fleet.query(glance).await?;
+            overview.webhooks_stuck = webhooks::stuck(&app);
+            Ok(overview)
+        }
     };
     door.app.shared.answer("overview".to_owned(), make).await
 }
@@ -62,6 +66,7 @@ fn glance(view: &View<'_>) -> Overview {
         escalations_open: status.escalations_open,
         offers: offers.map(|offer| convert::offer(state, offer)).collect(),
         offers_open: status.offers_open,
+        webhooks_stuck: Vec::new(),
     }
 }
 

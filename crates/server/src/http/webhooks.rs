@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use kapell_api::{
     DeadLetter, DeadLetterChoice, DeadLetterCount, ErrorCode, MadeWebhook, NewWebhook, Page, Problem,
-    RotateWebhook, Webhook, WebhookTest,
+    RotateWebhook, StuckWebhook, Webhook, WebhookTest,
 };
 use kapell_core::Event;
 use kapell_model::{Name, Span};
@@ -12,11 +12,10 @@ use kapell_model::{Name, Span};
 use super::convert::time;
 use super::door::{Body, Door, Path};
 use super::problem::Refusals;
-use super::{Refusal, created, parse};
+use super::{App, Refusal, created, parse};
 use crate::token::Access;
 use crate::webhooks::{
-    Attempted, DEAD_MAX, Hook, Outcome, TARGET_ALLOWED, TYPE_PREFIX, Tried, WAITING_MAX, WebhookError,
-    Webhooks, is_type,
+    Attempted, Hook, Outcome, TARGET_ALLOWED, TYPE_PREFIX, Tried, WebhookError, Webhooks, is_type,
 };
 
 /// Types that one may ask for.
@@ -225,17 +224,9 @@ async fn beside<T: Send + 'static>(
 }
 
 fn shown(hook: &Hook, secrets: usize, durable: u64) -> Webhook {
-    let full = if hook.dead.len() >= DEAD_MAX {
-        Some(format!("{DEAD_MAX} dead letters: retry or discard them"))
-    } else if hook.waiting.len() >= WAITING_MAX {
-        Some(format!("{WAITING_MAX} events wait to be tried again"))
-    } else {
-        None
-    };
-    let (state, reason) = match (&hook.stopped, full) {
-        (Some((_, reason)), _) => ("stopped", Some(reason.clone())),
-        (None, Some(reason)) => ("full", Some(reason)),
-        (None, None) => ("active", None),
+    let (state, reason) = match hook.stuck() {
+        Some((state, reason)) => (state, Some(reason)),
+        None => ("active", None),
     };
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let next = hook.waiting.iter().min_by_key(|it| it.next_at);
@@ -256,6 +247,16 @@ fn shown(hook: &Hook, secrets: usize, durable: u64) -> Webhook {
         dead: count(hook.dead.len()),
         secrets: count(secrets),
     }
+}
+
+/// Returns the webhooks that do not deliver: without their addresses, since everybody sees it.
+pub(super) fn stuck(app: &App) -> Vec<StuckWebhook> {
+    let shown = |(name, state, reason): (Name, &str, String)| StuckWebhook {
+        name: name.to_string(),
+        state: state.to_owned(),
+        reason,
+    };
+    app.webhooks.stuck().into_iter().map(shown).collect()
 }
 
 fn letter(it: &Attempted) -> DeadLetter {

@@ -7,7 +7,7 @@ use kapell_store::Store;
 use serde::{Deserialize, Serialize};
 
 use super::deliver::{Outcome, Tried};
-use super::{WAITING_MAX, WebhookError, secret};
+use super::{DEAD_MAX, WAITING_MAX, WebhookError, secret};
 
 /// The document in which the store keeps which subscriptions there are.
 pub(super) const DOCUMENT: &str = "webhooks";
@@ -168,6 +168,20 @@ impl Book {
 }
 
 impl Hook {
+    /// Tells where nothing new is delivered any more, in a word and with the reason.
+    pub(crate) fn stuck(&self) -> Option<(&'static str, String)> {
+        match &self.stopped {
+            Some((_, reason)) => Some(("stopped", reason.clone())),
+            None if self.dead.len() >= DEAD_MAX => {
+                Some(("full", format!("{DEAD_MAX} dead letters: `kapell webhook retry` or `discard` them")))
+            }
+            None if self.waiting.len() >= WAITING_MAX => {
+                Some(("full", format!("{WAITING_MAX} events wait to be tried again")))
+            }
+            None => None,
+        }
+    }
+
     pub(super) fn stop(&mut self, now: Moment, reason: &str) {
         self.stopped.get_or_insert_with(|| (now, reason.to_owned()));
     }
@@ -317,14 +331,13 @@ mod tests {
     fn no_more_wait_than_may_and_the_fullest_subscription_fits_its_document() {
         let mut hook = hook();
         let long = "\u{1}".repeat(10_000);
-        for position in 0..super::super::DEAD_MAX as u64 {
+        for position in 0..DEAD_MAX as u64 {
             hook.note(noted(position, Outcome::Never { reason: long.clone() }), Moment(10), &pause);
         }
+        assert!(hook.stuck().is_some_and(|(state, why)| state == "full" && why.contains("dead letters")));
         assert_eq!(hook.retry(None, Moment(20)), WAITING_MAX);
-        assert_eq!(
-            (hook.waiting.len(), hook.dead.len()),
-            (WAITING_MAX, super::super::DEAD_MAX - WAITING_MAX)
-        );
+        assert!(hook.stuck().is_some_and(|(state, why)| state == "full" && why.contains("wait")));
+        assert_eq!((hook.waiting.len(), hook.dead.len()), (WAITING_MAX, DEAD_MAX - WAITING_MAX));
         assert_eq!(hook.waiting[0].position, 0, "the oldest go first");
         assert_eq!(hook.retry(Some(500), Moment(20)), 0, "there is no room");
         for position in 0..WAITING_MAX as u64 {

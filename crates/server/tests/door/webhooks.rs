@@ -390,6 +390,12 @@ fn gone_stops_a_webhook_and_loses_nothing() {
     submit(&served, "first");
     let stopped = wait_hook(&served, "log", "state", &json!("stopped"));
     assert!(stopped["reason"].as_str().is_some_and(|why| why.contains("410 Gone")), "{stopped}");
+    // Whoever looks at the fleet is told, and not where it went.
+    let wanted = json!([{"name": "log", "state": "stopped", "reason": stopped["reason"]}]);
+    for path in ["/v1/status", "/v1/overview"] {
+        assert_eq!(served.get(path)["webhooks_stuck"], wanted, "{path}");
+    }
+    assert_eq!(served.get("/v1/status?at=1")["webhooks_stuck"], json!([]));
     submit(&served, "second");
     let served = serve_on(served.stop());
     std::thread::sleep(Duration::from_millis(200));
@@ -397,6 +403,7 @@ fn gone_stops_a_webhook_and_loses_nothing() {
     receiver.plan(&[OK]);
     assert_eq!(served.post("/v1/webhooks/log/resume", &json!({}))["state"], "active");
     wait_hook(&served, "log", "delivered", &json!(2));
+    assert_eq!(served.get("/v1/status")["webhooks_stuck"], json!([]));
     let mut told: Vec<Value> =
         receiver.arrived()[1..].iter().map(|it| it.event()["subject"].clone()).collect();
     told.sort_by_key(ToString::to_string);

@@ -69,10 +69,10 @@ function Health({ health }) {
 }
 
 function Person({ now }) {
-  const { escalations, offers, escalations_open: asked, offers_open: offered } = now;
+  const { escalations, offers, escalations_open: asked, offers_open: offered, webhooks_stuck: stuck } = now;
   const more = asked + offered - escalations.length - offers.length;
-  return html`<${Card} id="person" title="Needs a person" note=${asked + offered ? words.plural(asked + offered, "thing") : ""}>
-    ${asked + offered === 0 && html`<${Empty}>Nothing does.</${Empty}>`}
+  return html`<${Card} id="person" title="Needs a person" note=${asked + offered + stuck.length ? words.plural(asked + offered + stuck.length, "thing") : ""}>
+    ${asked + offered + stuck.length === 0 && html`<${Empty}>Nothing does.</${Empty}>`}
     <ul class="lines">
       ${escalations.map((each) => html`<li key=${each.id}><a href=${href("inbox", "", { open: each.id })}>
         <${Priority} of=${each.severity} /><span class="text">${each.detail}</span>
@@ -80,6 +80,8 @@ function Person({ now }) {
       ${offers.map((each) => html`<li key=${each.id}><a href=${href("inbox", "", { open: each.id })}>
         <span class="pill">late result</span><span class="text">${each.task} by ${each.agent}</span>
         <span class="note"><${Ago} at=${each.at} /> ago</span></a></li>`)}
+      ${stuck.map((each) => html`<li key=${`webhook ${each.name}`}>
+        <span class="pill">webhook ${each.state}</span><span class="text">${each.name}</span><span class="note">${each.reason}</span></li>`)}
     </ul>
     ${more > 0 && html`<a href=${href("inbox")}>${words.plural(more, "more", "more")} in the inbox</a>`}
   </${Card}>`;
