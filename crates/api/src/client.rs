@@ -717,15 +717,17 @@ impl Client {
         let mut pause = Duration::from_millis(20);
         loop {
             let tried = self.send_once(method, path, body, &key);
-            let passing = match &tried {
-                Err(ClientError::Unreachable { .. }) => again,
-                Err(ClientError::Problem(problem)) => problem.retry_after_ms.is_some(),
-                _ => false,
+            let wait = match &tried {
+                Err(ClientError::Unreachable { .. }) => again.then_some(pause),
+                Err(ClientError::Problem(problem)) => {
+                    problem.retry_after_ms.map(|told| pause.max(Duration::from_millis(told)))
+                }
+                _ => None,
             };
-            if !passing || started.elapsed() + pause > self.patience {
+            let Some(wait) = wait.filter(|wait| started.elapsed() + *wait <= self.patience) else {
                 return tried;
-            }
-            std::thread::sleep(pause);
+            };
+            std::thread::sleep(wait);
             pause = (pause * 2).min(Duration::from_millis(500));
         }
     }
