@@ -3,7 +3,7 @@
 //! A [`Fleet`] can be cloned and used from any task. Everything goes through one bounded queue to the writer
 //! thread, which owns the state; answers come once the events that they saw are durable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, Pri
 use kapell_store::RowBatch;
 use tokio::sync::{broadcast, oneshot};
 
+use crate::admission::{Admission, UnderWay};
+
 /// Messages that may wait for the writer; beyond it the door answers `busy`.
 pub(crate) const QUEUE_MAX: usize = 8_192;
 /// Requests for work in the name of one agent that may be under way at once, the waiting ones included; beyond it the door
 /// answers `busy`, so that one that asks on hundreds of connections takes no one else's turn.
 const NEXT_MAX: usize = 4;
-/// What a caller that was turned away should wait before it tries again.
-pub const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// A command with what the door knows of its sender.
 #[derive(Debug)]
@@ -111,11 +111,17 @@ pub enum Refused {
     #[error(transparent)]
     Rejected(#[from] Rejection),
     /// Too much is waiting for the writer.
-    #[error("too many requests are waiting for the writer")]
-    Busy,
+    #[error("more is asked than can be answered in time")]
+    Busy {
+        /// When to try again.
+        after: Duration,
+    },
     /// As many requests for work in the name of one agent are under way as may be.
     #[error("{NEXT_MAX} requests for work of this agent are under way already")]
-    Asking,
+    Asking {
+        /// When to try again.
+        after: Duration,
+    },
     /// The writer has stopped: the server is shutting down, or its log could not be written.
     #[error("the server is shutting down")]
     Down,
@@ -140,12 +146,14 @@ pub(crate) type Deferred = Box<dyn FnOnce(bool) + Send>;
 pub(crate) enum Message {
     Lines {
         lines: Vec<Line>,
-        answer: oneshot::Sender<Result<Vec<Result<Answer, Rejection>>, Refused>>,
+        answer: oneshot::Sender<LineAnswers>,
     },
     Next {
         agent: Name,
         max: usize,
         wait: bool,
+        /// One that waits is under way until it was heard.
+        hearing: Option<UnderWay>,
         answer: oneshot::Sender<Result<Handout, Refused>>,
     },
     Query(Box<dyn FnOnce(&View<'_>) -> Deferred + Send>),
@@ -183,6 +191,49 @@ pub struct Fleet {
     pub(crate) published: broadcast::Sender<Arc<Published>>,
     pub(crate) names: Arc<RwLock<Arc<Vec<Name>>>>,
     pub(crate) asking: Asking,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) awaited: Awaited,
+}
+
+/// The answers to lines, or why there are none.
+pub type LineAnswers = Result<Vec<Result<Answer, Rejection>>, Refused>;
+
+/// Lines that the writer has, and their answers once they come.
+#[derive(Debug)]
+pub struct Offered {
+    answered: oneshot::Receiver<LineAnswers>,
+    _under_way: UnderWay,
+}
+
+impl Offered {
+    /// Waits for the answers.
+    ///
+    /// # Errors
+    /// Where the server stops.
+    pub async fn answers(self) -> LineAnswers {
+        self.answered.await.unwrap_or(Err(Refused::Down))
+    }
+}
+
+/// The agents that have been given work and have not fetched it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Awaited(Arc<Mutex<HashSet<Name>>>);
+
+impl Awaited {
+    /// Notes that something waits for an agent, or nothing any more.
+    pub(crate) fn set(&self, agent: &Name, awaited: bool) {
+        let mut agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !awaited {
+            agents.remove(agent);
+        } else if !agents.contains(agent) {
+            agents.insert(agent.clone());
+        }
+    }
+
+    /// Tells whether something waits for the agent of this name.
+    pub(crate) fn is(&self, agent: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(agent)
+    }
 }
 
 /// How many requests for work are under way, by agent.
@@ -238,29 +289,24 @@ impl Fleet {
     ///
     /// # Errors
     /// Where the writer is overrun or the server stops.
-    pub async fn lines(&self, lines: Vec<Line>) -> Result<Vec<Result<Answer, Rejection>>, Refused> {
-        let answered = self.offer_lines(lines).map_err(|(refused, _)| refused)?;
-        answered.await.unwrap_or(Err(Refused::Down))
+    pub async fn lines(&self, lines: Vec<Line>) -> LineAnswers {
+        self.offer_lines(lines).map_err(|(refused, _)| refused)?.answers().await
     }
 
-    /// Hands lines to the writer and returns where the answer will come, so that several chunks can be under way.
+    /// Hands lines to the writer without waiting for the answers, so that several chunks can be under way.
     ///
     /// # Errors
     /// Where the writer is overrun or the server stops; the lines come back.
-    #[expect(clippy::type_complexity, reason = "a channel of answers")]
-    pub fn offer_lines(
-        &self,
-        lines: Vec<Line>,
-    ) -> Result<oneshot::Receiver<Result<Vec<Result<Answer, Rejection>>, Refused>>, (Refused, Vec<Line>)>
-    {
+    pub fn offer_lines(&self, lines: Vec<Line>) -> Result<Offered, (Refused, Vec<Line>)> {
         let (answer, answered) = oneshot::channel();
+        let under_way = self.admission.enter();
         let back = |message| match message {
             Message::Lines { lines, .. } => lines,
             _ => Vec::new(),
         };
         match self.queue.try_send(Message::Lines { lines, answer }) {
-            Ok(()) => Ok(answered),
-            Err(TrySendError::Full(message)) => Err((Refused::Busy, back(message))),
+            Ok(()) => Ok(Offered { answered, _under_way: under_way }),
+            Err(TrySendError::Full(message)) => Err((self.busy(), back(message))),
             Err(TrySendError::Disconnected(message)) => Err((Refused::Down, back(message))),
         }
     }
@@ -272,9 +318,13 @@ impl Fleet {
     /// Where there is no such agent, too many of its requests for work are under way, the writer is overrun, or the server
     /// stops.
     pub async fn next(&self, agent: Name, max: usize, wait: Duration) -> Result<Handout, Refused> {
-        let _turn = self.asking.turn(&agent).ok_or(Refused::Asking)?;
+        let turn = self.asking.turn(&agent);
+        let _turn = turn.ok_or_else(|| Refused::Asking { after: self.admission.come_back() })?;
         let (answer, answered) = oneshot::channel();
-        self.send(Message::Next { agent, max, wait: !wait.is_zero(), answer })?;
+        let under_way = self.admission.enter();
+        let (_answering, hearing) =
+            if wait.is_zero() { (Some(under_way), None) } else { (None, Some(under_way)) };
+        self.send(Message::Next { agent, max, wait: !wait.is_zero(), hearing, answer })?;
         if wait.is_zero() {
             return answered.await.unwrap_or(Err(Refused::Down));
         }
@@ -293,6 +343,7 @@ impl Fleet {
         ask: impl FnOnce(&View<'_>) -> T + Send + 'static,
     ) -> Result<T, Refused> {
         let (answer, answered) = oneshot::channel();
+        let _under_way = self.admission.enter();
         self.send(Message::Query(Box::new(move |view| {
             let found = ask(view);
             Box::new(move |durable| {
@@ -333,8 +384,12 @@ impl Fleet {
 
     fn send(&self, message: Message) -> Result<(), Refused> {
         self.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => Refused::Busy,
+            TrySendError::Full(_) => self.busy(),
             TrySendError::Disconnected(_) => Refused::Down,
         })
+    }
+
+    fn busy(&self) -> Refused {
+        Refused::Busy { after: self.admission.come_back() }
     }
 }

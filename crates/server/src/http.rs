@@ -1,5 +1,6 @@
 //! The HTTP door: `/v1`. Handlers parse, ask, translate; nothing else.
 
+mod admit;
 mod agents;
 mod board;
 mod bottlenecks;
@@ -59,6 +60,7 @@ use crate::llm::Llm;
 use crate::past::Past;
 use crate::token::Tokens;
 use crate::webhooks::Webhooks;
+pub(crate) use admit::Absence;
 pub(crate) use convert::time as shown_time;
 pub(crate) use orchestration::{html, markdown, report};
 pub(crate) use problem::Refusal;
@@ -254,6 +256,7 @@ pub fn openapi() -> String {
 
 pub(crate) fn router(app: App, hosts: &[String], fixtures: bool) -> Router {
     let (router, document) = api().split_for_parts();
+    let router = router.route_layer(axum::middleware::from_fn_with_state(app.fleet.clone(), admit::check));
     let document = document.to_json().expect("the document can be written");
     let document: Arc<str> = Arc::from(document);
     let inside = router.clone().with_state(app.clone());

@@ -24,8 +24,8 @@ const ANSWER_BYTES_MAX: usize = usize::MAX;
 /// A server that is asked by calls.
 pub struct InProcess {
     running: Running,
-    router: Router,
-    token: String,
+    pub(crate) router: Router,
+    pub(crate) token: String,
 }
 
 impl InProcess {

@@ -1,5 +1,6 @@
 //! Sockets, clock and the writer loop of Kapell. No rule about tasks is decided here.
 
+mod admission;
 mod appender;
 mod components;
 mod fleet;
@@ -22,7 +23,8 @@ mod verify;
 mod webhooks;
 mod writer;
 
-pub use fleet::{Answer, Ask, Fleet, Handed, Handout, Line, RETRY_AFTER, Refused, View};
+pub use admission::RETRY_AFTER;
+pub use fleet::{Answer, Ask, Fleet, Handed, Handout, Line, LineAnswers, Offered, Refused, View};
 pub use http::openapi;
 pub use in_process::InProcess;
 pub use llm::{LlmError, LlmOptions, Secret};

@@ -13,6 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Layer as _;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use crate::http::Absence;
+
 /// Connections that are open at once, where the system allows as many files; more wait until others have gone.
 const CONNECTIONS_MAX: usize = 10_000;
 /// Files that are no connections.
@@ -44,7 +46,8 @@ pub(crate) async fn answer_all(listener: TcpListener, router: Router, stop: impl
             taken = take(&listener, &room) => taken,
         };
         while connections.try_join_next().is_some() {}
-        let service = TowerToHyperService::new(service.clone());
+        let service = axum::Extension(Absence::default()).layer(service.clone());
+        let service = TowerToHyperService::new(service);
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         connections.spawn(async move {
             // A connection that breaks concerns nobody else; its caller knows.

@@ -11,8 +11,9 @@ use kapell_plan::Greedy;
 use kapell_store::{Reader, Row, Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
 
+use crate::admission::Admission;
 use crate::appender::{Appender, Progress};
-use crate::fleet::{Asking, Fleet, QUEUE_MAX};
+use crate::fleet::{Asking, Awaited, Fleet, QUEUE_MAX};
 use crate::planner;
 use crate::writer::{BATCHES_MAX, Beside, Writer};
 
@@ -129,6 +130,8 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
         published,
         names: Arc::new(RwLock::new(Arc::new(names))),
         asking: Asking::default(),
+        admission: Admission::new(),
+        awaited: Awaited::default(),
     };
     let appender = Appender {
         store,

@@ -29,7 +29,9 @@ use kapell_store::RowBatch;
 use tokio::sync::oneshot;
 
 use crate::appender::{Batch, Progress, StoredSnapshot};
-use crate::fleet::{Answer, Ask, Deferred, Fleet, Handed, Handout, Line, Message, Refused, View};
+use crate::fleet::{
+    Answer, Ask, Deferred, Fleet, Handed, Handout, Line, LineAnswers, Message, Refused, View,
+};
 use crate::hearing::Hearing;
 use crate::planner::{Job, Wanted};
 
@@ -131,6 +133,11 @@ impl Writer {
         let liveness = Liveness::new(engine.state(), start);
         let workload = WorkloadMonitor::new(engine.state(), start);
         let forecast = ForecastMonitor::new(engine.state(), start);
+        for task in engine.state().tasks().iter() {
+            if let (TaskState::Assigned, Some(owner)) = (task.state(), &task.owner) {
+                fleet.awaited.set(&engine.state().agent(owner.agent).spec.name, true);
+            }
+        }
         Self {
             engine,
             liveness,
@@ -204,7 +211,10 @@ impl Writer {
         self.hearing.taken();
         match message {
             Message::Lines { lines, answer } => self.lines(lines, answer),
-            Message::Next { agent, max, wait, answer } => self.next(&agent, max, wait, answer),
+            Message::Next { agent, max, wait, hearing, answer } => {
+                self.next(&agent, max, wait, answer);
+                drop(hearing);
+            }
             Message::Query(ask) => {
                 let (state, liveness, workload) = (self.engine.state(), &self.liveness, &self.workload);
                 let view = View { state, liveness, workload, now: now() };
@@ -222,11 +232,7 @@ impl Writer {
         false
     }
 
-    fn lines(
-        &mut self,
-        lines: Vec<Line>,
-        answer: oneshot::Sender<Result<Vec<Result<Answer, Rejection>>, Refused>>,
-    ) {
+    fn lines(&mut self, lines: Vec<Line>, answer: oneshot::Sender<LineAnswers>) {
         let at = now();
         let answers: Vec<_> = lines.into_iter().map(|line| self.line(line, at)).collect();
         self.defer(Box::new(move |durable| {
@@ -287,18 +293,18 @@ impl Writer {
                 Event::TaskAssigned { agent, assignment, .. }
                 | Event::TaskMoved { agent, assignment, .. } => {
                     self.liveness.assigned(assignment, self.engine.state(), request.at);
-                    self.wake(agent);
+                    self.given(agent);
                 }
                 // Work that was sent back is fetched anew, under the same token.
                 Event::GateRejected { task, .. } => {
                     let owner = self.engine.state().task(task).owner.as_ref();
                     if let Some((agent, assignment)) = owner.map(|owner| (owner.agent, owner.assignment)) {
                         self.liveness.assigned(assignment, self.engine.state(), request.at);
-                        self.wake(agent);
+                        self.given(agent);
                     }
                 }
                 // Whether its new owner has it is asked by the handoff itself.
-                Event::HandoffTransferred { agent, .. } => self.wake(agent),
+                Event::HandoffTransferred { agent, .. } => self.given(agent),
                 Event::NoticeSent { agent, .. } => self.wake(agent),
                 Event::MessageResent { agent, message, .. } => {
                     // Sent again, it ends a wait again.
@@ -394,6 +400,13 @@ impl Writer {
         }));
     }
 
+    /// Tells an agent that it has been given work: if it waits for some by an answer, else once it asks, however much else is
+    /// asked.
+    fn given(&mut self, agent: AgentId) {
+        self.fleet.awaited.set(&self.engine.state().agent(agent).spec.name, true);
+        self.wake(agent);
+    }
+
     fn wake(&mut self, agent: AgentId) {
         let Some(waiters) = self.waiters.get_mut(agent.index()) else { return };
         waiters.retain(|waiter| !waiter.answer.is_closed());
@@ -410,8 +423,11 @@ impl Writer {
         let state = self.engine.state();
         let agent = state.agent(id);
         let open = agent.tasks.iter().map(|&id| state.task(id));
-        let waiting = open.filter(|task| task.state() == TaskState::Assigned);
-        let assignments: Vec<Handed> = waiting.take(max).filter_map(Handed::of).collect();
+        let mut waiting = open.filter(|task| task.state() == TaskState::Assigned);
+        let assignments: Vec<Handed> = waiting.by_ref().take(max).filter_map(Handed::of).collect();
+        if waiting.next().is_none() {
+            self.fleet.awaited.set(&agent.spec.name, false);
+        }
         let notices: Vec<Notice> = agent.inbox.unread().cloned().collect();
         for handed in &assignments {
             self.liveness.fetched(handed.assignment);

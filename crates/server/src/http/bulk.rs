@@ -7,15 +7,14 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use kapell_api::{BulkAnswer, BulkLine, ErrorCode, Problem};
-use kapell_core::{Command, Rejection};
-use tokio::sync::oneshot;
+use kapell_core::Command;
 
 use super::agents::shown;
 use super::door::{Door, accepted, content_type, fingerprint, json, read};
 use super::problem::{Refusals, problem_of};
 use super::reports::Report;
 use super::{Refusal, parse, reservations};
-use crate::fleet::{Answer, Line, RETRY_AFTER, Refused};
+use crate::fleet::{Answer, Line, LineAnswers, Offered, Refused};
 use crate::token::Access;
 
 /// Bytes of the body of a bulk.
@@ -28,11 +27,8 @@ const CHUNK_LINES: usize = 512;
 const CHUNKS_UNDER_WAY: usize = 8;
 /// How often a full queue is tried again for one chunk before the rest is answered `busy`.
 const TRIES_MAX: usize = 200;
-
-/// The answers of a chunk that are not there yet.
-type Waiting = oneshot::Receiver<Answers>;
-/// The answers of a chunk, or why the writer did not take it.
-type Answers = Result<Vec<Result<Answer, Rejection>>, Refused>;
+/// And how long after the last time.
+const TRY: Duration = Duration::from_millis(20);
 
 /// What becomes of a line: refused at the door, or waiting for the writer's next answer.
 enum Slot {
@@ -62,7 +58,7 @@ pub(super) async fn bulk(door: Door, request: Request) -> Result<Response, Refus
     }
     let mut out = Vec::with_capacity(lines.len() * 64);
     // Chunks are decided and made durable while the next ones are read and the last one is written out.
-    let mut under_way: VecDeque<(Vec<Slot>, Result<Waiting, Refused>)> = VecDeque::new();
+    let mut under_way: VecDeque<(Vec<Slot>, Result<Offered, Refused>)> = VecDeque::new();
     let mut chunks = lines.chunks(CHUNK_LINES).enumerate();
     let mut refused = None;
     loop {
@@ -83,7 +79,7 @@ pub(super) async fn bulk(door: Door, request: Request) -> Result<Response, Refus
             under_way.push_back((slots, handed));
         } else if let Some((slots, handed)) = under_way.pop_front() {
             let answers = match handed {
-                Ok(waiting) => waiting.await.unwrap_or(Err(Refused::Down)),
+                Ok(offered) => offered.answers().await,
                 Err(refused) => Err(refused),
             };
             write_chunk(slots, answers, &mut out);
@@ -95,17 +91,17 @@ pub(super) async fn bulk(door: Door, request: Request) -> Result<Response, Refus
 }
 
 /// Hands a chunk to the writer; waits while its queue is full.
-async fn hand_over(door: &Door, lines: Vec<Line>) -> Result<Waiting, Refused> {
-    let mut lines = lines;
+async fn hand_over(door: &Door, lines: Vec<Line>) -> Result<Offered, Refused> {
+    let (mut lines, mut busy) = (lines, Refused::Down);
     for _ in 0..TRIES_MAX {
         match door.app.fleet.offer_lines(lines) {
-            Ok(receiver) => return Ok(receiver),
-            Err((Refused::Busy, back)) => lines = back,
+            Ok(offered) => return Ok(offered),
+            Err((refused @ Refused::Busy { .. }, back)) => (lines, busy) = (back, refused),
             Err((refused, _)) => return Err(refused),
         }
-        tokio::time::sleep(RETRY_AFTER.min(Duration::from_millis(20))).await;
+        tokio::time::sleep(TRY).await;
     }
-    Err(Refused::Busy)
+    Err(busy)
 }
 
 fn read_chunk(door: &Door, first: usize, chunk: &[&[u8]]) -> (Vec<Slot>, Vec<Line>) {
@@ -186,7 +182,7 @@ fn read_line(door: &Door, number: usize, bytes: &[u8]) -> Result<(Line, Option<S
     }
 }
 
-fn write_chunk(slots: Vec<Slot>, answers: Answers, out: &mut Vec<u8>) {
+fn write_chunk(slots: Vec<Slot>, answers: LineAnswers, out: &mut Vec<u8>) {
     let (mut answers, refused) = match answers {
         Ok(answers) => (answers.into_iter(), None),
         Err(refused) => (Vec::new().into_iter(), Some(refused)),
@@ -228,7 +224,7 @@ mod tests {
             Slot::Asked { agent: Some("ada".to_owned()) },
         ];
         let mut out = Vec::new();
-        write_chunk(slots, Err(Refused::Busy), &mut out);
+        write_chunk(slots, Err(Refused::Busy { after: Duration::from_millis(70) }), &mut out);
         let codes: Vec<(ErrorCode, Option<u64>)> = String::from_utf8_lossy(&out)
             .lines()
             .map(|line| match serde_json::from_str(line).expect("a line") {
@@ -236,7 +232,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        let busy = (ErrorCode::Busy, u64::try_from(RETRY_AFTER.as_millis()).ok());
+        let busy = (ErrorCode::Busy, Some(70));
         assert_eq!(codes, [(ErrorCode::BadRequest, None), busy, busy]);
     }
 }

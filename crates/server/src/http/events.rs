@@ -23,6 +23,7 @@ use super::door::{Asked, Door};
 use super::problem::Refusals;
 use super::published::{about, event};
 use super::{App, Log, Refusal, parse};
+use crate::admission::RETRY_AFTER;
 use crate::fleet::Shown;
 use crate::open::record_of;
 
@@ -148,7 +149,7 @@ pub(super) async fn stream(
         None => known("after", query.after.unwrap_or(0), &door)?,
     };
     let Ok(permit) = Arc::clone(&door.app.streams).try_acquire_owned() else {
-        return Err(crate::fleet::Refused::Busy.into());
+        return Err(crate::fleet::Refused::Busy { after: RETRY_AFTER }.into());
     };
     let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
     let app = door.app;

@@ -11,6 +11,7 @@ use super::convert::{hours, time};
 use super::door::{Body, Door, Path};
 use super::problem::Refusals;
 use super::{Refusal, parse};
+use crate::admission::RETRY_AFTER;
 use crate::fleet::Refused;
 use crate::token::Access;
 
@@ -47,7 +48,7 @@ pub(super) async fn make(
     let project = parse::name("project", &project)?;
     let seed = body.value.seed.as_deref().map(seed).transpose()?;
     let seed = seed.unwrap_or_else(crate::writer::fresh_seed);
-    let _permit = UNDER_WAY.try_acquire().map_err(|_| Refusal::from(Refused::Busy))?;
+    let _permit = UNDER_WAY.try_acquire().map_err(|_| Refusal::from(Refused::Busy { after: RETRY_AFTER }))?;
     let source = door.app.fleet.query(move |view| {
         known(view.state, &project)?;
         Ok::<_, Problem>(view.state.forecast_source(&project, view.now))

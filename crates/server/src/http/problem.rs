@@ -1,5 +1,7 @@
 //! The one table that turns refusals into codes and statuses.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kapell_api::{ErrorCode, Problem};
@@ -7,12 +9,16 @@ use kapell_core::{Rejection, Taken};
 use utoipa::IntoResponses;
 
 use super::convert::time;
-use crate::fleet::{RETRY_AFTER, Refused};
+use crate::fleet::Refused;
 use crate::past::PastError;
 use crate::token::TokenError;
 
 /// What a caller should wait, in ms, while somebody else looks at the past.
 const PAST_RETRY_MS: u64 = 500;
+
+/// How long a caller was told to stay away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told(pub(super) Duration);
 
 /// A problem on its way out.
 #[derive(Debug)]
@@ -24,8 +30,10 @@ impl IntoResponse for Refusal {
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
-        if self.0.retry_after_ms.is_some() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(millis) = self.0.retry_after_ms {
+            // The header knows whole seconds only.
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000)));
+            response.extensions_mut().insert(Told(Duration::from_millis(millis)));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -62,8 +70,8 @@ impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Rejected(rejection) => rejection.into(),
-            Refused::Busy | Refused::Asking => {
-                let millis = u64::try_from(RETRY_AFTER.as_millis()).unwrap_or(u64::MAX);
+            Refused::Busy { after } | Refused::Asking { after } => {
+                let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
                 let problem = Problem::new(ErrorCode::Busy, refused.to_string());
                 Self(Problem { retry_after_ms: Some(millis), ..problem })
             }

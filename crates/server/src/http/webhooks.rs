@@ -13,6 +13,7 @@ use super::convert::time;
 use super::door::{Body, Door, Path};
 use super::problem::Refusals;
 use super::{App, Refusal, created, parse};
+use crate::admission::RETRY_AFTER;
 use crate::token::Access;
 use crate::webhooks::{
     Attempted, Hook, Outcome, TARGET_ALLOWED, TYPE_PREFIX, Tried, WebhookError, Webhooks, is_type,
@@ -139,7 +140,9 @@ pub(super) async fn rotate(
 pub(super) async fn test(door: Door, Path(webhook): Path<String>) -> Result<Json<WebhookTest>, Refusal> {
     door.require(Access::Manager)?;
     let name = named(&webhook)?;
-    let Some(turn) = door.app.webhooks.turn_to_test() else { return Err(crate::fleet::Refused::Busy.into()) };
+    let Some(turn) = door.app.webhooks.turn_to_test() else {
+        return Err(crate::fleet::Refused::Busy { after: RETRY_AFTER }.into());
+    };
     let Tried { outcome, took } = beside(&door, move |webhooks| webhooks.test(&name)).await?;
     drop(turn);
     let (accepted, status, reason) = match outcome {
