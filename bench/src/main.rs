@@ -76,6 +76,9 @@ fn run() -> anyhow::Result<()> {
             arguments.next().ok_or_else(|| anyhow::anyhow!("{} wants a directory", overload::SERVE))?;
         return overload::serve(data.as_ref());
     }
+    if arguments.next_if(|first| first == overload::SERVE_NOTHING).is_some() {
+        return overload::serve_nothing();
+    }
     let options = parse(arguments)?;
     let mut table = Table::default();
     for (name, measure) in MEASUREMENTS {

@@ -1,95 +1,65 @@
 //! Far more requests than can be served: whether admitted work keeps its pace, refusals come fast, memory stays bounded, and
 //! no lease ends for it.
 //!
-//! The server is a process of its own. 32 workers do whole lives of tasks, first by themselves, then beside a flood: thousands
-//! of connections that ask for work as fast as they are answered, streams of events whose readers have stopped reading, and connections that
-//! send a byte a second. Client and server share the machine, so the flood is what is left of it.
+//! The server is a process of its own. 32 workers do whole lives of tasks (submit, fetch, report) without a pause, by themselves
+//! and beside some more: the most that any number of them gets done is what the machine sustains. Then they do so beside ten
+//! times as many as that took, who ask again at once whatever they are told; beside as many as may be connected; and beside as
+//! many that only ask for work that there is none of. All the while streams of events are open whose readers have stopped
+//! reading, and connections that send a byte a second. The workers wait as long as they are told to and send a sign of life
+//! meanwhile.
+//!
+//! Client and server share the machine, so each span is printed with the share of either, and the same flood is sent to an
+//! endpoint that does nothing: what the machine makes possible.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
-use kapell_api::{Assignment, Assignments, Client};
+use anyhow::ensure;
+use kapell_api::{Assignment, Assignments, Client, Problem};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::Options;
 use crate::table::{Table, per_second};
-use crate::wire::{Connection, Server};
+use crate::wire::Connection;
 
-/// The argument with which this program serves a data directory instead of measuring.
-pub const SERVE: &str = "--serve";
+mod process;
 
-/// Agents that do work.
+pub use process::{SERVE, SERVE_NOTHING, serve, serve_nothing};
+use process::{Served, Shares};
+
+/// Agents that do work and are measured.
 const WORKERS: usize = 32;
-/// Agents in whose name the flood asks for work that there is none of.
-const IDLE: usize = 1_000;
+/// Connections that do lives when it is looked for what is sustained.
+const STEPS: [usize; 3] = [WORKERS, 4 * WORKERS, 16 * WORKERS];
 /// Connections of the flood, where the system allows as many open files: more than may wait for the writer.
 const FLOOD: usize = 9_500;
+/// Agents in whose name the flood asks for work that there is none of.
+const IDLE: usize = 1_000;
 /// Streams of events that are opened at the end of the log and never read from.
 const STREAMS: usize = 100;
 /// Connections that send a byte a second.
 const SLOW: usize = 100;
 /// Files of this process that are not connections.
 const SPARE_FILES: u64 = 200;
-/// The workers' lease: so short that it would end if a flood could stop a renewal.
-const LEASE_MS: i64 = 3_000;
-
-/// Serves `data` until standard input ends.
-pub fn serve(data: &Path) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let server = Server::start(data).await?;
-        crate::table::print(&format!("{} {}\n", server.address, server.token));
-        let end = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-        end.await??;
-        server.stop().await
-    })
-}
-
-/// A server in a process of its own.
-struct Served {
-    process: Child,
-    address: SocketAddr,
-    token: String,
-}
-
-impl Served {
-    fn start(data: &Path) -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .arg(SERVE)
-            .arg(data)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().context("its output")?).read_line(&mut line)?;
-        let (address, token) = line.trim().split_once(' ').context("an address and a token")?;
-        Ok(Self { address: address.parse()?, token: token.to_owned(), process })
-    }
-
-    fn resident(&self) -> anyhow::Result<f64> {
-        crate::scale::resident(&self.process.id().to_string())
-    }
-
-    fn stop(mut self) -> anyhow::Result<()> {
-        drop(self.process.stdin.take());
-        ensure!(self.process.wait()?.success(), "the server ends in order");
-        Ok(())
-    }
-}
+/// The workers' lease: so short that it would end if a flood could stop a sign of life.
+const LEASE_MS: u64 = 3_000;
+/// How often a worker that is told to wait sends one.
+const SIGN: Duration = Duration::from_secs(1);
+const MIB: f64 = 1024.0 * 1024.0;
 
 /// Answers of one kind: how long each took, in ms.
 #[derive(Debug, Default)]
 struct Answers {
     admitted: Vec<f64>,
+    /// Those of the admitted ones that belong to a task under way: fetching it, and reporting.
+    owed: Vec<f64>,
     busy: Vec<f64>,
     other: u32,
+    /// Tasks from submission to report.
+    lives: u32,
 }
 
 impl Answers {
@@ -102,10 +72,19 @@ impl Answers {
         }
     }
 
+    fn note_owed(&mut self, status: u16, began: Instant) {
+        self.note(status, began);
+        if (200..300).contains(&status) {
+            self.owed.extend(self.admitted.last());
+        }
+    }
+
     fn join(&mut self, other: Self) {
         self.admitted.extend(other.admitted);
+        self.owed.extend(other.owed);
         self.busy.extend(other.busy);
         self.other += other.other;
+        self.lives += other.lives;
     }
 }
 
@@ -114,117 +93,403 @@ fn p99(took: &mut [f64]) -> f64 {
     took.get(took.len() * 99 / 100).copied().unwrap_or(0.0)
 }
 
+/// What the connections beside the workers' do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flood {
+    /// The same as the workers, without ever waiting.
+    Lives,
+    /// Ask for work that there is none of, without ever waiting.
+    Polls,
+}
+
+/// What became of one span.
+struct Spanned {
+    workers: Answers,
+    others: Answers,
+    shares: Shares,
+    /// The memory of the server when it began, and the most.
+    memory: (f64, f64),
+    /// Leases of workers that ended.
+    lost: u32,
+}
+
+impl Spanned {
+    /// Returns the lives done.
+    fn lives(&self) -> u32 {
+        self.workers.lives + self.others.lives
+    }
+}
+
 /// Measures what a flood does to work that was admitted.
 pub fn measure(options: &Options, table: &mut Table) -> anyhow::Result<()> {
     let span = Duration::from_secs(if options.quick { 2 } else { 8 });
-    let data = tempfile::tempdir()?;
-    let served = Served::start(data.path())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let client = Client::new(&format!("http://{}", served.address), &served.token);
-    let mut policy = client.policy()?;
-    policy.heartbeat_lease_ms = LEASE_MS;
-    policy.call_lease_ms = LEASE_MS;
-    // The idle agents are silent until the flood begins: with these leases that is a cascade, which would pause all work.
-    policy.emergencies.detect = false;
-    client.set_policy(&policy)?;
-    runtime.block_on(register(&served))?;
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     let others = (STREAMS + SLOW + WORKERS) as u64 + SPARE_FILES;
     let flood =
         usize::try_from(files.saturating_sub(others))?.min(if options.quick { FLOOD / 20 } else { FLOOD });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(nothing(span, flood, table))?;
 
-    // Warm, then measured.
-    runtime.block_on(work(&served, span / 2, &Arc::default()))?;
-    let (mut calm, calm_lives) = runtime.block_on(work(&served, span, &Arc::default()))?;
-    let before = served.resident()?;
-    let flooded = runtime.block_on(flooded(&served, flood, span))?;
-    let Flooded { mut loaded, mut refused, lives: loaded_lives, begun, open, most, streams } = flooded;
-    let lost = lost(&client, begun)?;
+    let data = tempfile::tempdir()?;
+    let served = Served::start(data.path())?;
+    let client = Client::new(&format!("http://{}", served.address), &served.token);
+    let mut policy = client.policy()?;
+    // The agents of the flood are silent until it begins: that is a cascade, which would pause all work.
+    policy.emergencies.detect = false;
+    client.set_policy(&policy)?;
+    runtime.block_on(flooded(&served, &client, flood, span, table))?;
     drop(runtime);
-    served.stop()?;
+    served.stop()
+}
 
-    let rate = |lives: u32| f64::from(lives) / span.as_secs_f64();
-    let on = format!(
-        "{WORKERS} workers beside {flood} connections that never wait, {streams} streams, {SLOW} slow senders; server in a process of its own, machine shared"
-    );
-    let all_calm = calm.admitted.len() as f64 / span.as_secs_f64();
-    let all_loaded = (loaded.admitted.len() + refused.admitted.len()) as f64 / span.as_secs_f64();
+/// Prints what an endpoint that does nothing makes of the same flood.
+async fn nothing(span: Duration, flood: usize, table: &mut Table) -> anyhow::Result<()> {
+    let served = Served::start_nothing()?;
+    let calm = posts(&served, 0, span / 2).await?;
+    let (mut workers, others, shares) = posts(&served, flood, span / 2).await?;
+    served.stop()?;
+    let seconds = span.as_secs_f64() / 2.0;
+    let all = |workers: &Answers, others: &Answers| (workers.admitted.len() + others.admitted.len()) as f64;
+    let mut calmly = calm.0.admitted.clone();
     table.add(
-        "overload: requests served, calm and flooded",
-        format!("{}, {}", per_second(all_calm), per_second(all_loaded)),
-        "90 %",
-        &on,
-    );
-    table.add(
-        "overload: whole lives of the workers, calm and flooded",
-        format!("{}, {}", per_second(rate(calm_lives)), per_second(rate(loaded_lives))),
-        "",
-        "each has one request in flight of some ten thousand",
-    );
-    table.add(
-        "overload: p99 of admitted requests, calm and flooded",
-        format!("{:.1} ms, {:.1} ms", p99(&mut calm.admitted), p99(&mut loaded.admitted)),
-        "5 x, or 250 ms",
-        "the workers' requests",
-    );
-    table.add(
-        "overload: answered busy, p99 of that",
+        "overload: an endpoint that does nothing, calm and flooded",
         format!(
-            "{} of {}, {:.1} ms",
-            refused.busy.len() + loaded.busy.len(),
-            { refused.busy.len() + refused.admitted.len() + loaded.admitted.len() + loaded.busy.len() },
-            p99(&mut refused.busy)
+            "{}, {}; p99 {:.1} ms, {:.1} ms",
+            per_second(all(&calm.0, &calm.1) / seconds),
+            per_second(all(&workers, &others) / seconds),
+            p99(&mut calmly),
+            p99(&mut workers.admitted)
         ),
         "",
-        &format!("any other refusal: {}", refused.other + loaded.other),
-    );
-    table.add(
-        "overload: leases that ended falsely",
-        lost.0.to_string(),
-        "0",
-        &format!("leases of {LEASE_MS} ms, renewed by every call; {} of the flood's own", lost.1),
-    );
-    table.add(
-        "overload: memory of the server, calm, open and flooded",
-        format!(
-            "{:.0} MiB, {:.0} MiB with all connections open, {:.0} MiB ({:.2} x)",
-            before / MIB,
-            open / MIB,
-            most / MIB,
-            most / open
-        ),
-        "1.25 x",
-        "resident, against that with all connections open",
+        &format!("{WORKERS} connections, beside {flood} that never wait; {shares}"),
     );
     Ok(())
 }
 
-/// Counts the leases of workers and of the flood's agents that ended while they called.
-fn lost(client: &Client, begun: u64) -> anyhow::Result<(u32, u32)> {
-    let (mut after, mut workers, mut others) = (begun, 0, 0);
+async fn posts(served: &Served, flood: usize, span: Duration) -> anyhow::Result<(Answers, Answers, Shares)> {
+    let mut connections = Vec::new();
+    for _ in 0..WORKERS + flood {
+        connections.push(Connection::open(served.address, &served.token).await?);
+    }
+    let begun = served.used()?;
+    let started = Instant::now();
+    let clients = connections.into_iter().map(|mut connection| {
+        tokio::spawn(async move {
+            let mut answers = Answers::default();
+            while started.elapsed() < span {
+                let began = Instant::now();
+                let (status, _) = connection.post("/v1/tasks", br#"{"title":"Do it"}"#).await?;
+                answers.note(status, began);
+            }
+            Ok::<_, anyhow::Error>(answers)
+        })
+    });
+    let (mut workers, mut others) = (Answers::default(), Answers::default());
+    for (index, client) in clients.collect::<Vec<_>>().into_iter().enumerate() {
+        let of = if index < WORKERS { &mut workers } else { &mut others };
+        of.join(client.await??);
+    }
+    Ok((workers, others, served.used()?.since(&begun, started.elapsed())))
+}
+
+/// Prints what Kapell makes of it.
+async fn flooded(
+    served: &Served,
+    client: &Client,
+    flood: usize,
+    span: Duration,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    register(served, flood).await?;
+    let mut connections = Vec::new();
+    // Warm, then measured.
+    spanned((served, client), (&mut connections, 0, Flood::Lives), span / 2).await?;
+    let (mut sustained, mut callers, mut unloaded) = (0.0, 0, 0.0);
+    for step in STEPS {
+        let beside = (step - WORKERS).min(flood);
+        while connections.len() < beside {
+            connections.push(Connection::open(served.address, &served.token).await?);
+        }
+        let mut calm = spanned((served, client), (&mut connections, beside, Flood::Lives), span).await?;
+        let rate = f64::from(calm.lives()) / span.as_secs_f64();
+        let p99 = p99(&mut calm.workers.admitted);
+        if step == WORKERS {
+            unloaded = p99;
+        }
+        if rate > sustained {
+            (sustained, callers) = (rate, step);
+        }
+        table.add(
+            &format!("overload: lives of {step} that never pause, p99 of requests"),
+            format!("{}, {p99:.1} ms", per_second(rate)),
+            "",
+            &format!("three requests a life; {}", calm.shares),
+        );
+    }
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let streams = silent_streams(served, position(client)?).await?;
+    let slow: Vec<_> = (0..SLOW).map(|_| tokio::spawn(drip(served.address, Arc::clone(&stop)))).collect();
+    while connections.len() < flood {
+        connections.push(Connection::open(served.address, &served.token).await?);
+    }
+    // A connection has its buffers once it was used.
+    for (index, connection) in connections.iter_mut().enumerate() {
+        connection.post(&format!("/v1/agents/other-{index}/heartbeat"), b"").await?;
+    }
+    let mut lost = 0;
+    for (what, count, kind) in [
+        ("ten times as many", (10 * callers - WORKERS).min(flood), Flood::Lives),
+        ("as many as may be, asking for work", flood, Flood::Polls),
+        ("as many as may be", flood, Flood::Lives),
+    ] {
+        let spanned = spanned((served, client), (&mut connections, count, kind), span).await?;
+        lost += spanned.lost;
+        show((what, count, kind), spanned, (sustained, unloaded), span, table);
+    }
+    stop.store(true, Ordering::Relaxed);
+    for slow in slow {
+        slow.abort();
+    }
+    table.add(
+        "overload: leases that ended falsely",
+        lost.to_string(),
+        "0",
+        &format!("leases of {LEASE_MS} ms; {} streams and {SLOW} slow senders all the while", streams.len()),
+    );
+    Ok(())
+}
+
+/// Prints one span.
+fn show(
+    (what, count, kind): (&str, usize, Flood),
+    spanned: Spanned,
+    (sustained, unloaded): (f64, f64),
+    span: Duration,
+    table: &mut Table,
+) {
+    let lives = spanned.lives();
+    let Spanned { mut workers, mut others, shares, memory: (began, most), .. } = spanned;
+    let rate = |count: usize| count as f64 / span.as_secs_f64();
+    let done = f64::from(lives) / span.as_secs_f64();
+    let requests = rate(workers.admitted.len() + others.admitted.len());
+    let goodput = match kind {
+        Flood::Lives => format!("{}, {:.0} %", per_second(done), 100.0 * done / sustained),
+        Flood::Polls => format!(
+            "{} and {} other requests, {:.0} % of requests",
+            per_second(done),
+            per_second(requests - 3.0 * done),
+            100.0 * requests / (3.0 * sustained)
+        ),
+    };
+    let on = format!("{WORKERS} workers beside {count} connections that never wait; {shares}");
+    table.add(&format!("overload, {what}: lives done, of those sustained"), goodput, "90 %", &on);
+    let under_way = match kind {
+        Flood::Lives => format!(", {:.1} ms of the flood's work under way", p99(&mut others.owed)),
+        Flood::Polls => String::new(),
+    };
+    let own = workers.admitted.len();
+    table.add(
+        &format!("overload, {what}: p99 of admitted requests"),
+        format!("{:.1} ms of the workers' {own}{under_way}", p99(&mut workers.admitted)),
+        "5 x, or 250 ms",
+        &format!("{unloaded:.1} ms without the others"),
+    );
+    let busy = workers.busy.len() + others.busy.len();
+    table.add(
+        &format!("overload, {what}: answered busy, p99 of that"),
+        format!(
+            "{busy} of {}, {:.1} ms",
+            busy + workers.admitted.len() + others.admitted.len(),
+            p99(&mut workers.busy)
+        ),
+        "",
+        &format!(
+            "p99 of those who wait as they are told; any other refusal: {}",
+            workers.other + others.other
+        ),
+    );
+    table.add(
+        &format!("overload, {what}: memory of the server"),
+        format!("{:.0} MiB, {:.0} MiB ({:.2} x)", began / MIB, most / MIB, most / began),
+        "1.25 x",
+        &format!("resident, all connections open and used, and the most; {lives} tasks more are kept"),
+    );
+}
+
+/// Lets the workers work for `span`, beside `count` of `connections`.
+async fn spanned(
+    (served, client): (&Served, &Client),
+    (connections, count, kind): (&mut Vec<Connection>, usize, Flood),
+    span: Duration,
+) -> anyhow::Result<Spanned> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (begun, began) = (served.used()?, served.resident()?);
+    let started = Instant::now();
+    let floods: Vec<_> = connections
+        .drain(..count)
+        .enumerate()
+        .map(|(index, connection)| {
+            let stop = Arc::clone(&stop);
+            tokio::spawn(async move {
+                match kind {
+                    Flood::Lives => lives(connection, format!("other-{index}"), false, &stop).await,
+                    Flood::Polls => polls(connection, index % IDLE, &stop).await,
+                }
+            })
+        })
+        .collect();
+    let mut workers = Vec::new();
+    for index in 0..WORKERS {
+        let (connection, stop) = (Connection::open(served.address, &served.token).await?, Arc::clone(&stop));
+        let worker = async move { lives(connection, format!("worker-{index}"), true, &stop).await };
+        workers.push(tokio::spawn(worker));
+    }
+    let (mut most, mut heard) = (began, None);
+    while started.elapsed() < span {
+        most = most.max(served.resident()?);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if heard.is_none() && started.elapsed() > span / 4 {
+            // By now every worker has called again.
+            heard = Some(position(client)?);
+        }
+    }
+    let end = position(client)?;
+    stop.store(true, Ordering::Relaxed);
+    let shares = served.used()?.since(&begun, started.elapsed());
+    let (mut all, mut others) = (Answers::default(), Answers::default());
+    for worker in workers {
+        all.join(worker.await??.1);
+    }
+    for flood in floods {
+        let (connection, answers) = flood.await??;
+        connections.push(connection);
+        others.join(answers);
+    }
+    let lost = lost(client, heard.unwrap_or(end), end)?;
+    Ok(Spanned { workers: all, others, shares, memory: (began, most), lost })
+}
+
+/// Does whole lives of tasks until it is told to stop; one that is `patient` waits as long as it is told to.
+async fn lives(
+    mut connection: Connection,
+    agent: String,
+    patient: bool,
+    stop: &AtomicBool,
+) -> anyhow::Result<(Connection, Answers)> {
+    let next = format!("/v1/agents/{agent}/next");
+    let task = format!(r#"{{"title":"Do it","agent":"{agent}","requires":[{{"capability":"worker"}}]}}"#);
+    let mut answers = Answers::default();
+    'lives: while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let (status, answer) = connection.post("/v1/tasks", task.as_bytes()).await?;
+        answers.note(status, began);
+        if status != 201 {
+            let told = told(answer);
+            rest(&mut connection, &agent, told.filter(|_| patient), stop).await?;
+            continue;
+        }
+        let assigned: Assignments = loop {
+            let began = Instant::now();
+            let (status, answer) = connection.post(&next, b"{}").await?;
+            answers.note_owed(status, began);
+            if status == 200 {
+                break serde_json::from_slice(answer)?;
+            }
+            let told = told(answer);
+            rest(&mut connection, &agent, told.filter(|_| patient), stop).await?;
+            if stop.load(Ordering::Relaxed) {
+                break 'lives;
+            }
+        };
+        for Assignment { task, assignment, .. } in assigned.assignments {
+            let body = format!(r#"{{"agent":"{agent}","assignment":"{assignment}"}}"#);
+            loop {
+                let began = Instant::now();
+                let (status, answer) =
+                    connection.post(&format!("/v1/tasks/{task}/done"), body.as_bytes()).await?;
+                answers.note_owed(status, began);
+                if status == 200 {
+                    break;
+                }
+                ensure!(status == 503, "done is answered {status}");
+                let told = told(answer);
+                rest(&mut connection, &agent, told.filter(|_| patient), stop).await?;
+            }
+            answers.lives += u32::from(!stop.load(Ordering::Relaxed));
+        }
+    }
+    Ok((connection, answers))
+}
+
+/// Returns how long a caller was told to stay away.
+fn told(answer: &[u8]) -> Option<Duration> {
+    let problem: Problem = serde_json::from_slice(answer).ok()?;
+    problem.retry_after_ms.map(Duration::from_millis)
+}
+
+/// Waits, and sends signs of life meanwhile.
+async fn rest(
+    connection: &mut Connection,
+    agent: &str,
+    told: Option<Duration>,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
+    let Some(told) = told else { return Ok(()) };
+    let until = Instant::now() + told;
+    while !stop.load(Ordering::Relaxed) {
+        let left = until.saturating_duration_since(Instant::now());
+        tokio::time::sleep(left.min(SIGN)).await;
+        if left <= SIGN {
+            break;
+        }
+        connection.post(&format!("/v1/agents/{agent}/heartbeat"), b"").await?;
+    }
+    Ok(())
+}
+
+async fn polls(
+    mut connection: Connection,
+    idle: usize,
+    stop: &AtomicBool,
+) -> anyhow::Result<(Connection, Answers)> {
+    let mut answers = Answers::default();
+    let next = format!("/v1/agents/idle-{idle}/next");
+    while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let (status, _) = connection.post(&next, b"{}").await?;
+        answers.note(status, began);
+    }
+    Ok((connection, answers))
+}
+
+/// Counts the leases of workers that ended between two positions of the log.
+fn lost(client: &Client, begun: u64, end: u64) -> anyhow::Result<u32> {
+    let (mut after, mut workers) = (begun, 0);
     loop {
         let page = client.events(after, 1_000, &[("kind", "agent.unreachable")])?;
         for event in &page.events {
-            match event.agent.as_deref().is_some_and(|agent| agent.starts_with("worker-")) {
-                true => workers += 1,
-                false => others += 1,
-            }
+            let agent = event.agent.as_deref().unwrap_or_default();
+            workers += u32::from(agent.starts_with("worker-") && event.position <= end);
         }
-        if page.at_end {
-            return Ok((workers, others));
+        if page.at_end || page.next_after >= end {
+            return Ok(workers);
         }
         after = page.next_after;
     }
 }
 
-const MIB: f64 = 1024.0 * 1024.0;
-
-async fn register(served: &Served) -> anyhow::Result<()> {
+async fn register(served: &Served, flood: usize) -> anyhow::Result<()> {
     let mut lines = String::new();
-    for (kind, count) in [("worker", WORKERS), ("idle", IDLE)] {
+    let lease = format!(r#","lease_ms":{LEASE_MS}"#);
+    for (kind, capability, count, lease) in [
+        ("worker", "worker", WORKERS, lease.as_str()),
+        ("other", "worker", flood, ""),
+        ("idle", "idle", IDLE, ""),
+    ] {
         for index in 0..count {
             lines += &format!(
-                "{{\"register\":{{\"name\":\"{kind}-{index}\",\"capabilities\":{{\"{kind}\":1.0}}}}}}\n"
+                "{{\"register\":{{\"name\":\"{kind}-{index}\",\"capabilities\":{{\"{capability}\":1.0}}{lease}}}}}\n"
             );
             lines += &format!("{{\"heartbeat\":{{\"agent\":\"{kind}-{index}\"}}}}\n");
         }
@@ -233,101 +498,17 @@ async fn register(served: &Served) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets the workers work for `span`; returns how their requests were answered and how many tasks they did.
-async fn work(served: &Served, span: Duration, stop: &Arc<AtomicBool>) -> anyhow::Result<(Answers, u32)> {
-    let workers = (0..WORKERS).map(|index| {
-        let (address, token, stop) = (served.address, served.token.clone(), Arc::clone(stop));
-        tokio::spawn(async move { lives(address, &token, index, span, &stop).await })
-    });
-    let (mut answers, mut lives) = (Answers::default(), 0);
-    for worker in workers.collect::<Vec<_>>() {
-        let (its, count) = worker.await??;
-        answers.join(its);
-        lives += count;
-    }
-    Ok((answers, lives))
-}
-
-async fn lives(
-    address: SocketAddr,
-    token: &str,
-    index: usize,
-    span: Duration,
-    stop: &AtomicBool,
-) -> anyhow::Result<(Answers, u32)> {
-    let mut connection = Connection::open(address, token).await?;
-    let next = format!("/v1/agents/worker-{index}/next");
-    let task =
-        format!(r#"{{"title":"Do it","agent":"worker-{index}","requires":[{{"capability":"worker"}}]}}"#);
-    let (mut answers, mut count) = (Answers::default(), 0);
-    let started = Instant::now();
-    while started.elapsed() < span && !stop.load(Ordering::Relaxed) {
-        let began = Instant::now();
-        let (status, _) = connection.post("/v1/tasks", task.as_bytes()).await?;
-        answers.note(status, began);
-        if status != 201 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        }
-        let assigned: Assignments = loop {
-            let began = Instant::now();
-            let (status, answer) = connection.post(&next, b"{}").await?;
-            answers.note(status, began);
-            if status == 200 {
-                break serde_json::from_slice(answer)?;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        for Assignment { task, assignment, .. } in assigned.assignments {
-            let body = format!(r#"{{"agent":"worker-{index}","assignment":"{assignment}"}}"#);
-            loop {
-                let began = Instant::now();
-                let (status, _) = connection.post(&format!("/v1/tasks/{task}/done"), body.as_bytes()).await?;
-                answers.note(status, began);
-                if status == 200 {
-                    break;
-                }
-                ensure!(status == 503, "done is answered {status}");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            count += 1;
-        }
-    }
-    Ok((answers, count))
-}
-
-/// What became of work beside a flood.
-struct Flooded {
-    /// The workers' answers.
-    loaded: Answers,
-    /// The flood's.
-    refused: Answers,
-    /// Tasks that the workers did.
-    lives: u32,
-    /// A position of the log at which everybody had called again.
-    begun: u64,
-    /// Memory with all connections open, before the first request.
-    open: f64,
-    /// The most memory.
-    most: f64,
-    /// Streams that were opened.
-    streams: usize,
-}
-
 /// Returns the last durable position of the log.
-async fn position(served: &Served) -> anyhow::Result<u64> {
-    let (url, token) = (format!("http://{}", served.address), served.token.clone());
-    Ok(tokio::task::spawn_blocking(move || Client::new(&url, &token).health()).await??.durable_position)
+fn position(client: &Client) -> anyhow::Result<u64> {
+    Ok(client.health()?.durable_position)
 }
 
-async fn flooded(served: &Served, flood: usize, span: Duration) -> anyhow::Result<Flooded> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let end = position(served).await?;
+async fn silent_streams(served: &Served, after: u64) -> anyhow::Result<Vec<TcpStream>> {
     let mut streams = Vec::new();
     for _ in 0..STREAMS {
         let mut stream = TcpStream::connect(served.address).await?;
         let head = format!(
-            "GET /v1/events/stream?after={end} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\naccept: text/event-stream\r\n\r\n",
+            "GET /v1/events/stream?after={after} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\naccept: text/event-stream\r\n\r\n",
             served.address, served.token
         );
         stream.write_all(head.as_bytes()).await?;
@@ -337,52 +518,7 @@ async fn flooded(served: &Served, flood: usize, span: Duration) -> anyhow::Resul
             streams.push(stream);
         }
     }
-    let slow: Vec<_> = (0..SLOW).map(|_| tokio::spawn(drip(served.address, Arc::clone(&stop)))).collect();
-    let mut connections = Vec::new();
-    for _ in 0..flood {
-        connections.push(Connection::open(served.address, &served.token).await?);
-    }
-    let open = served.resident()?;
-    let mut floods = Vec::new();
-    for (index, mut connection) in connections.into_iter().enumerate() {
-        let stop = Arc::clone(&stop);
-        floods.push(tokio::spawn(async move {
-            let mut answers = Answers::default();
-            let next = format!("/v1/agents/idle-{}/next", index % IDLE);
-            while !stop.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                let (status, _) = connection.post(&next, b"{}").await?;
-                answers.note(status, began);
-            }
-            Ok::<_, anyhow::Error>(answers)
-        }));
-    }
-    let memory = {
-        let (stop, pid) = (Arc::clone(&stop), served.process.id().to_string());
-        tokio::spawn(async move {
-            let mut most = 0.0_f64;
-            while !stop.load(Ordering::Relaxed) {
-                most = most.max(crate::scale::resident(&pid)?);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Ok::<_, anyhow::Error>(most)
-        })
-    };
-    let never = Arc::default();
-    let ((loaded, lives), begun) = tokio::try_join!(work(served, span, &never), async {
-        tokio::time::sleep(span / 4).await;
-        position(served).await
-    })?;
-    stop.store(true, Ordering::Relaxed);
-    let mut refused = Answers::default();
-    for flood in floods {
-        refused.join(flood.await??);
-    }
-    for slow in slow {
-        slow.abort();
-    }
-    let most = memory.await??;
-    Ok(Flooded { loaded, refused, lives, begun, open, most, streams: streams.len() })
+    Ok(streams)
 }
 
 /// Sends the head of a request, a byte a second.
