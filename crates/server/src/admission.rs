@@ -14,6 +14,8 @@ pub const RETRY_AFTER: Duration = Duration::from_millis(50);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
 /// The time between two who come back: 4,000 a second, which costs a few hundredths of a core.
 const RETURNS: Duration = Duration::from_micros(250);
+/// The longest append that more is let in for.
+const APPEND_MAX: Duration = Duration::from_millis(50);
 /// How often the answers are counted.
 const PERIOD: Duration = Duration::from_millis(100);
 
@@ -30,13 +32,15 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    /// Returns how long a request may have to wait.
-    const fn wait(self) -> Duration {
-        Duration::from_millis(match self {
-            Self::Owed => 100,
-            Self::Change => 20,
-            Self::Look => 10,
-        })
+    /// Returns how long a request may have to wait, where an append takes `append`: an answer waits for one or two of them
+    /// however little there is to do, and the more wait for the same one the better.
+    fn wait(self, append: Duration) -> Duration {
+        let (own, appends) = match self {
+            Self::Owed => (100, 8),
+            Self::Change => (20, 4),
+            Self::Look => (10, 2),
+        };
+        Duration::from_millis(own) + append * appends
     }
 
     /// Returns how many may be under way in any case: nothing is known of a server that has had nothing to do.
@@ -60,6 +64,8 @@ struct Flow {
     pressed: bool,
     /// Answers a second.
     rate: f64,
+    /// How long an append takes, smoothed.
+    append: Duration,
     /// When the last one who was refused comes back.
     returns: Duration,
 }
@@ -67,7 +73,7 @@ struct Flow {
 impl Flow {
     /// Returns how many may be under way before one more of `lane`.
     fn room(&self, lane: Lane) -> usize {
-        let served = self.rate * lane.wait().as_secs_f64();
+        let served = self.rate * lane.wait(self.append).as_secs_f64();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -90,6 +96,10 @@ impl Flow {
         let turn = (self.returns + RETURNS).clamp(at + RETRY_AFTER, at + RETRY_AFTER_MAX);
         self.returns = turn;
         turn - at
+    }
+
+    fn appended(&mut self, took: Duration) {
+        self.append = (self.append * 7 + took.min(APPEND_MAX)) / 8;
     }
 
     fn leave(&mut self, at: Duration) {
@@ -135,6 +145,11 @@ impl Admission {
     /// Returns how long one should stay away that is refused for another reason.
     pub(crate) fn come_back(&self) -> Duration {
         self.flow().come_back(self.began.elapsed())
+    }
+
+    /// Notes how long an append took.
+    pub(crate) fn appended(&self, took: Duration) {
+        self.flow().appended(took);
     }
 
     /// Counts one from here on.
@@ -193,6 +208,22 @@ mod tests {
                 .map(|lane| flow(under_way, rate).admit(lane, Duration::from_millis(1)).is_ok());
             assert_eq!(admitted, wanted, "{rate} a second, {under_way} under way");
         }
+    }
+
+    #[test]
+    fn a_slow_disk_lets_more_wait_for_the_same_append() {
+        let mut flow = flow(0, 10_000.0);
+        let rooms = |flow: &Flow| [Lane::Owed, Lane::Change, Lane::Look].map(|lane| flow.room(lane));
+        assert_eq!(rooms(&flow), [1_024, 256, 128]);
+        for _ in 0..100 {
+            flow.appended(Duration::from_millis(30));
+        }
+        // 340, 140 and 70 ms, less a hair of smoothing.
+        assert_eq!(rooms(&flow), [3_399, 1_399, 699]);
+        for _ in 0..100 {
+            flow.appended(Duration::from_secs(9));
+        }
+        assert_eq!(rooms(&flow), [4_999, 2_199, 1_099], "one that hangs is no reason to let everybody in");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use kapell_core::{Facts, Record};
@@ -88,7 +89,9 @@ impl Appender {
         if rows.is_empty() {
             return Ok(());
         }
+        let began = Instant::now();
         self.position = self.store.append(self.key, self.epoch, self.position, rows)?;
+        self.fleet.admission.appended(began.elapsed());
         self.fleet.mark_durable(Position(self.position));
         Ok(())
     }
