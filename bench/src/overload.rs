@@ -237,7 +237,10 @@ async fn flooded(
     for (index, connection) in connections.iter_mut().enumerate() {
         connection.post(&format!("/v1/agents/other-{index}/heartbeat"), b"").await?;
     }
-    let mut lost = 0;
+    // The first flood fills what the silent streams have of buffers, each from the log: work of its own, and memory that stays.
+    let filled = spanned((served, client), (&mut connections, flood, Flood::Lives), span / 2).await?;
+    let streamed = filled.memory;
+    let mut lost = filled.lost;
     for (what, count, kind) in [
         ("ten times as many", (10 * callers - WORKERS).min(flood), Flood::Lives),
         ("as many as may be, asking for work", flood, Flood::Polls),
@@ -251,6 +254,12 @@ async fn flooded(
     for slow in slow {
         slow.abort();
     }
+    table.add(
+        "overload: memory of the server while the silent streams fill",
+        format!("{:.0} MiB, {:.0} MiB", streamed.0 / MIB, streamed.1 / MIB),
+        "",
+        &format!("{} streams that nobody reads, in the first flood", streams.len()),
+    );
     table.add(
         "overload: leases that ended falsely",
         lost.to_string(),
