@@ -1,9 +1,11 @@
 //! Holds the server to its leases: who was heard of in time is not called unreachable, and who was not is.
 
 use kapell_core::{Event, State};
-use kapell_model::{AgentId, AgentState, Moment, Span, limits};
+use kapell_model::{AgentId, AgentState, Hours, Moment, Span, limits};
 
 use crate::Broken;
+
+const MINUTE: i64 = 60_000;
 
 /// When each agent was last heard of, kept apart from the server.
 #[derive(Debug)]
@@ -52,8 +54,17 @@ impl Leases {
             Event::AgentOffline { agent, .. } => (*agent, state.policy().lease_grace),
             _ => return Ok(()),
         };
-        let silent = self.silent(id, now);
-        let borne = state.agent(id).lease(state.policy()).0 + grace.0;
+        let agent = state.agent(id);
+        let own = agent.lease(state.policy());
+        let (silent, own) = match agent.hours() {
+            Some(hours) if !hours.contains(now) => {
+                let what = format!("{} of `{}` outside its working hours", event.kind(), agent.spec.name);
+                return Err(Broken { id: "nobody-is-disowned-at-night".to_owned(), what });
+            }
+            Some(hours) => (self.worked(id, hours, now), agent.borne(own)),
+            None => (self.silent(id, now), own),
+        };
+        let borne = own.0 + grace.0;
         if silent.0 > borne {
             return Ok(());
         }
@@ -70,13 +81,29 @@ impl Leases {
             let own = agent.lease(state.policy());
             let extended = self.extended.get(agent.id.index()).copied().unwrap_or(false);
             let lease = if extended { Span(own.0 * 2) } else { state.lease_of(agent.id) };
-            let silent = self.silent(agent.id, now);
+            let (silent, lease) = match agent.hours() {
+                Some(hours) if agent.is_away() || !hours.contains(now) => continue,
+                Some(hours) => (self.worked(agent.id, hours, now), agent.borne(lease)),
+                None => (self.silent(agent.id, now), lease),
+            };
             if silent > lease {
                 let what = format!("`{}` is online after a silence of {silent} of {lease}", agent.spec.name);
                 return Err(Broken { id: "leases-lapse".to_owned(), what });
             }
         }
         Ok(())
+    }
+
+    /// Returns how long an agent has been silent in its working hours, minute by minute.
+    fn worked(&self, agent: AgentId, hours: &Hours, now: Moment) -> Span {
+        let Some(&heard) = self.heard.get(agent.index()) else { return Span(0) };
+        let (mut at, mut worked) = (heard.0, 0);
+        while at < now.0 {
+            let next = ((at / MINUTE + 1) * MINUTE).min(now.0);
+            worked += if hours.contains(Moment(at)) { next - at } else { 0 };
+            at = next;
+        }
+        Span(worked)
     }
 
     fn silent(&self, agent: AgentId, now: Moment) -> Span {

@@ -10,8 +10,8 @@ use kapell_core::{
 };
 use kapell_model::{
     Ack, AgentKind, AgentState, BreakdownBy, Budget, Capabilities, Claims, Cycles, DependencyKind,
-    EscalationId, Limit, Limits, Moment, Name, OfferId, OnFailedDependency, Policy, Priority, Ratio, Span,
-    Strategy, TaskGate, TaskId, TaskState, Text,
+    EscalationId, Hours, Limit, Limits, Moment, Name, OfferId, OnFailedDependency, Policy, Priority, Ratio,
+    Shift, Span, Strategy, TaskGate, TaskId, TaskState, Text, ZoneOffset,
 };
 use kapell_store::Chance;
 
@@ -75,6 +75,7 @@ const MISCHIEF: &[Knob] = &[
     Knob::Emergency,
     Knob::BreakDown,
     Knob::Spend,
+    Knob::Hours,
 ];
 
 fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance) -> Option<Command> {
@@ -104,6 +105,11 @@ fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance)
                 1 | 2 => return returned(state),
                 _ => Command::DrainAgent { agent, draining: pick(chance, 2) == 0 },
             }
+        }
+        Knob::Hours => {
+            let agent = any_agent(state, chance)?;
+            let hours = (pick(chance, 4) > 0).then(|| Box::new(hours(state.at(), chance)));
+            Command::SetHours { agent, hours }
         }
         Knob::Edit => {
             let mut edit = TaskEdit::default();
@@ -385,6 +391,9 @@ fn helpful(state: &State, chance: &mut Chance, now: Moment) -> Option<Command> {
     {
         return Some(Command::DrainAgent { agent: agent.spec.name.clone(), draining: false });
     }
+    if let Some(away) = state.agents().iter().find(|it| it.is_away() && it.state != AgentState::Removed) {
+        return Some(Command::SetHours { agent: away.spec.name.clone(), hours: None });
+    }
     if let Some(command) = returned(state) {
         return Some(command);
     }
@@ -460,6 +469,7 @@ pub fn policy(scenario: &Scenario) -> Policy {
     policy.bottlenecks.period = Span::minutes(1);
     policy.reporting.course = Span::minutes(2);
     policy.bottlenecks.kept = Span::minutes(10);
+    policy.lease_person = Span::minutes(6);
     policy.stalls.quiet_min = Span::minutes(3);
     policy.stalls.quiet_share = Ratio::ZERO;
     policy.redispatch.turns_max = 3;
@@ -471,6 +481,23 @@ pub fn policy(scenario: &Scenario) -> Policy {
         low: Span::minutes(4),
     };
     policy
+}
+
+/// Draws hours of short shifts, by clocks that change soon, with a time away.
+fn hours(now: Moment, chance: &mut Chance) -> Hours {
+    let offset = |from, hours: i32| ZoneOffset { from, seconds: hours * 3_600 };
+    let ahead = i32::try_from(below(chance, 24)).unwrap_or(0) - 12;
+    let change = now.after(Span::minutes(i64::from(below(chance, 300))));
+    let long = 10 + u16::try_from(below(chance, 200)).unwrap_or(0);
+    let shift = |day, part: u16| Shift { day, from: part * 240, to: part * 240 + long };
+    let away = now.after(Span::minutes(i64::from(below(chance, 200))));
+    Hours {
+        zone: Name::new("Test/Zone").expect("a name"),
+        offsets: vec![offset(Moment(0), ahead), offset(change, ahead + 1)],
+        known_until: Moment::NEVER,
+        week: (0..7).flat_map(|day| (0..6).map(move |part| shift(day, part))).collect(),
+        quiet: vec![(away, away.after(Span::minutes(1 + i64::from(below(chance, 60)))))],
+    }
 }
 
 /// Returns what agent `index` is.
@@ -485,10 +512,11 @@ pub fn agent(index: usize) -> AgentSpec {
     AgentSpec {
         name: agent_name(index),
         role: Name::new(["architect", "qa_engineer", "developer"][index.min(2)]).expect("a name"),
-        kind: AgentKind::Service,
+        kind: if index % 4 == 3 { AgentKind::Person } else { AgentKind::Service },
         capabilities,
         max_concurrent: 1 + nth % 3,
-        lease: None,
+        // A person's lease counts working days, so it is longer by the clock.
+        lease: (index % 4 == 3).then(|| Span::minutes(3)),
         standby: index == 4,
     }
 }

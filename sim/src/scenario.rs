@@ -93,6 +93,8 @@ knobs! {
     Precede = "manager.precede", 3;
     /// How often a manager declares an emergency or ends one, makes a task force or disbands one.
     Emergency = "manager.emergency", 2;
+    /// How often a manager says when an agent works.
+    Hours = "manager.hours", 3;
     /// How often a task needs resources, of 8.
     Resources = "task.resources", 5;
     /// How often a task has gates, of 8.

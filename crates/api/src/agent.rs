@@ -7,6 +7,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use crate::hours::WorkingHours;
 use crate::message::Message;
 
 /// An agent to be registered.
@@ -84,6 +85,12 @@ pub struct Agent {
     pub lease_ms: i64,
     /// Declared scores.
     pub capabilities: BTreeMap<String, f64>,
+    /// When it works, where that is not always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<WorkingHours>,
+    /// Until when it is away, where it is: outside its working hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_until: Option<String>,
     /// How it stands in each capability that it has declared or shown: declared, measured, used.
     #[serde(default)]
     pub scores: Vec<CapabilityScore>,

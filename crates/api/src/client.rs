@@ -6,6 +6,7 @@
 mod breakdown;
 mod budgets;
 mod emergencies;
+mod hours;
 mod inbox;
 mod webhooks;
 

@@ -18,6 +18,7 @@ mod fleet;
 mod forecast;
 mod gate;
 mod handoff;
+mod hours;
 mod inbox;
 mod message;
 mod object;
@@ -62,6 +63,7 @@ pub use gate::{CheckReport, Gate, Gating, NewVerdict, OpenGate, TaskGate};
 pub use handoff::{
     Handoff, HandoffCancellation, HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, Packed,
 };
+pub use hours::{QuietTime, WorkingHours};
 pub use inbox::{Escalating, EscalationWord, Inbox, InboxItem};
 pub use message::{Channel, ChannelMember, Message, MessageAck, MessagesRead, NewChannel, NewMessage};
 pub use object::{Objects, from_slice};

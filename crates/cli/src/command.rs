@@ -6,6 +6,7 @@ mod breakdown;
 mod budget;
 mod capability;
 mod conflict;
+mod digest;
 pub mod doctor;
 mod emergency;
 mod events;
@@ -13,6 +14,7 @@ mod export;
 mod forecast;
 mod gate;
 mod handoff;
+mod hours;
 pub mod import;
 mod join;
 mod mcp;
@@ -59,7 +61,7 @@ enum Verb {
     Up(up::Up),
     /// Show the fleet in numbers: tasks, agents, projects, what needs a person
     Status(status::Status),
-    /// Add, list, show, drain and remove agents
+    /// Add, list, show, drain and remove agents, and say when they work
     #[command(subcommand)]
     Agent(agent::AgentVerb),
     /// Define the words by which capabilities are known in texts, list and remove them
@@ -155,6 +157,8 @@ enum Verb {
     Bottlenecks(bottlenecks::Bottlenecks),
     /// Show what waits for a role, an agent, a person or anybody, most pressing first
     Inbox(settle::Inbox),
+    /// Write what waits for a person as Markdown, to be read or sent by mail
+    Digest(digest::Digest),
     /// List escalations, take one on, settle one
     Escalations(settle::Escalations),
     /// Bring a backlog in: beads, Task Master, Backlog.md, GitHub, Jira, Linear, vibe-kanban, or Kapell's own JSON Lines
@@ -253,6 +257,7 @@ impl Cli {
             Verb::Forecast(it) => it.run(context),
             Verb::Bottlenecks(it) => it.run(context),
             Verb::Inbox(it) => it.run(context),
+            Verb::Digest(it) => it.run(context),
             Verb::Escalations(it) => it.run(context),
             Verb::Import(it) => it.run(context),
             Verb::Export(it) => it.run(context),

@@ -7,6 +7,7 @@ use kapell_model::{AgentId, AgentKind, AgentState, Moment, Policy, Position, Spa
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AgentSpec, ProjectSpec};
+use crate::duty::Duty;
 use crate::emergency::OPTIONAL;
 use crate::notice::Inbox;
 use crate::task::Task;
@@ -43,6 +44,9 @@ pub struct Agent {
     pub registered_at: Moment,
     /// What it has been told.
     pub inbox: Inbox,
+    /// Its working hours, where it does not always work.
+    #[serde(default)]
+    pub duty: Option<Arc<Duty>>,
 }
 
 impl Agent {

@@ -50,6 +50,8 @@ impl State {
             Event::AgentBack { agent } => self.agent_back(*agent),
             Event::AgentDrained { agent } => self.agent_draining(*agent, true),
             Event::AgentResumed { agent } => self.agent_draining(*agent, false),
+            Event::AgentHoursSet { agent, hours } => self.agent_hours_set(*agent, hours.as_deref()),
+            Event::AgentShift { agent, working, until } => self.shift_turned(*agent, !working, *until),
             Event::CapabilitiesAged { agent } => self.capabilities_aged(*agent),
             Event::ProjectCreated { spec } => self.project_created(spec),
             Event::TaskSubmitted { task, spec, edges, estimate, learned, analysis } => {

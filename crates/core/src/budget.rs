@@ -713,7 +713,7 @@ impl State {
     fn budget_turned(&mut self, of: &BudgetOf) {
         match of {
             BudgetOf::Task(_) => {}
-            BudgetOf::Agent(agent) => self.situation.set_apart(*agent, self.is_set_apart(*agent)),
+            BudgetOf::Agent(agent) => self.situation.set_apart(*agent, self.is_passed_over(*agent)),
             BudgetOf::Project(project) => {
                 let Some(word) = self.words.find(project.as_str()) else { return };
                 for class in self.classes.of_project(word).to_vec() {

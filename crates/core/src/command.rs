@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kapell_model::{
     AssignmentId, Budget, CommandId, ConflictId, DependencyKind, EmergencyId, EscalationId, ForceId,
-    Forecast, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority, Ratio,
-    ReservationId, Span, TaskId, Text, WaitId,
+    Forecast, Hours, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority,
+    Ratio, ReservationId, Span, TaskId, Text, WaitId,
 };
 
 use crate::analysis::CapabilitySpec;
@@ -104,6 +104,13 @@ pub enum Command {
         agent: Name,
         /// Whether it is to be drained, or to get work again.
         draining: bool,
+    },
+    /// A manager, or the agent itself: sets its working hours, or takes them away.
+    SetHours {
+        /// Its name.
+        agent: Name,
+        /// When it works; nothing where that is always.
+        hours: Option<Box<Hours>>,
     },
     /// A manager: takes an agent out; its open tasks return to the queue.
     RemoveAgent {

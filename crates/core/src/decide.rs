@@ -20,6 +20,7 @@ mod estimates;
 mod gates;
 mod graph;
 pub(crate) mod handoffs;
+mod hours;
 mod messages;
 mod moves;
 mod offers;
@@ -54,6 +55,7 @@ impl State {
         match command {
             Command::RegisterAgent { spec, online } => self.register_agent(spec, *online, out),
             Command::DrainAgent { agent, draining } => self.drain_agent(agent, *draining, out),
+            Command::SetHours { agent, hours } => self.set_hours(agent, hours.as_deref(), now, out),
             Command::RemoveAgent { agent } => self.remove_agent(agent, out),
             Command::AgentBack { agent } => self.decide_agent_back(agent, out),
             Command::AgentUnreachable { agent, last_seen } => self.unreachable(agent, *last_seen, out),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use kapell_model::{
     ActionId, AgentId, AssignmentId, BottleneckId, Budget, CommandId, ConflictId, Considered, Day,
-    DependencyKind, EmergencyId, EscalationId, ForceId, Forecast, HandoffId, MessageId, Moment, Name, Need,
-    NoticeId, OfferId, Period, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span, TaskGate,
-    TaskId, Text, Unit, Usage, WaitId,
+    DependencyKind, EmergencyId, EscalationId, ForceId, Forecast, HandoffId, Hours, MessageId, Moment, Name,
+    Need, NoticeId, OfferId, Period, PlanKind, Policy, Position, Priority, Ratio, ReservationId, Span,
+    TaskGate, TaskId, Text, Unit, Usage, WaitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -252,6 +252,19 @@ events! {
     AgentDrained = "agent.drained" { agent: AgentId }
     /// An agent gets work again.
     AgentResumed = "agent.resumed" { agent: AgentId }
+    /// It works by these hours from now on, or always.
+    AgentHoursSet = "agent.hours_set" {
+        agent: AgentId,
+        #[serde(default, skip_serializing_if = "absent")]
+        hours: Option<Box<Hours>>,
+    }
+    /// Its shift begins or ends.
+    AgentShift = "agent.shift" {
+        agent: AgentId,
+        working: bool,
+        #[serde(default, skip_serializing_if = "absent")]
+        until: Option<Moment>,
+    }
     /// What was measured of its capabilities has aged.
     CapabilitiesAged = "agent.capabilities_aged" { agent: AgentId }
     /// A project was made.

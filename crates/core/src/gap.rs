@@ -206,7 +206,8 @@ impl State {
     /// what is left of their tasks is done, by the estimates and the progress that was reported.
     fn supply_of(&self, agent: AgentId) -> (u32, Span) {
         let view = self.situation.agent(agent);
-        if view.draining {
+        // Who is away comes back to it.
+        if self.is_set_apart(agent) {
             return (0, Span(0));
         }
         let free = view.max.saturating_sub(view.active);

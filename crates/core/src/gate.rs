@@ -244,7 +244,11 @@ impl State {
                 && !agent.draining
                 && self.unfit_reviewer(task, &gate.gate, agent).is_none()
         };
-        let fit: Vec<AgentId> = self.agents.iter().filter(may).map(|agent| agent.id).collect();
+        let fit: Vec<&Agent> = self.agents.iter().filter(may).collect();
+        // Who is away is asked where nobody else can be; its time runs in its working hours.
+        let at_work = fit.iter().any(|agent| !agent.is_away());
+        let fit = fit.into_iter().filter(|agent| !at_work || !agent.is_away()).map(|agent| agent.id);
+        let fit: Vec<AgentId> = fit.collect();
         let fresh: Vec<AgentId> = fit.iter().copied().filter(|agent| !gate.tried.contains(agent)).collect();
         // Who was silent is asked again only where nobody else is there, and somebody has been called.
         let fit = if fresh.is_empty() && gate.called { fit } else { fresh };

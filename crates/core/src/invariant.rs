@@ -6,6 +6,7 @@ mod bottlenecks;
 mod breakdown;
 mod budgets;
 mod conflicts;
+mod duty;
 mod emergencies;
 mod gates;
 mod handoffs;
@@ -173,6 +174,11 @@ pub const ALL: &[Invariant] = &[
         check: State::check_scores,
     },
     Invariant {
+        id: "shifts-run-true",
+        says: "whoever has working hours is at work exactly within them, and the next change stands in the order of time",
+        check: duty::shifts_run_true,
+    },
+    Invariant {
         id: "watch-agrees",
         says: "what the health is worked out from is what the tasks, agents and escalations say",
         check: State::check_watch,
@@ -334,7 +340,7 @@ pub const ALL: &[Invariant] = &[
     },
     Invariant {
         id: "loads-agree",
-        says: "the utilizations are those of the agents that are online and not draining",
+        says: "the utilizations are those of the agents that are online and not passed over",
         check: loads_agree,
     },
 ];
@@ -707,7 +713,7 @@ fn loads_agree(state: &State) -> Result<(), String> {
     let active = state
         .agents()
         .iter()
-        .filter(|agent| agent.state == AgentState::Online && !state.is_set_apart(agent.id));
+        .filter(|agent| agent.state == AgentState::Online && !state.is_passed_over(agent.id));
     let mut expected: Vec<_> = active
         .map(|agent| {
             let active = agent.tasks.len() + state.handoffs.reserved(agent.id);

@@ -23,6 +23,7 @@ mod decide;
 mod deliberation;
 mod dispute;
 mod due;
+mod duty;
 mod edit;
 mod effort;
 mod emergency;
@@ -91,6 +92,7 @@ pub use course::{Course, Sample};
 pub use cycle::{BreakCause, BrokenEdge, cycle_text};
 pub use deliberation::{MARGIN_MIN, OptionVotes, Proposal, SUPPORT_MIN, Topic, Undecided, Votes};
 pub use dispute::{Award, AwardRule, Dispute, DisputeCause};
+pub use duty::Duty;
 pub use edit::{Change, TaskEdit};
 pub use effort::Learned;
 pub use emergency::{

@@ -11,6 +11,7 @@ use kapell_model::{AgentId, AgentState, AssignmentId, Moment, Span, TaskState, l
 use crate::command::Command;
 use crate::mutation::mutated;
 use crate::state::State;
+use crate::task::Task;
 
 /// The leases of one fleet.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Liveness {
         self.unfetched.clear();
         for (assignment, task) in state.assignments().filter(|(_, task)| task.state() == TaskState::Assigned)
         {
-            self.unfetched.insert(assignment, now.after(state.policy().ack.of(task.effective)));
+            self.unfetched.extend(fetch_due(state, task, now).map(|due| (assignment, due)));
         }
     }
 
@@ -80,7 +81,7 @@ impl Liveness {
     /// Begins the ack time of a new assignment.
     pub fn assigned(&mut self, assignment: AssignmentId, state: &State, now: Moment) {
         if let Some(task) = state.task_of(assignment) {
-            self.unfetched.insert(assignment, now.after(state.policy().ack.of(task.effective)));
+            self.unfetched.extend(fetch_due(state, task, now).map(|due| (assignment, due)));
         }
     }
 
@@ -109,13 +110,18 @@ impl Liveness {
             commands.push(Command::ExtendReservations);
         }
         self.begun = true;
+        // Who goes home first is not asked afterwards.
+        let turns = state.next_duty().is_some_and(|at| at <= now);
+        if turns {
+            commands.push(Command::Tick);
+        }
         let lapsed: Vec<Command> =
             state.agents().iter().filter_map(|agent| self.lapse(state, agent.id, now)).collect();
         commands.extend(lapsed);
         let due: Vec<AssignmentId> = self
             .unfetched
             .iter()
-            .filter(|&(_, &due)| due <= now)
+            .filter(|&(&assignment, &due)| due <= now && !state.is_owner_away(assignment, now))
             .map(|(&assignment, _)| assignment)
             .collect();
         for assignment in &due {
@@ -126,10 +132,11 @@ impl Liveness {
             due.chunks(limits::EVENTS_PER_COMMAND_MAX / 4)
                 .map(|due| Command::ReturnUnfetched { assignments: due.to_vec() }),
         );
-        if state.next_timer().is_some_and(|at| at <= now) {
+        if !turns && state.next_timer().is_some_and(|at| at <= now) {
             commands.push(Command::Tick);
         }
-        if state.next_check().is_some_and(|at| at.after(away) <= now) {
+        // After an absence some of it may be due later, but of whoever has hours not by all that has passed.
+        if state.next_check().is_some_and(|at| at <= now) {
             commands.push(Command::CheckProgress);
         }
         if now.since(self.health_seen) >= state.policy().reporting.period || now < self.health_seen {
@@ -182,17 +189,24 @@ impl Liveness {
     fn lapse(&self, state: &State, id: AgentId, now: Moment) -> Option<Command> {
         let agent = state.agent(id);
         let last_seen = self.seen[id.index()];
-        let silent = now.since(last_seen);
-        let lease = state.lease_of(id);
+        let (lease, grace) = (state.lease_of(id), state.policy().lease_grace);
         let name = || agent.spec.name.clone();
         match agent.state {
-            AgentState::Online if silent > lease && !mutated!(LeaseNeverLapses) => {
+            AgentState::Online
+                if agent.is_overdue(last_seen, lease, Span(0), now) && !mutated!(LeaseNeverLapses) =>
+            {
                 Some(Command::AgentUnreachable { agent: name(), last_seen })
             }
-            AgentState::Unreachable if silent > Span(lease.0 + state.policy().lease_grace.0) => {
+            AgentState::Unreachable if agent.is_overdue(last_seen, lease, grace, now) => {
                 Some(Command::AgentOffline { agent: name(), last_seen })
             }
             _ => None,
         }
     }
+}
+
+/// Returns until when an assigned task is to be fetched.
+fn fetch_due(state: &State, task: &Task, now: Moment) -> Option<Moment> {
+    let owner = task.owner.as_ref()?;
+    Some(state.due_for(owner.agent, now, state.policy().ack.of(task.effective)))
 }

@@ -247,7 +247,7 @@ impl State {
 
     pub(crate) fn message_sent(&mut self, message: Message, to: &[AgentId]) {
         let (id, at, from, task) = (message.id, self.at, message.from, message.task);
-        let due = at.after(self.policy.ack.of(message.priority));
+        let span = self.policy.ack.of(message.priority);
         if let Some(channel) = message.channel.as_ref().and_then(|name| self.messages.channels.get_mut(name))
         {
             channel.sent += 1;
@@ -257,6 +257,7 @@ impl State {
         self.messages.last = id;
         self.messages.all.insert(id, Arc::new(message));
         for &agent in to {
+            let due = self.due_for(agent, at, span);
             self.messages.deliver(id, agent, due);
             if let Some(from) = from.filter(|_| direct) {
                 self.count_traffic(from, agent, task);
@@ -347,7 +348,7 @@ impl State {
 
     /// Folds messages of one inbox into a digest that takes their place.
     pub(crate) fn messages_folded(&mut self, agent: AgentId, digest: Message) {
-        let (id, due) = (digest.id, self.at.after(self.policy.ack.of(digest.priority)));
+        let (id, due) = (digest.id, self.due_for(agent, self.at, self.policy.ack.of(digest.priority)));
         let folded = digest.digest.clone();
         let digest = Message { to: Some(agent), ..digest };
         self.messages.last = id;

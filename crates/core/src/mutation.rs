@@ -167,6 +167,10 @@ mod seeded {
         BudgetStaysShut,
         /// Work goes on under a budget that is spent.
         StopForgotten,
+        /// Whoever is outside its working hours counts as being at work.
+        AwayStillFree,
+        /// The leases of those who have working hours run at night too.
+        DisownedAtNight,
         /// Every eighth answer is not remembered under its key.
         KeyForgotten,
         /// A key that may have been forgotten is taken for a new one.

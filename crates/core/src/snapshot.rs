@@ -209,6 +209,7 @@ impl State {
             let present = agent.state != AgentState::Removed;
             state.registered += usize::from(present);
             state.agents.push(agent);
+            state.index_duty(id, true);
             state.view_agent(id);
             state.note_role(id);
             if present {

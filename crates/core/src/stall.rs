@@ -156,9 +156,10 @@ impl State {
             // Until it is fetched the ack time runs, and nobody is asked about what nobody has seen yet.
             least = self.policy.ack.of(task.effective);
         }
-        if self.agent(owner.agent).spec.kind == AgentKind::Person {
+        let agent = self.agent(owner.agent);
+        if agent.spec.kind == AgentKind::Person {
             // A person is asked no sooner than it must be heard of at all.
-            least = least.max(self.policy.lease_person);
+            least = least.max(agent.borne(self.policy.lease_person));
         }
         Patience {
             quiet: stalls.quiet(task.estimate).max(least),
@@ -170,32 +171,41 @@ impl State {
     /// Returns when a watch runs out first, and for which cause: in served time.
     fn runs_out(&self, task: &Task, owner: &Owner) -> (Moment, StallCause, Span) {
         let (clocks, patience) = (&owner.clocks, self.patience(task, owner));
-        let quiet = (clocks.heard.after(patience.quiet), StallCause::Quiet, patience.quiet);
-        let overdue = (clocks.began.after(patience.overdue), StallCause::Overdue, patience.overdue);
+        let agent = self.agent(owner.agent);
+        // Of somebody with working hours only these count, as they are by the clock on the wall.
+        let after = |since: Moment, span| self.served(agent.after(since.after(self.absent), span));
+        let quiet = (after(clocks.heard, patience.quiet), StallCause::Quiet, patience.quiet);
+        let overdue = (after(clocks.began, patience.overdue), StallCause::Overdue, patience.overdue);
         let aside = patience.aside.filter(|_| clocks.aside);
-        let aside = aside.map(|aside| (clocks.heard.after(aside), StallCause::Aside, aside));
+        let aside = aside.map(|aside| (after(clocks.heard, aside), StallCause::Aside, aside));
         [quiet, overdue].into_iter().chain(aside).min_by_key(|&(at, ..)| at).unwrap_or(quiet)
     }
 
     /// Returns when a watch is to be looked at next, in served time.
     pub(crate) fn looked_at(&self, task: &Task, owner: &Owner) -> Moment {
-        match &owner.clocks.stall {
+        let due = match &owner.clocks.stall {
             Some(stall) => self.served(stall.due),
             None => self.runs_out(task, owner).0,
-        }
+        };
+        // Nobody is asked, or found silent, while away.
+        due.max(self.agent(owner.agent).away_until().map_or(due, |until| self.served(until)))
     }
 
     /// Returns the investigation that begins for a task whose watch has run out at `now`.
     pub(crate) fn stall_at(&self, task: &Task, owner: &Owner, now: Moment) -> Stall {
-        let served = self.served(now);
+        let hours = self.agent(owner.agent).hours();
+        let passed = |since: Moment| match hours {
+            Some(hours) => hours.worked(since.after(self.absent), now),
+            None => self.served(now).since(since),
+        };
         let (_, cause, allowed) = self.runs_out(task, owner);
         Stall {
             cause,
             since: now,
-            silent: served.since(owner.clocks.heard),
-            elapsed: served.since(owner.clocks.began),
+            silent: passed(owner.clocks.heard),
+            elapsed: passed(owner.clocks.began),
             allowed,
-            due: now.after(self.policy.ack.of(task.effective)),
+            due: self.due_for(owner.agent, now, self.policy.ack.of(task.effective)),
             unanswered: false,
             called: false,
         }

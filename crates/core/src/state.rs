@@ -177,6 +177,8 @@ pub struct State {
     /// Agents by every role that they were registered with, those that were removed too.
     pub(crate) by_role: BTreeMap<Name, BTreeSet<AgentId>>,
     pub(crate) open_offers: BTreeSet<OfferId>,
+    /// When whose shift begins or ends next.
+    pub(crate) duties: BTreeSet<(Moment, AgentId)>,
     pub(crate) changes: Changes,
     /// Conflicts that nobody has settled; of these those over a place in line, and those that the tally is to decide.
     pub(crate) open_conflicts: BTreeSet<ConflictId>,
@@ -267,6 +269,7 @@ impl State {
             calls: BTreeSet::new(),
             by_role: BTreeMap::new(),
             open_offers: BTreeSet::new(),
+            duties: BTreeSet::new(),
             changes: Changes::default(),
             open_conflicts: BTreeSet::new(),
             contended: BTreeMap::new(),
@@ -491,7 +494,7 @@ impl State {
     }
 
     /// Returns when the next thing happens by itself: a task that was set aside comes back, a reservation or a place in line
-    /// ends, the deadline of a handoff passes, a decision, a review or an acknowledgement is due, an emergency ends, a
+    /// ends, a shift begins or ends, the deadline of a handoff passes, a decision, a review or an acknowledgement is due, an emergency ends, a
     /// checkpoint comes, or another day of budgets begins.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
@@ -502,7 +505,8 @@ impl State {
         let review = self.gates.timers.first().map(|&(at, _)| at);
         let call = self.calls.first().map(|&(at, _)| at);
         let emergency = self.next_emergency_timer().into_iter().chain(self.forces.next_timer());
-        own.chain(handoff)
+        own.chain(self.next_duty())
+            .chain(handoff)
             .chain(review)
             .chain(call)
             .chain(decision)

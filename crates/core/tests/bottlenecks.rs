@@ -414,11 +414,10 @@ fn a_wait_is_booked_on_what_stood_in_the_way() {
     let mut scenario = Scenario::play("agent A\nagent B");
     for turn in 1..=3 {
         scenario.also(&format!(
-            "reserve A env:one ttl=24h -> R-{held}
+            "reserve A env:one ttl=24h -> R-{turn}
             reserve B env:one,env:two wait=20m -> waits as W-{turn}
             tick +20m
-            free A R-{held}",
-            held = turn
+            free A R-{turn}",
         ));
     }
     scenario.also("look +1s\nbottlenecks -> B-1 env:one low 1200000/900000 D-1 shorter_leases");

@@ -11,9 +11,10 @@ use kapell_core::{
 };
 use kapell_model::{
     AgentId, AssignmentId, BreakdownBy, Budget, Capabilities, ConflictId, Cycles, DependencyKind,
-    EmergencyId, EscalationId, ForceId, Forecast, Limit, Limits, MessageId, Mode, Moment, MoveAverages, Name,
-    Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority,
-    Ratio, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId,
+    EmergencyId, EscalationId, ForceId, Forecast, Hours, Limit, Limits, MessageId, Mode, Moment,
+    MoveAverages, Name, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy,
+    Position, Priority, Ratio, ReservationId, Shift, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId,
+    ZoneOffset,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -32,7 +33,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..102_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..104_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -214,6 +215,7 @@ fn commands() -> impl Strategy<Value = Command> {
                 },
                 budget: (!token.is_multiple_of(5)).then(|| budget(second, flag && first % 4 > 0)),
             },
+            102 | 103 => Command::SetHours { agent, hours: flag.then(|| Box::new(hours(first, token))) },
             87 => Command::DisbandForce { force: ForceId(second + 1), reason: text() },
             88 => Command::LookForBottlenecks,
             95 => Command::NoteCourse,
@@ -246,6 +248,20 @@ fn commands() -> impl Strategy<Value = Command> {
 fn breakdown(token: u64) -> Vec<kapell_core::Component> {
     let into = ["", "into=a", "into=a,b", "into=a,b,c"][usize::try_from(token % 4).unwrap_or(0)];
     if into.is_empty() { Vec::new() } else { scenario::breakdown::components(into) }
+}
+
+/// Draws hours of shifts that begin and end every few minutes, some of them not in order.
+fn hours(first: u32, token: u64) -> Hours {
+    let (first, token) = (u16::try_from(first).unwrap_or(0), u16::try_from(token).unwrap_or(0));
+    let minute = |at: u16| Moment(i64::from(at) * 60_000);
+    let shift = |day, part: u16| Shift { day, from: part * 40 + first, to: part * 40 + token };
+    Hours {
+        zone: name("Test/Zone"),
+        offsets: vec![ZoneOffset { from: Moment(0), seconds: i32::from(first) * 1_800 }],
+        known_until: Moment::NEVER,
+        week: (0..7).flat_map(|day| (0..6).map(move |part| shift(day, part))).collect(),
+        quiet: vec![(minute(20 + first), minute(20 + token))],
+    }
 }
 
 /// Draws what an attempt has used: now more, now less than before.

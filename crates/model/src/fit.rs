@@ -15,7 +15,7 @@ pub enum Unfit {
         /// Its state.
         state: AgentState,
     },
-    /// It is being drained.
+    /// It is set apart: drained, out of budget, outside its working hours.
     Draining,
     /// It owns as many tasks as it may.
     AtLimit {

@@ -18,6 +18,7 @@ mod gating;
 mod glob;
 mod handing;
 mod holders;
+mod hours;
 mod id;
 mod moment;
 mod name;
@@ -58,6 +59,7 @@ pub use forecast::{Forecast, ForecastRole, ForecastTask, ForecastView, Forecasti
 pub use gating::{Gating, TaskGate};
 pub use glob::{Glob, GlobError};
 pub use handing::{Handing, Messaging, StartedWork};
+pub use hours::{DAYS, Hours, HoursError, Shift, ZoneOffset};
 pub use id::{
     ActionId, AgentId, AssignmentId, BottleneckId, ClassId, CommandId, ConflictId, EmergencyId, EscalationId,
     ForceId, HandoffId, MessageId, NoticeId, OfferId, ParseIdError, Position, ReservationId, TaskId, WaitId,

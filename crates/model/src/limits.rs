@@ -110,6 +110,12 @@ pub const LADDER_MAX: usize = 8;
 pub const RERAISES_MAX: u32 = 20;
 /// Events that one command may emit; what is left continues in a following one.
 pub const EVENTS_PER_COMMAND_MAX: usize = 10_000;
+/// Changes of the clocks of a time zone that are known ahead.
+pub const ZONE_OFFSETS_MAX: usize = 64;
+/// Shifts of a week.
+pub const SHIFTS_MAX: usize = 42;
+/// Times away.
+pub const QUIET_MAX: usize = 64;
 /// Agents whose measured scores are gone through in one look; there is one as often as at estimates.
 pub const AGENTS_PER_LOOK_MAX: usize = 100;
 /// How often estimates of waiting tasks are looked at that nobody has declared.

@@ -32,6 +32,32 @@ impl Moment {
     }
 }
 
+impl fmt::Display for Moment {
+    /// Shows the minute by UTC: `2026-01-31 12:05 UTC`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY: i64 = 86_400_000;
+        let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let (mut days, minutes) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY) / 60_000);
+        // In steps of 400 years, which are always as long, then of years and months.
+        let mut year = 1970 + 400 * days.div_euclid(146_097);
+        days = days.rem_euclid(146_097);
+        while days >= 365 + i64::from(leap(year)) {
+            days -= 365 + i64::from(leap(year));
+            year += 1;
+        }
+        let february = 28 + i64::from(leap(year));
+        let mut month = 1;
+        for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+            if days < length {
+                break;
+            }
+            days -= length;
+            month += 1;
+        }
+        write!(f, "{year:04}-{month:02}-{:02} {:02}:{:02} UTC", days + 1, minutes / 60, minutes % 60)
+    }
+}
+
 /// A length of time in milliseconds, never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -72,6 +98,26 @@ impl fmt::Display for Span {
             write!(f, "{seconds}.{}s", millis / 100)
         } else {
             write!(f, "{millis}ms")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_shown_by_the_calendar() {
+        // By `date -u -d @...`.
+        let shown = [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_400_000, "2000-02-29 00:00 UTC"),
+            (1_798_718_399_999, "2026-12-31 11:59 UTC"),
+            (4_107_542_399_000, "2100-02-28 23:59 UTC"),
+            (-1, "1969-12-31 23:59 UTC"),
+        ];
+        for (millis, text) in shown {
+            assert_eq!(Moment(millis).to_string(), text);
         }
     }
 }

@@ -20,6 +20,7 @@ mod forecasts;
 mod gates;
 mod graph;
 mod handoffs;
+mod hours;
 mod inbox;
 mod layers;
 mod mcp;
@@ -164,6 +165,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(agents::drain))
         .routes(routes!(agents::resume))
         .routes(routes!(agents::heartbeat))
+        .routes(routes!(hours::set, hours::clear))
         .routes(routes!(agents::next))
         .routes(routes!(agents::assignments))
         .routes(routes!(agents::notices))

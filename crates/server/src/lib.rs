@@ -22,6 +22,7 @@ mod token;
 mod verify;
 mod webhooks;
 mod writer;
+mod zones;
 
 pub use admission::RETRY_AFTER;
 pub use fleet::{Answer, Ask, Fleet, Handed, Handout, Line, LineAnswers, Offered, Refused, View};

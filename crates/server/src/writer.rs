@@ -34,6 +34,7 @@ use crate::fleet::{
 };
 use crate::hearing::Hearing;
 use crate::planner::{Job, Wanted};
+use crate::zones;
 
 /// Events after which no further message is taken into a batch: bounds the time of one append.
 const BATCH_EVENTS_MAX: usize = 20_000;
@@ -52,6 +53,8 @@ const SNAPSHOT_EVENTS_MAX: u64 = 4_000_000;
 const TICK_MAX: Span = Span::seconds(1);
 /// And the shortest.
 const TICK_MIN: Span = Span(5);
+/// How often the clocks of time zones are looked up.
+const ZONES_LOOKED_AT: Span = Span::hours(24);
 
 /// Messages that an agent is shown with its next assignment; the others stand in its inbox.
 const MESSAGES_SHOWN_MAX: usize = 10;
@@ -100,6 +103,8 @@ pub(crate) struct Writer {
     hearing: Hearing,
     snapshot_at: u64,
     registered: bool,
+    /// When the changes of the clocks of time zones were last looked up.
+    zones_seen: Moment,
     clock_actor: Arc<str>,
     door_actor: Arc<str>,
 }
@@ -161,6 +166,7 @@ impl Writer {
             hearing: Hearing::default(),
             snapshot_at,
             registered: true,
+            zones_seen: Moment(0),
             clock_actor: Arc::from("clock"),
             door_actor: Arc::from("door"),
         }
@@ -173,6 +179,7 @@ impl Writer {
             self.command(command);
         }
         self.command(Command::Tick);
+        self.look_at_zones(now());
         loop {
             self.hand_over();
             let stopped = match self.queue.recv_timeout(self.pause()) {
@@ -519,6 +526,7 @@ impl Writer {
             self.ticked = at;
             self.look_at_workload(at);
             self.look_at_forecasts(at);
+            self.look_at_zones(at);
             self.hearing.ask(at, self.queue.len());
         }
         let Some(at) = self.hearing.complete() else { return };
@@ -528,6 +536,17 @@ impl Writer {
             }
         }
         for command in self.liveness.lapsed(self.engine.state(), at) {
+            self.command(command);
+        }
+    }
+
+    /// Tells the core of changes of clocks that it does not know yet, once a day.
+    fn look_at_zones(&mut self, at: Moment) {
+        if at.since(self.zones_seen) < ZONES_LOOKED_AT && at >= self.zones_seen {
+            return;
+        }
+        self.zones_seen = at;
+        for command in zones::outdated(self.engine.state(), at) {
             self.command(command);
         }
     }

@@ -22,6 +22,8 @@ pub enum AgentVerb {
         /// Its name
         name: String,
     },
+    /// Say when an agent works, a person above all, or show it
+    Hours(super::hours::Hours),
     /// Let an agent end what it has, and give it nothing new
     Drain {
         /// Its name
@@ -92,6 +94,7 @@ impl AgentVerb {
                     Format::Human => show(&agent),
                 }
             }
+            Self::Hours(hours) => return hours.run(context),
             Self::Drain { name } => drained(context, &name, true)?,
             Self::Resume { name } => drained(context, &name, false)?,
             Self::Remove { name } => {
@@ -140,7 +143,11 @@ pub fn list(agents: &[Agent]) {
         vec![
             agent.name.clone(),
             agent.role.clone(),
-            if agent.draining { format!("{}, draining", agent.state) } else { agent.state.clone() },
+            match (agent.draining, &agent.away_until) {
+                (true, _) => format!("{}, draining", agent.state),
+                (false, Some(_)) => format!("{}, away", agent.state),
+                (false, None) => agent.state.clone(),
+            },
             words::age(&agent.state_since),
             format!("{}/{}", agent.tasks.len(), agent.max_concurrent_tasks),
             output::cut(&agent.tasks.join(" "), 30),
@@ -175,6 +182,9 @@ fn show(agent: &Agent) {
     ));
     for fact in &agent.because {
         output::line(format!("  {fact}"));
+    }
+    if let Some(hours) = &agent.hours {
+        output::line(super::hours::shown(hours));
     }
     if agent.scores.is_empty() {
         output::line("capabilities: none");

@@ -28,6 +28,7 @@ impl State {
             lost: 0,
             registered_at: self.at,
             inbox: Inbox::default(),
+            duty: None,
         };
         if id.index() == self.agents.len() {
             self.agent_ids.insert(spec.name.clone(), id);
@@ -61,7 +62,7 @@ impl State {
         let view = AgentView {
             kept,
             state: agent.state,
-            draining: self.is_set_apart(id),
+            draining: self.is_passed_over(id),
             active: u32::try_from(agent.tasks.len() + self.handoffs.reserved(id)).expect("slots are bounded"),
             max: self.limit_of(id),
             role,
@@ -79,6 +80,7 @@ impl State {
 
     pub(super) fn agent_removed(&mut self, id: AgentId) {
         self.agent_counts_no_more(id);
+        self.index_duty(id, false);
         self.set_agent_state(id, AgentState::Removed);
     }
 

@@ -70,7 +70,7 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let agent = self.find_agent(name)?;
-        if agent.state != AgentState::Online {
+        if agent.state != AgentState::Online || (agent.is_away() && !mutated!(DisownedAtNight)) {
             return Err(Rejection::AgentState { agent: name.clone(), state: agent.state });
         }
         out.push(Event::AgentUnreachable { agent: agent.id, last_seen });
@@ -84,7 +84,7 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let agent = self.find_agent(name)?;
-        if agent.state != AgentState::Unreachable {
+        if agent.state != AgentState::Unreachable || (agent.is_away() && !mutated!(DisownedAtNight)) {
             return Err(Rejection::AgentState { agent: name.clone(), state: agent.state });
         }
         self.return_all(agent, Cause::OwnerOffline, out);

@@ -148,9 +148,7 @@ impl State {
             return None;
         }
         let word = self.words.find(capability.as_str())?;
-        let free = |&agent: &AgentId| {
-            !self.situation.agent(agent).draining && !self.could_take_critical(agent, word)
-        };
+        let free = |&agent: &AgentId| !self.is_set_apart(agent) && !self.could_take_critical(agent, word);
         let able: Vec<AgentId> = self.able_in(word).filter(free).collect();
         let just_now = out.iter().filter_map(|event| match event {
             Event::ActionTaken { remedy: Remedy::Kept { agents, .. }, .. } => Some(agents),

@@ -11,6 +11,7 @@ use crate::task::Task;
 impl State {
     /// Brings back what was deferred until `now`, ends what was reserved until then and closes what was to be decided by then; more than a bound's worth waits for the next tick.
     pub(super) fn tick(&self, now: Moment, out: &mut Vec<Event>) -> Reply {
+        self.turn_shifts(now, out);
         let timers = self.timers.iter().filter(|_| !mutated!(TimerNotLookedAt));
         let due = timers.take_while(|&&(at, _)| at <= now).take(limits::EVENTS_PER_COMMAND_MAX / 4);
         out.extend(due.map(|&(_, task)| Event::TaskResumed { task }));

@@ -83,7 +83,8 @@ impl State {
         out: &mut Vec<Event>,
     ) {
         let owner = task.owner.as_ref().expect("an owned task has an owner");
-        let (handoff, due) = (self.handoffs.next_id(), now.after(self.policy.handoffs.package));
+        let handoff = self.handoffs.next_id();
+        let due = self.due_for(owner.agent, now, self.policy.handoffs.package);
         let (task, agent, assignment) = (task.id, owner.agent, owner.assignment);
         let note = note.cloned();
         out.push(Event::HandoffRequested { handoff, task, agent, assignment, to, cause, note, considered });
@@ -274,7 +275,7 @@ impl State {
     ) {
         let task = self.task(handoff.task);
         let owner = task.owner.as_ref().expect("a task in a handoff has an owner");
-        let due = now.after(self.policy.ack.of(task.effective));
+        let due = self.due_for(to, now, self.policy.ack.of(task.effective));
         let mut last = self.reservations.last;
         let moved = self.reservations.of_task(task.id).map(|held| {
             last = last.next();

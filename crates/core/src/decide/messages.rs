@@ -252,7 +252,7 @@ impl State {
                 continue;
             };
             if !delivery.resent && self.agent(agent).state != AgentState::Removed {
-                let due = now.after(self.policy.ack.of(found.priority));
+                let due = self.due_for(agent, now, self.policy.ack.of(found.priority));
                 out.push(Event::MessageResent { message, agent, due });
                 continue;
             }

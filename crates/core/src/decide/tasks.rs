@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use kapell_model::{
-    AgentId, Claims, Class, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit, fit, limits,
+    AgentId, AgentView, Claims, Class, DependencyKind, Moment, Name, Span, TaskId, TaskState, Text, Unfit,
+    fit, limits,
 };
 
 use super::reservations::check_needs;
@@ -199,7 +200,9 @@ impl State {
         let class = self.situation.class(task.class);
         let fits = match decision {
             Decision::ByHand => self.fit_by_hand(class, agent.id),
-            _ => fit(class, agent.id, self.situation.agent(agent.id)),
+            // Who asks by itself is there, whatever its hours.
+            Decision::Claimed => self.fit_at_any_time(class, agent.id),
+            Decision::Placed => fit(class, agent.id, self.situation.agent(agent.id)),
         };
         let over = mutated!(LimitOverByOne) && matches!(fits, Err(Unfit::AtLimit { .. }));
         fits.or_else(|unfit| if over { Ok(()) } else { Err(unfit) }).map_err(|unfit| {
@@ -220,10 +223,21 @@ impl State {
         Ok(Reply::about(task.id))
     }
 
-    /// Tells whether an agent is a candidate for a manager, who may give it other work than it is kept for.
+    /// Tells whether an agent is a candidate for a manager, who may give it other work than it is kept for, at any time.
     pub(super) fn fit_by_hand(&self, class: &Class, agent: AgentId) -> Result<(), Unfit> {
-        match fit(class, agent, self.situation.agent(agent)) {
+        match self.fit_at_any_time(class, agent) {
             Err(Unfit::KeptFor { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Tells whether an agent is a candidate, or would be within its working hours.
+    fn fit_at_any_time(&self, class: &Class, agent: AgentId) -> Result<(), Unfit> {
+        let view = self.situation.agent(agent);
+        match fit(class, agent, view) {
+            Err(Unfit::Draining) if !self.is_set_apart(agent) => {
+                fit(class, agent, &AgentView { draining: false, ..view.clone() })
+            }
             other => other,
         }
     }
@@ -235,7 +249,11 @@ impl State {
         match closing {
             _ if self.agent(id).draining => "it is being drained".to_owned(),
             Some((_, closing)) => self.closing_text(&closed, &closing),
-            None => "it stands by for an emergency".to_owned(),
+            None if self.is_set_apart(id) => "it stands by for an emergency".to_owned(),
+            None => match self.agent(id).away_until() {
+                Some(until) if until < Moment::NEVER => format!("outside working hours until {until}"),
+                _ => "outside working hours".to_owned(),
+            },
         }
     }
 

@@ -60,7 +60,7 @@ impl<P: Placer> Engine<P> {
         }
         let state = &self.state;
         let (id, task, agent) = (handoff.id, handoff.task, handoff.from);
-        let due = now.after(state.policy.handoffs.package);
+        let due = state.due_for(agent, now, state.policy.handoffs.package);
         let missing = match &handoff.package {
             Some(_) => handoff.missing.clone(),
             None => vec![own_text("no package has come")],
@@ -120,7 +120,7 @@ impl<P: Placer> Engine<P> {
         let (id, task, to) = (handoff.id, handoff.task, best.agent);
         let due = match handoff.due.filter(|&due| due > now) {
             Some(due) => due,
-            None => now.after(state.policy.handoffs.package),
+            None => state.due_for(handoff.from, now, state.policy.handoffs.package),
         };
         out.push(Event::HandoffRedirected { handoff: id, task, to, due, considered: vec![best] });
         let (from, name) = (state.agent(handoff.from).spec.name.clone(), state.agent(to).spec.name.clone());

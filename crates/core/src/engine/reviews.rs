@@ -27,7 +27,7 @@ impl<P: Placer> Engine<P> {
         let gate = u8::try_from(index).expect("gates are bounded");
         let (called, others) = (standing.called, self.state.reviewers(task, standing));
         if let Some(agent) = self.best_reviewer(id, &others) {
-            let due = step.at.after(self.state.policy.gates.review);
+            let due = self.state.due_for(agent, step.at, self.state.policy.gates.review);
             out.push(Event::ReviewPlaced { task: id, gate, agent: Some(agent), due: Some(due) });
             let author = self.state.task(id).acceptance.as_ref().expect("finished work").agent;
             let text = format!("{id} by `{}` is to be reviewed by you", self.state.agent(author).spec.name);

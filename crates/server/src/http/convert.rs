@@ -89,10 +89,13 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
     let last_seen = view.liveness.last_seen(agent.id).filter(|_| agent.seen);
     let lease = view.state.lease_of(agent.id);
     let load = view.state.load(agent.id);
+    let worked =
+        agent.hours().map_or_else(String::new, |_| format!(", {} of its working hours", agent.borne(lease)));
     let mut because = vec![match last_seen {
-        Some(seen) => format!("last heard of {} ago; its lease is {lease}", view.now.since(seen)),
+        Some(seen) => format!("last heard of {} ago; its lease is {lease}{worked}", view.now.since(seen)),
         None => "never heard of".to_owned(),
     }];
+    because.extend(super::hours::fact(agent));
     if agent.draining {
         because.push("it is being drained: it ends what it has and gets nothing new".to_owned());
     }
@@ -127,6 +130,8 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
             .iter()
             .map(|(name, score)| (name.to_string(), score.as_decimal()))
             .collect(),
+        hours: agent.hours().map(super::hours::shown),
+        away_until: agent.away_until().filter(|&until| until < Moment::NEVER).map(time),
         scores: view.state.capabilities_of(agent).iter().map(super::why::capability).collect(),
         max_concurrent_tasks: view.state.limit_of(agent.id),
         utilization: load.utilization.as_decimal(),

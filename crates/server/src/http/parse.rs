@@ -154,6 +154,12 @@ pub(crate) fn dependency_kind(field: &str, text: &str) -> Parsed<DependencyKind>
     word(field, text, DependencyKind::ALL, DependencyKind::parse, DependencyKind::as_str)
 }
 
+/// Reads a time that must be there.
+pub(crate) fn required_moment(field: &str, text: &str) -> Parsed<Moment> {
+    let read = moment(field, Some(text))?;
+    Ok(read.expect("what is there is read or refused"))
+}
+
 fn moment(field: &str, text: Option<&str>) -> Parsed<Option<Moment>> {
     let Some(text) = text else { return Ok(None) };
     let parsed: Result<Timestamp, _> = text.parse();

@@ -50,6 +50,8 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::AgentBack { agent }
         | Event::AgentDrained { agent }
         | Event::CapabilitiesAged { agent }
+        | Event::AgentHoursSet { agent, .. }
+        | Event::AgentShift { agent, .. }
         | Event::AgentResumed { agent } => About { agent: Some(agent), ..none },
         Event::EmergencyActed { ref what, .. } => About { task: what.task(), ..none },
         Event::TaskAssigned { task, agent, assignment, .. }
@@ -227,6 +229,8 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::AgentUnreachable { last_seen, .. } | Event::AgentOffline { last_seen, .. } => {
             json!({ "last_seen": time(*last_seen) })
         }
+        Event::AgentHoursSet { hours, .. } => json!({ "hours": hours.as_deref().map(super::hours::shown) }),
+        Event::AgentShift { working, until, .. } => json!({ "working": working, "until": until.map(time) }),
         Event::ProjectCreated { spec } => project(spec),
         Event::TaskSubmitted { spec, edges, estimate, learned, analysis, .. } => {
             let edges: Vec<_> = edges

@@ -18,6 +18,7 @@ mod mcp;
 mod measured;
 mod messages;
 mod orchestration;
+mod people;
 mod refusals;
 mod reservations;
 mod roles;

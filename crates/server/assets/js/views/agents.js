@@ -23,7 +23,7 @@ export function Agents() {
     key: agent.name,
     cells: [
       html`<a href=${href("agents", agent.name)}>${agent.name}</a><span class="note block">${agent.role}, ${agent.kind}</span>`,
-      html`<span class="pill a-${agent.state}">${agent.draining ? `${agent.state}, draining` : agent.state}</span>
+      html`<span class="pill a-${agent.state}">${agent.state}${agent.draining ? ", draining" : agent.away_until ? ", away" : ""}</span>
         <span class="note block">${agent.last_seen ? html`seen <${Ago} at=${agent.last_seen} /> ago` : "never seen"}</span>`,
       html`<${Meter} share=${agent.tasks.length / agent.max_concurrent_tasks} label=${`${agent.tasks.length} of ${agent.max_concurrent_tasks} slots`} /> <span class="number">${agent.tasks.length}/${agent.max_concurrent_tasks}</span>`,
       agent.tasks.map((task) => html`<${TaskLink} id=${task} /> `),
