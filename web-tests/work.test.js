@@ -208,6 +208,26 @@ test("finished work is sent back and approved in the inbox, and its page shows t
   await page.context().close();
 });
 
+test("what an agent wants leave for is seen and answered in the inbox", async () => {
+  const made = await server.submit("Climb the roof", { key: "roof", agent: "ada", priority: "critical" }).catch(() => null);
+  assert.ok(made, "it is taken");
+  await until(async () => (await server.get("/v1/tasks/roof")).owner || (await server.post("/v1/tasks/roof/assign", { agent: "ada" }).catch(() => null)), "somebody owns it");
+  const { id, owner, assignment } = await server.get("/v1/tasks/roof");
+  await server.report("start", { task: "roof", assignment }, owner);
+  const options = [{ id: "yes", name: "Yes, this once", kind: "allow_once" }, { id: "no", name: "No", kind: "reject_once" }];
+  const wanted = { agent: owner, assignment, request: "0-1", title: "remove <b>tiles</b>", kind: "execute", detail: "command: rm tiles", options };
+  await server.post("/v1/tasks/roof/permission", wanted);
+  const page = await openPage(browser, server, { path: "#/inbox" });
+  const leave = page.getByRole("article", { name: `leave for ${id}` });
+  await leave.getByText("remove <b>tiles</b>").waitFor();
+  await leave.getByText("command: rm tiles").waitFor();
+  await leave.getByRole("button", { name: "Yes, this once" }).click();
+  await leave.waitFor({ state: "detached" });
+  const { permission } = await server.get("/v1/tasks/roof");
+  assert.deepEqual([permission.state, permission.option, permission.by], ["allowed", "yes", "manager"]);
+  await page.context().close();
+});
+
 test("the page of a task shows what it has cost, and at a limit it is given more there", async () => {
   const made = await server.submit("Gild the frame", { key: "frame", agent: "ada", priority: "critical" }).catch(() => null);
   assert.ok(made, "it is taken");

@@ -18,7 +18,7 @@ macro_rules! types {
 }
 
 types! {
-    AgentChoice, AgentRegistration, BulkLine, CapabilityDefinition, ChannelMember, CheckReport, DeadLetterChoice, Decision, DoneReport, Ending, EscalationWord, FailReport, HandoffCancellation, HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, MessageAck, MessagesRead, MoveTo, NewAssertion, NewBreakdown, NewBudget, NewChannel, NewDecision, NewDependency, NewDispute, NewEmergency, NewForecast, NewMessage, NewOrder, NewProject, NewProposal, NewReservation, NewRuling, NewTaskForce, NewToken, NewVerdict, NewWebhook, NextRequest, NoticesRead, OrderTakenBack, Policy, ProgressReport, ProposedComponents, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Restoration, RotateToken, RotateWebhook, StartReport, TaskEdit, TaskSubmission, UsageReport, Withdrawal, WorkingHours,
+    AgentChoice, AgentRegistration, BulkLine, CapabilityDefinition, ChannelMember, CheckReport, DeadLetterChoice, Decision, DoneReport, Ending, EscalationWord, FailReport, HandoffCancellation, HandoffConfirmation, HandoffPackage, HandoffRefusal, HandoffRequest, MessageAck, MessagesRead, MoveTo, NewAssertion, NewBreakdown, NewBudget, NewChannel, NewDecision, NewDependency, NewDispute, NewEmergency, NewForecast, NewMessage, NewOrder, NewPermission, NewProject, NewProposal, NewReservation, NewRuling, NewTaskForce, NewToken, NewVerdict, NewWebhook, NextRequest, NoticesRead, OrderTakenBack, PermissionWithdrawal, Policy, ProgressReport, ProposedComponents, Reason, ReleaseReport, ReleaseReservation, RenewReservation, Restoration, RotateToken, RotateWebhook, StartReport, TaskEdit, TaskSubmission, UsageReport, Withdrawal, WorkingHours,
 }
 
 fn read<T: Serialize + DeserializeOwned>(body: &[u8]) -> Option<Value> {

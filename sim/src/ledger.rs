@@ -9,7 +9,7 @@ use kapell_core::{
 };
 use kapell_model::{
     AgentId, AssignmentId, Budget, CommandId, ConflictId, EmergencyId, EscalationId, Moment, Name, OfferId,
-    Period, Policy, ReservationId, Span, TaskGate, TaskId, TaskState, Unit, WaitId, limits,
+    Period, Policy, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Unit, WaitId, limits,
 };
 
 use crate::Broken;
@@ -39,6 +39,8 @@ struct Track {
     finished: Option<Finished>,
     /// When its owner got it, or last said anything about it.
     heard: Moment,
+    /// What an owner last wanted leave for and did not withdraw, and whether it waits for it.
+    asked: Option<((AssignmentId, Text), bool)>,
 }
 
 /// What was spent, counted apart from the core.
@@ -367,10 +369,33 @@ impl Ledger {
             }
             Event::TaskStalled { task, agent, assignment, cause: StallCause::Quiet, allowed, .. } => {
                 self.owns("silence-is-silence", *task, (*agent, *assignment))?;
-                let silent = at.since(self.track(*task).heard);
-                hold("silence-is-silence", silent >= *allowed, || {
+                let track = self.track(*task);
+                let waits =
+                    track.asked.as_ref().is_some_and(|((asked, _), open)| asked == assignment && *open);
+                let silent = at.since(track.heard);
+                hold("silence-is-silence", silent >= *allowed && !waits, || {
                     format!("{agent:?} is asked about {task} after a silence of {silent} of {allowed}")
                 })?;
+            }
+            Event::PermissionAsked { task, agent, assignment, ask } => {
+                self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
+                let track = self.track(*task);
+                let asked = (*assignment, ask.request.clone());
+                let known = track.asked.as_ref().is_some_and(|(known, _)| *known == asked);
+                hold("asked-once", !known, || {
+                    format!("the owner of {task} wants leave for {} again", ask.request)
+                })?;
+                (track.asked, track.heard) = (Some((asked, true)), at);
+            }
+            Event::PermissionAnswered { task, agent, assignment, request, answer } => {
+                self.leave_ends(*task, (*agent, *assignment), request)?;
+                hold("others-answer", answer.by != Some(*agent), || {
+                    format!("the owner of {task} gives itself leave for {request}")
+                })?;
+            }
+            Event::PermissionWithdrawn { task, agent, assignment, request, .. } => {
+                self.leave_ends(*task, (*agent, *assignment), request)?;
+                self.track(*task).asked = None;
             }
             Event::TaskProgressed { task, agent, assignment, .. } => {
                 self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
@@ -493,6 +518,23 @@ impl Ledger {
         (track.owner, track.ended, track.until) = (None, Some(state), None);
         track.finished = None;
         track.forget_turns();
+        Ok(())
+    }
+
+    /// What an owner wanted leave for is over: it was open, and it is its own still.
+    fn leave_ends(
+        &mut self,
+        task: TaskId,
+        by: (AgentId, AssignmentId),
+        request: &Text,
+    ) -> Result<(), Broken> {
+        self.owns("answered-to-who-asks", task, by)?;
+        let at = self.at;
+        let track = self.track(task);
+        let asked = (by.1, request.clone());
+        let open = track.asked.as_ref().is_some_and(|(known, open)| *known == asked && *open);
+        hold("answered-once", open, || format!("{request} of {task} ends and is not open"))?;
+        (track.asked, track.heard) = (Some((asked, false)), at);
         Ok(())
     }
 

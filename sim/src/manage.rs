@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use kapell_core::{
     AgentSpec, BudgetOf, BudgetTarget, Change, Command, Component, Conflict, EdgeSource, EmergencyKind,
-    EmergencyState, GateWord, NewDecision, NewEmergency, NewForce, NewPolicy, OPTIONAL, OfferState, Require,
-    ReservationRef, State, Task, TaskEdit, TaskRef, TaskSpec,
+    EmergencyState, EscalationKind, GateWord, NewDecision, NewEmergency, NewForce, NewPolicy, OPTIONAL,
+    OfferState, Require, ReservationRef, State, Task, TaskEdit, TaskRef, TaskSpec,
 };
 use kapell_model::{
     Ack, AgentKind, AgentState, BreakdownBy, Budget, Capabilities, Claims, Cycles, DependencyKind,
@@ -134,6 +134,7 @@ fn mischief(knob: Knob, state: &State, scenario: &Scenario, chance: &mut Chance)
         }
         Knob::Decide => return decide(task, state, chance),
         Knob::Precede => precede(task, None, state, chance),
+        Knob::Judge if pick(chance, 3) == 0 => return answer(state, chance),
         Knob::Judge => return judge(state, chance),
         Knob::Emergency => return emergency(task, state, chance),
         Knob::BreakDown if pick(chance, 6) == 0 => Command::KeepWhole { task },
@@ -350,6 +351,37 @@ fn judge(state: &State, chance: &mut Chance) -> Option<Command> {
     Some(Command::JudgeGate { task: TaskRef::Id(task.id), gate, agent, word })
 }
 
+/// Visits the tasks whose owners wait for leave.
+fn wanted(state: &State) -> impl Iterator<Item = &Task> + '_ {
+    let needed = state.open().filter(|it| it.kind == EscalationKind::PermissionNeeded);
+    needed.filter_map(|it| it.task()).map(|id| state.task(id))
+}
+
+fn answered(task: &Task, agent: Option<Name>, allowed: bool) -> Option<Command> {
+    let request = task.wanted()?.ask.request.clone();
+    let offers = task.wanted()?.ask.options.iter().any(|option| option.kind.allows());
+    let task = TaskRef::Id(task.id);
+    Some(Command::AnswerPermission {
+        task,
+        agent,
+        request,
+        allowed: allowed && offers,
+        option: None,
+        notes: text(),
+    })
+}
+
+/// Says whether an owner may do what it wants leave for: a manager, the owner itself, or anybody.
+fn answer(state: &State, chance: &mut Chance) -> Option<Command> {
+    let task = wanted(state).nth(pick(chance, wanted(state).count().max(1)))?;
+    let agent = match pick(chance, 4) {
+        0 => Some(state.agent(task.owner.as_ref()?.agent).spec.name.clone()),
+        1 => any_agent(state, chance),
+        _ => None,
+    };
+    answered(task, agent, pick(chance, 3) > 0)
+}
+
 /// Returns so many components.
 pub(crate) fn components(count: usize) -> Vec<Component> {
     let component = |title: &&'static str| Component {
@@ -398,6 +430,9 @@ fn helpful(state: &State, chance: &mut Chance, now: Moment) -> Option<Command> {
         return Some(command);
     }
     if let Some(command) = state.before_gates().find_map(passed) {
+        return Some(command);
+    }
+    if let Some(command) = wanted(state).next().and_then(|task| answered(task, None, pick(chance, 2) == 0)) {
         return Some(command);
     }
     if let Some(command) = state.open_conflicts().find_map(ruling) {

@@ -113,6 +113,8 @@ knobs! {
     Dispute = "agent.dispute", 4;
     /// How often an agent says what it has used, of 6, and a manager sets a budget.
     Spend = "agent.spend", 2;
+    /// How often an agent wants leave for something, of 24.
+    Leave = "agent.leave", 3;
     /// Whether rounds are optimal ones.
     Optimal = "policy.optimal", 1;
     /// Whether claims go by score.

@@ -1,8 +1,8 @@
 //! Who looks at every promise: the ledger after every event, the invariants of the core as often as the scenario says, and
 //! a state that only folds what is durable, to compare with.
 
-use kapell_core::{Engine, EscalationKind, Record, State, invariant};
-use kapell_model::{ClassId, Gate, Moment, Strategy};
+use kapell_core::{Engine, EscalationKind, Record, State, Subject, invariant};
+use kapell_model::{ClassId, Gate, Moment, Strategy, TaskId};
 use kapell_plan::{Greedy, explain};
 
 use crate::Broken;
@@ -155,7 +155,21 @@ fn check(state: &State) -> Result<(), Broken> {
 /// Looks for what must be so when a command is over.
 fn look_at_rest(engine: &Engine<Greedy>) -> Result<(), Broken> {
     nobody_waits_for_nothing(engine)?;
-    escalations_have_causes(engine.state())
+    escalations_have_causes(engine.state())?;
+    somebody_is_called_for_leave(engine.state())
+}
+
+/// Looks whether an owner waits for leave and no person knows of it.
+fn somebody_is_called_for_leave(state: &State) -> Result<(), Broken> {
+    let mut waiting = state.tasks().iter().filter(|task| task.wanted().is_some());
+    let called = |task: TaskId| state.is_escalated(EscalationKind::PermissionNeeded, &Subject::Task(task));
+    match waiting.find(|task| !called(task.id)) {
+        Some(task) => {
+            let what = format!("the owner of {} waits for leave, and nobody is called", task.id);
+            Err(Broken { id: "leave-is-called-for".to_owned(), what })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Looks whether somebody is still called for what has been put right.
@@ -164,6 +178,7 @@ fn escalations_have_causes(state: &State) -> Result<(), Broken> {
         let Some(task) = escalation.task().map(|task| state.task(task)) else { return false };
         match escalation.kind {
             EscalationKind::NoSuitableAgent => !task.is_open() || task.owner.is_some(),
+            EscalationKind::PermissionNeeded => task.wanted().is_none(),
             EscalationKind::Stalled => task.owner.as_ref().is_none_or(|owner| owner.stall().is_none()),
             _ => false,
         }

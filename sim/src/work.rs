@@ -3,7 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use kapell_core::{Command, InLine, NewProposal, Package, ReservationRef, State, TaskRef, UsageReport};
+use kapell_core::{
+    Command, InLine, NewProposal, OptionKind, Package, PermissionAsk, PermissionOption, ReservationRef,
+    State, TaskRef, UsageReport,
+};
 use kapell_model::{
     AssignmentId, Mode, Moment, Name, Need, NoticeId, Priority, Ratio, ReservationId, Span, TaskId, Text,
     Usage, WaitId,
@@ -43,6 +46,9 @@ impl Actor {
             let components = crate::manage::components(1 + pick(chance, 3));
             let command = Command::ProposeComponents { task, agent, assignment, components };
             return Some(self.command(command, keyed, now));
+        }
+        if let Some(wanted) = want(work, &agent, state, scenario, chance) {
+            return wanted.map(|command| self.command(command, keyed, now));
         }
         if let Some(command) = self.hand_over(work, &agent, state, scenario, chance) {
             return Some(self.command(command, keyed, now));
@@ -207,6 +213,37 @@ impl Actor {
         };
         Some(self.command(command, keyed, now))
     }
+}
+
+/// Wants leave for something now and then: the same twice, something else meanwhile; mostly it waits then, or it does not want
+/// it any more. Nothing where it works on.
+#[expect(clippy::option_option, reason = "it may wait and send nothing")]
+fn want(
+    work: Work,
+    agent: &Name,
+    state: &State,
+    scenario: &Scenario,
+    chance: &mut Chance,
+) -> Option<Option<Command>> {
+    let (task, agent, assignment) = (TaskRef::Id(work.task), agent.clone(), work.assignment);
+    let open = state.tasks().get(work.task).is_some_and(|task| task.wanted().is_some());
+    let place = pick(chance, 12);
+    if open && place > 4 {
+        return Some(None);
+    }
+    if open && place > 2 {
+        return Some(Some(Command::WithdrawPermission { task, agent, assignment, reason: text() }));
+    }
+    if work.done == 0 || below(chance, 24) >= scenario.get(Knob::Leave) {
+        return None;
+    }
+    let request = Text::from(["run it", "push it", "send it"][place % 3]);
+    let option = |id: &'static str, kind| PermissionOption { id: Text::from(id), name: text(), kind };
+    let options =
+        vec![option("yes", OptionKind::AllowOnce), option("no", OptionKind::RejectOnce)].split_off(place % 2);
+    let (title, kind, detail) = (text(), Text::from("execute"), Text::default());
+    let ask = Box::new(PermissionAsk { request, title, kind, detail, options });
+    Some(Some(Command::AskPermission { task, agent, assignment, ask }))
 }
 
 /// Returns what the next owner must know; now and then something is missing.

@@ -8,6 +8,7 @@ mod budgets;
 mod emergencies;
 mod hours;
 mod inbox;
+mod permissions;
 mod webhooks;
 
 use std::io::{BufRead, BufReader};

@@ -108,7 +108,7 @@ pub struct OpenGate {
     pub rejections: u32,
 }
 
-/// A word about finished work: a review, or an approval.
+/// A word about finished work, a review or an approval; or with `request` an answer to what the owner wants leave for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewVerdict {
@@ -126,6 +126,14 @@ pub struct NewVerdict {
     /// Which gate, counted from 1; refused where the work stands before another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<u8>,
+    /// Which request for leave is answered; neither `score` nor `gate` goes with it, and to reject needs no `notes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100)]
+    pub request: Option<String>,
+    /// Which of its options; the first that fits where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200)]
+    pub option: Option<String>,
     /// Who says so. By default the agent of the token; a manager needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,

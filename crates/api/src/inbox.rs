@@ -77,6 +77,9 @@ pub struct InboxItem {
     /// Of an escalation: who has taken it on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_by: Option<String>,
+    /// Of `permission_needed`: what is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<crate::permission::Permission>,
     /// A command that answers it.
     pub answer: String,
 }

@@ -24,6 +24,7 @@ mod message;
 mod object;
 mod orchestration;
 mod overview;
+mod permission;
 mod policy;
 mod problem;
 mod report;
@@ -75,6 +76,7 @@ pub use overview::{
     AgentLoad, Bar, Board, Card, FlowHour, Graph, GraphNode, HealthNow, HealthShare, Late, Overview, Queued,
     Session, Step, Timeline, WorkItem,
 };
+pub use permission::{NewPermission, Permission, PermissionOption, PermissionWithdrawal};
 pub use policy::{
     AckTimes, Balancing, Emergencies, Flow, Forecasting, Handing, HealthWeights, Messaging, Policy,
     Redispatch, Reporting, Reserving, Stalls, Weights,

@@ -328,6 +328,9 @@ pub struct Task {
     /// What finished work on it must pass, and how it stands before that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<TaskGate>,
+    /// What its owner wants leave for, or last wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<crate::permission::Permission>,
     /// The gates that it declares itself, without those of its type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub declared_gates: Vec<Gate>,

@@ -78,6 +78,11 @@ impl State {
             Event::GatePassed { task, gate, verdict } => self.gate_passed(*task, *gate, verdict),
             Event::GateRejected { task, gate, verdict } => self.gate_rejected(*task, *gate, verdict),
             Event::GateOwnerLeft { task, .. } => self.gate_owner_left(*task),
+            Event::PermissionAsked { task, assignment, ask, .. } => {
+                self.permission_asked(*task, *assignment, ask);
+            }
+            Event::PermissionAnswered { task, answer, .. } => self.permission_answered(*task, answer),
+            Event::PermissionWithdrawn { task, .. } => self.permission_withdrawn(*task),
             Event::AttemptFailed { task, reason, retry_at, .. } => {
                 self.attempt_failed(*task, reason, *retry_at);
             }

@@ -16,6 +16,7 @@ use crate::budget::{BudgetTarget, UsageReport};
 use crate::edit::TaskEdit;
 use crate::emergency::EmergencyKind;
 use crate::handoff::Package;
+use crate::permission::PermissionAsk;
 pub use spec::{AgentSpec, Closed, Milestone, ProjectSpec, Require, TaskSpec};
 
 /// A command with what the door knows of it.
@@ -322,6 +323,43 @@ pub enum Command {
         agent: Option<Name>,
         /// What is said.
         word: GateWord,
+    },
+    /// The owner wants leave for something.
+    AskPermission {
+        /// Which task.
+        task: TaskRef,
+        /// Who asks.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+        /// What for.
+        ask: Box<PermissionAsk>,
+    },
+    /// The owner, or whoever runs it, does not want it any more.
+    WithdrawPermission {
+        /// Which task.
+        task: TaskRef,
+        /// Who asked.
+        agent: Name,
+        /// The fencing token.
+        assignment: AssignmentId,
+        /// Why.
+        reason: Text,
+    },
+    /// A person, or a manager: what is said to what the owner of a task wants leave for.
+    AnswerPermission {
+        /// Which task.
+        task: TaskRef,
+        /// Who says it; nothing where a manager does.
+        agent: Option<Name>,
+        /// To which request.
+        request: Text,
+        /// Whether it may.
+        allowed: bool,
+        /// Which of the options; the first of that sort where nothing is said.
+        option: Option<Text>,
+        /// Why.
+        notes: Text,
     },
     /// A manager, or the server for what the policy wants: breaks a task down.
     BreakDown {

@@ -24,6 +24,7 @@ mod hours;
 mod messages;
 mod moves;
 mod offers;
+mod permissions;
 mod priorities;
 mod reports;
 mod reservations;
@@ -104,6 +105,15 @@ impl State {
             }
             Command::JudgeGate { task, gate, agent, word } => {
                 self.judge_gate(task, *gate, agent.as_ref(), word, out)
+            }
+            Command::AskPermission { task, agent, assignment, ask } => {
+                self.ask_permission(task, agent, *assignment, ask, out)
+            }
+            Command::WithdrawPermission { task, agent, assignment, reason } => {
+                self.withdraw_permission(task, agent, *assignment, reason, out)
+            }
+            Command::AnswerPermission { task, agent, request, allowed, option, notes } => {
+                self.answer_permission(task, agent.as_ref(), request, (*allowed, option.as_ref()), notes, out)
             }
             Command::Fail { task, agent, assignment, reason, retry } => {
                 self.fail(now, task, agent, *assignment, reason, *retry, out)

@@ -282,6 +282,10 @@ impl<P: Placer> Engine<P> {
             Event::GatesOpened { task, .. } | Event::GatePassed { task, .. } => Some(task),
             _ => None,
         };
+        let asked = match event {
+            Event::PermissionAsked { task, .. } => Some(task),
+            _ => None,
+        };
         let contends = match event {
             Event::ReservationGranted { agent, .. }
             | Event::ReservationRequested { agent, .. }
@@ -297,6 +301,9 @@ impl<P: Placer> Engine<P> {
             self.fold(step, told);
         }
         if let Some(call) = gated.and_then(|task| self.state.approval_called(task)) {
+            self.emit(step, call);
+        }
+        if let Some(call) = asked.and_then(|task| self.state.permission_called(task)) {
             self.emit(step, call);
         }
         self.ahead = first;

@@ -49,6 +49,8 @@ pub enum EscalationKind {
     ApprovalNeeded,
     /// A budget under which nothing more can be assigned.
     BudgetReached,
+    /// Something that an agent does only with a person's leave.
+    PermissionNeeded,
 }
 
 impl EscalationKind {
@@ -71,6 +73,7 @@ impl EscalationKind {
             Self::TrainingNeeded => "training_needed",
             Self::ApprovalNeeded => "approval_needed",
             Self::BudgetReached => "budget_reached",
+            Self::PermissionNeeded => "permission_needed",
         }
     }
 
@@ -84,7 +87,13 @@ impl EscalationKind {
             | Event::TaskArchived { .. }
             | Event::TaskReopened { .. } => true,
             Event::GatesOpened { .. } => {
-                matches!(self, Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck)
+                matches!(
+                    self,
+                    Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck | Self::PermissionNeeded
+                )
+            }
+            Event::PermissionAnswered { .. } | Event::PermissionWithdrawn { .. } => {
+                self == Self::PermissionNeeded
             }
             Event::ReviewPlaced { agent, .. } => self == Self::NoReviewer && agent.is_some(),
             Event::GatePassed { .. } | Event::GateRejected { .. } => {
@@ -95,17 +104,22 @@ impl EscalationKind {
             Event::TaskFailed { .. } => {
                 matches!(
                     self,
-                    Self::Stalled | Self::RedispatchLoop | Self::HandoffStuck | Self::BudgetReached
+                    Self::Stalled
+                        | Self::RedispatchLoop
+                        | Self::HandoffStuck
+                        | Self::BudgetReached
+                        | Self::PermissionNeeded
                 )
             }
             Event::TaskReturned { .. } | Event::TaskMoved { .. } | Event::AttemptFailed { .. } => {
-                matches!(self, Self::Stalled | Self::HandoffStuck)
+                matches!(self, Self::Stalled | Self::HandoffStuck | Self::PermissionNeeded)
             }
             Event::HandoffRequested { .. } | Event::HandoffEnded { .. } | Event::HandoffRedirected { .. } => {
                 self == Self::HandoffStuck
             }
-            Event::HandoffTransferred { .. } | Event::HandoffConfirmed { .. } => {
-                matches!(self, Self::HandoffStuck | Self::Stalled)
+            Event::HandoffConfirmed { .. } => matches!(self, Self::HandoffStuck | Self::Stalled),
+            Event::HandoffTransferred { .. } => {
+                matches!(self, Self::HandoffStuck | Self::Stalled | Self::PermissionNeeded)
             }
             _ => self == Self::Stalled,
         }
@@ -129,7 +143,7 @@ impl EscalationKind {
             | Self::TrainingNeeded
             | Self::BudgetReached => "agent_manager",
             Self::DecisionNeeded => ARCHITECT,
-            Self::ApprovalNeeded => OWNER,
+            Self::ApprovalNeeded | Self::PermissionNeeded => OWNER,
         }
     }
 }
@@ -149,6 +163,8 @@ impl Event {
             | Self::ReviewPlaced { task, .. }
             | Self::GatePassed { task, .. }
             | Self::GateRejected { task, .. }
+            | Self::PermissionAnswered { task, .. }
+            | Self::PermissionWithdrawn { task, .. }
             | Self::TaskCompleted { task, .. }
             | Self::TaskArchived { task, .. }
             | Self::TaskCancelled { task, .. }
@@ -438,6 +454,10 @@ impl State {
             Event::ReviewPlaced { agent: Some(agent), .. } => format!("`{}` is asked", name(agent)),
             Event::GatePassed { .. } => "it has passed".to_owned(),
             Event::GateRejected { .. } => "it was sent back".to_owned(),
+            Event::PermissionAnswered { answer, .. } => {
+                if answer.allowed { "allowed" } else { "refused" }.to_owned()
+            }
+            Event::PermissionWithdrawn { reason, .. } => format!("withdrawn: {reason}"),
             Event::TaskCompleted { .. } => "completed".to_owned(),
             Event::TaskCancelled { .. } => "cancelled".to_owned(),
             Event::TaskArchived { .. } => "broken down".to_owned(),

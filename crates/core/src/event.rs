@@ -34,6 +34,7 @@ use crate::impact::Impact;
 use crate::load::MoveLoads;
 use crate::message::Message;
 use crate::notice::NoticeKind;
+use crate::permission::{PermissionAnswer, PermissionAsk};
 use crate::precedence::Voice;
 use crate::stall::StallCause;
 
@@ -348,6 +349,29 @@ events! {
     GateRejected = "gate.rejected" { task: TaskId, gate: u8, verdict: Verdict }
     /// The author of finished work is gone; the work stays before its gates.
     GateOwnerLeft = "gate.owner_left" { task: TaskId, agent: AgentId, assignment: AssignmentId, cause: Cause }
+    /// The owner wants leave for something; a person is called.
+    PermissionAsked = "permission.asked" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        ask: Box<PermissionAsk>,
+    }
+    /// It was answered.
+    PermissionAnswered = "permission.answered" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        request: Text,
+        answer: PermissionAnswer,
+    }
+    /// It is not wanted any more.
+    PermissionWithdrawn = "permission.withdrawn" {
+        task: TaskId,
+        agent: AgentId,
+        assignment: AssignmentId,
+        request: Text,
+        reason: Text,
+    }
     /// An attempt failed. There is another one at `retry_at`, or `task.failed` follows.
     AttemptFailed = "task.attempt_failed" {
         task: TaskId,

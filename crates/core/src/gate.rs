@@ -347,6 +347,7 @@ impl State {
         self.change(id, |task| {
             let owner = task.owner.as_mut().expect("the author owns it");
             owner.clocks.stall = None;
+            owner.permission = None;
             owner.reported_at = at;
             open(task);
         });

@@ -11,6 +11,7 @@ mod emergencies;
 mod gates;
 mod handoffs;
 mod messages;
+mod permissions;
 mod reservations;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +87,16 @@ pub const ALL: &[Invariant] = &[
         id: "gates-are-indexed",
         says: "what stands before a gate is kept by what it waits for",
         check: gates::are_indexed,
+    },
+    Invariant {
+        id: "leave-is-wanted-at-work",
+        says: "only who is at work waits for leave, and is not asked how far it is",
+        check: permissions::are_wanted_at_work,
+    },
+    Invariant {
+        id: "others-answer",
+        says: "nobody gives itself leave, and no agent another one",
+        check: permissions::are_answered_by_people,
     },
     Invariant {
         id: "costs-add-up",
@@ -506,7 +517,7 @@ fn timers_are_deferred(state: &State) -> Result<(), String> {
 fn clocks_are_owned(state: &State) -> Result<(), String> {
     let (mut watched, mut stranded, mut silent) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for task in state.tasks().iter() {
-        let Some(owner) = task.owner.as_ref().filter(|_| !task.is_before_gates()) else { continue };
+        let Some(owner) = task.owner.as_ref().filter(|_| !task.rests()) else { continue };
         match owner.stall() {
             Some(stall) if stall.unanswered => {
                 *silent.entry(owner.agent).or_default() += 1;
@@ -531,7 +542,7 @@ fn clocks_are_owned(state: &State) -> Result<(), String> {
 
 fn clocks_run_true(state: &State) -> Result<(), String> {
     for task in state.tasks().iter() {
-        let Some(owner) = task.owner.as_ref().filter(|_| !task.is_before_gates()) else { continue };
+        let Some(owner) = task.owner.as_ref().filter(|_| !task.rests()) else { continue };
         let (kept, so) = (owner.clocks.check_at, state.looked_at(task, owner));
         if kept != so && owner.stall().is_none_or(|stall| !stall.unanswered) {
             return Err(format!("{} is looked at at {kept:?}, its clocks run out at {so:?}", task.id));

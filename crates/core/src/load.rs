@@ -89,6 +89,9 @@ impl State {
         if task.is_before_gates() {
             return Err("it is finished and stands before its gates".to_owned());
         }
+        if task.wanted().is_some() {
+            return Err("its owner waits for leave".to_owned());
+        }
         // Work that was sent back has its progress before it is begun again.
         if owner.percent > policy.progress_max {
             return Err(format!("{} % are done, more than {} %", owner.percent, policy.progress_max));

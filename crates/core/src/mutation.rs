@@ -139,6 +139,8 @@ mod seeded {
         FirstGateSuffices,
         /// The author may review its own work.
         AuthorReviews,
+        /// Any agent may give any agent leave, itself too.
+        AnyoneAnswers,
         /// A command that fails lets the work pass.
         ExitCodeIgnored,
         /// Reviews that are not given in time stay where they are.

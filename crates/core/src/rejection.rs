@@ -319,6 +319,14 @@ pub enum Rejection {
         /// What is to be approved.
         task: TaskId,
     },
+    /// The escalation ends with the answer that it asks for.
+    #[error("{escalation} asks what the owner of {task} may do; it ends with an answer to that")]
+    NeedsAnswer {
+        /// The escalation.
+        escalation: EscalationId,
+        /// Whose owner wants leave.
+        task: TaskId,
+    },
     /// The agent is not among those who are called.
     #[error("{escalation} calls the role `{role}`, not `{agent}`")]
     NotCalled {

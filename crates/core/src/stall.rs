@@ -242,6 +242,15 @@ impl State {
         });
     }
 
+    /// Takes the time since the owner was last heard, in which it waited for others, out of the clocks of its attempt.
+    pub(crate) fn has_rested(&mut self, id: TaskId) {
+        let served = self.served(self.at);
+        self.reset_clocks(id, |clocks| {
+            clocks.began = clocks.began.after(served.since(clocks.heard)).min(served);
+            clocks.heard = served;
+        });
+    }
+
     /// Takes note that an agent has begun `begun`: it may have put its other work aside.
     pub(crate) fn turned_to(&mut self, agent: AgentId, begun: TaskId) {
         if self.policy.stalls.aside_min.is_none() || self.agents[agent.index()].tasks.len() < 2 {
@@ -297,7 +306,7 @@ impl State {
     pub(crate) fn reset_clocks(&mut self, id: TaskId, change: impl FnOnce(&mut Clocks)) {
         self.stop_clocks(id);
         let task = &mut self.tasks[id];
-        if task.is_before_gates() {
+        if task.rests() {
             return;
         }
         let Some(owner) = task.owner.as_mut() else { return };
@@ -319,8 +328,8 @@ impl State {
     /// Puts an owned task into the indexes of its clocks.
     pub(crate) fn index_clocks(&mut self, id: TaskId) {
         let task = &self.tasks[id];
-        // Finished work waits for others than its owner.
-        let Some(owner) = task.owner.as_ref().filter(|_| !task.is_before_gates()) else { return };
+        // What waits for others than its owner is not watched.
+        let Some(owner) = task.owner.as_ref().filter(|_| !task.rests()) else { return };
         match &owner.clocks.stall {
             Some(stall) if stall.unanswered => {
                 self.stranded.insert(self.tasks[id].queue_key());

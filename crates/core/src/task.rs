@@ -17,6 +17,7 @@ use crate::command::TaskSpec;
 use crate::conflict::TaskConflicts;
 use crate::effort::{Learned, spread};
 use crate::gate::Acceptance;
+use crate::permission::Permission;
 use crate::stall::{Clocks, Stall};
 
 /// One edge to another task.
@@ -72,6 +73,9 @@ pub struct Owner {
     /// What it was expected to cost when it was given out.
     #[serde(default, skip_serializing_if = "Cost::is_none")]
     pub expected: Cost,
+    /// What it last wanted leave for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<Box<Permission>>,
 }
 
 impl Owner {

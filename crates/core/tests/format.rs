@@ -49,7 +49,7 @@ fn the_log_of_version_1_means_what_it_meant() {
         states,
         [
             TaskState::Completed,
-            TaskState::Assigned,
+            TaskState::InProgress,
             TaskState::Blocked,
             TaskState::Cancelled,
             TaskState::Assigned,

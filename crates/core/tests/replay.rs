@@ -33,7 +33,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..104_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..108_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -188,6 +188,20 @@ fn commands() -> impl Strategy<Value = Command> {
                 gate: token.is_multiple_of(7).then_some(1),
                 agent: (!token.is_multiple_of(4)).then_some(agent),
                 word: gate_word(kind, token, flag),
+            },
+            104 | 105 => {
+                let request = ["run", "walk"][usize::from(flag)];
+                let ask = scenario::permission::asked(request, "allow_once,reject_once");
+                Command::AskPermission { task: task_ref, agent, assignment, ask }
+            }
+            106 => Command::WithdrawPermission { task: task_ref, agent, assignment, reason: text() },
+            107 => Command::AnswerPermission {
+                task: task_ref,
+                agent: token.is_multiple_of(3).then_some(agent),
+                request: Text::from(["run", "walk"][usize::from(flag)]),
+                allowed: token.is_multiple_of(2),
+                option: None,
+                notes: text(),
             },
             84 => Command::DeclareEmergency(Box::new(NewEmergency {
                 kind: EmergencyKind::ALL[first as usize % 3],

@@ -64,6 +64,12 @@ pub const GATED_TYPES_MAX: usize = 1_000;
 pub const GATE_COMMAND_BYTES_MAX: usize = 2_000;
 /// Bytes of the digest of a command's output: a long hash with its name in front.
 pub const GATE_DIGEST_BYTES_MAX: usize = 200;
+/// Bytes of what a request for leave is called, and of what its agent calls an answer.
+pub const PERMISSION_NAME_BYTES_MAX: usize = 200;
+/// Bytes of what an agent wants leave for, in a line.
+pub const PERMISSION_TITLE_BYTES_MAX: usize = 1_000;
+/// Answers that a request for leave offers.
+pub const PERMISSION_OPTIONS_MAX: usize = 8;
 /// Open reviews for which one step looks for somebody.
 pub const REVIEWS_PLACED_AT_ONCE_MAX: usize = 100;
 /// Agents that are compared for one review.

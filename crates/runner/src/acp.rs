@@ -1,29 +1,23 @@
 //! The client's side of the Agent Client Protocol, version 1: JSON-RPC in lines, as values in and lines out.
 //!
 //! It asks for one session in the worktree, sends the prompt as one turn, and answers what the agent asks for. It offers
-//! neither files nor terminals: an agent has its own. What an agent may do is decided by the policy for permissions, by
-//! the kind of the options that it offers, never by their place.
+//! neither files nor terminals: an agent has its own. What an agent may do is decided by the rules for permissions, or by who is
+//! asked; what it is answered by the kind of the options that it offers, never by their place.
 
-use serde::Deserialize;
+use std::collections::VecDeque;
+
 use serde_json::{Value, json};
 
 use crate::dialect::{Said, Usage, millionths};
+use crate::permission::{Ask, Permissions, Rule};
 
 /// The version of the protocol.
 const VERSION: u64 = 1;
 /// Texts of the agent are put together up to here; of a longer one the end is kept.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// What an agent is answered that asks for permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Permissions {
-    /// No, this time.
-    #[default]
-    Refuse,
-    /// Yes, this time.
-    Allow,
-}
+/// Tool calls of which is remembered what was said of them.
+const CALLS_MAX: usize = 64;
 
 /// What the last request was that the agent has not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +40,8 @@ pub(crate) struct Conversation {
     /// What the agent has said since it last did something else.
     text: String,
     usage: Usage,
+    /// What was said of the last tool calls, by their ids.
+    calls: VecDeque<(String, Value)>,
 }
 
 /// What a line of the agent leads to.
@@ -55,19 +51,24 @@ pub(crate) struct Turn {
     pub(crate) said: Vec<Said>,
     /// Lines that it is sent.
     pub(crate) answers: Vec<String>,
+    /// What a person is asked.
+    pub(crate) asks: Vec<Ask>,
+    /// Requests that it has taken back.
+    pub(crate) taken_back: Vec<Value>,
 }
 
 impl Conversation {
-    pub(crate) fn new(directory: &str, prompt: &str, permissions: Permissions) -> Self {
+    pub(crate) fn new(directory: &str, prompt: &str, permissions: &Permissions) -> Self {
         Self {
             directory: directory.to_owned(),
             prompt: prompt.to_owned(),
-            permissions,
+            permissions: permissions.clone(),
             waiting: Waiting::Nothing,
             number: 0,
             session: None,
             text: String::new(),
             usage: Usage::default(),
+            calls: VecDeque::new(),
         }
     }
 
@@ -92,7 +93,10 @@ impl Conversation {
         match (message["method"].as_str(), message.get("id").filter(|id| !id.is_null())) {
             (Some(method), Some(id)) => self.asked(method, id, &message["params"]),
             (Some("session/update"), None) => {
-                Turn { said: self.update(&message["params"]["update"]), answers: Vec::new() }
+                Turn { said: self.update(&message["params"]["update"]), ..Turn::default() }
+            }
+            (Some("$/cancel_request"), None) => {
+                Turn { taken_back: vec![message["params"]["requestId"].clone()], ..Turn::default() }
             }
             (Some(_), None) => Turn::default(),
             (None, Some(id)) if *id == json!(self.number) => self.answered(&message),
@@ -127,7 +131,7 @@ impl Conversation {
             Waiting::Hello => {
                 let params = json!({"cwd": self.directory, "mcpServers": []});
                 let line = self.request("session/new", params, Waiting::Session);
-                Turn { said: Vec::new(), answers: vec![line] }
+                Turn { answers: vec![line], ..Turn::default() }
             }
             Waiting::Session => {
                 let Some(session) = result["sessionId"].as_str() else {
@@ -137,9 +141,9 @@ impl Conversation {
                 let text = json!([{"type": "text", "text": self.prompt}]);
                 let params = json!({"sessionId": session, "prompt": text});
                 let line = self.request("session/prompt", params, Waiting::Turn);
-                Turn { said: Vec::new(), answers: vec![line] }
+                Turn { answers: vec![line], ..Turn::default() }
             }
-            Waiting::Turn => Turn { said: self.turn_ended(result), answers: Vec::new() },
+            Waiting::Turn => Turn { said: self.turn_ended(result), ..Turn::default() },
         }
     }
 
@@ -181,7 +185,12 @@ impl Conversation {
                 }
                 Vec::new()
             }
+            Some("tool_call_update") => {
+                self.note_call(update);
+                Vec::new()
+            }
             Some("tool_call") => {
+                self.note_call(update);
                 let mut said = self.spoken();
                 let note = update["title"].as_str().filter(|title| !title.trim().is_empty());
                 said.extend(note.map(|note| Said::Progress { percent: None, note: Some(note.to_owned()) }));
@@ -208,29 +217,55 @@ impl Conversation {
         if method != "session/request_permission" {
             let error = json!({"code": -32601, "message": format!("there is no {method} here")});
             let answer = json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string();
-            return Turn { said: Vec::new(), answers: vec![answer] };
+            return Turn { answers: vec![answer], ..Turn::default() };
         }
-        let wanted: &[&str] = match self.permissions {
-            Permissions::Allow => &["allow_once", "allow_always"],
-            Permissions::Refuse => &["reject_once", "reject_always"],
+        let call = params["toolCall"]["toolCallId"].as_str();
+        let known = call.and_then(|call| self.calls.iter().find(|(id, _)| id == call));
+        let ask = Ask::read(id, params, known.map(|(_, said)| said));
+        let rule = self.permissions.of(&ask.kind);
+        let (chosen, word) = match rule {
+            Rule::Ask if !ask.options.is_empty() => {
+                let note = Some(format!("waits for leave: {}", ask.title));
+                let said = vec![Said::Progress { percent: None, note }];
+                return Turn { said, asks: vec![ask], ..Turn::default() };
+            }
+            Rule::Allow => (ask.offered(&["allow_once", "allow_always"]), "allowed"),
+            Rule::Refuse | Rule::Ask => (ask.refusal(), "refused"),
         };
-        let options = params["options"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let chosen = wanted.iter().find_map(|kind| options.iter().find(|option| option["kind"] == **kind));
-        let outcome = match chosen {
-            Some(option) => json!({"outcome": "selected", "optionId": option["optionId"]}),
-            None => json!({"outcome": "cancelled"}),
-        };
-        let answer = json!({"jsonrpc": "2.0", "id": id, "result": {"outcome": outcome}}).to_string();
-        let title = params["toolCall"]["title"].as_str().unwrap_or("something");
-        let word =
-            if chosen.is_some() && self.permissions == Permissions::Allow { "allowed" } else { "refused" };
-        let note = Some(format!("{word}: {title}"));
-        Turn { said: vec![Said::Progress { percent: None, note }], answers: vec![answer] }
+        let word = if chosen.is_some() { word } else { "refused" };
+        let note = Some(format!("{word}: {}", ask.title));
+        let answers = vec![answer(id, chosen)];
+        Turn { said: vec![Said::Progress { percent: None, note }], answers, ..Turn::default() }
+    }
+
+    /// Remembers what is said of a tool call: a request for leave may say less.
+    fn note_call(&mut self, update: &Value) {
+        let Some(call) = update["toolCallId"].as_str() else { return };
+        let known = self.calls.iter().position(|(id, _)| id == call).and_then(|at| self.calls.remove(at));
+        let (_, mut said) = known.unwrap_or_else(|| (call.to_owned(), json!({})));
+        for name in ["title", "kind", "rawInput", "locations", "content"] {
+            if !update[name].is_null() {
+                said[name] = update[name].clone();
+            }
+        }
+        self.calls.push_back((call.to_owned(), said));
+        if self.calls.len() > CALLS_MAX {
+            self.calls.pop_front();
+        }
     }
 }
 
+/// Returns the line that answers a request for leave: by an option, or that it is cancelled.
+pub(crate) fn answer(id: &Value, option: Option<&str>) -> String {
+    let outcome = match option {
+        Some(option) => json!({"outcome": "selected", "optionId": option}),
+        None => json!({"outcome": "cancelled"}),
+    };
+    json!({"jsonrpc": "2.0", "id": id, "result": {"outcome": outcome}}).to_string()
+}
+
 fn failed(reason: String) -> Turn {
-    Turn { said: vec![Said::Failed { reason, retry: true }, Said::Finished], answers: Vec::new() }
+    Turn { said: vec![Said::Failed { reason, retry: true }, Said::Finished], ..Turn::default() }
 }
 
 /// Reads how far an agent is by its own plan.
@@ -246,8 +281,8 @@ fn plan(entries: &Value) -> Option<Said> {
 mod tests {
     use super::*;
 
-    fn begun(permissions: Permissions) -> Conversation {
-        let mut it = Conversation::new("/w", "Do it.", permissions);
+    fn begun(rule: Rule) -> Conversation {
+        let mut it = Conversation::new("/w", "Do it.", &Permissions::all(rule));
         let hello: Value = serde_json::from_str(&it.begin()).expect("JSON");
         assert_eq!(
             (&hello["method"], &hello["params"]["protocolVersion"]),
@@ -271,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_heard_to_its_end() {
-        let mut it = begun(Permissions::Allow);
+        let mut it = begun(Rule::Allow);
         for part in ["Look", "ing."] {
             let said = update(
                 &mut it,
@@ -321,19 +356,47 @@ mod tests {
         };
         let all = ["reject_always", "allow_always", "reject_once", "allow_once"];
         for (kinds, permissions, chosen, note) in [
-            (&all[..], Permissions::Allow, "id-allow_once", "allowed: rm"),
-            (&all, Permissions::Refuse, "id-reject_once", "refused: rm"),
-            (&all[..2], Permissions::Allow, "id-allow_always", "allowed: rm"),
-            (&["reject_once"], Permissions::Allow, "cancelled", "refused: rm"),
-            (&["allow_once"], Permissions::Refuse, "cancelled", "refused: rm"),
+            (&all[..], Rule::Allow, "id-allow_once", "allowed: rm"),
+            (&all, Rule::Refuse, "id-reject_once", "refused: rm"),
+            (&all[..2], Rule::Allow, "id-allow_always", "allowed: rm"),
+            (&["reject_once"], Rule::Allow, "cancelled", "refused: rm"),
+            (&["allow_once"], Rule::Refuse, "cancelled", "refused: rm"),
         ] {
             assert_eq!(ask(kinds, permissions), (chosen.to_owned(), note.to_owned()), "{kinds:?}");
         }
     }
 
     #[test]
+    fn what_is_to_be_asked_waits_with_what_was_said_of_the_call_before() {
+        let mut it = begun(Rule::Ask);
+        let call = json!({"sessionUpdate": "tool_call", "toolCallId": "c", "title": "Run it", "kind": "execute", "rawInput": {"command": "make"}});
+        update(&mut it, call);
+        update(
+            &mut it,
+            json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "rawInput": {"command": "make test"}}),
+        );
+        let options = json!([{"optionId": "no", "kind": "reject_once", "name": "No"}]);
+        let params = json!({"sessionId": "s", "toolCall": {"toolCallId": "c"}, "options": options});
+        let request =
+            json!({"jsonrpc": "2.0", "id": 5, "method": "session/request_permission", "params": params});
+        let turn = it.hear(&request.to_string());
+        assert_eq!((turn.answers.len(), turn.asks.len()), (0, 1), "{turn:?}");
+        let ask = &turn.asks[0];
+        assert_eq!(
+            (ask.title.as_str(), ask.kind.as_str(), ask.detail.as_str()),
+            ("Run it", "execute", "command: make test")
+        );
+        assert_eq!(answer(&ask.id, ask.refusal()), answer(&json!(5), Some("no")));
+        let back = it.hear(r#"{"jsonrpc":"2.0","method":"$/cancel_request","params":{"requestId":5}}"#);
+        assert_eq!(back.taken_back, [json!(5)]);
+        // Who offers nothing that could be chosen is not asked about.
+        let bare = json!({"jsonrpc": "2.0", "id": 6, "method": "session/request_permission", "params": {"toolCall": {}}});
+        assert_eq!(it.hear(&bare.to_string()).answers, [answer(&json!(6), None)]);
+    }
+
+    #[test]
     fn what_is_not_offered_is_refused_and_errors_end_it() {
-        let mut it = begun(Permissions::Allow);
+        let mut it = begun(Rule::Allow);
         let turn = it.hear(r#"{"jsonrpc":"2.0","id":7,"method":"fs/read_text_file","params":{}}"#);
         assert!(turn.answers[0].contains("-32601"), "{turn:?}");
         assert_eq!(it.hear("npm notice: a new version"), Turn::default());
@@ -341,11 +404,11 @@ mod tests {
             .hear(r#"{"jsonrpc":"2.0","id":3,"error":{"code":-32000,"message":"Authentication required"}}"#);
         let Said::Failed { reason, retry: true } = &turn.said[0] else { panic!("{turn:?}") };
         assert_eq!(reason, "the agent refused session/prompt: Authentication required");
-        let mut old = Conversation::new("/w", "x", Permissions::Allow);
+        let mut old = Conversation::new("/w", "x", &Permissions::all(Rule::Allow));
         old.begin();
         let turn = old.hear(r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":2}}"#);
         assert_eq!(turn.said.last(), Some(&Said::Finished));
-        let mut stopped = begun(Permissions::Allow);
+        let mut stopped = begun(Rule::Allow);
         let turn = stopped.hear(r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"max_tokens"}}"#);
         let reason = "the turn ended by max_tokens".to_owned();
         assert_eq!(turn.said, [Said::Failed { reason, retry: true }, Said::Finished]);

@@ -12,7 +12,7 @@ use kapell_api::{
     UsageReport,
 };
 
-use crate::acp::Conversation;
+use crate::acp::{self, Conversation};
 use crate::config::{Input, WorktreePolicy};
 use crate::crew::Crew;
 use crate::dialect::{Dialect, Said, Usage};
@@ -20,6 +20,7 @@ use crate::environment::{self, Environment, MARKER};
 use crate::ledger::{Run, Stage};
 use crate::log::{LINE_BYTES_MAX, Log, MESSAGE_BYTES_MAX, each_line};
 use crate::outcome::{Evidence, Outcome, Stopped, Word, cut, span};
+use crate::permission::{self, Desk, Look};
 use crate::redact::Redactor;
 use crate::runner::Shared;
 use crate::supervise::{self, Launch};
@@ -181,6 +182,12 @@ impl<'a> Attempt<'a> {
         let (agent, assignment) = (it.agent.clone(), it.assignment.clone());
         let report = StartReport { task: None, agent, assignment };
         answered(shared, signals, || shared.client.start(&it.task, &report))?;
+        if run.resumed > 0 {
+            // What the agent that was lost with its runner wanted leave for, nobody waits for any more.
+            answered(shared, signals, || {
+                permission::withdraw(&shared.client, run, "its runner begins it again")
+            })?;
+        }
         let task = answered(shared, signals, || shared.client.task(&it.task))?;
         let mut results = Vec::new();
         for wanted in prompt::wanted(&task) {
@@ -352,9 +359,11 @@ impl<'a> Attempt<'a> {
             }
             ear.report();
             if stopped.is_none() && !dismissed {
-                let late = begun.elapsed() >= self.crew.agent.time_limit;
+                ear.see_to_leave(&mut orders);
+                let late = begun.elapsed().saturating_sub(ear.desk.waited()) >= self.crew.agent.time_limit;
                 stopped = self.signals.stopped().or(late.then_some(Stopped::TimeLimit));
                 if stopped.is_some() {
+                    ear.close_desk(&mut orders);
                     if let Some(cancel) = ear.conversation.as_ref().and_then(Conversation::cancel) {
                         orders.say(&cancel);
                     }
@@ -363,6 +372,7 @@ impl<'a> Attempt<'a> {
             }
             if ear.word.finished && !dismissed {
                 dismissed = true;
+                ear.close_desk(&mut orders);
                 orders.stop(self.crew.shared.config.stop_grace);
             }
             if self.crew.shared.stop.at_once() && !hurried {
@@ -429,6 +439,8 @@ struct Ear<'a> {
     error_redactor: Redactor,
     log: Option<Log>,
     conversation: Option<Conversation>,
+    /// What it wants leave for, where a person is asked.
+    desk: Desk,
     word: Word,
     /// What is to be reported as soon as it is time.
     progress: Option<(Option<u8>, Option<String>)>,
@@ -457,8 +469,9 @@ impl<'a> Ear<'a> {
             log: log.ok(),
             conversation: (attempt.crew.agent.output == Dialect::Acp).then(|| {
                 let directory = attempt.run.worktree.display().to_string();
-                Conversation::new(&directory, &attempt.prompt, attempt.crew.agent.permissions)
+                Conversation::new(&directory, &attempt.prompt, &attempt.crew.agent.permissions)
             }),
+            desk: Desk::new(attempt.crew.agent.permission_wait),
             word: Word::default(),
             progress: None,
             last_line: None,
@@ -487,6 +500,12 @@ impl<'a> Ear<'a> {
             Some(conversation) => {
                 let turn = conversation.hear(&line.text);
                 turn.answers.iter().for_each(|answer| orders.say(answer));
+                turn.asks.into_iter().for_each(|ask| self.desk.take(ask));
+                for id in turn.taken_back {
+                    if self.desk.forget(&id, &self.attempt.crew.shared.client, self.attempt.run) {
+                        orders.say(&acp::answer(&id, None));
+                    }
+                }
                 turn.said
             }
             None => self.attempt.crew.agent.output.hear(&line.text),
@@ -523,6 +542,27 @@ impl<'a> Ear<'a> {
             }
             Said::Text(text) => self.word.text = Some(text),
             Said::Finished => self.word.finished = true,
+        }
+    }
+
+    /// Asks for what the agent wants leave for, and hands it the answer where there is one.
+    fn see_to_leave(&mut self, orders: &mut Orders) {
+        let attempt = self.attempt;
+        match self.desk.look(&attempt.crew.shared.client, attempt.run, &self.redactor) {
+            Look::Nothing => {}
+            Look::Taken => attempt.signals.stop(Stopped::Taken),
+            Look::Said(said) => {
+                orders.say(&acp::answer(&said.id, said.option.as_deref()));
+                let note = Some(self.redactor.text(&said.note));
+                self.take(Said::Progress { percent: None, note });
+            }
+        }
+    }
+
+    /// Answers what is open still, as an agent that is stopped wants it answered.
+    fn close_desk(&mut self, orders: &mut Orders) {
+        for id in self.desk.close() {
+            orders.say(&acp::answer(&id, None));
         }
     }
 
@@ -667,7 +707,7 @@ fn put_away(shared: &Shared, run: &mut Run, done: bool) {
 }
 
 /// Returns whether an answer says that the task is no longer this assignment's.
-fn taken(error: &ClientError) -> bool {
+pub(crate) fn taken(error: &ClientError) -> bool {
     let gone = [ErrorCode::StaleAssignment, ErrorCode::NotOwner, ErrorCode::WrongState, ErrorCode::NotFound];
     error.problem().is_some_and(|problem| gone.contains(&problem.code))
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::acp::Permissions;
 use crate::dialect::Dialect;
+use crate::permission::Permissions;
 use crate::template::{self, Template};
 
 /// The most that one agent may have at once here.
@@ -146,6 +146,7 @@ struct File {
     #[serde(default = "yes")]
     commit_leftovers: bool,
     time_limit: Option<Spanned<String>>,
+    permission_wait: Option<Spanned<String>>,
     stop_grace: Option<Spanned<String>>,
     output_max_kib: Option<Spanned<u64>>,
     #[serde(default)]
@@ -178,6 +179,7 @@ struct Member {
     #[serde(default)]
     secrets: Vec<String>,
     time_limit: Option<Spanned<String>>,
+    permission_wait: Option<Spanned<String>>,
 }
 
 fn here() -> PathBuf {
@@ -241,7 +243,10 @@ pub struct AgentSettings {
     pub(crate) set: BTreeMap<String, Template>,
     /// Variables whose values are secret, besides those whose names say so.
     pub(crate) secrets: BTreeSet<String>,
+    /// For an attempt, without the time in which it waits for people.
     pub(crate) time_limit: Duration,
+    /// For a person's answer to what it wants leave for.
+    pub(crate) permission_wait: Duration,
 }
 
 impl Config {
@@ -271,6 +276,10 @@ impl Config {
             Some(limit) => at.duration("time_limit", limit, LIMIT_LONGEST)?,
             None => Duration::from_secs(2 * 3600),
         };
+        let wait = match &read.permission_wait {
+            Some(wait) => at.duration("permission_wait", wait, LIMIT_LONGEST)?,
+            None => Duration::from_secs(3600),
+        };
         let stop_grace = match &read.stop_grace {
             Some(grace) => at.duration("stop_grace", grace, GRACE_LONGEST)?,
             None => Duration::from_secs(10),
@@ -290,7 +299,7 @@ impl Config {
                 let span = member.get_ref().name.span();
                 return Err(at.refuse("name", span, format!("`{name}` again"), "one agent of each name"));
             }
-            agents.push(at.agent(member.into_inner(), &read.env, limit)?);
+            agents.push(at.agent(member.into_inner(), &read.env, (limit, wait))?);
         }
         Ok(Self {
             repository: folder.join(read.repository),
@@ -358,7 +367,12 @@ impl Place<'_> {
         read.ok_or_else(|| self.refuse(field, text.span(), format!("\"{}\"", text.get_ref()), allowed()))
     }
 
-    fn agent(&self, member: Member, env: &[String], limit: Duration) -> Result<AgentSettings, ConfigError> {
+    fn agent(
+        &self,
+        member: Member,
+        env: &[String],
+        (limit, wait): (Duration, Duration),
+    ) -> Result<AgentSettings, ConfigError> {
         let at_once = *member.at_once.get_ref();
         if !(1..=AT_ONCE_MAX).contains(&at_once) {
             return Err(self.refuse(
@@ -388,6 +402,10 @@ impl Place<'_> {
             Some(own) => self.duration("time_limit", own, LIMIT_LONGEST)?,
             None => limit,
         };
+        let permission_wait = match &member.permission_wait {
+            Some(own) => self.duration("permission_wait", own, LIMIT_LONGEST)?,
+            None => wait,
+        };
         Ok(AgentSettings {
             command: command.collect::<Result<_, _>>()?,
             set: set.collect::<Result<_, _>>()?,
@@ -401,6 +419,7 @@ impl Place<'_> {
             env: env.iter().chain(&member.env).cloned().collect(),
             secrets: member.secrets.into_iter().collect(),
             time_limit,
+            permission_wait,
         })
     }
 
@@ -482,6 +501,8 @@ mod tests {
             (&format!("stop_grace = \"1d\"\n{AGENT}"), &["run.toml:1", "`stop_grace`", "at most 600s"]),
             (&format!("output_max_kib = 1\n{AGENT}"), &["run.toml:1", "`output_max_kib`", "16 to"]),
             (&format!("{AGENT}at_once = 0\n"), &["run.toml:4", "`at_once`", "1 to 100"]),
+            (&format!("{AGENT}permission_wait = \"0s\"\n"), &["run.toml:4", "`permission_wait`", "above 0"]),
+            (&format!("{AGENT}permissions = {{ cook = \"ask\" }}\n"), &["line 4", "cook", "execute"]),
             (&format!("{AGENT}output = \"gpt\"\n"), &["line 4", "gpt", "claude"]),
             (&format!("{AGENT}capabilities = {{ rust = 2.0 }}\n"), &["run.toml:4", "2", "0..=1"]),
             (

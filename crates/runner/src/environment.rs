@@ -51,9 +51,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::acp::Permissions;
     use crate::config::Input;
     use crate::dialect::Dialect;
+    use crate::permission::Permissions;
     use crate::template::Template;
 
     #[test]
@@ -66,11 +66,12 @@ mod tests {
             command: Vec::new(),
             input: Input::None,
             output: Dialect::Lines,
-            permissions: Permissions::Refuse,
+            permissions: Permissions::default(),
             env: BTreeSet::from(["API_KEY".to_owned()]),
             set: BTreeMap::from([("WHERE".to_owned(), Template::parse("{task}!").expect("a word"))]),
             secrets: BTreeSet::from(["WHERE".to_owned()]),
             time_limit: Duration::from_secs(1),
+            permission_wait: Duration::from_secs(1),
         };
         let inherited = [
             ("PATH", "/bin"),

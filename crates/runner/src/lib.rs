@@ -21,6 +21,7 @@ mod git;
 mod ledger;
 mod log;
 mod outcome;
+mod permission;
 mod process;
 mod prompt;
 mod redact;

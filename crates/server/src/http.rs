@@ -29,6 +29,7 @@ mod orchestration;
 mod origin;
 mod overview;
 mod parse;
+mod permissions;
 mod problem;
 mod published;
 mod reports;
@@ -194,6 +195,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(gates::list))
         .routes(routes!(gates::verdict))
         .routes(routes!(gates::check))
+        .routes(routes!(permissions::list))
+        .routes(routes!(permissions::ask))
+        .routes(routes!(permissions::withdraw))
         .routes(routes!(handoffs::list))
         .routes(routes!(handoffs::show))
         .routes(routes!(handoffs::request))

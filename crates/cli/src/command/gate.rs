@@ -1,4 +1,4 @@
-//! `kapell gates`, `approve`, `reject` and `check`: finished work before its gates.
+//! `kapell gates`, `approve`, `reject` and `check`: finished work before its gates, and what agents want leave for.
 
 use kapell_api::{CheckReport, Gate, NewVerdict, OpenGate};
 
@@ -75,15 +75,21 @@ pub struct Approve {
 pub struct Reject {
     /// T-12, or its key
     task: String,
-    /// What is to be done
-    #[arg(long)]
-    notes: String,
+    /// What is to be done; needed for finished work
+    #[arg(long, required_unless_present = "request")]
+    notes: Option<String>,
     #[command(flatten)]
     word: Word,
 }
 
 #[derive(Debug, clap::Args)]
 struct Word {
+    /// What the owner wants leave for, as `kapell inbox` names it, instead of finished work
+    #[arg(long, conflicts_with_all = ["score", "gate"])]
+    request: Option<String>,
+    /// Which of the answers that its agent offers; the first that fits where nothing is said
+    #[arg(long, requires = "request")]
+    option: Option<String>,
     /// How good the work is, 0 to 1
     #[arg(long)]
     score: Option<f64>,
@@ -97,8 +103,8 @@ struct Word {
 
 impl Word {
     fn say(self, context: &Context, task: &str, verdict: &str, notes: String) -> anyhow::Result<Exit> {
-        let Self { score, gate, agent } = self;
-        let body = NewVerdict { verdict: verdict.to_owned(), notes, score, gate, agent };
+        let Self { request, option, score, gate, agent } = self;
+        let body = NewVerdict { verdict: verdict.to_owned(), notes, score, gate, request, option, agent };
         super::work::told(context, &context.client()?.verdict(task, &body)?)?;
         Ok(Exit::Ok)
     }
@@ -112,7 +118,7 @@ impl Approve {
 
 impl Reject {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        self.word.say(context, &self.task, "reject", self.notes)
+        self.word.say(context, &self.task, "reject", self.notes.unwrap_or_default())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `kapell offers`, `escalations` and `inbox`: what waits for somebody.
 
-use kapell_api::{Escalation, EscalationWord, InboxItem, Offer};
+use kapell_api::{Escalation, EscalationWord, InboxItem, Offer, Permission, PermissionOption};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -181,6 +181,20 @@ fn standing(it: &Escalation) -> String {
     }
 }
 
+/// Writes what an agent wants leave for: its own words stand behind a bar, so that none of them passes for another's.
+pub fn permission(it: &Permission) -> String {
+    let mut text = format!("\n{} {} wants leave ({}, {}):", it.task, it.agent, it.request, it.kind);
+    let said = output::plain(&format!("{}\n{}", it.title, it.detail));
+    for line in said.trim_end().lines() {
+        text += &format!("\n  | {line}");
+    }
+    let option = |option: &PermissionOption| {
+        let (id, name) = (output::cut(&option.id, 40), output::cut(&option.name, 40));
+        format!("{id} ({}: {name})", option.kind)
+    };
+    text + &format!("\n  options: {}", it.options.iter().map(option).collect::<Vec<_>>().join(", "))
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Inbox {
     /// Of this role, such as agent_manager
@@ -221,6 +235,9 @@ impl Inbox {
         };
         let rows = inbox.items.iter().map(row).collect();
         output::table(&["ID", "WHAT", "PRIORITY", "DUE", "AGE", "DETAIL", "ANSWER"], rows);
+        for it in inbox.items.iter().filter_map(|it| it.permission.as_ref()) {
+            output::line(permission(it));
+        }
         if inbox.total as usize > inbox.items.len() {
             output::line(format!("{} of {} are shown", inbox.items.len(), inbox.total));
         }

@@ -401,6 +401,9 @@ fn show(task: &Task) {
     if task.offers_open > 0 {
         facts.push(("offers", format!("{} late results wait for a decision", task.offers_open)));
     }
+    if let Some(permission) = task.permission.as_ref().filter(|permission| permission.state == "open") {
+        output::line(super::settle::permission(permission));
+    }
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
         output::line(format!("{:<9} {}", format!("{name}:"), output::plain(value)));
     }

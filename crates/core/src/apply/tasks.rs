@@ -159,6 +159,7 @@ impl State {
                 reported_at: at,
                 clocks: Clocks::default(),
                 expected,
+                permission: None,
             }));
         });
         self.start_clocks(id);

@@ -42,6 +42,9 @@ impl State {
         if let Some(task) = task.filter(|_| escalation.kind == EscalationKind::ApprovalNeeded) {
             return Err(Rejection::NeedsVerdict { escalation: id, task });
         }
+        if let Some(task) = task.filter(|_| escalation.kind == EscalationKind::PermissionNeeded) {
+            return Err(Rejection::NeedsAnswer { escalation: id, task });
+        }
         out.push(Event::EscalationSettled { escalation: id, note: note.clone() });
         match (task, escalation.kind) {
             (Some(task), EscalationKind::HandoffStuck) => self.handoff_settled(task, note, out),

@@ -59,6 +59,11 @@ impl State {
     ) -> Result<Reply, Rejection> {
         let task = self.find_task(reference)?;
         let agent = name.map(|name| self.find_agent(name)).transpose()?;
+        if let Some(wanted) = task.wanted() {
+            let allowed =
+                format!("{}, since the work is not finished: its owner wants leave", wanted.ask.request);
+            return Err(invalid("request", "missing", allowed));
+        }
         require_state(task, "a word about finished work", BEFORE_A_GATE)?;
         let Some((index, standing)) = task.pending_gate() else {
             let reason = "no finished work on it stands before a gate".to_owned();

@@ -41,6 +41,7 @@ pub mod breakdown;
 mod budget;
 mod emergency;
 mod escalation;
+pub mod permission;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -575,6 +576,7 @@ impl<P: Placer> Scenario<P> {
                 Command::DisbandForce { force: rest[0].parse().expect("a task force"), reason: reason() }
             }
             "settle" | "acknowledge" => escalation::said(verb, rest),
+            "ask" | "unask" | "allow" | "deny" => permission::said(verb, task(), assignment, rest),
             "pass" | "reject" => {
                 let given = rest.iter().find_map(|word| word.strip_prefix("score="));
                 let (notes, score) = (Text::from("a word"), given.map(ratio));

@@ -231,6 +231,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         resources: needs(&spec.resources),
         reservations: state.reservations().of_task(task.id).map(|held| shown(held.id)).collect(),
         gates: super::gates::of_task(view, task),
+        permission: super::permissions::of_task(state, task),
         declared_gates: gates(&spec.gates),
         components: super::breakdown::components_shown(&spec.components),
         rejections: task.acceptance.as_ref().map_or(0, |finished| finished.rejections),

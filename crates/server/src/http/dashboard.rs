@@ -53,6 +53,7 @@ static ASSETS: &[Asset] = assets![
     "js/emergency.js" as JS,
     "js/forecast.js" as JS,
     "js/gate.js" as JS,
+    "js/permission.js" as JS,
     "js/handoff.js" as JS,
     "js/live.js" as JS,
     "js/main.js" as JS,

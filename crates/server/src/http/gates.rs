@@ -135,7 +135,7 @@ fn standing_of(view: &View<'_>, acceptance: &Acceptance, index: usize, standing:
 }
 
 /// Says whether finished work is right: a review by another agent than its author, or an approval by a person. Work that is
-/// rejected goes back to its author with the notes.
+/// rejected goes back to its author with the notes. With `request` a person, or a manager, answers what the owner wants leave for.
 #[utoipa::path(post, path = "/v1/tasks/{task}/verdict", request_body = NewVerdict, tag = "gates",
     params(
         ("task" = String, Path, description = "T-12 or its key"),
@@ -149,6 +149,15 @@ pub(super) async fn verdict(
 ) -> Result<Json<Ack>, Refusal> {
     let task = parse::task("task", &task)?;
     let agent = speaker(&door, body.value.agent.as_deref())?;
+    if let Some(request) = &body.value.request {
+        let command = super::permissions::answer(task, agent.clone(), request, &body.value)?;
+        return door.acknowledged(body.fingerprint, agent, command).await;
+    }
+    if body.value.option.is_some() {
+        return Err(
+            Problem::field("option", "without `request`", "an option of the request that is named").into()
+        );
+    }
     let score = body.value.score.map(|score| parse::ratio("score", score)).transpose()?;
     let word = match body.value.verdict.as_str() {
         "approve" => GateWord::Passed {
@@ -159,13 +168,16 @@ pub(super) async fn verdict(
             notes: parse::filled("notes", &body.value.notes, limits::NOTE_BYTES_MAX)?,
             score,
         },
-        other => {
-            let given = format!("`{}`", other.escape_default().take(100).collect::<String>());
-            return Err(Problem::field("verdict", given, "approve, reject").into());
-        }
+        other => return Err(no_verdict(other).into()),
     };
     let command = Command::JudgeGate { task, gate: body.value.gate, agent: agent.clone(), word };
     door.acknowledged(body.fingerprint, agent, command).await
+}
+
+/// Refuses what is no verdict.
+pub(super) fn no_verdict(given: &str) -> Problem {
+    let given = format!("`{}`", given.escape_default().take(100).collect::<String>());
+    Problem::field("verdict", given, "approve, reject")
 }
 
 /// Reports how a command ended that finished work must pass; 0 passes.

@@ -224,9 +224,15 @@ impl Matter<'_> {
 
 fn escalation(view: &View<'_>, it: &Escalation) -> InboxItem {
     let id = it.id.to_string();
+    let needed = it.task().filter(|_| it.kind == EscalationKind::PermissionNeeded);
+    let permission = needed.and_then(|task| super::permissions::of_task(view.state, view.state.task(task)));
     let answer = match (&it.subject, it.kind) {
         (Subject::Conflict(conflict), _) => format!("kapell decision rule {conflict}"),
         (Subject::Task(task), EscalationKind::ApprovalNeeded) => format!("kapell approve {task}"),
+        (Subject::Task(task), EscalationKind::PermissionNeeded) => {
+            let request = permission.as_ref().map(|it| it.request.clone()).unwrap_or_default();
+            format!("kapell approve {task} --request {request}")
+        }
         (Subject::Task(task), EscalationKind::NoReviewer) => format!("kapell approve {task}"),
         (Subject::Task(task), EscalationKind::NoSuitableAgent) => format!("kapell why {task}"),
         (Subject::Task(task), EscalationKind::TaskFailed) => format!("kapell task reopen {task}"),
@@ -244,6 +250,7 @@ fn escalation(view: &View<'_>, it: &Escalation) -> InboxItem {
         detail: it.detail.to_string(),
         raised_again: u32::try_from(it.raised_again()).unwrap_or(u32::MAX),
         acknowledged_by: by,
+        permission,
         answer,
         ..InboxItem::default()
     }

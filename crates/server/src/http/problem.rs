@@ -164,6 +164,8 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
         Rejection::NeedsRuling { conflict, .. } => {
             of(ErrorCode::WrongState).hint(format!("`kapell decision rule {conflict}` decides"))
         }
+        Rejection::NeedsAnswer { .. } => of(ErrorCode::WrongState)
+            .hint("`kapell inbox` shows what is wanted, and the command that answers it"),
         Rejection::NeedsVerdict { task, .. } => of(ErrorCode::WrongState)
             .hint(format!("`kapell approve {task}` and `kapell reject {task}` say it")),
         Rejection::Paused { .. } => of(ErrorCode::WrongState).hint("`kapell emergency list` shows it"),

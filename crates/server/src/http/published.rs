@@ -63,6 +63,9 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::TaskMoved { task, agent, assignment, .. }
         | Event::GatesOpened { task, agent, assignment, .. }
         | Event::GateOwnerLeft { task, agent, assignment, .. }
+        | Event::PermissionAsked { task, agent, assignment, .. }
+        | Event::PermissionAnswered { task, agent, assignment, .. }
+        | Event::PermissionWithdrawn { task, agent, assignment, .. }
         | Event::TaskStalled { task, agent, assignment, .. }
         | Event::StallUnanswered { task, agent, assignment }
         | Event::HandoffRequested { task, agent, assignment, .. }
@@ -311,6 +314,9 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         | Event::BudgetClosed { .. }
         | Event::BudgetOpened { .. } => super::budgets::event(event, |agent| name(agent, names)),
         Event::GateOwnerLeft { cause, .. } => json!({ "cause": cause }),
+        Event::PermissionAsked { .. }
+        | Event::PermissionAnswered { .. }
+        | Event::PermissionWithdrawn { .. } => super::permissions::event(event, |agent| name(agent, names)),
         Event::AttemptFailed { reason, retry_at, .. } => {
             json!({ "reason": reason, "retry_at": retry_at.map(time) })
         }

@@ -19,6 +19,7 @@ mod measured;
 mod messages;
 mod orchestration;
 mod people;
+mod permissions;
 mod refusals;
 mod reservations;
 mod roles;

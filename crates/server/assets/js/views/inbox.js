@@ -7,6 +7,7 @@ import { Judgement } from "../gate.js";
 import { Emergency } from "../emergency.js";
 import { Handoff, isStuck } from "../handoff.js";
 import { useLive } from "../live.js";
+import { Leave } from "../permission.js";
 import { route } from "../route.js";
 import { Escalation, Offer } from "../settle.js";
 import { Ago, Card, Empty, html, Loading, Told, Trouble, useAction } from "../ui.js";
@@ -20,6 +21,7 @@ const callsFor = {
   decision_needed: (each) => `conflict ${each.conflict}`,
   handoff_stuck: (each) => `task ${each.task}`,
   approval_needed: (each) => `work on ${each.task}`,
+  permission_needed: (each) => `leave for ${each.task}`,
 };
 
 /// What waits for somebody, a sort each: how it is read (with what is settled where that is wanted), which of it is open,
@@ -59,6 +61,15 @@ const SORTS = [
     isOpen: () => true,
     about: (item) => `work on ${item.task}`,
     Case: ({ item, ...rest }) => html`<${Judgement} work=${item} ...${rest} />`,
+  },
+  {
+    id: "leave",
+    title: "Leave for agents",
+    none: "No agent waits for leave.",
+    read: () => pages("/v1/permissions").then((all) => all.map((wanted) => ({ ...wanted, id: `${wanted.task}/${wanted.request}` }))),
+    isOpen: () => true,
+    about: (item) => `leave for ${item.task}`,
+    Case: ({ item, ...rest }) => html`<${Leave} wanted=${item} ...${rest} />`,
   },
   {
     id: "handoffs",
