@@ -322,7 +322,13 @@ fn submission(key: u128, keyed: bool, scenario: &Scenario, state: &State, chance
             edges.push((on, DependencyKind::Blocks));
         }
     }
-    Command::Submit { spec: Arc::new(spec), edges }
+    let submit = Command::Submit { spec: Arc::new(spec), edges };
+    if scenario.get(Knob::Spend) == 0 || pick(chance, 8) > 0 {
+        return submit;
+    }
+    let hard = 20_000 + u64::from(below(chance, 400)) * 1_000;
+    let limits = Limits { money: Limit { soft: None, hard: Some(hard) }, tokens: Limit::default() };
+    Command::WithBudget { limits: Some(limits), command: Box::new(submit) }
 }
 
 /// Says something about finished work: mostly what is due, by whoever it may be.

@@ -68,7 +68,11 @@ impl Oracle {
                 return broken("same-key-same-answer", format!("first {answer:?}, then {reply:?}"));
             }
         }
-        if let (Command::Submit { .. }, Some(task)) = (command, reply.task) {
+        let done = match command {
+            Command::WithBudget { command, .. } => command,
+            command => command,
+        };
+        if let (Command::Submit { .. }, Some(task)) = (done, reply.task) {
             self.submitted = self.submitted.max(task.0);
         }
         if let Command::Finish { task: TaskRef::Id(task), agent, assignment, .. } = command

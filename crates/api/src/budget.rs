@@ -221,6 +221,12 @@ pub struct Costs {
     /// How many projects have used anything.
     #[serde(default)]
     pub projects_total: u32,
+    /// The types of tasks on which most money was used, then tokens; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<NamedCost>,
+    /// On how many types anything was used.
+    #[serde(default)]
+    pub types_total: u32,
     /// Budgets under which nothing is assigned, at most 100.
     pub closed: Vec<BudgetStanding>,
     /// How many there are.
@@ -250,7 +256,7 @@ pub struct DayCost {
     pub usage: Usage,
 }
 
-/// What an agent or project has used.
+/// What an agent, a project or a type of task has used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NamedCost {
     /// Its name.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::budget::Costs;
 use crate::conflict::Conflict;
 use crate::emergency::{Emergency, TaskForce};
 use crate::fleet::{AgentTotals, Escalation, Project, TaskTotals};
@@ -310,6 +311,9 @@ pub struct Report {
     pub agent_table: Vec<AgentLine>,
     /// The projects by name, at most 200.
     pub projects: Vec<Project>,
+    /// What the fleet has spent: in all, by agent, project and type of task, and on the last 14 days.
+    #[serde(default)]
+    pub costs: Costs,
     /// The policy's version.
     pub policy_version: u32,
 }

@@ -148,6 +148,9 @@ pub struct TaskSubmission {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 50)]
     pub components: Vec<Component>,
+    /// What it may cost in all, instead of what the policy allows each task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<crate::budget::Limits>,
 }
 
 fn task() -> String {
@@ -395,6 +398,9 @@ pub struct TaskEdit {
     /// Attempts allowed, where they differ from the policy's.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub max_attempts: Option<Option<u32>>,
+    /// What it may cost in all, instead of what it might before; what the policy allows each task where it is null.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub budget: Option<Option<crate::budget::Limits>>,
     /// `changed` of the task as the editor saw it: where it is another by now, the edit is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<u64>,

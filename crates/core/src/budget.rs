@@ -11,6 +11,7 @@
 //! fleet's nothing is placed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kapell_model::{
     AgentId, AssignmentId, Budget, Cost, Day, Expected, Moment, Name, Period, Priority, TaskId, TaskState,
@@ -248,6 +249,8 @@ pub struct Ledgers {
     pub(crate) fleet: Ledger,
     pub(crate) agents: BTreeMap<AgentId, Ledger>,
     pub(crate) projects: BTreeMap<Name, Ledger>,
+    /// What tasks of each type have used.
+    pub(crate) types: BTreeMap<Name, Ledger>,
     /// What the fleet used by day.
     days: BTreeMap<Day, Usage>,
     /// What all work costs, and what work of a type and complexity does.
@@ -290,6 +293,12 @@ impl Ledgers {
     #[must_use]
     pub fn projects(&self) -> &BTreeMap<Name, Ledger> {
         &self.projects
+    }
+
+    /// Returns what was used by the type of task.
+    #[must_use]
+    pub fn types(&self) -> &BTreeMap<Name, Ledger> {
+        &self.types
     }
 
     /// Returns what the fleet used by day.
@@ -613,8 +622,9 @@ impl State {
         if self.ledgers.days.len() > limits::COST_DAYS_MAX {
             self.ledgers.days.pop_first();
         }
-        let project = self.tasks[id].spec.project.clone();
-        if let Some(project) = &project {
+        let spec = Arc::clone(&self.tasks[id].spec);
+        self.ledgers.types.entry(spec.kind.clone()).or_default().spend(&more, day);
+        if let Some(project) = &spec.project {
             self.ledgers.projects.entry(project.clone()).or_default().spend(&more, day);
         }
         let payers = self.payers(&self.tasks[id], agent);

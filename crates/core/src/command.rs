@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kapell_model::{
     AssignmentId, Budget, CommandId, ConflictId, DependencyKind, EmergencyId, EscalationId, ForceId,
-    Forecast, Hours, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority,
+    Forecast, Hours, Limits, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority,
     Ratio, ReservationId, Span, TaskId, Text, WaitId,
 };
 
@@ -616,6 +616,13 @@ pub enum Command {
     },
     /// The owner, also one whose token is outdated: what an attempt has used.
     ReportUsage(UsageReport),
+    /// A manager or an import: submits or edits a task and, in the same step, says what it may cost.
+    WithBudget {
+        /// Its own limits; those of the policy where nothing stands here.
+        limits: Option<Limits>,
+        /// What is done: [`Command::Submit`] or [`Command::Edit`].
+        command: Box<Command>,
+    },
     /// The owner reports something else, and with it what the attempt has used.
     WithUsage {
         /// What it has used.

@@ -177,6 +177,7 @@ impl State {
             Command::FormForce(new) => self.form_force(now, new, out),
             Command::DisbandForce { force, reason } => self.disband_force(*force, reason, out),
             Command::ReportUsage(report) => self.report_usage(now, report, out),
+            Command::WithBudget { limits, command } => self.with_budget(now, limits.as_ref(), command, out),
             Command::WithUsage { report, command } => {
                 let before = out.len();
                 self.report_usage(now, report, out)?;

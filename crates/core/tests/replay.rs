@@ -33,7 +33,7 @@ fn task(index: u32) -> kapell_core::TaskRef {
 
 /// Draws commands of a small fleet, right and wrong ones alike. Tokens are drawn near the last ones given out.
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..108_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..109_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let (task_ref, on, agent, assignment) = (task(first), task(second), agent(who), AssignmentId(token));
         let text = || Text::from("because");
@@ -202,6 +202,17 @@ fn commands() -> impl Strategy<Value = Command> {
                 allowed: token.is_multiple_of(2),
                 option: None,
                 notes: text(),
+            },
+            108 => Command::WithBudget {
+                limits: flag.then(|| budget(second, false).total),
+                command: Box::new(match token % 3 {
+                    0 => Command::Submit { spec: Arc::new(spec(first, flag, token)), edges: Vec::new() },
+                    _ => Command::Edit {
+                        task: task_ref,
+                        edit: Box::new(edit(first, who, flag, token)),
+                        seen: None,
+                    },
+                }),
             },
             84 => Command::DeclareEmergency(Box::new(NewEmergency {
                 kind: EmergencyKind::ALL[first as usize % 3],

@@ -185,6 +185,7 @@ fn shown(costs: &Costs) {
     };
     named("PROJECT", &costs.projects, costs.projects_total);
     named("AGENT", &costs.agents, costs.agents_total);
+    named("TYPE", &costs.types, costs.types_total);
     if !costs.days.is_empty() {
         output::line("");
         let rows = costs.days.iter().map(|it| [vec![it.day.clone()], columns(&it.usage)].concat());
@@ -199,6 +200,26 @@ fn shown(costs: &Costs) {
 /// Says where not all are shown.
 fn left_out(shown: usize, total: u32) -> Option<String> {
     (u32::try_from(shown).is_ok_and(|shown| shown < total)).then(|| format!("{shown} of {total} are shown"))
+}
+
+/// What a task may cost in all.
+#[derive(Debug, clap::Args)]
+pub struct OwnBudget {
+    /// Money that the task may cost in all, as in 2.50
+    #[arg(long, value_name = "AMOUNT", value_parser = micros)]
+    budget: Option<u64>,
+    /// Tokens, read and written, that it may cost in all
+    #[arg(long, value_name = "COUNT")]
+    budget_tokens: Option<u64>,
+}
+
+impl OwnBudget {
+    /// Returns what was named.
+    pub fn limits(&self) -> Option<Limits> {
+        let hard = |hard| Limit { soft: None, hard };
+        let limits = Limits { money_micros: hard(self.budget), tokens: hard(self.budget_tokens) };
+        Some(limits).filter(|limits| *limits != Limits::default())
+    }
 }
 
 /// What an attempt has used, beside another report.

@@ -149,6 +149,8 @@ pub struct Add {
     /// What finished work must pass: `review`, `review:ROLE`, `approval`, or `command:LINE`; may be repeated
     #[arg(long = "gate", value_name = "GATE", value_parser = super::gate::gate)]
     gates: Vec<kapell_api::Gate>,
+    #[command(flatten)]
+    budget: super::budget::OwnBudget,
 }
 
 impl Add {
@@ -174,6 +176,7 @@ impl Add {
             labels: self.labels,
             resources,
             gates: self.gates,
+            budget: self.budget.limits(),
             ..TaskSubmission::default()
         }
     }
@@ -192,6 +195,7 @@ enum Declared {
     Complexity,
     Deadline,
     MaxAttempts,
+    Budget,
 }
 
 #[derive(Debug, clap::Args)]
@@ -234,6 +238,8 @@ pub struct Edit {
     /// Failed attempts allowed
     #[arg(long)]
     max_attempts: Option<u32>,
+    #[command(flatten)]
+    budget: super::budget::OwnBudget,
     /// What is to be taken back, such as deadline,role
     #[arg(long, value_delimiter = ',')]
     clear: Vec<Declared>,
@@ -268,6 +274,7 @@ impl Edit {
             complexity: maybe(&self.complexity, clears(Declared::Complexity)),
             deadline: maybe(&self.deadline, clears(Declared::Deadline)),
             max_attempts: maybe(&self.max_attempts, clears(Declared::MaxAttempts)),
+            budget: maybe(&self.budget.limits(), clears(Declared::Budget)),
             changed: self.changed,
         }
     }

@@ -1,7 +1,7 @@
 //! What is different now from what an import of the same record says, and how it is written into the record.
 
 use jiff::Timestamp;
-use kapell_api::{Requirement, Task, TaskSubmission};
+use kapell_api::{Limits, Requirement, Task, TaskSubmission};
 use serde_json::{Map, Value};
 
 /// A record while it is brought up to date.
@@ -87,6 +87,11 @@ pub fn is_where_it_was(task: &Task, base: &TaskSubmission) -> bool {
         Some(state) => task.state == state && task.attempts == 0,
         None => !is_ended(task) && task.attempts == 0 && task.owner.is_none(),
     }
+}
+
+/// Returns what a task may cost by its own budget, where it has one.
+pub fn own_budget(task: &Task) -> Option<Limits> {
+    task.cost.as_ref().map(|cost| &cost.standing).filter(|it| it.own).map(|it| it.budget.total)
 }
 
 /// Tells whether a task has ended.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use kapell_api::{Task, TaskSubmission};
 
-use super::changes::{declared_estimate, declared_requirements, is_ended, same_effort, same_moment};
+use super::changes::{
+    declared_estimate, declared_requirements, is_ended, own_budget, same_effort, same_moment,
+};
 use super::report::ExportReport;
 use super::{Names, Submissions};
 
@@ -38,6 +40,9 @@ fn compare(task: &Task, back: &TaskSubmission, names: &Names, report: &mut Expor
         ("labels", task.labels == back.labels),
         ("resources", task.resources == back.resources),
         ("attempts allowed", task.declared_max_attempts == back.max_attempts),
+        ("gates", task.declared_gates == back.gates),
+        ("components", task.components == back.components),
+        ("budget", own_budget(task) == back.budget),
         ("dependencies", edges_of(task, names) == edges_back(back)),
     ];
     for (field, _) in same.iter().filter(|(_, same)| !same) {

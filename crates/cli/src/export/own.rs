@@ -6,7 +6,7 @@ use kapell_api::{ClosedWork, RelatedTask, Task, TaskSubmission};
 use kapell_model::limits;
 
 use super::Names;
-use super::changes::{declared_estimate, declared_requirements, is_ended};
+use super::changes::{declared_estimate, declared_requirements, is_ended, own_budget};
 use super::report::ExportReport;
 use crate::import::order::{self, Wish};
 
@@ -100,6 +100,7 @@ fn submission(task: &Task, names: &Names, report: &mut ExportReport) -> TaskSubm
         resources: task.resources.clone(),
         gates: task.declared_gates.clone(),
         components: task.components.clone(),
+        budget: own_budget(task),
     }
 }
 

@@ -246,7 +246,7 @@ fn what_kapell_knows_better_stands_in_the_fields_of_task_master() {
 
 #[test]
 fn kapell_s_own_lines_come_back_whole() {
-    let text = r#"{"title":"B","type":"bug","priority":"low","key":"b","project":"p","requires":[{"capability":"rust","weight":2.0,"minimum":0.5}],"role":"dev","estimate_hours":1.5,"complexity":4,"related":[{"task":"c","kind":"related"}],"deadline":"2030-01-01T00:00:00Z","not_before":"2029-01-01T00:00:00Z","labels":["x"],"max_attempts":7,"source":{"a":[1]}}
+    let text = r#"{"title":"B","type":"bug","priority":"low","key":"b","project":"p","requires":[{"capability":"rust","weight":2.0,"minimum":0.5}],"role":"dev","estimate_hours":1.5,"complexity":4,"related":[{"task":"c","kind":"related"}],"deadline":"2030-01-01T00:00:00Z","not_before":"2029-01-01T00:00:00Z","labels":["x"],"max_attempts":7,"source":{"a":[1]},"budget":{"money_micros":{"hard":2500000}}}
 {"title":"C","type":"task","priority":"medium","key":"c","depends_on":["b"],"closed":{"state":"failed","at":"2024-01-01T00:00:00Z","reason":"no"}}
 "#;
     let server = Server::start();

@@ -1,11 +1,11 @@
 //! What agents have used, and what may be spent (SEMANTICS 15, "Budgets are constraints").
 
-use kapell_model::{AgentId, AssignmentId, Budget, Day, Moment, Name, Usage, limits};
+use kapell_model::{AgentId, AssignmentId, Budget, Day, Limits, Moment, Name, Period, Usage, limits};
 
 use super::agents::own_text;
 use super::invalid;
 use crate::budget::{BudgetOf, BudgetTarget, Grade, UsageReport};
-use crate::command::TaskRef;
+use crate::command::{Command, TaskRef};
 use crate::engine::Reply;
 use crate::escalation::EscalationKind;
 use crate::event::{Cause, Event};
@@ -72,10 +72,7 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let (of, reply) = self.budget_of(target)?;
-        if let Some((period, measure, given, allowed)) = budget.and_then(Budget::out_of_range) {
-            let field = format!("{}.{}", period.as_str(), measure.as_str());
-            return Err(invalid(field, given.to_string(), allowed));
-        }
+        check_budget(budget, "total")?;
         let by_day = |budget: &&Budget| budget.day != kapell_model::Limits::default();
         if matches!(of, BudgetOf::Task(_)) && budget.is_some_and(|budget| by_day(&budget)) {
             return Err(invalid("day", "limits", "limits in all: a task has none by day"));
@@ -83,6 +80,25 @@ impl State {
         let budget = budget.copied();
         if self.ledger(&of).and_then(|ledger| ledger.own) != budget {
             out.push(Event::BudgetSet { of, budget });
+        }
+        Ok(reply)
+    }
+
+    /// Submits or edits a task, and says what it may cost.
+    pub(super) fn with_budget(
+        &self,
+        now: Moment,
+        limits: Option<&Limits>,
+        command: &Command,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let budget = limits.map(|&total| Budget { total, ..Budget::default() });
+        check_budget(budget.as_ref(), "budget")?;
+        let reply = self.decide(now, command, out)?;
+        let task = reply.task.expect("what is submitted or edited is a task");
+        let own = self.tasks.get(task).and_then(|task| task.account.as_ref()?.ledger.own);
+        if own != budget {
+            out.push(Event::BudgetSet { of: BudgetOf::Task(task), budget });
         }
         Ok(reply)
     }
@@ -175,6 +191,15 @@ impl State {
         self.notify(agent, NoticeKind::BudgetReached, Some(id), &text, None, &mut out);
         out
     }
+}
+
+/// Checks that limits are within their bounds, and a soft one not above the hard one. The limits in all are called `total`.
+fn check_budget(budget: Option<&Budget>, total: &str) -> Result<(), Rejection> {
+    let Some((period, measure, given, allowed)) = budget.and_then(Budget::out_of_range) else {
+        return Ok(());
+    };
+    let period = if period == Period::Total { total } else { period.as_str() };
+    Err(invalid(format!("{period}.{}", measure.as_str()), given.to_string(), allowed))
 }
 
 fn check_usage(usage: &Usage) -> Result<(), Rejection> {

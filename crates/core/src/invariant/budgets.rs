@@ -15,6 +15,7 @@ fn running(task: &Task) -> bool {
 pub(super) fn sums_agree(state: &State) -> Result<(), String> {
     let ledgers = &state.ledgers;
     let (mut all, mut projects) = (Usage::default(), BTreeMap::<&Name, Usage>::new());
+    let mut types = BTreeMap::<&Name, Usage>::new();
     for task in state.tasks().iter() {
         let Some(account) = &task.account else { continue };
         let of_attempts = account.attempts.iter().fold(Usage::default(), |sum, (_, usage)| sum.plus(usage));
@@ -26,6 +27,8 @@ pub(super) fn sums_agree(state: &State) -> Result<(), String> {
             ));
         }
         all = all.plus(&account.ledger.total);
+        let sum = types.entry(&task.spec.kind).or_default();
+        *sum = sum.plus(&account.ledger.total);
         if let Some(project) = &task.spec.project {
             let sum = projects.entry(project).or_default();
             *sum = sum.plus(&account.ledger.total);
@@ -39,6 +42,12 @@ pub(super) fn sums_agree(state: &State) -> Result<(), String> {
     let today = ledgers.fleet.used(Period::Day, ledgers.day);
     if ledgers.days().get(&ledgers.day).copied().unwrap_or_default() != today {
         return Err(format!("{today:?} of today, {:?} among the days", ledgers.days().get(&ledgers.day)));
+    }
+    for (name, sum) in &types {
+        let kept = ledgers.types.get(*name).map(|ledger| ledger.total).unwrap_or_default();
+        if kept != *sum {
+            return Err(format!("type `{name}`: {kept:?} is kept, {sum:?} is so"));
+        }
     }
     let wrong = ledgers
         .projects

@@ -5,7 +5,7 @@ import { request } from "./api.js";
 import { Ago, html, say, Table, Trouble, useAction } from "./ui.js";
 import * as words from "./words.js";
 
-const money = (micros) => (micros / 1e6).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 6 });
+export const money = (micros) => (micros / 1e6).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 6 });
 const tokens = (usage) => usage.input_tokens + usage.output_tokens;
 
 /// What was used, by attempt, beside what such work costs.

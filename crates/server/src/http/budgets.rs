@@ -128,7 +128,7 @@ pub(super) struct CostQuery {
     at: Option<String>,
 }
 
-/// Shows what the fleet has spent: in all, by day, by agent and by project.
+/// Shows what the fleet has spent: in all, by day, by agent, by project and by the type of task.
 #[utoipa::path(get, path = "/v1/costs", params(CostQuery), tag = "budgets",
     responses((status = 200, body = Costs), Refusals))]
 pub(super) async fn costs(door: Door, Asked(query): Asked<CostQuery>) -> Result<Json<Costs>, Refusal> {
@@ -145,7 +145,9 @@ pub(super) fn spent(view: &View<'_>, days: usize) -> Costs {
     let (fleet, today) = (ledgers.fleet(), Day::of(view.now));
     let agents = ledgers.agents().iter().map(|(&id, it)| (state.agent(id).spec.name.to_string(), it));
     let projects = ledgers.projects().iter().map(|(name, it)| (name.to_string(), it));
+    let types = ledgers.types().iter().map(|(name, it)| (name.to_string(), it));
     let ((agents, agents_total), (projects, projects_total)) = (named(agents, today), named(projects, today));
+    let (types, types_total) = named(types, today);
     Costs {
         currency: state.policy().budgets.currency.to_string(),
         total: usage_of(&fleet.total),
@@ -156,6 +158,8 @@ pub(super) fn spent(view: &View<'_>, days: usize) -> Costs {
         agents_total,
         projects,
         projects_total,
+        types,
+        types_total,
         closed: ledgers.closed().iter().take(CLOSED_MAX).map(|of| standing(state, of)).collect(),
         closed_total: u32::try_from(ledgers.closed().len()).unwrap_or(u32::MAX),
     }
@@ -318,7 +322,7 @@ fn cost(cost: Cost) -> api::Cost {
     api::Cost { tokens: cost.tokens, money_micros: cost.money }
 }
 
-fn limits_in(all: &api::Limits) -> Limits {
+pub(super) fn limits_in(all: &api::Limits) -> Limits {
     let limit = |limit: api::Limit| Limit { soft: limit.soft, hard: limit.hard };
     Limits { tokens: limit(all.tokens), money: limit(all.money_micros) }
 }

@@ -324,7 +324,18 @@ pub(crate) fn submission(task: &api::TaskSubmission) -> Parsed<Command> {
         gates: gates("gates", &task.gates)?,
         components: super::breakdown::components("components", &task.components)?,
     };
-    Ok(Command::Submit { spec: Arc::new(spec), edges: task_edges(task)? })
+    let submit = Command::Submit { spec: Arc::new(spec), edges: task_edges(task)? };
+    Ok(with_budget(task.budget.as_ref().map(Some), submit))
+}
+
+/// Adds what a task may cost, where anything is said of that.
+pub(crate) fn with_budget(said: Option<Option<&api::Limits>>, command: Command) -> Command {
+    match said {
+        Some(limits) => {
+            Command::WithBudget { limits: limits.map(super::budgets::limits_in), command: Box::new(command) }
+        }
+        None => command,
+    }
 }
 
 /// Reads resources with their modes.

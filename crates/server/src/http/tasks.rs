@@ -154,6 +154,7 @@ pub(super) async fn edit(
         edit: Box::new(parse::edit(&body.value)?),
         seen: body.value.changed.map(Position),
     };
+    let command = parse::with_budget(body.value.budget.as_ref().map(Option::as_ref), command);
     door.acknowledged(body.fingerprint, None, command).await
 }
 

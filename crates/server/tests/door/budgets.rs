@@ -115,6 +115,57 @@ fn a_limit_stops_work_calls_a_person_and_is_raised() {
 }
 
 #[test]
+fn a_task_is_submitted_with_its_budget_which_an_edit_changes_and_takes_back() {
+    let served = Served::start();
+    team(&served);
+    let budget = |money: u64| json!({"money_micros": {"hard": money}});
+    let made = served
+        .post("/v1/tasks", &json!({"title": "one", "key": "one", "agent": "ada", "budget": budget(300_000)}));
+    let standing = |served: &Served| served.get("/v1/tasks/one")["cost"]["standing"].clone();
+    let known = standing(&served);
+    assert_eq!((&known["own"], &known["budget"]["total"]), (&json!(true), &budget(300_000)), "{known}");
+    let usage = json!({"agent": "ada", "assignment": made["assignment"], "usage": used(300_000)});
+    served.post("/v1/tasks/one/usage", &usage);
+    assert_eq!(standing(&served)["state"], "reached");
+    let edit = |body: Value| served.ask("PATCH", "/v1/tasks/one", &body);
+    assert_eq!(edit(json!({"budget": budget(900_000)})).0, 200);
+    assert_eq!(
+        (&standing(&served)["state"], &served.get("/v1/tasks/one")["state"]),
+        (&json!("open"), &json!("assigned"))
+    );
+    for (wrong, field) in [
+        (json!({"budget": {"money_micros": {"hard": 0}}}), "budget.money"),
+        (json!({"budget": {"tokens": {"soft": 9, "hard": 5}}}), "budget.tokens"),
+        (json!({"budget": {"euros": 1}}), "budget"),
+        (json!({"budget": [1]}), "budget"),
+    ] {
+        let (status, refused) = edit(wrong.clone());
+        assert_eq!((status, &refused["code"]), (400, &json!("bad_request")), "{wrong}: {refused}");
+        assert!(refused["field"].as_str().is_some_and(|it| it.starts_with(field)), "{wrong}: {refused}");
+    }
+    assert_eq!(standing(&served)["budget"]["total"], budget(900_000));
+    let before = served.get("/v1/status")["position"].clone();
+    assert_eq!(edit(json!({"budget": budget(900_000)})).0, 200);
+    assert_eq!(served.get("/v1/status")["position"], before, "the same again changes nothing");
+    assert_eq!(edit(json!({"budget": null, "title": "first"})).0, 200);
+    let known = served.get("/v1/tasks/one");
+    assert_eq!(
+        (&known["cost"]["standing"]["own"], &known["title"]),
+        (&json!(false), &json!("first")),
+        "{known}"
+    );
+
+    let line =
+        json!({"submit": {"title": "two", "key": "two", "budget": {"tokens": {"soft": 5, "hard": 9}}}});
+    let kind = [("content-type", "application/x-ndjson")];
+    let (status, answer) =
+        served.send_text("POST", "/v1/bulk", &served.admin, &kind, line.to_string().as_bytes());
+    assert_eq!(status, 200, "{answer}");
+    let known = served.get("/v1/tasks/two")["cost"]["standing"]["budget"].clone();
+    assert_eq!(known, json!({"total": {"tokens": {"soft": 5, "hard": 9}}}));
+}
+
+#[test]
 fn an_agent_and_a_project_without_a_budget_say_so() {
     let served = Served::start();
     team(&served);

@@ -30,6 +30,60 @@ fn busy_fleet() -> Served {
     served
 }
 
+#[test]
+fn the_report_says_what_was_spent_by_project_agent_and_type() {
+    let served = busy_fleet();
+    let page = |format: &str| {
+        served.send_text("GET", &format!("/v1/report?format={format}"), &served.admin, &[], &[]).1
+    };
+    assert!(
+        !page("markdown").contains("## Costs") && !page("html").contains("<h2>Costs</h2>"),
+        "nothing was spent"
+    );
+    for (key, kind, money) in [("bug", "bug", 1_500_000), ("more", "bug", 500_000), ("task", "task", 250_000)]
+    {
+        let project = (kind == "bug").then_some("web");
+        let task = json!({"title": key, "key": key, "type": kind, "project": project, "agent": "ada"});
+        let made = served.post("/v1/tasks", &task);
+        let usage =
+            json!({"input_tokens": 100, "cached_tokens": 60, "output_tokens": 20, "money_micros": money});
+        let done = json!({"agent": "ada", "assignment": made["assignment"], "usage": usage});
+        served.post(&format!("/v1/tasks/{key}/done"), &done);
+    }
+    let costs = served.get("/v1/report")["costs"].clone();
+    assert_eq!(costs["types"], served.get("/v1/costs")["types"]);
+    let named = |list: &str| -> Vec<(String, u64)> {
+        let items = costs[list].as_array().expect("a list").iter();
+        items
+            .map(|it| {
+                (
+                    it["name"].as_str().expect("a name").to_owned(),
+                    it["total"]["money_micros"].as_u64().expect("money"),
+                )
+            })
+            .collect()
+    };
+    assert_eq!(named("types"), [("bug".to_owned(), 2_000_000), ("task".to_owned(), 250_000)]);
+    assert_eq!(named("projects"), [("web".to_owned(), 2_000_000)]);
+    assert_eq!(named("agents"), [("ada".to_owned(), 2_250_000)]);
+    let markdown = page("markdown");
+    assert!(markdown.contains("## Costs: 2.25 USD and 360 tokens"), "{markdown}");
+    for row in [
+        "| web | 2.00 | 200 | 120 | 40 |",
+        "| ada | 2.25 | 300 | 180 | 60 |",
+        "| bug | 2.00 | 200 | 120 | 40 |",
+    ] {
+        assert!(markdown.contains(row), "{row}: {markdown}");
+    }
+    let html = page("html");
+    assert!(html.contains("<h2>Costs</h2>") && html.contains("2.25 USD and 360 tokens in all"), "{html}");
+    assert!(html.contains("<td>bug</td><td class=\"number\">2.00</td>"), "{html}");
+
+    // Kept across a restart: the sums by type are facts of the log.
+    let served = Served::on(served.stop());
+    assert_eq!(served.get("/v1/costs")["types"], costs["types"]);
+}
+
 fn kinds(report: &Value, list: &str) -> Vec<String> {
     let items = report[list].as_array().expect("a list");
     items.iter().filter_map(|item| item["kind"].as_str().map(str::to_owned)).collect()

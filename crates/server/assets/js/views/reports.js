@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { get, maySteer, post, text } from "../api.js";
+import { money } from "../cost.js";
 import { useLive } from "../live.js";
 import { href } from "../route.js";
 import { Ago, At, Card, Empty, html, Loading, Meter, Priority, say, Table, Trouble, useAction } from "../ui.js";
@@ -21,6 +22,7 @@ export function Reports() {
       <${Bottlenecks} all=${report.bottlenecks} />
       <${Kinds} kinds=${report.performance.by_type} />
       <${Escalations} report=${report} />
+      <${Spent} costs=${report.costs} />
     </div>`;
 }
 
@@ -92,6 +94,18 @@ function Kinds({ kinds }) {
   return html`<${Card} id="kinds" title="How long work takes, by type">
     ${kinds.length === 0 ? html`<${Empty}>Nothing is completed yet.</${Empty}>` : html`<${Table} caption="Completion times by type" columns=${["Type", ["Completed", "number"], ["Mean", "number"], ["Half within", "number"], ["9 of 10 within", "number"]]}
       rows=${kinds.map((each) => ({ key: each.kind || "others", cells: [each.kind || "others", words.number(each.count), words.span(each.mean_ms), words.span(each.p50_ms), words.span(each.p90_ms)] }))} />`}
+  </${Card}>`;
+}
+
+/// What was spent, by project, agent and type of task.
+function Spent({ costs }) {
+  const list = (title, all) => all?.length > 0 && html`<${Table} caption=${`Costs by ${title.toLowerCase()}`} columns=${[title, costs.currency, "Read", "Cached", "Written"]} rows=${all.map((each) => ({
+    key: each.name,
+    cells: [each.name, money(each.total.money_micros), words.number(each.total.input_tokens), words.number(each.total.cached_tokens), words.number(each.total.output_tokens)],
+  }))} />`;
+  return html`<${Card} id="spent" title="Costs" note=${`${money(costs.total.money_micros)} ${costs.currency}, ${money(costs.today.money_micros)} today`}>
+    ${costs.agents.length === 0 && html`<${Empty}>Nothing was spent.</${Empty}>`}
+    ${list("Project", costs.projects)}${list("Agent", costs.agents)}${list("Type of task", costs.types)}
   </${Card}>`;
 }
 

@@ -20,6 +20,8 @@ pub(super) const NAMED_MAX: usize = 20;
 const SETTLED_LOOKED_AT: usize = 1_000;
 /// Escalations that one report lists.
 const ESCALATIONS_MAX: usize = 50;
+/// Days whose costs one report lists.
+const COST_DAYS: usize = 14;
 /// Agents and projects that one report lists.
 const ROWS_MAX: usize = 200;
 
@@ -60,6 +62,7 @@ pub(crate) fn report(view: &View<'_>) -> Report {
             .map(line)
             .collect(),
         projects: state.projects().values().take(ROWS_MAX).map(convert::project).collect(),
+        costs: crate::http::budgets::spent(view, COST_DAYS),
         policy_version: state.policy_version(),
     }
 }

@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use kapell_api::{BottleneckAction, Measured, Report, Sample};
+use kapell_api::{BottleneckAction, Measured, Report, Sample, Usage};
+use kapell_core::money;
 use kapell_model::Span;
 
 use super::plot::{self, Line, Plot, Scale};
@@ -40,6 +41,7 @@ pub(crate) fn html(report: &Report) -> String {
     emergencies(&mut page, report);
     forecasts(&mut page, report);
     escalations(&mut page, report);
+    costs(&mut page, report);
     rows(&mut page, report);
     page + "</main></body></html>\n"
 }
@@ -619,6 +621,48 @@ fn escalations(page: &mut String, report: &Report) {
             ]
         });
         table(page, &["", "Kind", "Severity", "About", "Due", "Detail"], rows);
+    });
+}
+
+/// Shows what was spent; nothing where nothing was, and nothing is closed.
+fn costs(page: &mut String, report: &Report) {
+    let costs = &report.costs;
+    if costs.total == Usage::default() && costs.closed.is_empty() {
+        return;
+    }
+    let amount = |usage: &Usage| {
+        let tokens = usage.input_tokens + usage.output_tokens;
+        format!("{} {} and {tokens} tokens", money(usage.money_micros), costs.currency)
+    };
+    let columns = |name: &str, usage: &Usage| {
+        let tokens = [usage.input_tokens, usage.cached_tokens, usage.output_tokens].map(Cell::number);
+        [Cell::text(name), Cell::number(money(usage.money_micros))].into_iter().chain(tokens).collect()
+    };
+    section(page, "Costs", |page| {
+        let running = money(costs.running.money_micros);
+        let said = format!(
+            "{} in all, {} today; running work is expected to cost {running} {} more.",
+            amount(&costs.total),
+            amount(&costs.today),
+            costs.currency
+        );
+        let _ = write!(page, "<p>{}</p>", text(&said));
+        for it in &costs.closed {
+            let said = format!("{}: {}", it.state, it.because.as_deref().unwrap_or_default());
+            let _ = write!(page, "<p>{}</p>", text(&said));
+        }
+        for (heading, all) in
+            [("Project", &costs.projects), ("Agent", &costs.agents), ("Type of task", &costs.types)]
+        {
+            if !all.is_empty() {
+                let rows = all.iter().map(|it| columns(&it.name, &it.total));
+                table(page, &[heading, &costs.currency, "Read", "Cached", "Written"], rows);
+            }
+        }
+        if !costs.days.is_empty() {
+            let rows = costs.days.iter().map(|it| columns(&it.day, &it.usage));
+            table(page, &["Day", &costs.currency, "Read", "Cached", "Written"], rows);
+        }
     });
 }
 

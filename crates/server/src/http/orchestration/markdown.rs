@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use kapell_api::{HealthPart, Measured, Report, Sample};
+use kapell_api::{HealthPart, Measured, Report, Sample, Usage};
+use kapell_core::money;
 use kapell_model::Span;
 
 /// Eighths of a block, for small plots of text.
@@ -23,6 +24,7 @@ pub(crate) fn markdown(report: &Report) -> String {
     escalations(&mut page, report);
     emergencies(&mut page, report);
     forecasts(&mut page, report);
+    costs(&mut page, report);
     tables(&mut page, report);
     page
 }
@@ -132,6 +134,48 @@ fn forecasts(page: &mut String, report: &Report) {
         ]
     };
     table(page, &["Project", "Deadline", "p50", "p80", "p90", ""], report.forecasts.iter().map(row));
+}
+
+/// Shows what was spent; nothing where nothing was, and nothing is closed.
+fn costs(page: &mut String, report: &Report) {
+    let costs = &report.costs;
+    let currency = plain(&costs.currency);
+    if costs.total == Usage::default() && costs.closed.is_empty() {
+        return;
+    }
+    let amount = |usage: &Usage| {
+        let tokens = usage.input_tokens + usage.output_tokens;
+        format!("{} {currency} and {tokens} tokens", money(usage.money_micros))
+    };
+    let _ = writeln!(page, "## Costs: {}\n", amount(&costs.total));
+    let running = money(costs.running.money_micros);
+    let _ = writeln!(
+        page,
+        "Today {}; running work is expected to cost {running} {currency} more.\n",
+        amount(&costs.today)
+    );
+    for it in &costs.closed {
+        let _ = writeln!(page, "- {}: {}", it.state, plain(it.because.as_deref().unwrap_or_default()));
+    }
+    if !costs.closed.is_empty() {
+        page.push('\n');
+    }
+    let columns = |name: &str, usage: &Usage| {
+        let tokens = [usage.input_tokens, usage.cached_tokens, usage.output_tokens].map(|it| it.to_string());
+        [vec![plain(name), money(usage.money_micros)], tokens.into()].concat()
+    };
+    for (heading, all) in
+        [("Project", &costs.projects), ("Agent", &costs.agents), ("Type of task", &costs.types)]
+    {
+        if !all.is_empty() {
+            let rows = all.iter().map(|it| columns(&it.name, &it.total));
+            table(page, &[heading, &currency, "Read", "Cached", "Written"], rows);
+        }
+    }
+    if !costs.days.is_empty() {
+        let rows = costs.days.iter().map(|it| columns(&it.day, &it.usage));
+        table(page, &["Day", &currency, "Read", "Cached", "Written"], rows);
+    }
 }
 
 /// Takes its meaning from every sign that Markdown or a terminal would act on, and puts a text on one line.
