@@ -112,9 +112,11 @@ fn test(steps: &mut Steps) {
     contract::run(steps, browser::BINARY);
 }
 
-/// Plays the simulator; with the feature that seeds bugs only where they are looked for.
+/// Plays the simulator; with the feature that seeds bugs only where they are looked for. The long run is worth a slower build.
 fn sim(steps: &mut Steps, rest: &[String]) {
-    let mut line = vec!["cargo", "run", "--release", "--quiet", "-p", "kapell-sim"];
+    let long = rest.iter().any(|argument| argument == "--minutes");
+    let profile = if long { "dist" } else { "release" };
+    let mut line = vec!["cargo", "run", "--profile", profile, "--quiet", "-p", "kapell-sim"];
     if rest.iter().any(|argument| argument == "--mutations" || argument == "--bug") {
         line.extend(["--features", "mutations"]);
     }
