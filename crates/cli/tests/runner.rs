@@ -677,7 +677,7 @@ fn an_agent_is_stopped_at_once_when_its_progress_says_that_it_has_come_to_a_limi
     let money_micros = kapell_api::Limit { soft: None, hard: Some(1_000_000) };
     let total = kapell_api::Limits { money_micros, ..Default::default() };
     let budget = Some(kapell_api::Budget { total, ..Default::default() });
-    let new = kapell_api::NewBudget { of: "task".to_owned(), name: Some(task.clone()), budget };
+    let new = kapell_api::NewBudget { of: "task".to_owned(), name: Some(task), budget };
     place.client().set_budget(&new).expect("it is set");
     let runner = place.run();
     place.until_written("asked");

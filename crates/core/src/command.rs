@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kapell_model::{
     AssignmentId, Budget, CommandId, ConflictId, DependencyKind, EmergencyId, EscalationId, ForceId,
-    Forecast, Hours, Limits, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position, Priority,
-    Ratio, ReservationId, Span, TaskId, Text, WaitId,
+    Forecast, Hours, Limits, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position,
+    Priority, Ratio, ReservationId, Span, TaskId, Text, WaitId,
 };
 
 use crate::analysis::CapabilitySpec;

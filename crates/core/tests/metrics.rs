@@ -124,7 +124,9 @@ impl Plain {
                 self.task(*task).asked = None;
             }
             Event::TaskStalled { task, assignment, .. } => self.task(*task).asked = Some(*assignment),
-            Event::TaskProgressed { task, .. } | Event::StallSettled { task } => self.task(*task).asked = None,
+            Event::TaskProgressed { task, .. } | Event::StallSettled { task } => {
+                self.task(*task).asked = None
+            }
             Event::TaskCompleted { task, assignment, .. } => {
                 self.completed.push(at.0);
                 let seen = self.task(*task);

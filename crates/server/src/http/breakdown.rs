@@ -44,7 +44,7 @@ pub(super) async fn make(
     } else {
         Found { components: named, ..Found::default() }
     };
-    let Found { components, source, model, trouble } = found;
+    let Found { components, source, model, trouble, .. } = found;
     let command = Command::BreakDown { task: reference, components, source, model, by_policy: false };
     let mut acknowledged = door.acknowledged(body.fingerprint, None, command).await?;
     acknowledged.0.note = trouble;

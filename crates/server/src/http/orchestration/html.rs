@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use kapell_api::{BottleneckAction, Measured, Report, Sample, Usage};
 use kapell_core::money;
-use kapell_model::Span;
+use kapell_model::{Span, is_unseen};
 
 use super::plot::{self, Line, Plot, Scale};
 

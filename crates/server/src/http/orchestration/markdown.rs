@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kapell_api::{HealthPart, Measured, Report, Sample, Usage};
 use kapell_core::money;
-use kapell_model::Span;
+use kapell_model::{Span, is_unseen};
 
 /// Eighths of a block, for small plots of text.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
