@@ -125,7 +125,7 @@ impl Plain {
             }
             Event::TaskStalled { task, assignment, .. } => self.task(*task).asked = Some(*assignment),
             Event::TaskProgressed { task, .. } | Event::StallSettled { task } => {
-                self.task(*task).asked = None
+                self.task(*task).asked = None;
             }
             Event::TaskCompleted { task, assignment, .. } => {
                 self.completed.push(at.0);
