@@ -94,12 +94,15 @@ impl Leases {
         Ok(())
     }
 
-    /// Returns how long an agent has been silent in its working hours, minute by minute.
+    /// Returns how long an agent has been silent in its working hours, minute by minute and from one edge to the next.
     fn worked(&self, agent: AgentId, hours: &Hours, now: Moment) -> Span {
         let Some(&heard) = self.heard.get(agent.index()) else { return Span(0) };
+        let quiet = hours.quiet.iter().flat_map(|&(from, to)| [from.0, to.0]);
+        let edges: Vec<i64> = quiet.chain(hours.offsets.iter().map(|offset| offset.from.0)).collect();
         let (mut at, mut worked) = (heard.0, 0);
         while at < now.0 {
-            let next = ((at / MINUTE + 1) * MINUTE).min(now.0);
+            let edge = edges.iter().copied().filter(|&edge| edge > at).min().unwrap_or(now.0);
+            let next = ((at / MINUTE + 1) * MINUTE).min(now.0).min(edge);
             worked += if hours.contains(Moment(at)) { next - at } else { 0 };
             at = next;
         }

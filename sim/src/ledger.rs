@@ -406,6 +406,8 @@ impl Ledger {
                 if offer.is_none() {
                     self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
                 }
+                // Finished work wants no leave; work that is sent back may ask again under the same token.
+                self.track(*task).asked = None;
                 let wanted = self.gates_of(*task);
                 hold("gates-are-kept", wanted.iter().all(|gate| gates.contains(gate)), || {
                     format!("{task} must pass {wanted:?} and stands before {gates:?}")

@@ -163,6 +163,7 @@ impl Event {
             | Self::ReviewPlaced { task, .. }
             | Self::GatePassed { task, .. }
             | Self::GateRejected { task, .. }
+            | Self::PermissionAsked { task, .. }
             | Self::PermissionAnswered { task, .. }
             | Self::PermissionWithdrawn { task, .. }
             | Self::TaskCompleted { task, .. }

@@ -135,8 +135,9 @@ impl Liveness {
         if !turns && state.next_timer().is_some_and(|at| at <= now) {
             commands.push(Command::Tick);
         }
-        // After an absence some of it may be due later, but of whoever has hours not by all that has passed.
-        if state.next_check().is_some_and(|at| at <= now) {
+        // What is watched is due later by an absence; of whoever has hours perhaps not by all of it.
+        let later = if state.next_duty().is_some() { Span(0) } else { away };
+        if state.next_check().is_some_and(|at| at.after(later) <= now) {
             commands.push(Command::CheckProgress);
         }
         if now.since(self.health_seen) >= state.policy().reporting.period || now < self.health_seen {

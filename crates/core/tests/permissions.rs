@@ -212,3 +212,20 @@ proptest! {
         prop_assert!(ended <= events(&scenario, "permission.asked"));
     }
 }
+
+#[test]
+fn who_wants_leave_has_answered_and_nobody_is_called_for_its_silence_any_more() {
+    Scenario::play(
+        "policy emergencies=off
+         agent A
+         agent O role=owner kind=person slots=0
+         submit t1 priority=critical
+         start t1 A
+         check +30m
+         check +5m
+         show t1 -> in_progress critical A unanswered
+         calls -> E-1 stalled T-1
+         ask t1 A run -> in_progress A
+         calls -> E-2 permission_needed T-1",
+    );
+}

@@ -263,10 +263,13 @@ fn what_holds_the_work_up_is_listed_with_what_was_done_and_what_came_of_it() {
     };
     let found = wait("/v1/bottlenecks", "B-1");
     assert_eq!(
-        (&found["kind"], &found["about"], &found["severity"], &found["measured"]["value"]),
-        (&json!("capability_gap"), &json!("rust"), &json!("medium"), &json!(5.0)),
+        (&found["kind"], &found["about"], &found["severity"]),
+        (&json!("capability_gap"), &json!("rust"), &json!("low")),
         "{found}"
     );
+    // 40 h beside one slot that is free and one that will be in an hour; 41 h beside two until both are placed.
+    let value = found["measured"]["value"].as_f64().expect("a number");
+    assert!((2.5..2.7).contains(&value), "{found}");
     let kinds: Vec<&Value> =
         found["actions"].as_array().expect("a list").iter().map(|it| &it["kind"]).collect();
     assert_eq!(kinds, ["kept", "training"], "{found}");
