@@ -217,9 +217,9 @@ proptest! {
 fn who_wants_leave_has_answered_and_nobody_is_called_for_its_silence_any_more() {
     Scenario::play(
         "policy emergencies=off
-         agent A
-         agent O role=owner kind=person slots=0
-         submit t1 priority=critical
+         agent A rust=0.9
+         agent O role=owner kind=person
+         submit t1 priority=critical needs=rust
          start t1 A
          check +30m
          check +5m
