@@ -135,11 +135,12 @@ test("a webhook that its receiver has stopped is shown, without its address", as
   await new Promise((resolve) => gone.listen(0, "127.0.0.1", resolve));
   const own = await Server.start(["--private-webhooks"]);
   try {
+    await own.agent("ada");
     await own.post("/v1/webhooks", { name: "pager", url: `http://127.0.0.1:${gone.address().port}/secret-way`, types: ["kapell.task.submitted"] });
     await own.submit("Something happens");
     await until(async () => (await own.get("/v1/status")).webhooks_stuck.length === 1, "it is stopped");
     const page = await openPage(browser, own, { path: "#/now" });
-    const line = page.locator("#person li", { hasText: "pager" });
+    const line = page.locator("section[aria-labelledby=person] li", { hasText: "pager" });
     await line.waitFor();
     assert.match(await line.innerText(), /webhook stopped.*410 Gone/s);
     assert.ok(!(await page.locator("main").innerText()).includes("secret-way"));
@@ -225,6 +226,7 @@ test("what an agent wants leave for is seen and answered in the inbox", async ()
   await leave.waitFor({ state: "detached" });
   const { permission } = await server.get("/v1/tasks/roof");
   assert.deepEqual([permission.state, permission.option, permission.by], ["allowed", "yes", "manager"]);
+  await server.report("done", { task: "roof", assignment }, owner);
   await page.context().close();
 });
 

@@ -88,7 +88,13 @@ export function Dialog({ title, onClose, children }) {
   useEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
-    return () => before?.isConnected && before.focus();
+    return () => {
+      // What had the focus may have been drawn anew meanwhile: a link is known by where it goes.
+      const to = before?.getAttribute("href");
+      const same = (each) => each.getAttribute("href") === to;
+      const again = before?.isConnected ? before : to && [...document.querySelectorAll("a[href]")].find(same);
+      if (again) again.focus();
+    };
   }, []);
   return html`<dialog ref=${box} aria-labelledby="dialog-title" onCancel=${(event) => {
     event.preventDefault();
