@@ -73,7 +73,11 @@ fn lane(method: &Method, path: &str, is_awaited: impl Fn(&str) -> bool) -> Optio
         return Some(Lane::Look);
     }
     Some(match (one, three, four) {
-        ("tasks", "start" | "progress" | "done" | "fail" | "release" | "check" | "usage", _)
+        (
+            "tasks",
+            "start" | "progress" | "done" | "fail" | "release" | "check" | "usage" | "permission",
+            _,
+        )
         | ("tasks", "handoff", "package" | "confirm" | "decline")
         | ("agents", "heartbeat" | "drain", _)
         | ("reservations", "renew" | "release", _)
@@ -118,6 +122,8 @@ mod tests {
         let table = [
             ("POST", "/v1/tasks/T-1/done", Some(Owed)),
             ("POST", "/v1/tasks/T-1/start", Some(Owed)),
+            ("POST", "/v1/tasks/T-1/permission", Some(Owed)),
+            ("POST", "/v1/tasks/T-1/permission/withdraw", Some(Owed)),
             ("POST", "/v1/tasks/T-1/handoff/package", Some(Owed)),
             ("POST", "/v1/tasks/T-1/handoff", Some(Change)),
             ("POST", "/v1/agents/ada/heartbeat", Some(Owed)),
