@@ -48,6 +48,9 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
         if round % 5 == 4 {
             server.terminate();
         } else {
+            // Nothing is half done, and half told, when it ends.
+            let held = std::fs::File::open(&journal).expect("a journal");
+            held.lock().expect("it is held");
             server.kill();
         }
         load.end();

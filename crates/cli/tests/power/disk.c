@@ -1,6 +1,6 @@
 /* Keeps a journal of what a process does to the files below DISK_ROOT, in DISK_JOURNAL: everything that makes, writes,
  * cuts, names or syncs them, in the order in which it took effect. What a power cut would have left is worked out of it
- * (disk.rs). Preloaded; one operation at a time. */
+ * (disk.rs). Preloaded; one operation at a time, none of which a kill cuts short that holds the journal. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -36,6 +37,17 @@ static int below(const char *path) {
     return journal >= 0 && path && !strncmp(path, root, root_length) && (path[root_length] == '/' || !path[root_length]);
 }
 
+/* One operation is done and told, or neither: whoever kills the process holds the journal meanwhile. */
+static void enter(void) {
+    pthread_mutex_lock(&turn);
+    while (flock(journal, LOCK_EX) && errno == EINTR) {}
+}
+
+static void leave(void) {
+    flock(journal, LOCK_UN);
+    pthread_mutex_unlock(&turn);
+}
+
 /* One record: operation, inode, place, and two texts with their lengths. */
 static void tell(char operation, uint64_t inode, uint64_t place, const void *one, uint32_t ones, const void *two, uint32_t twos) {
     struct __attribute__((packed)) { uint32_t whole; char operation; uint64_t inode, place; uint32_t ones, twos; } head =
@@ -59,7 +71,7 @@ static uint64_t inode_of(int fd) {
 
 static int opened(int at, const char *path, int flags, mode_t mode) {
     if (!below(path)) return (int)syscall(SYS_openat, at, path, flags, mode);
-    pthread_mutex_lock(&turn);
+    enter();
     struct stat before, it;
     int there = !stat(path, &before);
     int fd = (int)syscall(SYS_openat, at, path, flags, mode);
@@ -75,7 +87,7 @@ static int opened(int at, const char *path, int flags, mode_t mode) {
         tell_path(there ? 'O' : 'C', it.st_ino, path);
         if (there && (flags & O_TRUNC)) tell('T', it.st_ino, 0, "", 0, "", 0);
     }
-    pthread_mutex_unlock(&turn);
+    leave();
     errno = error;
     return fd;
 }
@@ -89,7 +101,7 @@ int openat64(int at, const char *path, int flags, ...) { return opened(at, path,
 static ssize_t written(int fd, const void *bytes, size_t count, off_t place, int positioned) {
     uint64_t inode = inode_of(fd);
     if (!inode) return positioned ? syscall(SYS_pwrite64, fd, bytes, count, place) : syscall(SYS_write, fd, bytes, count);
-    pthread_mutex_lock(&turn);
+    enter();
     if (!positioned) {
         struct stat it;
         int appends = fcntl(fd, F_GETFL) & O_APPEND;
@@ -98,7 +110,7 @@ static ssize_t written(int fd, const void *bytes, size_t count, off_t place, int
     tell('W', inode, (uint64_t)place, bytes, (uint32_t)count, "", 0);
     ssize_t done = positioned ? syscall(SYS_pwrite64, fd, bytes, count, place) : syscall(SYS_write, fd, bytes, count);
     int error = errno;
-    pthread_mutex_unlock(&turn);
+    leave();
     /* What is told must be what was done. */
     if (done != (ssize_t)count) abort();
     errno = error;
@@ -111,10 +123,10 @@ ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t place) { return 
 static int cut(int fd, off_t length) {
     uint64_t inode = inode_of(fd);
     if (!inode) return (int)syscall(SYS_ftruncate, fd, length);
-    pthread_mutex_lock(&turn);
+    enter();
     tell('T', inode, (uint64_t)length, "", 0, "", 0);
     int result = (int)syscall(SYS_ftruncate, fd, length);
-    pthread_mutex_unlock(&turn);
+    leave();
     if (result) abort();
     return result;
 }
@@ -128,7 +140,7 @@ enum { FLUSH_MICROSECONDS = 3000 };
 static int synced(int fd) {
     struct stat it;
     if (journal < 0 || fstat(fd, &it)) return (int)syscall(SYS_fsync, fd);
-    pthread_mutex_lock(&turn);
+    enter();
     usleep(FLUSH_MICROSECONDS);
     if (S_ISDIR(it.st_mode)) {
         char link[64], path[4096];
@@ -136,7 +148,7 @@ static int synced(int fd) {
         ssize_t length = readlink(link, path, sizeof path - 1);
         if (length > 0) { path[length] = 0; if (below(path)) tell_path('D', 0, path); }
     } else if (inode_of(fd)) tell('S', it.st_ino, 0, "", 0, "", 0);
-    pthread_mutex_unlock(&turn);
+    leave();
     return 0;
 }
 int fsync(int fd) { return synced(fd); }
@@ -144,30 +156,30 @@ int fdatasync(int fd) { return synced(fd); }
 
 int rename(const char *from, const char *to) {
     if (!below(from)) return (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
-    pthread_mutex_lock(&turn);
+    enter();
     int result = (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to), error = errno;
     if (!result) tell('R', 0, 0, from, (uint32_t)strlen(from), to, (uint32_t)strlen(to));
-    pthread_mutex_unlock(&turn);
+    leave();
     errno = error;
     return result;
 }
 
 int unlink(const char *path) {
     if (!below(path)) return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
-    pthread_mutex_lock(&turn);
+    enter();
     int result = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0), error = errno;
     if (!result) tell_path('U', 0, path);
-    pthread_mutex_unlock(&turn);
+    leave();
     errno = error;
     return result;
 }
 
 int mkdir(const char *path, mode_t mode) {
     if (!below(path)) return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
-    pthread_mutex_lock(&turn);
+    enter();
     int result = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode), error = errno;
     if (!result) tell_path('M', 0, path);
-    pthread_mutex_unlock(&turn);
+    leave();
     errno = error;
     return result;
 }
