@@ -1,7 +1,7 @@
 //! `kapell budget` and `kapell usage`: what work may cost, and what it has cost.
 
 use anyhow::Context as _;
-use kapell_api::{Budget, BudgetStanding, Costs, Limit, Limits, NamedCost, NewBudget, TaskCost, Usage};
+use kapell_api::{Ack, Budget, BudgetStanding, Costs, Limit, Limits, NamedCost, NewBudget, TaskCost, Usage};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -77,16 +77,27 @@ impl BudgetVerb {
                     day: limits(it.day_money, it.warn_day_money, it.day_tokens, it.warn_day_tokens),
                 };
                 let (of, name) = target(&it.of)?;
-                let new = NewBudget { of, name, budget: Some(budget) };
-                super::work::told(context, &client.set_budget(&new)?)?;
+                let ack = client.set_budget(&NewBudget { of, name, budget: Some(budget) })?;
+                changed(context, &ack, &format!("the budget of {} is set", it.of))?;
             }
-            Self::Clear { of } => {
-                let (of, name) = target(&of)?;
-                super::work::told(context, &client.set_budget(&NewBudget { of, name, budget: None })?)?;
+            Self::Clear { of: named } => {
+                let (of, name) = target(&named)?;
+                let ack = client.set_budget(&NewBudget { of, name, budget: None })?;
+                changed(context, &ack, &format!("the budget of {named} is what the policy says"))?;
             }
         }
         Ok(Exit::Ok)
     }
+}
+
+/// Tells what has become of a budget; the state too, where it is a task's.
+fn changed(context: &Context, ack: &Ack, text: &str) -> anyhow::Result<()> {
+    if context.format() == Format::Json {
+        return output::json(ack);
+    }
+    let state = ack.state.as_ref().map(|state| format!("; the task is {state}")).unwrap_or_default();
+    output::line(format!("{}{state}", output::plain(text)));
+    Ok(())
 }
 
 /// Reads whose budget is meant.
