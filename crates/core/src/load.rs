@@ -68,7 +68,7 @@ impl State {
     }
 
     /// Returns the tasks of an agent, with those that are handed over counted where they go to, and its slots.
-    fn slots_to_be(&self, id: AgentId) -> (u32, u32) {
+    pub(crate) fn slots_to_be(&self, id: AgentId) -> (u32, u32) {
         let (active, max) = self.slots(id);
         (active.saturating_sub(self.situation.leaving(id)), max)
     }

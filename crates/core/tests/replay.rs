@@ -11,10 +11,9 @@ use kapell_core::{
 };
 use kapell_model::{
     AgentId, AssignmentId, BreakdownBy, Budget, Capabilities, ConflictId, Cycles, DependencyKind,
-    EmergencyId, EscalationId, ForceId, Forecast, Hours, Limit, Limits, MessageId, Mode, Moment,
-    MoveAverages, Name, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy,
-    Position, Priority, Ratio, ReservationId, Shift, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId,
-    ZoneOffset,
+    EmergencyId, EscalationId, ForceId, Forecast, Hours, Limit, Limits, MessageId, Mode, Moment, MoveSeen,
+    Name, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority,
+    Ratio, ReservationId, Shift, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId, ZoneOffset,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -389,7 +388,7 @@ fn plan(who: usize, first: u32, second: u32, flag: bool) -> Plan {
             from,
             to,
             considered: Vec::new(),
-            averages: MoveAverages::default(),
+            seen: MoveSeen::default(),
         },
         PlanItem::Place(placement),
     ];

@@ -4,8 +4,8 @@ mod scenario;
 
 use kapell_core::{Command, Event, Rejection, State, TaskEdit, TaskRef};
 use kapell_model::{
-    AgentId, ClassId, Considered, Moment, MoveAverages, Placement, Placer, Plan, PlanItem, PlanKind,
-    Position, Situation, TaskId, Text,
+    AgentId, ClassId, Considered, Moment, MoveSeen, Placement, Placer, Plan, PlanItem, PlanKind, Position,
+    Situation, TaskId, Text,
 };
 use scenario::{Scenario, name, reference};
 
@@ -693,7 +693,7 @@ fn a_plan_is_judged_item_by_item() {
         from: AgentId(from),
         to: AgentId(to),
         considered: Vec::new(),
-        averages: MoveAverages::default(),
+        seen: MoveSeen::default(),
     };
     let items =
         vec![place(2, 1), place(3, 1), place(1, 0), place(9, 0), shift(1, 1, 0), shift(2, 1, 0), place(4, 1)];

@@ -104,25 +104,15 @@ impl Average {
     }
 }
 
-/// The averages by which balancing has planned a move: each round takes its own, and where a later one would hand a task on,
-/// it goes there at once.
+/// What the plan of a move began with: while that still holds, what it has worked out about too much and too little does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MoveAverages {
-    /// When the plan began.
-    pub first: Average,
-    /// In the round in which the owner had too much.
-    pub from: Average,
-    /// In the round in which the recipient had too little.
-    pub to: Average,
-}
-
-impl MoveAverages {
-    /// Returns by which averages the move is judged where the plan is carried out over a fleet with the average `now`: those of
-    /// its rounds while the first of them still holds, else that of now.
-    #[must_use]
-    pub fn judged_at(self, now: Average) -> Self {
-        if self.first == now { self } else { Self { first: now, from: now, to: now } }
-    }
+pub struct MoveSeen {
+    /// The average utilization.
+    pub average: Average,
+    /// Tasks and slots of the owner.
+    pub from: (u32, u32),
+    /// Tasks and slots of the recipient.
+    pub to: (u32, u32),
 }
 
 /// Tells whether one task more at `to` makes the larger of both utilizations strictly smaller; loads are given as

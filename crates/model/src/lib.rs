@@ -44,9 +44,7 @@ pub mod mention;
 pub mod prose;
 
 pub use agent_view::AgentView;
-pub use balancing::{
-    Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, MoveAverages, relieves,
-};
+pub use balancing::{Average, BalanceAgent, BalanceTask, BalanceView, Balancing, Loads, MoveSeen, relieves};
 pub use breaking::{BreakdownBy, Breaking};
 pub use budget::{Budget, Budgets, Cost, Day, Expected, Limit, Limits, Period, Unit, Usage};
 pub use class::{Class, Gate, Requirement};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::balancing::MoveAverages;
+use crate::balancing::MoveSeen;
 use crate::id::{AgentId, Position, TaskId};
 use crate::placer::Placement;
 use crate::score::Considered;
@@ -44,8 +44,8 @@ pub enum PlanItem {
         to: AgentId,
         /// The score of that.
         considered: Vec<Considered>,
-        /// By which averages one had too much and the other too little.
-        averages: MoveAverages,
+        /// By which loads one has too much and the other too little.
+        seen: MoveSeen,
     },
 }
 

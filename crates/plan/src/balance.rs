@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use kapell_model::{
-    Average, BalanceAgent, BalanceTask, BalanceView, Class, ClassId, MoveAverages, Plan, PlanItem, PlanKind,
+    Average, BalanceAgent, BalanceTask, BalanceView, Class, ClassId, MoveSeen, Plan, PlanItem, PlanKind,
     Ratio, able, limits, relieves,
 };
 
@@ -25,12 +25,16 @@ use crate::score;
 pub fn balance(view: &BalanceView) -> Plan {
     let mut table = Table::new(view);
     while table.items.len() < limits::PLAN_ITEMS_MAX && table.round() {}
-    let items = table.items.iter().filter(|item| item.from != item.to).map(|item| PlanItem::Move {
-        task: item.task,
-        from: view.agents[item.from].agent,
-        to: view.agents[item.to].agent,
-        considered: Vec::new(),
-        averages: MoveAverages { first: view.average, from: item.averages.0, to: item.averages.1 },
+    let load = |agent: &BalanceAgent| (agent.view.active, agent.view.max);
+    let items = table.items.iter().filter(|item| item.from != item.to).map(|item| {
+        let (from, to) = (&view.agents[item.from], &view.agents[item.to]);
+        PlanItem::Move {
+            task: item.task,
+            from: from.agent,
+            to: to.agent,
+            considered: Vec::new(),
+            seen: MoveSeen { average: view.average, from: load(from), to: load(to) },
+        }
     });
     Plan { kind: PlanKind::Balance, seen: view.seen, items: items.collect() }
 }
@@ -40,8 +44,6 @@ struct Move {
     task: kapell_model::TaskId,
     from: usize,
     to: usize,
-    /// When it left, and when it arrived.
-    averages: (Average, Average),
 }
 
 /// The fleet as it becomes.
@@ -101,7 +103,7 @@ impl<'a> Table<'a> {
                 && self.items.len() < limits::PLAN_ITEMS_MAX;
             match if wants { self.recipient(donor, task.class, average) } else { None } {
                 Some(recipient) => {
-                    self.give(task, donor, recipient, average);
+                    self.give(task, donor, recipient);
                     moved = true;
                 }
                 None => kept.push(task),
@@ -111,18 +113,17 @@ impl<'a> Table<'a> {
         moved
     }
 
-    fn give(&mut self, task: BalanceTask, from: usize, to: usize, average: Average) {
+    fn give(&mut self, task: BalanceTask, from: usize, to: usize) {
         self.sum -= u64::from(self.utilization(from).as_micros() + self.utilization(to).as_micros());
         self.loads[from].0 -= 1;
         self.loads[to].0 += 1;
         self.sum += u64::from(self.utilization(from).as_micros() + self.utilization(to).as_micros());
         if let Some(&item) = self.planned.get(&task.task) {
             self.items[item].to = to;
-            self.items[item].averages.1 = average;
         } else {
             self.leaving[from] += u32::from(task.packed);
             self.planned.insert(task.task, self.items.len());
-            self.items.push(Move { task: task.task, from, to, averages: (average, average) });
+            self.items.push(Move { task: task.task, from, to });
         }
         if task.moves_left > 1 {
             // What has only just come goes before what was there: it has not left its owner yet.

@@ -1,9 +1,11 @@
 //! Plans that come back from beside the writer: each item is judged against what is so by then, and what falls away is
 //! recorded with its reason (SEMANTICS 16).
 
+use std::collections::BTreeMap;
+
 use kapell_model::{
-    Average, Excerpt, Moment, MoveAverages, Placement, Placer, Plan, PlanItem, PlanKind, Position, Ratio,
-    StartedWork, Strategy, TaskState, fit, relieves,
+    AgentId, Average, Excerpt, Moment, MoveSeen, Placement, Placer, Plan, PlanItem, PlanKind, Position,
+    Ratio, StartedWork, Strategy, TaskState, fit, relieves,
 };
 
 use super::{Engine, Step};
@@ -33,7 +35,7 @@ impl<P: Placer> Engine<P> {
     pub(super) fn apply_plan(&mut self, step: &mut Step<'_>, plan: &Plan) {
         let (mut applied, mut dropped) = (0, Vec::new());
         // Taken once, as in a round: what the plan itself moves does not make the rest of it stale.
-        let average = self.state.situation.loads().average();
+        let before = self.state.loads_before(plan);
         for item in &plan.items {
             let mut events = Vec::new();
             if let Some((closed, reason)) = self.state.closed_by(item) {
@@ -41,7 +43,7 @@ impl<P: Placer> Engine<P> {
                 self.emit(step, closed);
                 continue;
             }
-            let judged = self.state.judge_item(plan.kind, item, step.at, average, &mut events);
+            let judged = self.state.judge_item(plan.kind, item, step.at, &before, &mut events);
             let judged = judged.and_then(|()| self.state.not_just_given_back(item, plan.seen));
             let judged = judged.and_then(|()| self.score_anew(&mut events));
             match judged {
@@ -130,7 +132,7 @@ impl State {
         kind: PlanKind,
         item: &PlanItem,
         now: Moment,
-        average: Average,
+        before: &LoadsBefore,
         out: &mut Vec<Event>,
     ) -> Result<(), String> {
         let task = self.tasks.get(item.task()).ok_or("there is no such task")?;
@@ -166,10 +168,12 @@ impl State {
         if let Some(obstacle) = obstacle {
             return Err(self.resource_held(&obstacle, self.at).to_string());
         }
-        if let (PlanKind::Balance, PlanItem::Move { from, to, averages, .. }) = (kind, item) {
+        if let (PlanKind::Balance, PlanItem::Move { from, to, seen, .. }) = (kind, item) {
             self.transferable(task, now)?;
             let loads = self.move_loads(*from, *to);
-            self.still_uneven(&loads, averages.judged_at(average))?;
+            if !before.are_as_seen(*from, *to, seen) {
+                self.still_uneven(&loads, before.average)?;
+            }
             if !relieves(loads.from, loads.to) {
                 return Err("it would not make the larger utilization smaller any more".to_owned());
             }
@@ -196,22 +200,46 @@ impl State {
     }
 
     /// Refuses a move where one has no longer too much, or the other no longer too little (SEMANTICS 5).
-    fn still_uneven(&self, loads: &MoveLoads, averages: MoveAverages) -> Result<(), String> {
+    fn still_uneven(&self, loads: &MoveLoads, average: Average) -> Result<(), String> {
         let policy = &self.policy.balancing;
         let utilization = |(active, max): (u32, u32)| Ratio::of(u64::from(active), u64::from(max));
         let (has, other) = (utilization(loads.from), utilization(loads.to));
-        if !policy.is_overloaded(has, averages.from) {
-            return Err(format!(
-                "its owner is not overloaded by now: {has}, {} on average",
-                averages.from.value()
-            ));
+        let on_average = average.value();
+        if !policy.is_overloaded(has, average) {
+            return Err(format!("its owner is not overloaded by now: {has}, {on_average} on average"));
         }
-        if !policy.is_underloaded(other, averages.to) {
-            return Err(format!(
-                "that agent is not underloaded by now: {other}, {} on average",
-                averages.to.value()
-            ));
+        if !policy.is_underloaded(other, average) {
+            return Err(format!("that agent is not underloaded by now: {other}, {on_average} on average"));
         }
         Ok(())
+    }
+
+    /// Returns how those stand whom a plan of moves is about, before any of it is carried out.
+    fn loads_before(&self, plan: &Plan) -> LoadsBefore {
+        let mut agents = BTreeMap::new();
+        for item in &plan.items {
+            if let PlanItem::Move { from, to, .. } = item {
+                for &id in [from, to].into_iter().filter(|id| self.agents.get(id.index()).is_some()) {
+                    agents.entry(id).or_insert_with(|| self.slots_to_be(id));
+                }
+            }
+        }
+        LoadsBefore { average: self.situation.loads().average(), agents }
+    }
+}
+
+/// How the fleet stands before a plan is carried out.
+struct LoadsBefore {
+    average: Average,
+    /// Tasks and slots of those that its moves are about.
+    agents: BTreeMap<AgentId, (u32, u32)>,
+}
+
+impl LoadsBefore {
+    /// Tells whether what the plan of a move began with still holds. A plan takes several rounds, each with an average of its
+    /// own, and a task that a later one would hand on goes there at once: so its moves are no longer uneven one by one.
+    fn are_as_seen(&self, from: AgentId, to: AgentId, seen: &MoveSeen) -> bool {
+        let is = |id, load| self.agents.get(&id) == Some(&load);
+        self.average == seen.average && is(from, seen.from) && is(to, seen.to)
     }
 }
