@@ -21,8 +21,9 @@ use steps::Steps;
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
-  check         formatting, walls, clippy, docs, the rooms' own tests (changes nothing)
-  test          check, and all tests, the simulator, the demo, the dashboard in a browser and clients of others
+  check         formatting, walls, clippy, docs, the rooms' own tests with new cases of every property (changes nothing)
+  test          check, and all tests with the same cases each time, the simulator, the demo, the dashboard in a browser
+                and clients of others
   browser [BINARY]  only the tests of the dashboard, against target/release/kapell where no other is named
   clients [BINARY]  only the tests by clients of others: the conformance suite of MCP, its inspector, coding agents
   contract [BINARY]  only the published document against the server, by schemathesis
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     match command.as_str() {
         "check" => check(&mut steps),
         "test" => {
+            steps.draw_the_same_cases();
             check(&mut steps);
             test(&mut steps);
         }

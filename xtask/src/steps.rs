@@ -4,6 +4,9 @@ use std::io::BufReader;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+/// Where proptest reads what it draws its cases from.
+const SEED: &str = "PROPTEST_RNG_SEED";
+
 /// What has been run so far.
 #[derive(Debug, Default)]
 pub struct Steps {
@@ -11,9 +14,15 @@ pub struct Steps {
     passed: u32,
     failed: u32,
     skipped: Vec<String>,
+    same_cases: bool,
 }
 
 impl Steps {
+    /// Lets properties draw the same cases at every run, unless the caller has named a seed: what passed once passes again.
+    pub fn draw_the_same_cases(&mut self) {
+        self.same_cases = std::env::var_os(SEED).is_none();
+    }
+
     /// Runs a command line; it counts as one test.
     pub fn run(&mut self, name: &str, line: &[&str]) {
         self.run_with(name, line, &[]);
@@ -72,7 +81,8 @@ impl Steps {
             line.extend(["test", "--no-fail-fast"]);
         }
         line.extend(what);
-        self.counted(name, &line);
+        let variables: &[(&str, &str)] = if self.same_cases { &[(SEED, "1")] } else { &[] };
+        self.counted_in(name, &line, ".", variables);
     }
 
     /// Notes what cannot be run here, with the reason.
@@ -89,11 +99,7 @@ impl Steps {
 
     /// Runs the examples in the docs.
     pub fn doc_tests(&mut self) {
-        self.counted("doc tests", &["cargo", "test", "--workspace", "--doc", "--quiet"]);
-    }
-
-    fn counted(&mut self, name: &str, line: &[&str]) {
-        self.counted_in(name, line, ".", &[]);
+        self.counted_in("doc tests", &["cargo", "test", "--workspace", "--doc", "--quiet"], ".", &[]);
     }
 
     fn counted_in(&mut self, name: &str, line: &[&str], folder: &str, variables: &[(&str, &str)]) {
