@@ -1,5 +1,7 @@
 //! Holds the server to its leases: who was heard of in time is not called unreachable, and who was not is.
 
+use std::sync::Arc;
+
 use kapell_core::{Event, State};
 use kapell_model::{AgentId, AgentState, Hours, Moment, Span, limits};
 
@@ -40,7 +42,8 @@ impl Leases {
             self.heard.fill(now);
         }
         self.ticked = now;
-        let extended = |agent: &kapell_core::Agent| state.lease_of(agent.id) > agent.lease(state.policy());
+        let extended =
+            |agent: &Arc<kapell_core::Agent>| state.lease_of(agent.id) > agent.lease(state.policy());
         self.extended = state.agents().iter().map(extended).collect();
     }
 

@@ -111,7 +111,7 @@ impl State {
 
     fn set_duty(&mut self, id: AgentId, duty: Option<Duty>) {
         self.index_duty(id, false);
-        let agent = &mut self.agents[id.index()];
+        let agent = self.agent_mut(id);
         agent.duty = duty.map(Arc::new);
         let away = agent.is_away();
         self.index_duty(id, true);

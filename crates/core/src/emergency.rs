@@ -548,7 +548,7 @@ impl State {
 
     /// Takes note of an attempt that failed.
     pub(crate) fn note_failure(&mut self, id: TaskId, agent: AgentId) {
-        let in_a_row = &mut self.agents[agent.index()].failed_in_row;
+        let in_a_row = &mut self.agent_mut(agent).failed_in_row;
         *in_a_row = in_a_row.saturating_add(1);
         if *in_a_row == FAILURES_IN_A_ROW {
             self.note_lost(agent);

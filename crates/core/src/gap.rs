@@ -151,6 +151,7 @@ impl State {
         let nearest = self
             .agents
             .iter()
+            .map(|agent| &**agent)
             .filter(eligible)
             .take(limits::NEAREST_LOOKS_MAX)
             .map(|agent| agent.id)

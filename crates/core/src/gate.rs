@@ -244,7 +244,7 @@ impl State {
                 && !agent.draining
                 && self.unfit_reviewer(task, &gate.gate, agent).is_none()
         };
-        let fit: Vec<&Agent> = self.agents.iter().filter(may).collect();
+        let fit: Vec<&Agent> = self.agents.iter().map(|agent| &**agent).filter(may).collect();
         // Who is away is asked where nobody else can be; its time runs in its working hours.
         let at_work = fit.iter().any(|agent| !agent.is_away());
         let fit = fit.into_iter().filter(|agent| !at_work || !agent.is_away()).map(|agent| agent.id);

@@ -450,7 +450,8 @@ impl State {
         }
         if let Some(agent) = place.reserved {
             forget(&mut self.handoffs.reserved, agent, id);
-            self.agents[agent.index()].idle_since = self.position;
+            let position = self.position;
+            self.agent_mut(agent).idle_since = position;
             self.situation.give_slot(agent, self.position);
         }
         if let Some(agent) = place.leaving {

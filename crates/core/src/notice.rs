@@ -173,10 +173,10 @@ impl State {
 
     pub(crate) fn notice_sent(&mut self, agent: AgentId, notice: Notice) {
         self.last_notice = notice.id;
-        self.agents[agent.index()].inbox.put(notice);
+        self.agent_mut(agent).inbox.put(notice);
     }
 
     pub(crate) fn notices_read(&mut self, agent: AgentId, up_to: NoticeId) {
-        self.agents[agent.index()].inbox.read = up_to;
+        self.agent_mut(agent).inbox.read = up_to;
     }
 }

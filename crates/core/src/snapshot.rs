@@ -4,6 +4,7 @@
 //! is made again. A snapshot of another format is not an error of the log: the log is folded from its beginning.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use kapell_model::{
@@ -60,7 +61,7 @@ pub struct Facts {
     at: Moment,
     policy: Policy,
     policy_version: u32,
-    agents: Vec<Agent>,
+    agents: Vec<Arc<Agent>>,
     tasks: Tasks,
     projects: BTreeMap<Name, Project>,
     offers: Segments<Offer>,
@@ -104,6 +105,20 @@ pub struct Facts {
     ledgers: Ledgers,
 }
 
+/// What is still to come of bytes that are written once more; another byte is an error.
+struct Same<'a>(&'a [u8]);
+
+impl Write for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Facts {
     /// Returns the place of the last event that is in them.
     #[must_use]
@@ -118,6 +133,13 @@ impl Facts {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         rmp_serde::to_vec_named(self).expect("facts can be written")
+    }
+
+    /// Tells whether these are the facts that `bytes` were written from.
+    #[must_use]
+    pub fn are_written_in(&self, bytes: &[u8]) -> bool {
+        let mut same = Same(bytes);
+        rmp_serde::encode::write_named(&mut same, self).is_ok() && same.0.is_empty()
     }
 }
 

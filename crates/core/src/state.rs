@@ -116,7 +116,7 @@ pub struct State {
     pub(crate) at: Moment,
     pub(crate) policy: Policy,
     pub(crate) policy_version: u32,
-    pub(crate) agents: Vec<Agent>,
+    pub(crate) agents: Vec<Arc<Agent>>,
     pub(crate) tasks: Tasks,
     pub(crate) projects: BTreeMap<Name, Project>,
     pub(crate) offers: Segments<Offer>,
@@ -312,7 +312,7 @@ impl State {
 
     /// Returns every agent, removed ones too, in the order of registration.
     #[must_use]
-    pub fn agents(&self) -> &[Agent] {
+    pub fn agents(&self) -> &[Arc<Agent>] {
         &self.agents
     }
 
@@ -329,6 +329,11 @@ impl State {
     #[must_use]
     pub fn agent(&self, id: AgentId) -> &Agent {
         &self.agents[id.index()]
+    }
+
+    /// Returns the agent `id`, to be changed; copies it where a view of the facts shares it.
+    pub(crate) fn agent_mut(&mut self, id: AgentId) -> &mut Agent {
+        Arc::make_mut(&mut self.agents[id.index()])
     }
 
     /// Returns the task `id`.

@@ -32,11 +32,11 @@ impl State {
         };
         if id.index() == self.agents.len() {
             self.agent_ids.insert(spec.name.clone(), id);
-            self.agents.push(agent);
+            self.agents.push(Arc::new(agent));
         } else {
             let old = &self.agents[id.index()];
             let (completed, failed, lost) = (old.completed, old.failed, old.lost);
-            self.agents[id.index()] = Agent { completed, failed, lost, ..agent };
+            self.agents[id.index()] = Arc::new(Agent { completed, failed, lost, ..agent });
         }
         self.online += usize::from(online);
         self.registered += 1;
@@ -94,13 +94,13 @@ impl State {
     }
 
     pub(super) fn agent_back(&mut self, id: AgentId) {
-        self.agents[id.index()].seen = true;
+        self.agent_mut(id).seen = true;
         self.set_agent_state(id, AgentState::Online);
         self.reviewer_came();
     }
 
     fn set_agent_state(&mut self, id: AgentId, state: AgentState) {
-        let agent = &mut self.agents[id.index()];
+        let agent = Arc::make_mut(&mut self.agents[id.index()]);
         self.online -= usize::from(agent.state == AgentState::Online);
         self.online += usize::from(state == AgentState::Online);
         self.registered -= usize::from(state == AgentState::Removed && agent.state != state);
@@ -112,7 +112,7 @@ impl State {
     }
 
     pub(super) fn agent_draining(&mut self, id: AgentId, draining: bool) {
-        self.agents[id.index()].draining = draining;
+        self.agent_mut(id).draining = draining;
         self.agents_changed = self.position;
         if mutated!(DrainedStillFree) {
             return;

@@ -141,7 +141,7 @@ impl State {
         let (at, position) = (self.at, self.position);
         let expected = self.expected_cost(&self.tasks[id].spec).map_or(Cost::NONE, |expected| expected.p50);
         self.last_assignment = assignment;
-        self.agents[agent.index()].tasks.push(id);
+        self.agent_mut(agent).tasks.push(id);
         self.situation.take_slot(agent);
         self.assigned.insert(assignment, id);
         self.change(id, |task| {
@@ -198,8 +198,8 @@ impl State {
         result: Option<&Text>,
     ) {
         let (at, result) = (self.at, result.cloned());
-        self.agents[agent.index()].completed += 1;
-        self.agents[agent.index()].failed_in_row = 0;
+        self.agent_mut(agent).completed += 1;
+        self.agent_mut(agent).failed_in_row = 0;
         self.note_no_emergency(id);
         let waited = self.tasks[id].acceptance.as_ref().filter(|it| it.open && it.assignment == assignment);
         let actual = match waited {
@@ -230,7 +230,7 @@ impl State {
         let agent = self.owner_of(id);
         let assignment = self.tasks[id].owner.as_ref().expect("an owned task").assignment;
         let review = self.review_of(id, assignment);
-        self.agents[agent.index()].failed += 1;
+        self.agent_mut(agent).failed += 1;
         self.disown(id, |task| {
             task.failures += u32::from(!mutated!(RetryNotCounted));
             task.failed_by = Some(agent);
@@ -329,7 +329,7 @@ impl State {
         let agent = self.owner_of(id);
         let lost = cause == Cause::OwnerOffline;
         if lost {
-            self.agents[agent.index()].lost += 1;
+            self.agent_mut(agent).lost += 1;
         }
         self.disown(id, |task| {
             task.losses += u32::from(lost);
@@ -458,7 +458,7 @@ impl State {
         if let Some(owner) = &self.tasks[id].owner {
             let (agent, assignment) = (owner.agent, owner.assignment);
             let position = self.position;
-            let holder = &mut self.agents[agent.index()];
+            let holder = self.agent_mut(agent);
             if !mutated!(OwnerListKept) {
                 holder.tasks.retain(|&task| task != id);
             }
