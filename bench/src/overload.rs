@@ -2,11 +2,12 @@
 //! no lease ends for it.
 //!
 //! The server is a process of its own. 32 workers do whole lives of tasks (submit, fetch, report) without a pause, by themselves
-//! and beside some more: the most that any number of them gets done is what the machine sustains. Then they do so beside ten
-//! times as many as that took, who ask again at once whatever they are told; beside as many as may be connected; and beside as
-//! many that only ask for work that there is none of. All the while streams of events are open whose readers have stopped
-//! reading, and connections that send a byte a second. The workers wait as long as they are told to and send a sign of life
-//! meanwhile.
+//! and beside some more: the most that any number of them gets done is what the machine sustains, and the fewest that get as much
+//! done, but for what runs differ by, are how many that takes. Then they do so beside ten times as many, who ask again at once
+//! whatever they are told; beside as many as may be connected; and beside as many that only ask for work that there is none of.
+//! All the while streams of events are open whose readers have stopped reading, connections that send a byte a second, and agents
+//! without work whose only sign of life is that they ask for some. The workers wait as long as they are told to and send a sign
+//! of life meanwhile. At last they work by themselves once more, all connections still open: what the machine sustains then.
 //!
 //! Client and server share the machine, so each span is printed with the share of either, and the same flood is sent to an
 //! endpoint that does nothing: what the machine makes possible.
@@ -40,11 +41,15 @@ const FLOOD: usize = 9_500;
 const IDLE: usize = 1_000;
 /// Streams of events that are opened at the end of the log and never read from.
 const STREAMS: usize = 100;
+/// Agents without work that only ask for some, and wait as they are told.
+const ASKING: usize = 16;
+/// What two spans of the same may differ by.
+const ALIKE: f64 = 0.97;
 /// Connections that send a byte a second.
 const SLOW: usize = 100;
 /// Files of this process that are not connections.
 const SPARE_FILES: u64 = 200;
-/// The workers' lease: so short that it would end if a flood could stop a sign of life.
+/// The lease of the workers and of those who ask: so short that it would end if a flood could stop a sign of life.
 const LEASE_MS: u64 = 3_000;
 /// How often a worker that is told to wait sends one.
 const SIGN: Duration = Duration::from_secs(1);
@@ -60,6 +65,8 @@ struct Answers {
     other: u32,
     /// Tasks from submission to report.
     lives: u32,
+    /// Submissions and reports that were taken: half a life each, so that those under way at the end count in part.
+    halves: u32,
 }
 
 impl Answers {
@@ -85,6 +92,7 @@ impl Answers {
         self.busy.extend(other.busy);
         self.other += other.other;
         self.lives += other.lives;
+        self.halves += other.halves;
     }
 }
 
@@ -109,14 +117,16 @@ struct Spanned {
     shares: Shares,
     /// The memory of the server when it began, and the most.
     memory: (f64, f64),
-    /// Leases of workers that ended.
+    /// Leases of workers, and of those who ask, that ended.
     lost: u32,
+    /// How long it lasted.
+    seconds: f64,
 }
 
 impl Spanned {
-    /// Returns the lives done.
-    fn lives(&self) -> u32 {
-        self.workers.lives + self.others.lives
+    /// Returns the lives done a second, those under way at the end in part.
+    fn rate(&self) -> f64 {
+        f64::from(self.workers.halves + self.others.halves) / 2.0 / self.seconds
     }
 }
 
@@ -204,21 +214,19 @@ async fn flooded(
     let mut connections = Vec::new();
     // Warm, then measured.
     spanned((served, client), (&mut connections, 0, Flood::Lives), span / 2).await?;
-    let (mut sustained, mut callers, mut unloaded) = (0.0, 0, 0.0);
+    let (mut steps, mut unloaded) = (Vec::new(), 0.0);
     for step in STEPS {
         let beside = (step - WORKERS).min(flood);
         while connections.len() < beside {
             connections.push(Connection::open(served.address, &served.token).await?);
         }
         let mut calm = spanned((served, client), (&mut connections, beside, Flood::Lives), span).await?;
-        let rate = f64::from(calm.lives()) / span.as_secs_f64();
+        let rate = calm.rate();
         let p99 = p99(&mut calm.workers.admitted);
         if step == WORKERS {
             unloaded = p99;
         }
-        if rate > sustained {
-            (sustained, callers) = (rate, step);
-        }
+        steps.push((rate, step));
         table.add(
             &format!("overload: lives of {step} that never pause, p99 of requests"),
             format!("{}, {p99:.1} ms", per_second(rate)),
@@ -226,6 +234,10 @@ async fn flooded(
             &format!("three requests a life; {}", calm.shares),
         );
     }
+
+    let sustained = steps.iter().map(|&(rate, _)| rate).fold(0.0, f64::max);
+    let callers =
+        steps.iter().find(|&&(rate, _)| rate >= ALIKE * sustained).map_or(WORKERS, |&(_, step)| step);
 
     let stop = Arc::new(AtomicBool::new(false));
     let streams = silent_streams(served, position(client)?).await?;
@@ -248,8 +260,20 @@ async fn flooded(
     ] {
         let spanned = spanned((served, client), (&mut connections, count, kind), span).await?;
         lost += spanned.lost;
-        show((what, count, kind), spanned, (sustained, unloaded), span, table);
+        show((what, count, kind), spanned, (sustained, unloaded), table);
     }
+    let after = spanned((served, client), (&mut connections, callers - WORKERS, Flood::Lives), span).await?;
+    lost += after.lost;
+    table.add(
+        &format!("overload: lives of {callers} that never pause, after the floods"),
+        format!(
+            "{}, {:.0} % of those sustained before",
+            per_second(after.rate()),
+            100.0 * after.rate() / sustained
+        ),
+        "",
+        &format!("all connections and streams still open; {}", after.shares),
+    );
     stop.store(true, Ordering::Relaxed);
     for slow in slow {
         slow.abort();
@@ -264,7 +288,7 @@ async fn flooded(
         "overload: leases that ended falsely",
         lost.to_string(),
         "0",
-        &format!("leases of {LEASE_MS} ms; {} streams and {SLOW} slow senders all the while", streams.len()),
+        &format!("leases of {LEASE_MS} ms; {WORKERS} workers, {ASKING} that only ask; {} streams and {SLOW} slow senders all the while", streams.len()),
     );
     Ok(())
 }
@@ -274,13 +298,12 @@ fn show(
     (what, count, kind): (&str, usize, Flood),
     spanned: Spanned,
     (sustained, unloaded): (f64, f64),
-    span: Duration,
     table: &mut Table,
 ) {
-    let lives = spanned.lives();
-    let Spanned { mut workers, mut others, shares, memory: (began, most), .. } = spanned;
-    let rate = |count: usize| count as f64 / span.as_secs_f64();
-    let done = f64::from(lives) / span.as_secs_f64();
+    let done = spanned.rate();
+    let Spanned { mut workers, mut others, shares, memory: (began, most), seconds, .. } = spanned;
+    let lives = workers.lives + others.lives;
+    let rate = |count: usize| count as f64 / seconds;
     let requests = rate(workers.admitted.len() + others.admitted.len());
     let goodput = match kind {
         Flood::Lives => format!("{}, {:.0} %", per_second(done), 100.0 * done / sustained),
@@ -354,6 +377,11 @@ async fn spanned(
         let worker = async move { lives(connection, format!("worker-{index}"), true, &stop).await };
         workers.push(tokio::spawn(worker));
     }
+    let mut asking = Vec::new();
+    for index in 0..ASKING {
+        let connection = Connection::open(served.address, &served.token).await?;
+        asking.push(tokio::spawn(asks(connection, index, Arc::clone(&stop))));
+    }
     let (mut most, mut heard) = (began, None);
     while started.elapsed() < span {
         most = most.max(served.resident()?);
@@ -365,10 +393,14 @@ async fn spanned(
     }
     let end = position(client)?;
     stop.store(true, Ordering::Relaxed);
+    let seconds = started.elapsed().as_secs_f64();
     let shares = served.used()?.since(&begun, started.elapsed());
     let (mut all, mut others) = (Answers::default(), Answers::default());
     for worker in workers {
         all.join(worker.await??.1);
+    }
+    for asking in asking {
+        asking.await??;
     }
     for flood in floods {
         let (connection, answers) = flood.await??;
@@ -376,7 +408,7 @@ async fn spanned(
         others.join(answers);
     }
     let lost = lost(client, heard.unwrap_or(end), end)?;
-    Ok(Spanned { workers: all, others, shares, memory: (began, most), lost })
+    Ok(Spanned { workers: all, others, shares, memory: (began, most), lost, seconds })
 }
 
 /// Does whole lives of tasks until it is told to stop; one that is `patient` waits as long as it is told to.
@@ -392,7 +424,10 @@ async fn lives(
     'lives: while !stop.load(Ordering::Relaxed) {
         let began = Instant::now();
         let (status, answer) = connection.post("/v1/tasks", task.as_bytes()).await?;
-        answers.note(status, began);
+        if !stop.load(Ordering::Relaxed) {
+            answers.note(status, began);
+            answers.halves += u32::from(status == 201);
+        }
         if status != 201 {
             let told = told(answer);
             rest(&mut connection, &agent, told.filter(|_| patient), stop).await?;
@@ -401,7 +436,9 @@ async fn lives(
         let assigned: Assignments = loop {
             let began = Instant::now();
             let (status, answer) = connection.post(&next, b"{}").await?;
-            answers.note_owed(status, began);
+            if !stop.load(Ordering::Relaxed) {
+                answers.note_owed(status, began);
+            }
             if status == 200 {
                 break serde_json::from_slice(answer)?;
             }
@@ -417,7 +454,11 @@ async fn lives(
                 let began = Instant::now();
                 let (status, answer) =
                     connection.post(&format!("/v1/tasks/{task}/done"), body.as_bytes()).await?;
-                answers.note_owed(status, began);
+                if !stop.load(Ordering::Relaxed) {
+                    answers.note_owed(status, began);
+                    answers.halves += u32::from(status == 200);
+                    answers.lives += u32::from(status == 200);
+                }
                 if status == 200 {
                     break;
                 }
@@ -425,7 +466,6 @@ async fn lives(
                 let told = told(answer);
                 rest(&mut connection, &agent, told.filter(|_| patient), stop).await?;
             }
-            answers.lives += u32::from(!stop.load(Ordering::Relaxed));
         }
     }
     Ok((connection, answers))
@@ -457,6 +497,17 @@ async fn rest(
     Ok(())
 }
 
+/// Asks for work that there is none of, and waits as it is told; nothing else is heard of its agent.
+async fn asks(mut connection: Connection, index: usize, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    let next = format!("/v1/agents/asking-{index}/next");
+    while !stop.load(Ordering::Relaxed) {
+        let (status, answer) = connection.post(&next, b"{}").await?;
+        let told = if status == 503 { told(answer) } else { None };
+        tokio::time::sleep(told.unwrap_or(SIGN).min(SIGN)).await;
+    }
+    Ok(())
+}
+
 async fn polls(
     mut connection: Connection,
     idle: usize,
@@ -467,19 +518,22 @@ async fn polls(
     while !stop.load(Ordering::Relaxed) {
         let began = Instant::now();
         let (status, _) = connection.post(&next, b"{}").await?;
-        answers.note(status, began);
+        if !stop.load(Ordering::Relaxed) {
+            answers.note(status, began);
+        }
     }
     Ok((connection, answers))
 }
 
-/// Counts the leases of workers that ended between two positions of the log.
+/// Counts the leases of workers, and of those who ask, that ended between two positions of the log.
 fn lost(client: &Client, begun: u64, end: u64) -> anyhow::Result<u32> {
     let (mut after, mut workers) = (begun, 0);
     loop {
         let page = client.events(after, 1_000, &[("kind", "agent.unreachable")])?;
         for event in &page.events {
             let agent = event.agent.as_deref().unwrap_or_default();
-            workers += u32::from(agent.starts_with("worker-") && event.position <= end);
+            let ours = agent.starts_with("worker-") || agent.starts_with("asking-");
+            workers += u32::from(ours && event.position <= end);
         }
         if page.at_end || page.next_after >= end {
             return Ok(workers);
@@ -493,6 +547,7 @@ async fn register(served: &Served, flood: usize) -> anyhow::Result<()> {
     let lease = format!(r#","lease_ms":{LEASE_MS}"#);
     for (kind, capability, count, lease) in [
         ("worker", "worker", WORKERS, lease.as_str()),
+        ("asking", "asking", ASKING, lease.as_str()),
         ("other", "worker", flood, ""),
         ("idle", "idle", IDLE, ""),
     ] {
