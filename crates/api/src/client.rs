@@ -75,6 +75,9 @@ impl ClientError {
 
 type Result<T> = std::result::Result<T, ClientError>;
 
+/// How long a busy server is waited for in any case: twice as long as it sends anybody away.
+const TOLD_MAX: Duration = Duration::from_secs(10);
+
 /// A connection pool to one server, with a token.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -97,7 +100,8 @@ impl Client {
         }
     }
 
-    /// Sets how long a request is tried again where the server is busy or cannot be reached. Default 2 s.
+    /// Sets how long a request is tried again where the server cannot be reached, or is busy (then 10 s at least, but for zero).
+    /// Default 2 s.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -726,7 +730,13 @@ impl Client {
                 }
                 _ => None,
             };
-            let Some(wait) = wait.filter(|wait| started.elapsed() + *wait <= self.patience) else {
+            // A server that says when it has time is waited for, as long as anybody is told to be.
+            let patience = if matches!(tried, Err(ClientError::Problem(_))) && !self.patience.is_zero() {
+                self.patience.max(TOLD_MAX)
+            } else {
+                self.patience
+            };
+            let Some(wait) = wait.filter(|wait| started.elapsed() + *wait <= patience) else {
                 return tried;
             };
             std::thread::sleep(wait);

@@ -2,28 +2,38 @@
 //!
 //! A request waits about as long as it takes to answer what is under way before it: so many, divided by how many are answered a
 //! second (Little's law), which is measured. Where that is over the bound of its lane it is refused at once, before it is read.
-//! Those who are refused are told a time each, evenly spread, so that refusals take a small part of the machine however many
-//! they are for.
+//! More is not let in than keeps the machine busy: thousands of connections that take part in turn are each out of the
+//! processor's caches, and cost more than their requests. Those who are refused are told a time each, evenly spread, so that
+//! refusals take a small part of the machine however many they are for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::fleet::QUEUE_MAX;
 
 /// The least time after which somebody who was refused may come back.
 pub const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// The most.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
-/// The time between two who come back: 4,000 a second, which costs a few hundredths of a core.
-const RETURNS: Duration = Duration::from_micros(250);
+/// The most for what must not come late: a fraction of any lease.
+const OWED_AFTER_MAX: Duration = Duration::from_millis(500);
+/// Of those who are refused so many come back a second, as a part of the answers.
+const RETURNS: f64 = 0.03;
+/// The time between two who come back: at least, and at most.
+const RETURN: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(20));
 /// The longest append that more is let in for.
 const APPEND_MAX: Duration = Duration::from_millis(50);
+/// Which part of their own room those who look have for themselves.
+const LOOKING: usize = 8;
 /// How often the answers are counted.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// What goes before what where not everything can be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
-    /// What is lost, or ends a lease, where it comes late: reports, signs of life, work that waits to be fetched. And what ends a
-    /// flood.
+    /// What ends a flood: always let in, while there is room in the queue.
+    Control,
+    /// What is lost, or ends a lease, where it comes late: reports, signs of life, work that waits to be fetched.
     Owed,
     /// Everything else that changes something.
     Change,
@@ -33,12 +43,12 @@ pub(crate) enum Lane {
 
 impl Lane {
     /// Returns how long a request may have to wait, where an append takes `append`: an answer waits for one or two of them
-    /// however little there is to do, and the more wait for the same one the better.
+    /// however little there is to do.
     fn wait(self, append: Duration) -> Duration {
         let (own, appends) = match self {
-            Self::Owed => (100, 8),
-            Self::Change => (20, 4),
-            Self::Look => (10, 2),
+            Self::Control | Self::Owed => (100, 8),
+            Self::Change => (5, 3),
+            Self::Look => (5, 2),
         };
         Duration::from_millis(own) + append * appends
     }
@@ -46,9 +56,28 @@ impl Lane {
     /// Returns how many may be under way in any case: nothing is known of a server that has had nothing to do.
     const fn least(self) -> usize {
         match self {
+            Self::Control => QUEUE_MAX,
             Self::Owed => 1_024,
             Self::Change => 256,
             Self::Look => 128,
+        }
+    }
+
+    /// Returns how many may be under way at most, so that what goes before finds room in the queue.
+    const fn most(self) -> usize {
+        match self {
+            Self::Control => QUEUE_MAX,
+            Self::Owed => QUEUE_MAX / 8 * 7,
+            Self::Change => QUEUE_MAX / 2,
+            Self::Look => QUEUE_MAX / 4,
+        }
+    }
+
+    /// Returns for how long those who are refused are sent away at most.
+    const fn longest(self) -> Duration {
+        match self {
+            Self::Control | Self::Owed => OWED_AFTER_MAX,
+            Self::Change | Self::Look => RETRY_AFTER_MAX,
         }
     }
 }
@@ -57,6 +86,8 @@ impl Lane {
 #[derive(Debug, Default)]
 struct Flow {
     under_way: usize,
+    /// Of those: how many only look.
+    looking: usize,
     /// Answers since `since`.
     answered: u32,
     since: Duration,
@@ -66,8 +97,8 @@ struct Flow {
     rate: f64,
     /// How long an append takes, smoothed.
     append: Duration,
-    /// When the last one who was refused comes back.
-    returns: Duration,
+    /// When the last one who was refused comes back, by lane.
+    returns: [Duration; 4],
 }
 
 impl Flow {
@@ -79,22 +110,31 @@ impl Flow {
             clippy::cast_sign_loss,
             reason = "a count, never negative"
         )]
-        lane.least().max(served as usize)
+        (served as usize).clamp(lane.least(), lane.most())
+    }
+
+    /// Tells whether one more of `lane` is let in. However much goes before it, a few may always look: a board that is blind in
+    /// a flood is of no use.
+    fn has_room(&self, lane: Lane) -> bool {
+        let room = self.room(lane);
+        self.under_way < room || (lane == Lane::Look && self.looking < room / LOOKING)
     }
 
     /// Lets one in, or tells it how long to stay away.
     fn admit(&mut self, lane: Lane, at: Duration) -> Result<(), Duration> {
         self.count(at);
-        if self.under_way < self.room(lane) {
+        if self.has_room(lane) {
             return Ok(());
         }
         self.pressed = true;
-        Err(self.come_back(at))
+        Err(self.come_back(lane, at))
     }
 
-    fn come_back(&mut self, at: Duration) -> Duration {
-        let turn = (self.returns + RETURNS).clamp(at + RETRY_AFTER, at + RETRY_AFTER_MAX);
-        self.returns = turn;
+    fn come_back(&mut self, lane: Lane, at: Duration) -> Duration {
+        let each = Duration::try_from_secs_f64(1.0 / (self.rate * RETURNS)).unwrap_or(RETURN.1);
+        let returns = &mut self.returns[lane as usize];
+        let turn = (*returns + each.clamp(RETURN.0, RETURN.1)).clamp(at + RETRY_AFTER, at + lane.longest());
+        *returns = turn;
         turn - at
     }
 
@@ -102,8 +142,9 @@ impl Flow {
         self.append = (self.append * 7 + took.min(APPEND_MAX)) / 8;
     }
 
-    fn leave(&mut self, at: Duration) {
+    fn leave(&mut self, looks: bool, at: Duration) {
         self.under_way -= 1;
+        self.looking -= usize::from(looks);
         self.answered += 1;
         self.count(at);
     }
@@ -130,7 +171,10 @@ pub(crate) struct Admission {
 
 /// One request that is under way, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Arc<Admission>);
+pub(crate) struct UnderWay {
+    admission: Arc<Admission>,
+    looks: bool,
+}
 
 impl Admission {
     pub(crate) fn new() -> Arc<Self> {
@@ -142,20 +186,26 @@ impl Admission {
         self.flow().admit(lane, self.began.elapsed())
     }
 
-    /// Returns how long one should stay away that is refused for another reason.
-    pub(crate) fn come_back(&self) -> Duration {
-        self.flow().come_back(self.began.elapsed())
-    }
-
     /// Notes how long an append took.
     pub(crate) fn appended(&self, took: Duration) {
         self.flow().appended(took);
     }
 
-    /// Counts one from here on.
+    /// Counts one from here on that changes something.
     pub(crate) fn enter(self: &Arc<Self>) -> UnderWay {
-        self.flow().under_way += 1;
-        UnderWay(Arc::clone(self))
+        self.count(false)
+    }
+
+    /// Counts one from here on that only looks.
+    pub(crate) fn enter_to_look(self: &Arc<Self>) -> UnderWay {
+        self.count(true)
+    }
+
+    fn count(self: &Arc<Self>, looks: bool) -> UnderWay {
+        let mut flow = self.flow();
+        flow.under_way += 1;
+        flow.looking += usize::from(looks);
+        UnderWay { admission: Arc::clone(self), looks }
     }
 
     #[cfg(test)]
@@ -170,7 +220,7 @@ impl Admission {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.flow().leave(self.0.began.elapsed());
+        self.admission.flow().leave(self.looks, self.admission.began.elapsed());
     }
 }
 
@@ -196,17 +246,18 @@ mod tests {
             (0.0, 1_024, [false, false, false]),
             // A slow one as many, however long that takes.
             (1_000.0, 127, [true, true, true]),
-            // A fast one what it answers within the lane's wait: 400, 800 and 4,000.
-            (40_000.0, 399, [true, true, true]),
-            (40_000.0, 400, [true, true, false]),
-            (40_000.0, 800, [true, false, false]),
-            (40_000.0, 3_999, [true, false, false]),
-            (40_000.0, 4_000, [false, false, false]),
+            // A fast one what it answers within the lane's wait: 500, 500 and 7,168, the most.
+            (100_000.0, 499, [true, true, true]),
+            (100_000.0, 500, [true, false, false]),
+            (100_000.0, 7_167, [true, false, false]),
+            (100_000.0, 7_168, [false, false, false]),
         ];
         for (rate, under_way, wanted) in table {
-            let admitted = [Owed, Change, Look]
-                .map(|lane| flow(under_way, rate).admit(lane, Duration::from_millis(1)).is_ok());
+            let mut flow = Flow { looking: 128, ..flow(under_way, rate) };
+            let admitted =
+                [Owed, Change, Look].map(|lane| flow.admit(lane, Duration::from_millis(1)).is_ok());
             assert_eq!(admitted, wanted, "{rate} a second, {under_way} under way");
+            assert!(flow.admit(Lane::Control, Duration::from_millis(1)).is_ok());
         }
     }
 
@@ -218,27 +269,53 @@ mod tests {
         for _ in 0..100 {
             flow.appended(Duration::from_millis(30));
         }
-        // 340, 140 and 70 ms, less a hair of smoothing.
-        assert_eq!(rooms(&flow), [3_399, 1_399, 699]);
+        // 340, 95 and 65 ms, less a hair of smoothing.
+        assert_eq!(rooms(&flow), [3_399, 949, 649]);
         for _ in 0..100 {
             flow.appended(Duration::from_secs(9));
         }
-        assert_eq!(rooms(&flow), [4_999, 2_199, 1_099], "one that hangs is no reason to let everybody in");
+        assert_eq!(rooms(&flow), [4_999, 1_549, 1_049], "one that hangs is no reason to let everybody in");
+    }
+
+    #[test]
+    fn a_few_may_look_however_much_goes_before() {
+        let admission = Admission::new();
+        let _flood: Vec<UnderWay> = (0..5_000).map(|_| admission.enter()).collect();
+        let mut looking = Vec::new();
+        while admission.admit(Lane::Look).is_ok() {
+            looking.push(admission.enter_to_look());
+        }
+        assert_eq!(looking.len(), Lane::Look.least() / LOOKING);
+        looking.pop();
+        assert!(admission.admit(Lane::Look).is_ok());
+        assert!(admission.admit(Lane::Change).is_err());
     }
 
     #[test]
     fn who_is_refused_comes_back_one_after_the_other() {
-        let mut flow = flow(10_000, 0.0);
+        // 1,200 of 40,000 come back a second.
+        let begins = Duration::from_secs(1);
+        let mut flow = Flow { looking: 2_000, since: begins, ..flow(10_000, 40_000.0) };
         let mut refused =
-            |at: u64| flow.admit(Lane::Look, Duration::from_millis(at)).expect_err("it is full");
-        let told: Vec<Duration> = (0..9_500).map(|_| refused(1_000)).collect();
+            |lane, at: u64| flow.admit(lane, Duration::from_millis(at)).expect_err("it is full");
+        let told: Vec<Duration> = (0..5_000).map(|_| refused(Lane::Look, 1_000)).collect();
         assert_eq!(told[0], RETRY_AFTER);
-        assert!(told.windows(2).all(|pair| pair[1] - pair[0] == RETURNS), "{:?}", &told[..3]);
-        assert_eq!(told[9_499], RETRY_AFTER + RETURNS * 9_499, "what 9,500 take at 4,000 a second");
+        let each = |pair: &[Duration]| (pair[1] - pair[0]).as_micros();
+        assert!(told.windows(2).all(|pair| each(pair) == 833), "{:?}", &told[..3]);
         // Nobody is sent away for longer than the most; and when they all have come back, the least is enough.
-        let longest = (0..20_000).map(|_| refused(1_000)).max();
+        let longest = (0..5_000).map(|_| refused(Lane::Look, 1_000)).max();
         assert_eq!(longest, Some(RETRY_AFTER_MAX));
-        assert_eq!(refused(60_000), RETRY_AFTER);
+        assert_eq!(refused(Lane::Look, 60_000), RETRY_AFTER);
+        // Those who look make no report late, and it is never long away.
+        let told: Vec<Duration> = (0..5_000).map(|_| refused(Lane::Owed, 1_000)).collect();
+        assert_eq!((told[0], told[4_999]), (RETRY_AFTER, OWED_AFTER_MAX));
+    }
+
+    #[test]
+    fn a_server_that_knows_nothing_of_itself_says_when_to_come_back_too() {
+        let mut flow = flow(10_000, 0.0);
+        let mut refused = || flow.admit(Lane::Change, Duration::ZERO).expect_err("it is full");
+        assert_eq!([refused(), refused()], [RETRY_AFTER, RETRY_AFTER + RETURN.1]);
     }
 
     #[test]
@@ -248,7 +325,7 @@ mod tests {
         let mut period = |flow: &mut Flow, answers: u32| {
             for _ in 0..answers {
                 flow.under_way += 1;
-                flow.leave(at);
+                flow.leave(false, at);
             }
             at += PERIOD;
             flow.count(at);
@@ -274,7 +351,8 @@ mod tests {
     #[test]
     fn what_has_left_makes_room() {
         let admission = Admission::new();
-        let mut under_way: Vec<UnderWay> = (0..Lane::Look.least()).map(|_| admission.enter()).collect();
+        let mut under_way: Vec<UnderWay> =
+            (0..Lane::Look.least()).map(|_| admission.enter_to_look()).collect();
         assert!(admission.admit(Lane::Look).is_err());
         assert!(admission.admit(Lane::Change).is_ok());
         under_way.pop();

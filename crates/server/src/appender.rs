@@ -96,10 +96,15 @@ impl Appender {
         Ok(())
     }
 
+    /// Wakes the writer. One whose queue is full is awake, and the rows are made anew.
+    fn tell_writer(&self, rows: RowBatch) {
+        let _ = self.writer.try_send(Message::Appended(rows));
+    }
+
     fn let_down(&self, batch: Batch) {
         self.progress.answered.fetch_add(1, Ordering::Release);
         batch.fail();
-        let _ = self.writer.send(Message::Appended(RowBatch::new()));
+        self.tell_writer(RowBatch::new());
     }
 
     fn let_out(&self, mut batch: Batch, snapshots: Option<&Sender<StoredSnapshot>>) {
@@ -108,7 +113,7 @@ impl Appender {
             answer(true);
         }
         batch.rows.clear();
-        let _ = self.writer.send(Message::Appended(batch.rows));
+        self.tell_writer(batch.rows);
         if let (Some(snapshot), Some(snapshots)) = (batch.snapshot, snapshots) {
             // One that is still being written makes this one superfluous.
             let _ = snapshots.try_send(snapshot);

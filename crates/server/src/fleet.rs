@@ -14,13 +14,17 @@ use kapell_model::{AgentId, AssignmentId, CommandId, Moment, Name, Position, Pri
 use kapell_store::RowBatch;
 use tokio::sync::{broadcast, oneshot};
 
-use crate::admission::{Admission, UnderWay};
+use crate::admission::{Admission, RETRY_AFTER, UnderWay};
 
 /// Messages that may wait for the writer; beyond it the door answers `busy`.
 pub(crate) const QUEUE_MAX: usize = 8_192;
 /// Requests for work in the name of one agent that may be under way at once, the waiting ones included; beyond it the door
 /// answers `busy`, so that one that asks on hundreds of connections takes no one else's turn.
 const NEXT_MAX: usize = 4;
+/// Commands of one agent that may be under way at once, for the same reason.
+const COMMANDS_MAX: usize = 64;
+/// Agents that were refused and are to be heard of all the same; more than any fleet has.
+const HEARD_MAX: usize = 100_000;
 
 /// A command with what the door knows of its sender.
 #[derive(Debug)]
@@ -104,6 +108,9 @@ pub struct Handout {
     pub messages: (Vec<(Sent, Delivery)>, u32),
 }
 
+/// The queue is full.
+const BUSY: Refused = Refused::Busy { after: RETRY_AFTER };
+
 /// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Refused {
@@ -116,9 +123,13 @@ pub enum Refused {
         /// When to try again.
         after: Duration,
     },
-    /// As many requests for work in the name of one agent are under way as may be.
-    #[error("{NEXT_MAX} requests for work of this agent are under way already")]
+    /// As many requests of one agent are under way as may be.
+    #[error("{most} {what} of this agent are under way already")]
     Asking {
+        /// What of.
+        what: &'static str,
+        /// So many.
+        most: usize,
         /// When to try again.
         after: Duration,
     },
@@ -146,15 +157,13 @@ pub(crate) type Deferred = Box<dyn FnOnce(bool) + Send>;
 pub(crate) enum Message {
     Lines {
         lines: Vec<Line>,
-        answer: oneshot::Sender<LineAnswers>,
+        answer: Answering<LineAnswers>,
     },
     Next {
         agent: Name,
         max: usize,
         wait: bool,
-        /// One that waits is under way until it was heard.
-        hearing: Option<UnderWay>,
-        answer: oneshot::Sender<Result<Handout, Refused>>,
+        answer: Answering<Result<Handout, Refused>>,
     },
     Query(Box<dyn FnOnce(&View<'_>) -> Deferred + Send>),
     /// A batch is durable and its replies have left; its rows can be filled again.
@@ -164,6 +173,36 @@ pub(crate) enum Message {
     /// A forecast has been made.
     Forecast(Box<kapell_model::Forecast>),
     Stop,
+}
+
+/// Where an answer goes. Its request is under way until it has gone, whether or not somebody waits for it still: who goes away
+/// makes no room by it.
+#[derive(Debug)]
+pub(crate) struct Answering<T> {
+    sender: oneshot::Sender<T>,
+    under_way: Option<UnderWay>,
+}
+
+impl<T> Answering<T> {
+    fn new(under_way: UnderWay) -> (Self, oneshot::Receiver<T>) {
+        let (sender, answered) = oneshot::channel();
+        (Self { sender, under_way: Some(under_way) }, answered)
+    }
+
+    /// Answers, where somebody waits for it.
+    pub(crate) fn send(self, answer: T) {
+        let _ = self.sender.send(answer);
+    }
+
+    /// Notes that the request has been heard: it costs nobody anything while it waits for something to happen.
+    pub(crate) fn heard(&mut self) {
+        self.under_way = None;
+    }
+
+    /// Tells whether nobody waits for the answer any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
 }
 
 /// A durable batch, on its way to those who follow the log.
@@ -191,6 +230,8 @@ pub struct Fleet {
     pub(crate) published: broadcast::Sender<Arc<Published>>,
     pub(crate) names: Arc<RwLock<Arc<Vec<Name>>>>,
     pub(crate) asking: Asking,
+    pub(crate) commanding: Asking,
+    pub(crate) heard: Heard,
     pub(crate) admission: Arc<Admission>,
     pub(crate) awaited: Awaited,
 }
@@ -202,7 +243,6 @@ pub type LineAnswers = Result<Vec<Result<Answer, Rejection>>, Refused>;
 #[derive(Debug)]
 pub struct Offered {
     answered: oneshot::Receiver<LineAnswers>,
-    _under_way: UnderWay,
 }
 
 impl Offered {
@@ -236,26 +276,45 @@ impl Awaited {
     }
 }
 
-/// How many requests for work are under way, by agent.
+/// The agents whose calls were refused since silence was last judged: they are not silent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard(Arc<Mutex<HashSet<Name>>>);
+
+impl Heard {
+    /// Notes that an agent has called, where the caller may speak for it.
+    pub(crate) fn note(&self, agent: Name) {
+        let mut agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if agents.len() < HEARD_MAX {
+            agents.insert(agent);
+        }
+    }
+
+    /// Returns all of them, once.
+    pub(crate) fn take(&self) -> HashSet<Name> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// How many requests are under way, by agent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asking(Arc<Mutex<HashMap<Name, usize>>>);
 
-/// One request for work that is under way, until it is dropped.
+/// One request of an agent that is under way, until it is dropped.
 struct Turn {
     asking: Asking,
     agent: Name,
 }
 
 impl Asking {
-    /// Takes a turn for `agent`, where fewer than [`NEXT_MAX`] of its requests are under way.
-    fn turn(&self, agent: &Name) -> Option<Turn> {
+    /// Takes a turn for `agent`, where fewer than `most` of its requests are under way.
+    fn turn(&self, agent: &Name, what: &'static str, most: usize) -> Result<Turn, Refused> {
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = under_way.entry(agent.clone()).or_default();
-        if *count >= NEXT_MAX {
-            return None;
+        if *count >= most {
+            return Err(Refused::Asking { what, most, after: RETRY_AFTER });
         }
         *count += 1;
-        Some(Turn { asking: self.clone(), agent: agent.clone() })
+        Ok(Turn { asking: self.clone(), agent: agent.clone() })
     }
 }
 
@@ -275,8 +334,10 @@ impl Fleet {
     /// Executes a command.
     ///
     /// # Errors
-    /// Where the rules refuse it, the writer is overrun, or the server stops.
+    /// Where the rules refuse it, too many of the agent's commands are under way, the writer is overrun, or the server stops.
     pub async fn command(&self, ask: Ask) -> Result<Reply, Refused> {
+        let turn = |agent| self.commanding.turn(agent, "commands", COMMANDS_MAX);
+        let _turn = ask.contact.as_ref().map(turn).transpose()?;
         let mut answers = self.lines(vec![Line::Command(ask)]).await?;
         match answers.pop() {
             Some(Ok(Answer::Reply(reply))) => Ok(reply),
@@ -298,15 +359,17 @@ impl Fleet {
     /// # Errors
     /// Where the writer is overrun or the server stops; the lines come back.
     pub fn offer_lines(&self, lines: Vec<Line>) -> Result<Offered, (Refused, Vec<Line>)> {
-        let (answer, answered) = oneshot::channel();
-        let under_way = self.admission.enter();
+        if let Err(refused) = self.has_room() {
+            return Err((refused, lines));
+        }
+        let (answer, answered) = Answering::new(self.admission.enter());
         let back = |message| match message {
             Message::Lines { lines, .. } => lines,
             _ => Vec::new(),
         };
         match self.queue.try_send(Message::Lines { lines, answer }) {
-            Ok(()) => Ok(Offered { answered, _under_way: under_way }),
-            Err(TrySendError::Full(message)) => Err((self.busy(), back(message))),
+            Ok(()) => Ok(Offered { answered }),
+            Err(TrySendError::Full(message)) => Err((BUSY, back(message))),
             Err(TrySendError::Disconnected(message)) => Err((Refused::Down, back(message))),
         }
     }
@@ -318,20 +381,32 @@ impl Fleet {
     /// Where there is no such agent, too many of its requests for work are under way, the writer is overrun, or the server
     /// stops.
     pub async fn next(&self, agent: Name, max: usize, wait: Duration) -> Result<Handout, Refused> {
-        let turn = self.asking.turn(&agent);
-        let _turn = turn.ok_or_else(|| Refused::Asking { after: self.admission.come_back() })?;
-        let (answer, answered) = oneshot::channel();
-        let under_way = self.admission.enter();
-        let (_answering, hearing) =
-            if wait.is_zero() { (Some(under_way), None) } else { (None, Some(under_way)) };
-        self.send(Message::Next { agent, max, wait: !wait.is_zero(), hearing, answer })?;
+        let _turn = self.asking.turn(&agent, "requests for work", NEXT_MAX)?;
         if wait.is_zero() {
-            return answered.await.unwrap_or(Err(Refused::Down));
+            return self.ask_next(agent, max, false)?.await.unwrap_or(Err(Refused::Down));
         }
+        let answered = self.ask_next(agent.clone(), max, true)?;
         match tokio::time::timeout(wait, answered).await {
             Ok(answer) => answer.unwrap_or(Err(Refused::Down)),
-            Err(_) => Ok(Handout::default()),
+            // What came in this moment was shown to nobody: it is asked for once more.
+            Err(_) => match self.ask_next(agent, max, false) {
+                Ok(answered) => answered.await.unwrap_or(Err(Refused::Down)),
+                Err(Refused::Busy { .. }) => Ok(Handout::default()),
+                Err(refused) => Err(refused),
+            },
         }
+    }
+
+    fn ask_next(
+        &self,
+        agent: Name,
+        max: usize,
+        wait: bool,
+    ) -> Result<oneshot::Receiver<Result<Handout, Refused>>, Refused> {
+        self.has_room()?;
+        let (answer, answered) = Answering::new(self.admission.enter_to_look());
+        self.send(Message::Next { agent, max, wait, answer })?;
+        Ok(answered)
     }
 
     /// Asks the state.
@@ -342,13 +417,16 @@ impl Fleet {
         &self,
         ask: impl FnOnce(&View<'_>) -> T + Send + 'static,
     ) -> Result<T, Refused> {
-        let (answer, answered) = oneshot::channel();
-        let _under_way = self.admission.enter();
+        self.has_room()?;
+        let (answer, answered) = Answering::new(self.admission.enter_to_look());
         self.send(Message::Query(Box::new(move |view| {
+            if answer.is_closed() {
+                return Box::new(|_| ());
+            }
             let found = ask(view);
             Box::new(move |durable| {
                 if durable {
-                    let _ = answer.send(found);
+                    answer.send(found);
                 }
             })
         })))?;
@@ -382,14 +460,60 @@ impl Fleet {
         let _ = self.queue.send(Message::Stop);
     }
 
+    /// Looks before anything is counted: what finds no room is no answer, by which the rate is measured.
+    fn has_room(&self) -> Result<(), Refused> {
+        if self.queue.is_full() { Err(BUSY) } else { Ok(()) }
+    }
+
     fn send(&self, message: Message) -> Result<(), Refused> {
         self.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => self.busy(),
+            TrySendError::Full(_) => BUSY,
             TrySendError::Disconnected(_) => Refused::Down,
         })
     }
+}
 
-    fn busy(&self) -> Refused {
-        Refused::Busy { after: self.admission.come_back() }
+#[cfg(test)]
+mod tests {
+    use kapell_core::AgentSpec;
+    use kapell_model::{AgentKind, AgentState, Span};
+    use kapell_store::MemoryDisk;
+
+    use super::*;
+    use crate::open::open;
+
+    #[test]
+    fn who_is_refused_is_not_silent() {
+        let fleet = open(Box::new(MemoryDisk::new().open()), "default").expect("it opens").fleet;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            for (number, name) in [(1, "ada"), (2, "bram")] {
+                let spec = AgentSpec {
+                    name: Name::new(name).expect("a name"),
+                    role: Name::new("developer").expect("a name"),
+                    kind: AgentKind::Service,
+                    capabilities: Vec::new(),
+                    max_concurrent: 1,
+                    lease: Some(Span::seconds(1)),
+                    standby: false,
+                };
+                let command = Command::RegisterAgent { spec, online: true };
+                let actor = "test".into();
+                let ask = Ask { id: CommandId(number), fingerprint: None, actor, contact: None, command };
+                fleet.command(ask).await.expect("it is registered");
+            }
+            let states = |view: &View<'_>| [0, 1].map(|id| view.state.agent(AgentId(id)).state);
+            // Until it has been seen that silence ends a lease, the calls of one of them are refused.
+            loop {
+                fleet.heard.note(Name::new("ada").expect("a name"));
+                let [ada, bram] = fleet.query(states).await.expect("it is answered");
+                assert_eq!(ada, AgentState::Online);
+                if bram != AgentState::Online {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        fleet.stop();
     }
 }

@@ -262,7 +262,7 @@ pub fn openapi() -> String {
 
 pub(crate) fn router(app: App, hosts: &[String], fixtures: bool) -> Router {
     let (router, document) = api().split_for_parts();
-    let router = router.route_layer(axum::middleware::from_fn_with_state(app.fleet.clone(), admit::check));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(app.clone(), admit::check));
     let document = document.to_json().expect("the document can be written");
     let document: Arc<str> = Arc::from(document);
     let inside = router.clone().with_state(app.clone());

@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::admission::Admission;
 use crate::appender::{Appender, Progress};
-use crate::fleet::{Asking, Awaited, Fleet, QUEUE_MAX};
+use crate::fleet::{Asking, Awaited, Fleet, Heard, QUEUE_MAX};
 use crate::planner;
 use crate::writer::{BATCHES_MAX, Beside, Writer};
 
@@ -130,6 +130,8 @@ pub fn open(mut store: Box<dyn Store>, name: &str) -> Result<Running, OpenError>
         published,
         names: Arc::new(RwLock::new(Arc::new(names))),
         asking: Asking::default(),
+        commanding: Asking::default(),
+        heard: Heard::default(),
         admission: Admission::new(),
         awaited: Awaited::default(),
     };

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use kapell_core::{
@@ -26,11 +26,10 @@ use kapell_model::{
 };
 use kapell_plan::Greedy;
 use kapell_store::RowBatch;
-use tokio::sync::oneshot;
 
 use crate::appender::{Batch, Progress, StoredSnapshot};
 use crate::fleet::{
-    Answer, Ask, Deferred, Fleet, Handed, Handout, Line, LineAnswers, Message, Refused, View,
+    Answer, Answering, Ask, Deferred, Fleet, Handed, Handout, Line, LineAnswers, Message, Refused, View,
 };
 use crate::hearing::Hearing;
 use crate::planner::{Job, Wanted};
@@ -40,6 +39,8 @@ use crate::zones;
 const BATCH_EVENTS_MAX: usize = 20_000;
 /// Events that are handed over, where the appender has nothing to do, before further messages are taken.
 const HAND_OVER_EVENTS: usize = 1_000;
+/// How long further messages are taken, where the appender has nothing to do: a look can cost as much as a thousand commands.
+const HAND_OVER_AFTER: Duration = Duration::from_millis(2);
 /// Events of a batch that may wait behind the one that is being written.
 const AHEAD_EVENTS: usize = 4_000;
 /// Batches that the appender may hold: one under way, one behind it.
@@ -64,7 +65,7 @@ const NOTHING_SHOWN: (NoticeId, MessageId) = (NoticeId(0), MessageId(0));
 struct Waiter {
     agent: AgentId,
     max: usize,
-    answer: oneshot::Sender<Result<Handout, Refused>>,
+    answer: Answering<Result<Handout, Refused>>,
 }
 
 /// Who works beside the writer.
@@ -198,8 +199,10 @@ impl Writer {
 
     /// Takes what else is waiting, until the batch is full. Returns whether it was told to stop.
     fn drain(&mut self) -> bool {
+        let began = Instant::now();
         while self.records.len() < BATCH_EVENTS_MAX {
-            if self.records.len() >= HAND_OVER_EVENTS && self.in_flight() == 0 {
+            let enough = self.records.len() >= HAND_OVER_EVENTS || began.elapsed() > HAND_OVER_AFTER;
+            if enough && self.in_flight() == 0 {
                 break;
             }
             match self.queue.try_recv() {
@@ -218,10 +221,7 @@ impl Writer {
         self.hearing.taken();
         match message {
             Message::Lines { lines, answer } => self.lines(lines, answer),
-            Message::Next { agent, max, wait, hearing, answer } => {
-                self.next(&agent, max, wait, answer);
-                drop(hearing);
-            }
+            Message::Next { agent, max, wait, answer } => self.next(&agent, max, wait, answer),
             Message::Query(ask) => {
                 let (state, liveness, workload) = (self.engine.state(), &self.liveness, &self.workload);
                 let view = View { state, liveness, workload, now: now() };
@@ -239,11 +239,11 @@ impl Writer {
         false
     }
 
-    fn lines(&mut self, lines: Vec<Line>, answer: oneshot::Sender<LineAnswers>) {
+    fn lines(&mut self, lines: Vec<Line>, answer: Answering<LineAnswers>) {
         let at = now();
         let answers: Vec<_> = lines.into_iter().map(|line| self.line(line, at)).collect();
         self.defer(Box::new(move |durable| {
-            let _ = answer.send(if durable { Ok(answers) } else { Err(Refused::Down) });
+            answer.send(if durable { Ok(answers) } else { Err(Refused::Down) });
         }));
     }
 
@@ -338,18 +338,12 @@ impl Writer {
         reply
     }
 
-    fn next(
-        &mut self,
-        name: &Name,
-        max: usize,
-        wait: bool,
-        answer: oneshot::Sender<Result<Handout, Refused>>,
-    ) {
+    fn next(&mut self, name: &Name, max: usize, wait: bool, mut answer: Answering<Result<Handout, Refused>>) {
         let agent = match self.contact(name, now()) {
             Ok(agent) => agent,
             Err(rejection) => {
                 self.defer(Box::new(move |_| {
-                    let _ = answer.send(Err(rejection.into()));
+                    answer.send(Err(rejection.into()));
                 }));
                 return;
             }
@@ -361,6 +355,7 @@ impl Writer {
             if self.waiters.len() <= agent.index() {
                 self.waiters.resize_with(agent.index() + 1, Vec::new);
             }
+            answer.heard();
             let waiters = &mut self.waiters[agent.index()];
             waiters.retain(|waiter| !waiter.answer.is_closed());
             waiters.push(Waiter { agent, max, answer });
@@ -384,7 +379,7 @@ impl Writer {
     }
 
     /// Answers at once where everything that is handed out is durable already, else with the batch.
-    fn answer_next(&mut self, handout: Handout, answer: oneshot::Sender<Result<Handout, Refused>>) {
+    fn answer_next(&mut self, handout: Handout, answer: Answering<Result<Handout, Refused>>) {
         let durable = self.fleet.durable();
         let state = self.engine.state();
         let decided = |handed: &Handed| {
@@ -399,11 +394,11 @@ impl Writer {
             && messages.0.is_empty()
             && assignments.iter().all(|handed| decided(handed) <= durable)
         {
-            let _ = answer.send(Ok(handout));
+            answer.send(Ok(handout));
             return;
         }
         self.defer(Box::new(move |durable| {
-            let _ = answer.send(if durable { Ok(handout) } else { Err(Refused::Down) });
+            answer.send(if durable { Ok(handout) } else { Err(Refused::Down) });
         }));
     }
 
@@ -530,6 +525,10 @@ impl Writer {
             self.hearing.ask(at, self.queue.len());
         }
         let Some(at) = self.hearing.complete() else { return };
+        for agent in self.fleet.heard.take() {
+            // One that is not there is not silent either.
+            let _ = self.contact(&agent, at);
+        }
         for waiters in &self.waiters {
             if let Some(waiter) = waiters.iter().find(|waiter| !waiter.answer.is_closed()) {
                 self.liveness.renew(waiter.agent, at);

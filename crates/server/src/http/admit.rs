@@ -1,63 +1,107 @@
 //! Which request is let in, told from its head alone: a refusal must cost little, or it is no help.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
+use kapell_model::Name;
 use tokio::time::Instant;
 
-use super::Refusal;
-use super::problem::Told;
+use super::{App, Refusal, door};
 use crate::admission::Lane;
-use crate::fleet::{Fleet, Refused};
+use crate::fleet::Refused;
+use crate::token::Access;
+use crate::writer::now;
 
 /// Bytes of a refused request's body that are taken and thrown away, so that its connection can be used again.
 const REST_BYTES_MAX: u64 = 64 * 1024;
 /// How long they may take to come.
 const REST: Duration = Duration::from_secs(5);
 
+/// How long somebody who came early is kept waiting, before it is told once more to stay away.
+const KEPT_MAX: Duration = Duration::from_secs(5);
+
 /// How long whoever sends on a connection was told to stay away, and with what. What comes earlier all the same is looked at only
-/// then, so that a flood of callers that never wait is no faster than one of callers that do; what goes before it is looked at.
+/// then, so that a flood of callers that never wait is no faster than one of callers that do; what goes before it is looked at,
+/// and what somebody else sends, since a proxy in front sends for many.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Absence(Arc<Mutex<Option<(Lane, Instant)>>>);
+pub(crate) struct Absence(Arc<Mutex<Option<Told>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    caller: u64,
+    lane: Lane,
+    until: Instant,
+}
 
 impl Absence {
-    fn begin(&self, lane: Lane, told: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((lane, Instant::now() + told));
+    fn begin(&self, caller: u64, lane: Lane, until: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Told { caller, lane, until });
     }
 
     /// Returns the end of the absence, where a request of `lane` is among what was meant.
-    fn end(&self, lane: Lane) -> Option<Instant> {
-        let (refused, until) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
-        (lane >= refused && until > Instant::now()).then_some(until)
+    fn end(&self, caller: u64, lane: Lane) -> Option<Instant> {
+        let told = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        (caller == told.caller && lane >= told.lane && told.until > Instant::now()).then_some(told.until)
     }
 }
 
 /// Answers `busy`, before the body is read, where more is under way than the request's lane allows.
-pub(super) async fn check(State(fleet): State<Fleet>, request: Request, next: Next) -> Response {
-    let is_awaited = |agent: &str| fleet.awaited.is(agent);
+pub(super) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+    let is_awaited = |agent: &str| app.fleet.awaited.is(agent);
     let Some(lane) = lane(request.method(), request.uri().path(), is_awaited) else {
         return next.run(request).await;
     };
     let absence = request.extensions().get::<Absence>().cloned();
-    if let Some(end) = absence.as_ref().and_then(|absence| absence.end(lane)) {
-        tokio::time::sleep_until(end).await;
-    }
-    let response = match fleet.admission.admit(lane) {
-        Ok(()) => next.run(request).await,
-        Err(after) => {
-            throw_away(request);
-            Refusal::from(Refused::Busy { after }).into_response()
+    let caller = caller(request.headers());
+    let mut early = absence.as_ref().and_then(|absence| absence.end(caller, lane));
+    let kept = Instant::now() + KEPT_MAX;
+    loop {
+        if let Some(end) = early {
+            tokio::time::sleep_until(end).await;
         }
-    };
-    if let (Some(absence), Some(&Told(after))) = (absence, response.extensions().get()) {
-        absence.begin(lane, after);
+        let Err(after) = app.fleet.admission.admit(lane) else {
+            return next.run(request).await;
+        };
+        let until = Instant::now() + after;
+        // To be told the same again would cost more than to wait here.
+        if early.is_some() && until <= kept {
+            early = Some(until);
+            continue;
+        }
+        note_heard(&app, &request);
+        if early.is_none() {
+            throw_away(request);
+        }
+        if let Some(absence) = absence {
+            absence.begin(caller, lane, until);
+        }
+        return Refusal::from(Refused::Busy { after }).into_response();
     }
-    response
+}
+
+/// Tells callers of one connection apart, by what they show.
+fn caller(headers: &HeaderMap) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Notes that an agent has called, however much else there is to do: what is refused here is no silence.
+fn note_heard(app: &App, request: &Request) {
+    let Some(caller) = door::token(request.headers()).and_then(|token| app.tokens.caller(token, now()))
+    else {
+        return;
+    };
+    let named = request.uri().path().strip_prefix("/v1/agents/").and_then(|path| path.split('/').next());
+    let named = named.filter(|_| caller.access <= Access::Manager && request.method() == Method::POST);
+    let agent = caller.agent.clone().or_else(|| Name::new(named?).ok());
+    agent.into_iter().for_each(|agent| app.fleet.heard.note(agent));
 }
 
 /// Returns the lane of a request; none where it is always let in. `is_awaited` tells whether work waits to be fetched by the
@@ -79,16 +123,17 @@ fn lane(method: &Method, path: &str, is_awaited: impl Fn(&str) -> bool) -> Optio
             _,
         )
         | ("tasks", "handoff", "package" | "confirm" | "decline")
-        | ("agents", "heartbeat" | "drain", _)
-        | ("reservations", "renew" | "release", _)
-        | ("emergencies" | "policy" | "tokens", ..) => Lane::Owed,
+        | ("agents", "heartbeat", _)
+        | ("reservations", "renew" | "release", _) => Lane::Owed,
+        ("agents", "drain", _) | ("emergencies" | "policy" | "tokens", ..) => Lane::Control,
         ("agents", "next", _) if is_awaited(two) => Lane::Owed,
         ("agents", "next", _) => Lane::Look,
         _ => Lane::Change,
     })
 }
 
-/// Takes a small body that is on its way; the connection ends behind one that is not.
+/// Takes a small body that is on its way; the connection ends behind one that is not. (Of whoever was kept waiting it has come, or
+/// will not.)
 fn throw_away(request: Request) {
     let headers = request.headers();
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -118,7 +163,7 @@ mod tests {
 
     #[test]
     fn reports_go_before_changes_and_changes_before_looking() {
-        use Lane::{Change, Look, Owed};
+        use Lane::{Change, Control, Look, Owed};
         let table = [
             ("POST", "/v1/tasks/T-1/done", Some(Owed)),
             ("POST", "/v1/tasks/T-1/start", Some(Owed)),
@@ -132,9 +177,10 @@ mod tests {
             ("POST", "/v1/agents/bram/next", Some(Look)),
             ("POST", "/v1/reservations/R-1/renew", Some(Owed)),
             ("POST", "/v1/reservations", Some(Change)),
-            ("POST", "/v1/emergencies", Some(Owed)),
-            ("PUT", "/v1/policy", Some(Owed)),
-            ("DELETE", "/v1/tokens/3", Some(Owed)),
+            ("POST", "/v1/emergencies", Some(Control)),
+            ("PUT", "/v1/policy", Some(Control)),
+            ("POST", "/v1/agents/ada/drain", Some(Control)),
+            ("DELETE", "/v1/tokens/3", Some(Control)),
             ("POST", "/v1/tasks", Some(Change)),
             ("POST", "/v1/bulk", Some(Change)),
             ("PATCH", "/v1/tasks/T-1", Some(Change)),
@@ -223,6 +269,16 @@ mod tests {
         );
         assert_eq!((problem.code.as_str(), problem.retry_after_ms), ("busy", Some(50)));
 
+        // Who asks for work that there is none of is refused too, and is heard of: by a token that may speak for it.
+        for (token, heard) in [("no-token", false), (server.token.as_str(), true)] {
+            let mut asks = TcpStream::connect(address).expect("it connects");
+            let head = head("/v1/agents/ada/next", 2).replace(&server.token, token);
+            asks.write_all(format!("{head}{{}}").as_bytes()).expect("it is sent");
+            assert!(answer(&mut asks).0.starts_with("http/1.1 503"));
+            let agents = server.fleet().heard.take();
+            assert_eq!(agents.iter().any(|agent| agent.as_str() == "ada"), heard, "{agents:?}");
+        }
+
         // On the same connection, whose late body is thrown away, a report gets through to the writer.
         let body = json!({"agent": "ada", "assignment": "A-1"}).to_string();
         stream.write_all(b"{\"title\":").expect("it is sent");
@@ -276,15 +332,17 @@ mod tests {
     fn who_is_told_to_stay_away_may_still_send_what_goes_before() {
         use Lane::{Change, Look, Owed};
         let absence = Absence::default();
-        assert_eq!([Owed, Change, Look].map(|lane| absence.end(lane).is_some()), [false, false, false]);
-        let hour = Duration::from_secs(3_600);
+        let kept = |caller: u64| [Owed, Change, Look].map(|lane| absence.end(caller, lane).is_some());
+        assert_eq!(kept(1), [false, false, false]);
+        let hour = Instant::now() + Duration::from_secs(3_600);
         for (refused, wanted) in
             [(Look, [false, false, true]), (Change, [false, true, true]), (Owed, [true, true, true])]
         {
-            absence.begin(refused, hour);
-            assert_eq!([Owed, Change, Look].map(|lane| absence.end(lane).is_some()), wanted, "{refused:?}");
+            absence.begin(1, refused, hour);
+            assert_eq!(kept(1), wanted, "{refused:?}");
+            assert_eq!(kept(2), [false, false, false], "nobody else was meant");
         }
-        absence.begin(Owed, Duration::ZERO);
-        assert_eq!(absence.end(Owed), None, "it is over");
+        absence.begin(1, Owed, Instant::now());
+        assert_eq!(kept(1), [false, false, false], "it is over");
     }
 }

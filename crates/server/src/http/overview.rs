@@ -88,8 +88,12 @@ fn health(view: &View<'_>) -> HealthNow {
 }
 
 fn loads(state: &State) -> Vec<AgentLoad> {
-    let mut agents: Vec<&Agent> =
-        state.agents().iter().filter(|agent| agent.state != AgentState::Removed).collect();
+    let mut agents: Vec<&Agent> = state
+        .agents()
+        .iter()
+        .filter(|agent| agent.state != AgentState::Removed)
+        .map(|agent| &**agent)
+        .collect();
     agents.sort_by_key(|agent| {
         (agent.tasks.is_empty(), std::cmp::Reverse(agent.tasks.len()), agent.state != AgentState::Online)
     });

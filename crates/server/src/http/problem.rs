@@ -1,7 +1,5 @@
 //! The one table that turns refusals into codes and statuses.
 
-use std::time::Duration;
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kapell_api::{ErrorCode, Problem};
@@ -16,10 +14,6 @@ use crate::token::TokenError;
 /// What a caller should wait, in ms, while somebody else looks at the past.
 const PAST_RETRY_MS: u64 = 500;
 
-/// How long a caller was told to stay away.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Told(pub(super) Duration);
-
 /// A problem on its way out.
 #[derive(Debug)]
 pub(crate) struct Refusal(pub(crate) Problem);
@@ -33,7 +27,6 @@ impl IntoResponse for Refusal {
         if let Some(millis) = self.0.retry_after_ms {
             // The header knows whole seconds only.
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000)));
-            response.extensions_mut().insert(Told(Duration::from_millis(millis)));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -70,7 +63,7 @@ impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Rejected(rejection) => rejection.into(),
-            Refused::Busy { after } | Refused::Asking { after } => {
+            Refused::Busy { after } | Refused::Asking { after, .. } => {
                 let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
                 let problem = Problem::new(ErrorCode::Busy, refused.to_string());
                 Self(Problem { retry_after_ms: Some(millis), ..problem })

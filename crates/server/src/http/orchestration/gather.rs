@@ -59,7 +59,7 @@ pub(crate) fn report(view: &View<'_>) -> Report {
             .iter()
             .filter(|agent| agent.state != AgentState::Removed)
             .take(ROWS_MAX)
-            .map(line)
+            .map(|agent| line(agent))
             .collect(),
         projects: state.projects().values().take(ROWS_MAX).map(convert::project).collect(),
         costs: crate::http::budgets::spent(view, COST_DAYS),
