@@ -78,6 +78,41 @@ test("a card is dragged to another priority, which it gets once the consequence 
   await page.context().close();
 });
 
+test("the hours of a person are set, changed and taken away; what cannot be is refused with its field", async () => {
+  await server.post("/v1/agents", { name: "uma", kind: "person" });
+  const page = await openPage(browser, server, { path: "#/agents/uma" });
+  const card = page.locator("section[aria-labelledby=hours]");
+  const hours = async () => (await server.get("/v1/agents/uma")).hours;
+  await card.getByText("It works at any time.").waitFor();
+  await card.getByRole("button", { name: "Set hours" }).click();
+  await card.getByLabel("Time zone").fill("Europe/Nowhere");
+  await card.getByRole("button", { name: "Set the hours" }).click();
+  assert.match(await card.getByRole("alert").innerText(), /zone was `?Europe\/Nowhere`?; allowed: a time zone/);
+  assert.equal(await hours(), undefined);
+  await card.getByLabel("Time zone").fill("Europe/Berlin");
+  await card.getByLabel("Friday").fill("09:00-12:00, 13:00-15:30");
+  await card.getByLabel("Monday").fill("");
+  await card.getByRole("button", { name: "Add a time away" }).click();
+  const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 16);
+  await card.getByLabel("From").fill(inDays(10));
+  await card.getByLabel("To", { exact: true }).fill(inDays(20));
+  await card.getByRole("button", { name: "Set the hours" }).click();
+  await card.getByText("09:00-12:00, 13:00-15:30").waitFor();
+  const set = await hours();
+  assert.deepEqual([set.zone, set.week.mon, set.week.tue, set.week.fri], ["Europe/Berlin", undefined, ["09:00-17:00"], ["09:00-12:00", "13:00-15:30"]]);
+  assert.equal(set.quiet.length, 1);
+  // What is not touched stays as it was.
+  await card.getByRole("button", { name: "Change them" }).click();
+  await card.getByLabel("Sunday").fill("22:00-24:00");
+  await card.getByRole("button", { name: "Set the hours" }).click();
+  await card.getByText("22:00-24:00").waitFor();
+  assert.deepEqual((await hours()).quiet, set.quiet);
+  await card.getByRole("button", { name: "At any time" }).click();
+  await card.getByText("It works at any time.").waitFor();
+  assert.equal(await hours(), undefined);
+  await page.context().close();
+});
+
 test("a task is written and an agent registered in the page, and one gets the other", async () => {
   const page = await openPage(browser, server, { path: "#/agents" });
   const register = page.locator("section[aria-labelledby=register]");

@@ -55,6 +55,7 @@ static ASSETS: &[Asset] = assets![
     "js/gate.js" as JS,
     "js/permission.js" as JS,
     "js/handoff.js" as JS,
+    "js/hours.js" as JS,
     "js/live.js" as JS,
     "js/main.js" as JS,
     "js/messages.js" as JS,

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { get, maySteer, pages, post } from "../api.js";
+import { Hours } from "../hours.js";
 import { position, useLive } from "../live.js";
 import { Compose, mayWrite, Message } from "../messages.js";
 import { href, route } from "../route.js";
@@ -41,7 +42,7 @@ export function Agents() {
       ${chosen && shown[0] && html`<${Facts} of=${shown[0].because} />`}
     </${Card}>
     ${!chosen && maySteer() && html`<div class="grid below"><${Register} onDone=${live.reload} /></div>`}
-    ${chosen && shown[0] && html`<${Around} key=${chosen} name=${chosen} />`}`;
+    ${chosen && shown[0] && html`<${Around} key=${chosen} agent=${shown[0]} onDone=${live.reload} />`}`;
 }
 
 /// Reads `rust=0.9, sql=0.6` as scores.
@@ -84,7 +85,8 @@ async function around(name) {
 }
 
 /// What one agent has before it, what it was told, and what it did.
-function Around({ name }) {
+function Around({ agent, onDone }) {
+  const { name } = agent;
   const live = useLive(() => around(name), [name], { concerns: (event) => event.agent === name || /^(message|task)/.test(event.kind) });
   if (!live.data) return html`<${Loading} of=${live} />`;
   const { assignments, notices, messages, events } = live.data;
@@ -99,6 +101,7 @@ function Around({ name }) {
     <${Card} id="told" title="Was told" note=${words.plural(notices.length, "notice")}>
       ${notices.length === 0 && html`<${Empty}>Nothing was said to it.</${Empty}>`}
       <ul class="lines">${notices.slice(0, 20).map((each) => html`<li key=${each.id}><span class="id">${each.id}</span> <${Told} text=${each.text} /> <span class="note"><${Ago} at=${each.at} /> ago${each.read ? ", read" : ", not read"}</span></li>`)}</ul></${Card}>
+    <${Hours} agent=${agent} onDone=${onDone} />
     <${Card} id="lately" wide title="Lately" note=${words.plural(events.length, "event")}>
       ${events.length === 0 ? html`<${Empty}>Nothing of it is in the last ${words.number(LATELY)} events.</${Empty}>` : html`<${Table} caption="What it did lately" columns=${["When", "What", "Task", ["Position", "number"]]}
         rows=${events.slice(0, 50).map((event) => ({ key: event.position, cells: [html`<${At} at=${event.at} />`, event.kind, event.task && html`<${TaskLink} id=${event.task} />`, event.position] }))} />`}</${Card}>
