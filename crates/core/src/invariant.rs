@@ -688,27 +688,32 @@ fn situation_agrees(state: &State) -> Result<(), String> {
 
 fn no_cycles(state: &State) -> Result<(), String> {
     let open = |id: &kapell_model::TaskId| state.task(*id).state() != TaskState::Completed;
-    let tasks = || state.tasks().iter().filter(|task| open(&task.id));
-    let mut waits: BTreeMap<_, _> =
-        tasks().map(|task| (task.id, task.gates().filter(open).count())).collect();
-    let mut free: Vec<_> = tasks().map(|task| task.id).filter(|id| waits[id] == 0).collect();
+    // By task; what is completed waits for nothing, and nothing for it.
+    let mut waits = vec![0_usize; state.tasks().len()];
+    let mut free = Vec::new();
+    let mut left = 0;
+    for task in state.tasks().iter().filter(|task| open(&task.id)) {
+        left += 1;
+        waits[task.id.index()] = task.gates().filter(open).count();
+        if waits[task.id.index()] == 0 {
+            free.push(task.id);
+        }
+    }
     while let Some(id) = free.pop() {
-        waits.remove(&id);
-        for dependent in &state.task(id).dependents {
-            if let Some(left) = waits.get_mut(dependent) {
-                *left -= 1;
-                if *left == 0 {
-                    free.push(*dependent);
-                }
+        left -= 1;
+        for dependent in state.task(id).dependents.iter().filter(|dependent| open(dependent)) {
+            let waits = &mut waits[dependent.index()];
+            *waits -= 1;
+            if *waits == 0 {
+                free.push(*dependent);
             }
         }
     }
-    match waits.keys().next() {
-        Some(first) => {
-            Err(format!("{} tasks are in a circle or wait for one, {first} among them", waits.len()))
-        }
-        None => Ok(()),
+    if left == 0 {
+        return Ok(());
     }
+    let first = state.tasks().iter().find(|task| waits[task.id.index()] > 0).map(|task| task.id.to_string());
+    Err(format!("{left} tasks are in a circle or wait for one, {} among them", first.unwrap_or_default()))
 }
 
 fn broken_gates_nothing(state: &State) -> Result<(), String> {
