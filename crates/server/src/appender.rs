@@ -90,7 +90,13 @@ impl Appender {
             return Ok(());
         }
         let began = Instant::now();
-        self.position = self.store.append(self.key, self.epoch, self.position, rows)?;
+        self.position = loop {
+            match self.store.append(self.key, self.epoch, self.position, rows) {
+                // Nothing has changed: it is a wait, as for a disk that hangs.
+                Err(StoreError::Busy(busy)) => tracing::warn!("{busy}; it is tried again"),
+                appended => break appended?,
+            }
+        };
         self.fleet.admission.appended(began.elapsed());
         self.fleet.mark_durable(Position(self.position));
         Ok(())

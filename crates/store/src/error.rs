@@ -33,6 +33,9 @@ pub enum StoreError {
     /// An earlier write failed on the disk; this storage must be opened again.
     #[error(transparent)]
     Poisoned(#[from] Poisoned),
+    /// Another program is writing to the file. It may be tried again.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The disk, the file system or the database engine failed.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -303,6 +306,16 @@ pub enum FormatUnknown {
 pub struct Poisoned {
     /// The failure, with its causes.
     pub cause: String,
+}
+
+/// A file to which another program has been writing for too long.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{doing} {}: another program has been writing to it for more than 10 s; nothing has changed", path.display())]
+pub struct Busy {
+    /// What was to be done, fit to go before the file: "append to".
+    pub doing: &'static str,
+    /// The file.
+    pub path: PathBuf,
 }
 
 /// A failure of the disk, the file system or the database engine.

@@ -16,6 +16,8 @@
 //!   what, where and what to do; nothing is repaired in silence.
 //! - After a write that failed on the disk every handle of that storage answers [`StoreError::Poisoned`]: what the disk
 //!   holds is unknown until it is opened again.
+//! - The writing handles of a storage take turns. Only another program can keep them waiting; where it does so for long,
+//!   nothing has changed and nothing is lost ([`StoreError::Busy`]).
 //!
 //! It deliberately has no clock, no retries and no async: a call blocks until it is done.
 
@@ -39,7 +41,7 @@ mod store;
 pub use batch::{Row, RowBatch};
 pub use data_dir::{DataDir, DataDirError, DirectoryHeld};
 pub use error::{
-    Conflict, Damage, DamageKind, DamagePlace, Fenced, FormatUnknown, Poisoned, Refusal, StoreError,
+    Busy, Conflict, Damage, DamageKind, DamagePlace, Fenced, FormatUnknown, Poisoned, Refusal, StoreError,
     Unavailable, UnknownFleet,
 };
 pub use faulty::{Chance, Fault, FaultCounts, FaultPlan, FaultRates, Faults, Faulty, Tearable};

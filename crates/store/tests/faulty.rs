@@ -56,6 +56,19 @@ fn a_slow_write_is_a_write() {
 }
 
 #[test]
+fn a_busy_file_changes_nothing_and_ends_nothing() {
+    let disk = MemoryDisk::new();
+    let plan = FaultPlan::none().at_append(2, Fault::Busy).at_snapshot(1, Fault::Busy);
+    let mut store = Faulty::new(disk.open(), Faults::new(plan));
+    let head = store.open_fleet("default").unwrap();
+    store.append(head.key, head.epoch, 0, &rows(1)).unwrap();
+    assert!(matches!(store.append(head.key, head.epoch, 1, &rows(1)), Err(StoreError::Busy(_))));
+    assert!(matches!(store.write_snapshot(head.key, 1, 1, b""), Err(StoreError::Busy(_))));
+    assert!(!store.is_stopped());
+    assert_eq!(store.append(head.key, head.epoch, 1, &rows(1)).unwrap(), 2);
+}
+
+#[test]
 fn half_a_batch_is_never_seen_by_another_handle() {
     let disk = MemoryDisk::new();
     let plan = FaultPlan::none().at_append(1, Fault::Torn { part_of_256: 128 });

@@ -1,4 +1,4 @@
-//! A log that cannot be written: nothing that was not durable is ever told, and the engine ends.
+//! A log that cannot be written: nothing that was not durable is ever told, and the engine ends. One that is busy is waited for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,5 +52,29 @@ fn what_is_not_durable_is_never_told() {
     // Whoever takes the log up finds what was told, and no more.
     let again = open(Box::new(disk.open()), "default").expect("it opens");
     assert_eq!(u64::from(again.found.ready), again.found.position);
+    again.stop();
+}
+
+#[test]
+fn a_log_that_another_program_holds_is_waited_for() {
+    let disk = MemoryDisk::new();
+    let plan =
+        FaultPlan::none().at_append(2, Fault::Busy).at_append(3, Fault::Busy).at_append(5, Fault::Busy);
+    let faults = Faults::new(plan);
+    let mut running = open(Box::new(Faulty::new(disk.open(), faults.clone())), "default").expect("it opens");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let fleet = running.fleet.clone();
+    runtime.block_on(async {
+        for number in 1..=10 {
+            let reply = fleet.command(submission(number)).await.expect("it is taken");
+            assert_eq!(reply.task.map(|task| u128::from(task.0)), Some(number));
+        }
+        assert_eq!(fleet.durable().0, 10);
+        assert!(running.failed.try_recv().is_err(), "nothing has failed");
+    });
+    running.stop();
+    assert_eq!(faults.counts().busy, 3);
+    let again = open(Box::new(disk.open()), "default").expect("it opens");
+    assert_eq!((again.found.ready, again.found.position), (10, 10));
     again.stop();
 }

@@ -1,7 +1,7 @@
 //! An engine that breaks on purpose, at the writes that a plan says.
 //!
-//! A fault ends the life of the handle and of all handles made from it: each later call answers
-//! [`StoreError::Poisoned`]. The restart is a new [`Faulty`] on the same storage with the same [`Faults`], whose counts
+//! A fault ends the life of the handle and of all handles made from it, unless it is only that the file is busy: each
+//! later call answers [`StoreError::Poisoned`]. The restart is a new [`Faulty`] on the same storage with the same [`Faults`], whose counts
 //! go on. Nothing here is left to chance that the plan does not carry, so the same plan gives the same run.
 
 mod plan;
@@ -10,12 +10,15 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::batch::{Row, RowBatch};
-use crate::error::{StoreError, Unavailable};
+use crate::error::{Busy, StoreError, Unavailable};
 use crate::poison::Poison;
 use crate::report::VerifyReport;
 use crate::store::{FleetHead, FleetKey, LatestSnapshot, Reader, Store};
 
 pub use plan::{Chance, Fault, FaultCounts, FaultPlan, FaultRates, Faults};
+
+/// What stands in errors where a file would.
+const PATH: &str = "the faulty storage";
 
 /// An engine that can be stopped in the middle of an append.
 pub trait Tearable: Store {
@@ -59,7 +62,7 @@ impl Faulty {
 
     fn stop(&self, doing: &'static str) -> StoreError {
         let source = io::Error::other("fault by plan").into();
-        self.life.set(Unavailable { doing, path: PathBuf::from("the faulty storage"), source }.into())
+        self.life.set(Unavailable { doing, path: PathBuf::from(PATH), source }.into())
     }
 
     /// Writes through `write` unless a fault comes before, and loses the answer where one comes after.
@@ -70,6 +73,7 @@ impl Faulty {
     ) -> Result<T, StoreError> {
         match fault {
             None | Some(Fault::Slow) => write(&mut *self.inner),
+            Some(Fault::Busy) => Err(Busy { doing: "write to", path: PathBuf::from(PATH) }.into()),
             Some(Fault::FailBefore) => Err(self.stop("fail to write to")),
             Some(Fault::CrashBefore | Fault::Torn { .. }) => Err(self.stop("crash before a write to")),
             Some(Fault::FailAfter) => {

@@ -20,6 +20,8 @@ pub enum Fault {
         /// How many of 256 parts of the rows are written.
         part_of_256: u8,
     },
+    /// Another program is writing: nothing is written, and this life goes on.
+    Busy,
     /// The write takes long. It is only counted: there is no clock here.
     Slow,
 }
@@ -135,6 +137,8 @@ pub struct FaultCounts {
     pub crashed: u64,
     /// [`Fault::Torn`].
     pub torn: u64,
+    /// [`Fault::Busy`].
+    pub busy: u64,
     /// [`Fault::Slow`].
     pub slow: u64,
 }
@@ -199,6 +203,7 @@ fn count(counts: &mut FaultCounts, fault: Option<Fault>) -> Option<Fault> {
         Fault::FailBefore | Fault::FailAfter => counts.failed += 1,
         Fault::CrashBefore | Fault::CrashAfter => counts.crashed += 1,
         Fault::Torn { .. } => counts.torn += 1,
+        Fault::Busy => counts.busy += 1,
         Fault::Slow => counts.slow += 1,
     }
     fault

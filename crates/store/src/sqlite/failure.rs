@@ -5,13 +5,15 @@ use std::path::Path;
 use rusqlite::ErrorCode;
 
 use crate::error::{
-    Conflict, Damage, DamageKind, DamagePlace, Fenced, Refusal, StoreError, Unavailable, UnknownFleet,
+    Busy, Conflict, Damage, DamageKind, DamagePlace, Fenced, Refusal, StoreError, Unavailable, UnknownFleet,
 };
 
 /// An error inside the engine, before it is known what was being done to which file.
 #[derive(Debug)]
 pub(super) enum Failure {
     Sqlite(rusqlite::Error),
+    /// Another program was writing, and nothing was begun.
+    Busy,
     Store(StoreError),
 }
 
@@ -20,6 +22,7 @@ impl Failure {
     pub(super) fn while_doing(self, doing: &'static str, path: &Path) -> StoreError {
         match self {
             Self::Store(error) => error,
+            Self::Busy => Busy { doing, path: path.to_owned() }.into(),
             Self::Sqlite(error) if is_corrupt(&error) => file_damage(path, error.to_string()).into(),
             Self::Sqlite(error) => {
                 Unavailable { doing, path: path.to_owned(), source: Box::new(error) }.into()
@@ -31,7 +34,7 @@ impl Failure {
     pub(super) fn corruption(&self) -> Option<String> {
         match self {
             Self::Sqlite(error) if is_corrupt(error) => Some(error.to_string()),
-            Self::Sqlite(_) | Self::Store(_) => None,
+            Self::Sqlite(_) | Self::Busy | Self::Store(_) => None,
         }
     }
 }

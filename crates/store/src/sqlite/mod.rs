@@ -5,12 +5,13 @@
 //! is in `docs/adr/0001-log-in-sqlite.md`.
 //!
 //! The owner's handle, further writing handles and readers each have a connection of their own: readers never wait for
-//! the writer, nor it for them.
+//! the writer, nor it for them. Writing handles stand in one line.
 
 mod checkpoint;
 mod document;
 mod failure;
 mod fleet;
+mod line;
 mod open;
 mod record;
 mod snapshot;
@@ -19,7 +20,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use crate::batch::{Row, RowBatch};
 use crate::data_dir::DataDir;
@@ -30,6 +31,7 @@ use crate::store::{FleetHead, FleetKey, LatestSnapshot, Reader, Store};
 
 use checkpoint::Checkpointer;
 use failure::Failure;
+use line::Line;
 
 /// The database's name in its data directory.
 const FILE: &str = "kapell.db";
@@ -47,11 +49,12 @@ pub struct SqliteReader {
 
 /// A handle that writes. It keeps the lock on the data directory.
 ///
-/// The fields are dropped in this order: connection, checkpoint thread, lock.
+/// The fields are dropped in this order: connection, checkpoint thread, lock of the directory.
 #[derive(Debug)]
 pub struct SqliteStore {
     inner: SqliteReader,
     checkpointer: Arc<Checkpointer>,
+    line: Arc<Line>,
     directory: DataDir,
 }
 
@@ -78,14 +81,47 @@ impl SqliteReader {
     }
 }
 
-fn transact<T>(
-    connection: &mut Connection,
-    change: impl FnOnce(&Connection) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let result = change(&transaction)?;
-    transaction.commit()?;
-    Ok(result)
+/// What a change does to which file, and whose turn it waits for.
+struct Change<'a> {
+    doing: &'static str,
+    path: &'a Path,
+    line: &'a Line,
+    poison: &'a Poison,
+}
+
+impl Change<'_> {
+    /// Makes one durable transaction of `change`. A failure of the disk or the file is the end of this storage, before
+    /// anybody else has the turn.
+    fn transact<T>(
+        &self,
+        connection: &mut Connection,
+        change: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let _turn = self.line.turn();
+        self.poison.check()?;
+        let changed = begin(connection).and_then(|transaction| {
+            let result = change(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        });
+        changed.map_err(|failure| self.failed(failure))
+    }
+
+    fn failed(&self, failure: Failure) -> StoreError {
+        match failure {
+            Failure::Sqlite(_) => self.poison.set(failure.while_doing(self.doing, self.path)),
+            Failure::Busy | Failure::Store(_) => failure.while_doing(self.doing, self.path),
+        }
+    }
+}
+
+/// Begins to write. Where another program is writing and goes on for [`open::BUSY`], nothing has begun.
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Failure> {
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    begun.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => Failure::Busy,
+        _ => error.into(),
+    })
 }
 
 impl SqliteStore {
@@ -98,7 +134,7 @@ impl SqliteStore {
             .map_err(|failure| failure.while_doing("open", &path))?;
         let checkpointer = Arc::new(Checkpointer::start(&path, poison.clone())?);
         let inner = SqliteReader { connection, path, poison };
-        Ok(Self { inner, checkpointer, directory: directory.clone() })
+        Ok(Self { inner, checkpointer, line: Arc::default(), directory: directory.clone() })
     }
 
     /// Makes one durable transaction of `change`, which writes about `bytes`.
@@ -108,20 +144,12 @@ impl SqliteStore {
         bytes: usize,
         change: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
-        self.inner.poison.check()?;
-        let changed = transact(&mut self.inner.connection, change).and_then(|result| {
-            self.checkpointer.wrote(&self.inner.connection, bytes + 2 * open::PAGE_BYTES)?;
-            Ok(result)
-        });
-        self.written(doing, changed)
-    }
-
-    /// Passes a write's result on; a failure of the disk or the file is the end of this storage.
-    fn written<T>(&self, doing: &'static str, result: Result<T, Failure>) -> Result<T, StoreError> {
-        result.map_err(|failure| match failure {
-            Failure::Sqlite(_) => self.inner.poison.set(failure.while_doing(doing, &self.inner.path)),
-            Failure::Store(error) => error,
-        })
+        let Self { inner: SqliteReader { connection, path, poison }, checkpointer, line, .. } = self;
+        let this = Change { doing, path, line, poison };
+        let result = this.transact(connection, change)?;
+        let wrote = checkpointer.wrote(connection, bytes + 2 * open::PAGE_BYTES);
+        wrote.map_err(|failure| this.failed(failure))?;
+        Ok(result)
     }
 }
 
@@ -233,10 +261,11 @@ impl Store for SqliteStore {
         format: u32,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
-        self.inner.poison.check()?;
-        let written =
-            snapshot::write(&mut self.inner.connection, &self.checkpointer, fleet, position, format, bytes);
-        self.written("write a snapshot to", written)
+        let Self { inner: SqliteReader { connection, path, poison }, checkpointer, line, .. } = self;
+        poison.check()?;
+        let this = Change { doing: "write a snapshot to", path, line, poison };
+        let written = snapshot::write(connection, checkpointer, &this, fleet, position, format, bytes);
+        written.map_err(|failure| this.failed(failure))
     }
 
     fn put_document(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
@@ -252,7 +281,81 @@ impl Store for SqliteStore {
         self.inner.poison.check()?;
         let (path, poison) = (self.inner.path.clone(), self.inner.poison.clone());
         let inner = SqliteReader { connection: open::writer(&path)?, path, poison };
-        let (checkpointer, directory) = (self.checkpointer.clone(), self.directory.clone());
-        Ok(Box::new(Self { inner, checkpointer, directory }))
+        let (checkpointer, line) = (self.checkpointer.clone(), self.line.clone());
+        Ok(Box::new(Self { inner, checkpointer, line, directory: self.directory.clone() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn batch() -> RowBatch {
+        let mut batch = RowBatch::new();
+        batch.push(1, [1; 16], "ann", "noted", |body| body.extend_from_slice(b"{}"));
+        batch
+    }
+
+    /// Three handles that ask SQLite once and never again: without the line most of their writes would fail.
+    #[test]
+    fn handles_of_one_storage_never_find_the_file_busy() {
+        let place = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(&DataDir::lock(place.path()).unwrap()).unwrap();
+        let head = store.open_fleet("default").unwrap();
+        let hasty = |store: &SqliteStore| {
+            let inner = SqliteReader::beside(store.inner.path.clone(), store.inner.poison.clone()).unwrap();
+            let (checkpointer, line) = (store.checkpointer.clone(), store.line.clone());
+            let mut second = SqliteStore { inner, checkpointer, line, directory: store.directory.clone() };
+            second.inner.connection = open::writer(&store.inner.path).unwrap();
+            second.inner.connection.busy_timeout(Duration::ZERO).unwrap();
+            second
+        };
+        let (mut documents, mut snapshots) = (hasty(&store), hasty(&store));
+        store.inner.connection.busy_timeout(Duration::ZERO).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for after in 0..200 {
+                    store.append(head.key, head.epoch, after, &batch()).unwrap();
+                }
+            });
+            scope.spawn(|| {
+                for number in 0..200_u32 {
+                    documents.put_document("tokens", &number.to_le_bytes()).unwrap();
+                }
+            });
+            scope.spawn(|| {
+                for number in 0..20 {
+                    snapshots.write_snapshot(head.key, 0, number, b"state").unwrap();
+                }
+            });
+        });
+        assert!(store.verify(head.key).unwrap().is_whole());
+    }
+
+    #[test]
+    fn another_program_that_writes_for_long_is_told_and_does_no_harm() {
+        let place = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(&DataDir::lock(place.path()).unwrap()).unwrap();
+        let head = store.open_fleet("default").unwrap();
+        store.inner.connection.busy_timeout(Duration::from_millis(20)).unwrap();
+        let other = Connection::open(place.path().join(FILE)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let path = place.path().join(FILE);
+        let told = format!(
+            "append to {}: another program has been writing to it for more than 10 s; nothing has changed",
+            path.display()
+        );
+        let busy = store.append(head.key, head.epoch, 0, &batch()).unwrap_err();
+        assert!(matches!(&busy, StoreError::Busy(_)) && busy.to_string() == told, "{busy}");
+        assert!(matches!(store.put_document("tokens", b"[]"), Err(StoreError::Busy(_))));
+        assert!(matches!(store.write_snapshot(head.key, 0, 1, b""), Err(StoreError::Busy(_))));
+        assert_eq!(store.fleet("default").unwrap(), Some(head), "it is read");
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(store.append(head.key, head.epoch, 0, &batch()).unwrap(), 1);
+        store.put_document("tokens", b"[]").unwrap();
+        store.write_snapshot(head.key, 1, 1, b"").unwrap();
     }
 }

@@ -21,8 +21,8 @@ const SCHEMA: &str = include_str!("schema_1.sql");
 /// Fits some forty records to a page: fewer, larger writes for large batches, and still one small page for a small one.
 pub(super) const PAGE_BYTES: usize = 8192;
 
-/// How long a write waits for another handle of the same storage, which holds the file for milliseconds.
-const BUSY: Duration = Duration::from_secs(10);
+/// How long a write waits for another program; handles of the same storage take turns.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// Opens the file for reading and writing; makes it where it is not there or empty.
 pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {

@@ -4,8 +4,9 @@
 //! written last, together with the removal of older ones. Parts without a row are what a crash left: the next snapshot
 //! sweeps them away.
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::Change;
 use super::checkpoint::Checkpointer;
 use super::failure::Failure;
 use super::fleet::{self, Fleet};
@@ -24,6 +25,7 @@ struct Header {
 pub(super) fn write(
     connection: &mut Connection,
     checkpointer: &Checkpointer,
+    change: &Change<'_>,
     key: FleetKey,
     position: u64,
     format: u32,
@@ -34,47 +36,43 @@ pub(super) fn write(
     if position > fleet.position {
         return Err(Refusal::SnapshotAhead { given: position, durable: fleet.position }.into());
     }
-    clear_way(connection, key, position)?;
+    change.transact(connection, |transaction| clear_way(transaction, key, position))?;
     for (part, content) in bytes.chunks(SNAPSHOT_PART_BYTES).enumerate() {
-        write_part(connection, key, position, part, content)?;
+        change.transact(connection, |transaction| write_part(transaction, key, position, part, content))?;
         checkpointer.wrote(connection, content.len())?;
     }
     let checksum = checksum(&fleet.name, position, format, bytes);
-    finish(connection, key, &Header { position, format, size: bytes.len() as u64, checksum })
+    let header = Header { position, format, size: bytes.len() as u64, checksum };
+    Ok(change.transact(connection, |transaction| finish(transaction, key, &header))?)
 }
 
 /// Removes a former snapshot at this position and all parts that belong to no snapshot.
-fn clear_way(connection: &mut Connection, key: FleetKey, position: u64) -> Result<(), Failure> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn clear_way(transaction: &Connection, key: FleetKey, position: u64) -> Result<(), Failure> {
     let former = "DELETE FROM snapshot WHERE fleet = ?1 AND position = ?2";
     transaction.execute(former, params![key.0, position as i64])?;
-    remove_orphans(&transaction, key)?;
-    Ok(transaction.commit()?)
+    remove_orphans(transaction, key)
 }
 
 fn write_part(
-    connection: &mut Connection,
+    transaction: &Connection,
     key: FleetKey,
     position: u64,
     part: usize,
     content: &[u8],
 ) -> Result<(), Failure> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let sql = "INSERT INTO snapshot_part (fleet, position, part, content) VALUES (?1, ?2, ?3, ?4)";
     transaction.prepare_cached(sql)?.execute(params![key.0, position as i64, part as i64, content])?;
-    Ok(transaction.commit()?)
+    Ok(())
 }
 
-fn finish(connection: &mut Connection, key: FleetKey, header: &Header) -> Result<(), Failure> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn finish(transaction: &Connection, key: FleetKey, header: &Header) -> Result<(), Failure> {
     let insert = "INSERT INTO snapshot (fleet, position, format, size, checksum) VALUES (?1, ?2, ?3, ?4, ?5)";
     let (position, size) = (header.position as i64, header.size as i64);
     transaction.execute(insert, params![key.0, position, header.format, size, header.checksum])?;
     let surplus = "DELETE FROM snapshot WHERE fleet = ?1 AND position NOT IN
                    (SELECT position FROM snapshot WHERE fleet = ?1 ORDER BY position DESC LIMIT ?2)";
     transaction.execute(surplus, params![key.0, SNAPSHOTS_KEPT as i64])?;
-    remove_orphans(&transaction, key)?;
-    Ok(transaction.commit()?)
+    remove_orphans(transaction, key)
 }
 
 fn remove_orphans(connection: &Connection, key: FleetKey) -> Result<(), Failure> {
