@@ -138,6 +138,8 @@ pub(crate) struct Webhooks {
 }
 
 struct Inner {
+    /// Locked before the state, never behind it: a change is written to its file meanwhile, and who serves waits for no file.
+    secrets: Mutex<Secrets>,
     state: Mutex<State>,
     changed: Condvar,
     /// Told when a subscription is made.
@@ -152,7 +154,6 @@ struct Inner {
 
 struct State {
     book: Book,
-    secrets: Secrets,
     unkept: Unkept,
     /// When something was last kept.
     kept: Instant,
@@ -200,7 +201,7 @@ impl Webhooks {
         let secrets = Secrets::load(directory)?;
         for hook in &mut book.hooks {
             if secrets.active(&hook.name, now()).is_empty() {
-                hook.stop(now(), "its secret is missing: `kapell webhook rotate` makes a new one");
+                hook.stop(now(), secret::MISSING);
             }
         }
         let sender = Sender::new(&options);
@@ -208,7 +209,6 @@ impl Webhooks {
         let unkept = Unkept { index: true, hooks: book.hooks.iter().map(|hook| hook.id).collect() };
         let state = State {
             book,
-            secrets,
             unkept,
             kept: Instant::now(),
             keep_from: None,
@@ -217,6 +217,7 @@ impl Webhooks {
             stopping: false,
         };
         let inner = Arc::new(Inner {
+            secrets: Mutex::new(secrets),
             state: Mutex::new(state),
             changed: Condvar::new(),
             added: Notify::new(),
@@ -270,8 +271,9 @@ impl Webhooks {
 
     /// Returns every subscription with how many secrets of it sign.
     pub(crate) fn list(&self) -> Vec<(Hook, usize)> {
+        let secrets = self.inner.secrets();
         let state = self.inner.lock();
-        let signing = |hook: &Hook| state.secrets.active(&hook.name, now()).len();
+        let signing = |hook: &Hook| secrets.active(&hook.name, now()).len();
         state.book.hooks.iter().map(|hook| (hook.clone(), signing(hook))).collect()
     }
 
@@ -292,35 +294,36 @@ impl Webhooks {
     ) -> Result<(Hook, String), WebhookError> {
         let url = target::checked(url, self.inner.options.private_targets).map_err(WebhookError::Target)?;
         let (made, secret) = {
+            // Nothing is made or taken back meanwhile.
+            let mut secrets = self.inner.secrets();
+            self.inner.lock().book.has_room(&name)?;
+            let secret = secrets.renew(&name, Span(0), now())?;
             let mut state = self.inner.lock();
-            if state.book.hooks.len() >= HOOKS_MAX {
-                return Err(WebhookError::TooMany);
-            }
-            if state.book.named(&name).is_some() {
-                return Err(WebhookError::Taken);
-            }
-            let secret = state.secrets.renew(&name, Span(0), now())?;
             let made = state.book.add(name, url, types, after, now());
             state.unkept.index = true;
             state.unkept.hooks.insert(made.id);
             (made, secret)
         };
-        if let Err(error) = self.inner.keep() {
+        let kept = self.inner.keep();
+        if kept.is_err() {
             let _ = self.forget(&made.name);
-            return Err(error);
         }
-        self.inner.start(made.id)?;
+        // Where it could not be kept, its thread has nothing to do but to keep that it is gone.
+        let started = self.inner.start(made.id);
+        kept.and(started)?;
         self.inner.added.notify_one();
         Ok((made, secret))
     }
 
     fn forget(&self, name: &Name) -> Result<(), WebhookError> {
+        let mut secrets = self.inner.secrets();
         let mut state = self.inner.lock();
         let id = state.book.named(name).ok_or(WebhookError::Unknown)?.id;
         state.book.hooks.retain(|hook| hook.id != id);
         state.unkept.index = true;
         state.unkept.hooks.insert(id);
-        let _ = state.secrets.remove(name);
+        drop(state);
+        let _ = secrets.remove(name);
         Ok(())
     }
 
@@ -333,17 +336,16 @@ impl Webhooks {
 
     /// Makes a new secret; those before go on signing for `grace` more.
     pub(crate) fn rotate(&self, name: &Name, grace: Span) -> Result<(Hook, usize, String), WebhookError> {
-        self.inner.change(name, |state, at| {
-            let name = state.book.hooks[at].name.clone();
-            let secret = state.secrets.renew(&name, grace, now())?;
-            Ok((state.book.hooks[at].clone(), state.secrets.active(&name, now()).len(), secret))
-        })
+        let mut secrets = self.inner.secrets();
+        let hook = self.inner.lock().book.named(name).ok_or(WebhookError::Unknown)?.clone();
+        let secret = secrets.renew(name, grace, now())?;
+        Ok((hook, secrets.active(name, now()).len(), secret))
     }
 
     /// Lets a subscription go on that was stopped.
     pub(crate) fn resume(&self, name: &Name) -> Result<(Hook, usize), WebhookError> {
+        let secrets = self.inner.secrets().active(name, now()).len();
         self.inner.change(name, |state, at| {
-            let secrets = state.secrets.active(name, now()).len();
             if secrets > 0 {
                 state.book.hooks[at].stopped = None;
             }
@@ -373,16 +375,18 @@ impl Webhooks {
         Arc::clone(&self.turns).try_acquire_owned().ok()
     }
 
-    /// Sends one event that says nothing, and waits for what comes of it. It is not tried again.
-    pub(crate) fn test(&self, name: &Name) -> Result<Tried, WebhookError> {
+    /// Sends one event that says nothing, and waits for what comes of it. It is not tried again. Whoever asked may be gone by then:
+    /// the turn is held as long as it takes.
+    pub(crate) fn test(&self, name: &Name, _turn: OwnedSemaphorePermit) -> Result<Tried, WebhookError> {
         let (hook, secrets, log) = {
+            let secrets = self.inner.secrets();
             let state = self.inner.lock();
             let hook = state.book.named(name).ok_or(WebhookError::Unknown)?.clone();
             if state.stopping {
                 let outcome = Outcome::Never { reason: "the server is stopping".to_owned() };
                 return Ok(Tried { outcome, took: Span(0) });
             }
-            (hook, state.secrets.active(name, now()), state.book.log.clone())
+            (hook, secrets.active(name, now()), state.book.log.clone())
         };
         let chance = secret::chance()?;
         Ok(self.inner.sender.send(&hook.url, &secrets, &body::test(&log, chance, now()), now()))
@@ -399,6 +403,10 @@ impl State {
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn secrets(&self) -> MutexGuard<'_, Secrets> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self) {
@@ -526,16 +534,19 @@ impl Inner {
         }
     }
 
-    /// Waits until there is something to do.
+    /// Waits until there is something to do. Who is taken back ends once that is kept.
     fn next(&self, id: u32) -> Option<Step> {
         loop {
             let state = self.lock();
             if state.stopping {
                 return None;
             }
-            let hook = state.book.hooks.iter().find(|hook| hook.id == id)?;
+            let hook = state.book.hooks.iter().find(|hook| hook.id == id);
+            if hook.is_none() && state.unkept.is_empty() {
+                return None;
+            }
             let mut pause = None;
-            if hook.stopped.is_none() {
+            if let Some(hook) = hook.filter(|hook| hook.stopped.is_none()) {
                 let now = now();
                 let next = hook.waiting.iter().min_by_key(|it| (it.next_at, it.position));
                 match next {
@@ -596,11 +607,12 @@ impl Inner {
 
     fn deliver(&self, id: u32, record: &Record) -> Noted {
         let (url, secrets, log) = {
+            let secrets = self.secrets();
             let state = self.lock();
             let Some(hook) = state.book.hooks.iter().find(|hook| hook.id == id) else {
                 return Noted::passed(0);
             };
-            (hook.url.clone(), state.secrets.active(&hook.name, now()), state.book.log.clone())
+            (hook.url.clone(), secrets.active(&hook.name, now()), state.book.log.clone())
         };
         let message = body::of(&log, &crate::http::shown_event(record, &self.fleet.names()));
         let tried = self.sender.send(&url, &secrets, &message, now());
@@ -638,143 +650,4 @@ fn seconds(moment: Moment) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use kapell_store::{FleetKey, LatestSnapshot};
-
-    use super::*;
-
-    #[test]
-    fn pauses_grow_fourfold_up_to_a_bound_and_stay_within_a_fifth() {
-        let options = WebhookOptions::default();
-        let middle: Vec<i64> = (1..9).map(|attempts| options.pause(attempts, 200).0).collect();
-        assert_eq!(middle, [5_000, 20_000, 80_000, 320_000, 1_280_000, 5_120_000, 20_480_000, 21_600_000]);
-        for attempts in 1..9 {
-            let middle = options.pause(attempts, 200).0;
-            assert_eq!(options.pause(attempts, 0).0, middle * 4 / 5);
-            assert_eq!(options.pause(attempts, 400).0, middle * 6 / 5);
-        }
-        assert!(options.pause(u32::MAX, u64::MAX).0 <= 21_600_000 * 6 / 5);
-    }
-
-    /// A store whose documents cannot be written, as often as it is said.
-    struct Sick {
-        inner: Box<dyn Store>,
-        fails: Arc<AtomicUsize>,
-        tries: Arc<AtomicUsize>,
-    }
-
-    impl kapell_store::Reader for Sick {
-        fn fleets(&mut self) -> Result<Vec<String>, StoreError> {
-            self.inner.fleets()
-        }
-        fn fleet(&mut self, fleet: &str) -> Result<Option<kapell_store::FleetHead>, StoreError> {
-            self.inner.fleet(fleet)
-        }
-        fn read(
-            &mut self,
-            fleet: FleetKey,
-            after: u64,
-            max_rows: usize,
-            visit: &mut dyn FnMut(kapell_store::Row<'_>),
-        ) -> Result<u64, StoreError> {
-            self.inner.read(fleet, after, max_rows, visit)
-        }
-        fn snapshot_at_most(&mut self, fleet: FleetKey, position: u64) -> Result<LatestSnapshot, StoreError> {
-            self.inner.snapshot_at_most(fleet, position)
-        }
-        fn get_document(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-            self.inner.get_document(name)
-        }
-        fn verify(&mut self, fleet: FleetKey) -> Result<kapell_store::VerifyReport, StoreError> {
-            self.inner.verify(fleet)
-        }
-    }
-
-    impl Store for Sick {
-        fn open_fleet(&mut self, fleet: &str) -> Result<kapell_store::FleetHead, StoreError> {
-            self.inner.open_fleet(fleet)
-        }
-        fn append(
-            &mut self,
-            fleet: FleetKey,
-            epoch: u64,
-            after: u64,
-            rows: &kapell_store::RowBatch,
-        ) -> Result<u64, StoreError> {
-            self.inner.append(fleet, epoch, after, rows)
-        }
-        fn write_snapshot(
-            &mut self,
-            fleet: FleetKey,
-            position: u64,
-            format: u32,
-            bytes: &[u8],
-        ) -> Result<(), StoreError> {
-            self.inner.write_snapshot(fleet, position, format, bytes)
-        }
-        fn put_document(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-            self.tries.fetch_add(1, Ordering::Relaxed);
-            let fails =
-                self.fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-            if fails.is_ok() {
-                return Err(kapell_store::Poisoned { cause: "a disk that is sick".to_owned() }.into());
-            }
-            self.inner.put_document(name, bytes)
-        }
-        fn reader(&self) -> Result<Box<dyn kapell_store::Reader>, StoreError> {
-            self.inner.reader()
-        }
-        fn second(&self) -> Result<Box<dyn Store>, StoreError> {
-            self.inner.second()
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_kept_is_tried_again_after_a_pause_and_whoever_serves_is_told() {
-        let directory = tempfile::TempDir::new().expect("a directory");
-        let store = kapell_store::MemoryDisk::new().open();
-        let (fails, tries) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let inner = store.second().expect("a second");
-        let sick = Sick { inner, fails: Arc::clone(&fails), tries: Arc::clone(&tries) };
-        let mut reader = store.reader().expect("a reader");
-        let running = crate::open::open(Box::new(store), "default").expect("it opens");
-        let key = reader.fleet("default").expect("a fleet").expect("a fleet").key;
-        let log = Log { reader: Arc::new(Mutex::new(reader)), key };
-        let beside = (running.fleet.clone(), log);
-        let webhooks = Webhooks::load(Box::new(sick), directory.path(), beside, WebhookOptions::default());
-        let webhooks = webhooks.expect("it is loaded");
-        for name in ["one", "two"] {
-            let name = Name::new(name).expect("a name");
-            webhooks.add(name, "https://example.invalid", vec!["*".to_owned()], 0).expect("it is made");
-        }
-        let mut failed = webhooks.failed();
-        // Two threads with nothing to do, and something that cannot be kept.
-        let before = tries.load(Ordering::Relaxed);
-        fails.store(usize::MAX, Ordering::Relaxed);
-        webhooks.inner.lock().unkept.hooks.insert(1);
-        webhooks.inner.wake();
-        let begun = Instant::now();
-        while !webhooks.inner.lock().failing {
-            assert!(begun.elapsed() < Duration::from_secs(60), "nobody has tried");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        std::thread::sleep(Duration::from_millis(300));
-        let tried = tries.load(Ordering::Relaxed) - before;
-        assert!(tried < 10, "it is not left alone: {tried} times");
-        assert!(matches!(failed.try_recv(), Ok(StoreError::Poisoned(_))), "the server ends");
-        // As soon as it goes again, it is kept.
-        fails.store(0, Ordering::Relaxed);
-        webhooks.inner.lock().keep_from = None;
-        webhooks.inner.wake();
-        let begun = Instant::now();
-        while webhooks.inner.lock().failing {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it is not kept");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        assert!(webhooks.inner.lock().unkept.is_empty());
-        webhooks.stop();
-        running.stop();
-    }
-}
+mod tests;

@@ -143,8 +143,7 @@ pub(super) async fn test(door: Door, Path(webhook): Path<String>) -> Result<Json
     let Some(turn) = door.app.webhooks.turn_to_test() else {
         return Err(crate::fleet::Refused::Busy { after: RETRY_AFTER }.into());
     };
-    let Tried { outcome, took } = beside(&door, move |webhooks| webhooks.test(&name)).await?;
-    drop(turn);
+    let Tried { outcome, took } = beside(&door, move |webhooks| webhooks.test(&name, turn)).await?;
     let (accepted, status, reason) = match outcome {
         Outcome::Accepted { status } => (true, Some(status), None),
         Outcome::Refused { status, reason, .. } => (false, status, Some(reason)),

@@ -7,7 +7,7 @@ use kapell_store::Store;
 use serde::{Deserialize, Serialize};
 
 use super::deliver::{Outcome, Tried};
-use super::{DEAD_MAX, WAITING_MAX, WebhookError, secret};
+use super::{DEAD_MAX, HOOKS_MAX, WAITING_MAX, WebhookError, secret};
 
 /// The document in which the store keeps which subscriptions there are.
 pub(super) const DOCUMENT: &str = "webhooks";
@@ -138,6 +138,17 @@ impl Book {
 
     pub(super) fn named(&self, name: &Name) -> Option<&Hook> {
         self.hooks.iter().find(|hook| hook.name == *name)
+    }
+
+    /// Refuses a name that is taken, and what is too many.
+    pub(super) fn has_room(&self, name: &Name) -> Result<(), WebhookError> {
+        if self.hooks.len() >= HOOKS_MAX {
+            return Err(WebhookError::TooMany);
+        }
+        if self.named(name).is_some() {
+            return Err(WebhookError::Taken);
+        }
+        Ok(())
     }
 
     pub(super) fn add(

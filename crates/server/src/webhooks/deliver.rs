@@ -7,7 +7,7 @@ use ureq::http::Request;
 use ureq::unversioned::transport::DefaultConnector;
 
 use super::body::Message;
-use super::secret::Secret;
+use super::secret::{MISSING, Secret};
 use super::target::Screened;
 use super::{WebhookOptions, seconds};
 
@@ -70,10 +70,14 @@ impl Sender {
         Self { agent: ureq::Agent::with_parts(config, DefaultConnector::default(), resolver) }
     }
 
-    /// Sends a message once, signed with every secret.
+    /// Sends a message once, signed with every secret; not at all where there is none.
     pub(super) fn send(&self, url: &str, secrets: &[Secret], message: &Message, now: Moment) -> Tried {
         let started = Instant::now();
-        let outcome = self.sent(url, secrets, message, seconds(now));
+        let outcome = if secrets.is_empty() {
+            Outcome::Never { reason: MISSING.to_owned() }
+        } else {
+            self.sent(url, secrets, message, seconds(now))
+        };
         let took = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         Tried { outcome, took: Span(took) }
     }
@@ -110,5 +114,24 @@ impl Sender {
             Err(ureq::Error::Timeout(_)) => refused(None, "no answer in time".to_owned(), None),
             Err(error) => refused(None, error.to_string(), None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::webhooks::body;
+
+    #[test]
+    fn nothing_goes_out_unsigned() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        listener.set_nonblocking(true).expect("it does not wait");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let options = WebhookOptions { private_targets: true, ..WebhookOptions::default() };
+        let tried = Sender::new(&options).send(&url, &[], &body::test("log", 1, Moment(0)), Moment(0));
+        assert_eq!(tried.outcome, Outcome::Never { reason: MISSING.to_owned() });
+        assert!(listener.accept().is_err(), "nobody came");
     }
 }

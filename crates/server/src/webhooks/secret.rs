@@ -20,6 +20,8 @@ use crate::replace::{OWNER_ALONE, replace};
 pub(super) const FILE: &str = "webhook-secrets.json";
 /// What every secret begins with.
 const PREFIX: &str = "whsec_";
+/// What is said where there is none.
+pub(super) const MISSING: &str = "its secret is missing: `kapell webhook rotate` makes a new one";
 /// Secrets of one subscription that sign at once.
 pub(super) const ACTIVE_MAX: usize = 4;
 

@@ -384,6 +384,32 @@ fn receivers_that_hang_drip_flood_or_lead_elsewhere_are_left_in_time() {
 }
 
 #[test]
+fn a_test_that_nobody_waits_for_any_more_keeps_its_turn_until_it_ends() {
+    let receiver = Receiver::start(&[Does::Hangs(Duration::from_secs(60))]);
+    let served = serve();
+    add(&served, "slow", &receiver, &["kapell.task.submitted"]);
+    let address = served.base.trim_start_matches("http://");
+    for sent in 1..=4 {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        let admin = &served.admin;
+        write!(
+            stream,
+            "POST /v1/webhooks/slow/test HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {admin}\r\ncontent-length: 0\r\n\r\n"
+        )
+        .expect("it is sent");
+        receiver.wait_for(sent);
+        // Whoever asked goes away.
+        drop(stream);
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let (status, busy) = served.ask("POST", "/v1/webhooks/slow/test", &json!({}));
+    assert_eq!((status, &busy["code"]), (503, &json!("busy")), "{busy}");
+    assert_eq!(receiver.arrived().len(), 4);
+    receiver.plan(&[OK]);
+    until("turn again", || (served.ask("POST", "/v1/webhooks/slow/test", &json!({})).0 == 200).then_some(()));
+}
+
+#[test]
 fn gone_stops_a_webhook_and_loses_nothing() {
     let (served, receiver) = (serve(), Receiver::start(&[Does::Answers(410, "")]));
     add(&served, "log", &receiver, &["kapell.task.submitted"]);
@@ -477,6 +503,9 @@ fn secrets_overlap_while_they_are_rotated_and_stand_in_their_file_alone() {
     let stopped = hook(&served, "log");
     assert_eq!((&stopped["state"], &stopped["secrets"]), (&json!("stopped"), &json!(0)), "{stopped}");
     assert_eq!(served.post("/v1/webhooks/log/resume", &json!({}))["state"], "stopped");
+    let test = served.post("/v1/webhooks/log/test", &json!({}));
+    assert!(test["accepted"] == false && test["reason"].to_string().contains("secret is missing"), "{test}");
+    assert_eq!(receiver.arrived().len(), 2, "nothing has come");
     served.post("/v1/webhooks/log/rotate", &json!({}));
     assert_eq!(served.post("/v1/webhooks/log/resume", &json!({}))["state"], "active");
 }
