@@ -54,8 +54,6 @@ const SNAPSHOT_EVENTS_MAX: u64 = 4_000_000;
 const TICK_MAX: Span = Span::seconds(1);
 /// And the shortest.
 const TICK_MIN: Span = Span(5);
-/// How often the clocks of time zones are looked up.
-const ZONES_LOOKED_AT: Span = Span::hours(24);
 
 /// Messages that an agent is shown with its next assignment; the others stand in its inbox.
 const MESSAGES_SHOWN_MAX: usize = 10;
@@ -104,8 +102,7 @@ pub(crate) struct Writer {
     hearing: Hearing,
     snapshot_at: u64,
     registered: bool,
-    /// When the changes of the clocks of time zones were last looked up.
-    zones_seen: Moment,
+    zones: zones::Look,
     clock_actor: Arc<str>,
     door_actor: Arc<str>,
 }
@@ -167,7 +164,7 @@ impl Writer {
             hearing: Hearing::default(),
             snapshot_at,
             registered: true,
-            zones_seen: Moment(0),
+            zones: zones::Look::default(),
             clock_actor: Arc::from("clock"),
             door_actor: Arc::from("door"),
         }
@@ -539,13 +536,9 @@ impl Writer {
         }
     }
 
-    /// Tells the core of changes of clocks that it does not know yet, once a day.
+    /// Tells the core of changes of clocks that it does not know yet.
     fn look_at_zones(&mut self, at: Moment) {
-        if at.since(self.zones_seen) < ZONES_LOOKED_AT && at >= self.zones_seen {
-            return;
-        }
-        self.zones_seen = at;
-        for command in zones::outdated(self.engine.state(), at) {
+        for command in self.zones.outdated(self.engine.state(), at) {
             self.command(command);
         }
     }

@@ -2,16 +2,16 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use kapell_api::{Ack, Problem, QuietTime, WorkingHours};
+use kapell_api::{Ack, ErrorCode, Problem, QuietTime, WorkingHours};
 use kapell_core::{Agent, Command};
-use kapell_model::{DAYS, Hours, Moment, Shift};
+use kapell_model::{DAYS, Hours, Moment, Name, Shift};
 
 use super::agents::agent_name;
 use super::convert::time;
 use super::door::{Body, Door, Path, fingerprint};
 use super::problem::Refusals;
 use super::{Refusal, parse};
-use crate::zones;
+use crate::zones::{self, Known};
 
 /// Sets when an agent works: a manager, or the agent itself.
 #[utoipa::path(put, path = "/v1/agents/{agent}/hours", request_body = WorkingHours,
@@ -24,7 +24,9 @@ pub(super) async fn set(
 ) -> Result<Json<Ack>, Refusal> {
     let name = agent_name(&agent)?;
     door.speak_for(&name)?;
-    let hours = Some(Box::new(hours(&body.value, door.app.fleet.query(|view| view.now).await?)?));
+    let zone = parse::name("zone", &body.value.zone)?;
+    let now = door.app.fleet.query(|view| view.now).await?;
+    let hours = Some(Box::new(hours(&body.value, zone.clone(), known(zone, now).await?)?));
     door.acknowledged(body.fingerprint, None, Command::SetHours { agent: name, hours }).await
 }
 
@@ -40,12 +42,17 @@ pub(super) async fn clear(door: Door, Path(agent): Path<String>) -> Result<Statu
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reads hours, and what is known of their zone.
-fn hours(given: &WorkingHours, now: Moment) -> Result<Hours, Problem> {
-    let zone = parse::name("zone", &given.zone)?;
-    let (offsets, known_until) = zones::offsets(zone.as_str(), now).ok_or_else(|| {
+/// Returns what is known of a zone, which may wait for a file.
+async fn known(zone: Name, now: Moment) -> Result<Known, Problem> {
+    let looked = zone.clone();
+    let known = tokio::task::spawn_blocking(move || zones::offsets(looked.as_str(), now)).await;
+    known.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?.ok_or_else(|| {
         Problem::field("zone", format!("`{zone}`"), "a time zone of the IANA database, such as Europe/Berlin")
-    })?;
+    })
+}
+
+/// Reads hours.
+fn hours(given: &WorkingHours, zone: Name, (offsets, known_until): Known) -> Result<Hours, Problem> {
     let mut week = Vec::new();
     for (day, shifts) in &given.week {
         let Some(index) = DAYS.iter().position(|known| known == day) else {
