@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use kapell_store::{DataDir, DataDirError, SqliteStore, Store, StoreError};
+use kapell_store::{DataDir, DataDirError, Reader, SqliteStore, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -106,9 +106,9 @@ pub async fn serve(
     let directory = DataDir::lock(&options.data)?;
     let store = SqliteStore::open(&directory)?;
     let documents = (store.second()?, store.second()?);
-    let (reader, past) = (store.reader()?, store.reader()?);
+    let readers = (store.reader()?, store.reader()?, store.reader()?);
     let running = open(Box::new(store), DEFAULT_FLEET)?;
-    let result = serve_fleet(&options, &directory, documents, (reader, past), running, started, stop).await;
+    let result = serve_fleet(&options, &directory, documents, readers, running, started, stop).await;
     let _ = fs::remove_file(directory.path().join(ADDRESS_FILE));
     result
 }
@@ -117,7 +117,7 @@ async fn serve_fleet(
     options: &ServeOptions,
     directory: &DataDir,
     (tokens_store, webhooks_store): (Box<dyn Store>, Box<dyn Store>),
-    (mut reader, past): (Box<dyn kapell_store::Reader>, Box<dyn kapell_store::Reader>),
+    (mut reader, past, told): (Box<dyn Reader>, Box<dyn Reader>, Box<dyn Reader>),
     running: Running,
     started: impl FnOnce(&Started),
     stop: impl Future<Output = ()>,
@@ -132,12 +132,10 @@ async fn serve_fleet(
     let key = reader.fleet(DEFAULT_FLEET)?.expect("the fleet was just opened").key;
     let Running { fleet, found, failed, threads } = running;
     let log = Log { reader: Arc::new(Mutex::new(reader)), key };
-    let webhooks = Webhooks::load(
-        webhooks_store,
-        directory.path(),
-        (fleet.clone(), log.clone()),
-        options.webhooks.clone(),
-    )?;
+    // Webhooks read with a handle of their own: they do not stand in the way of those who follow the events.
+    let told = Log { reader: Arc::new(Mutex::new(told)), key };
+    let webhooks =
+        Webhooks::load(webhooks_store, directory.path(), (fleet.clone(), told), options.webhooks.clone())?;
     let unkept = webhooks.failed();
     let past = Past::new(DEFAULT_FLEET, key, past);
     let shown = (tokens, webhooks.clone());

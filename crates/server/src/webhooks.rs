@@ -181,6 +181,14 @@ impl Unkept {
     }
 }
 
+/// Events that were read ahead for a subscription: those that it asks for, behind `after` and up to `until`.
+#[derive(Default)]
+struct Page {
+    after: u64,
+    until: u64,
+    records: VecDeque<Record>,
+}
+
 /// What a subscription's thread does next.
 enum Step {
     /// Tries the event at this position again.
@@ -346,7 +354,7 @@ impl Webhooks {
     pub(crate) fn resume(&self, name: &Name) -> Result<(Hook, usize), WebhookError> {
         let secrets = self.inner.secrets().active(name, now()).len();
         self.inner.change(name, |state, at| {
-            if secrets > 0 {
+            if secrets > 0 && !state.book.hooks[at].lost {
                 state.book.hooks[at].stopped = None;
             }
             Ok((state.book.hooks[at].clone(), secrets))
@@ -468,6 +476,9 @@ impl Inner {
                 gone.push(*id);
                 continue;
             };
+            if hook.lost {
+                continue;
+            }
             match store.put_document(&book::document(*id), &serde_json::to_vec(&hook)?) {
                 Err(StoreError::Refused(refusal)) => {
                     // It would be refused again; the others are not held up by it.
@@ -515,7 +526,7 @@ impl Inner {
 
     /// Delivers for one subscription until it is taken back or the server stops.
     fn run(&self, id: u32) {
-        let mut page: VecDeque<Record> = VecDeque::new();
+        let mut page = Page::default();
         while let Some(step) = self.next(id) {
             let noted = match step {
                 Step::Again(position) => self.record(position).map(|record| {
@@ -575,29 +586,18 @@ impl Inner {
     }
 
     /// Passes over what is not asked for, and delivers the next event that is.
-    fn fresh(
-        &self,
-        id: u32,
-        after: u64,
-        types: &[String],
-        page: &mut VecDeque<Record>,
-    ) -> Result<Noted, String> {
-        if page.front().is_none_or(|record| record.position.0 != after + 1) {
-            let (records, _) = self.log.read(after, PAGE)?;
-            if records.is_empty() {
+    fn fresh(&self, id: u32, after: u64, types: &[String], page: &mut Page) -> Result<Noted, String> {
+        if page.after != after || page.until == after {
+            let wanted = |kind: &str| types.iter().any(|wanted| is_type(wanted, kind));
+            let (records, until) = self.log.read_kinds(after, PAGE, wanted)?;
+            if until == after {
                 return Err(format!("nothing stands behind {after}, though the log goes on"));
             }
-            page.clear();
-            page.extend(records);
+            *page = Page { after, until, records: records.into() };
         }
-        let mut passed = after;
-        while let Some(record) = page.pop_front() {
-            if types.iter().any(|wanted| is_type(wanted, record.event.kind())) {
-                return Ok(self.deliver(id, &record));
-            }
-            passed = record.position.0;
-        }
-        Ok(Noted::passed(passed))
+        let record = page.records.pop_front();
+        page.after = record.as_ref().map_or(page.until, |record| record.position.0);
+        Ok(record.map_or(Noted::passed(page.after), |record| self.deliver(id, &record)))
     }
 
     fn record(&self, position: u64) -> Result<Option<Record>, String> {

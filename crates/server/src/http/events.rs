@@ -227,13 +227,29 @@ async fn send(
 impl Log {
     /// Reads up to `max` events behind `after`, and returns how far it came; waits for the disk.
     pub(crate) fn read(&self, after: u64, max: usize) -> Result<(Vec<Record>, u64), String> {
+        self.read_kinds(after, max, |_| true)
+    }
+
+    /// Looks at up to `max` events behind `after`, and returns those of a kind that is wanted and how far it came; waits for the
+    /// disk. The others cost next to nothing.
+    pub(crate) fn read_kinds(
+        &self,
+        after: u64,
+        max: usize,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<Record>, u64), String> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let mut actor: Arc<str> = Arc::from("");
         let mut records = Vec::new();
         let mut wrong = None;
-        let read = reader.read(self.key, after, max, &mut |row| match record_of(&row, &mut actor) {
-            Ok(record) => records.push(record),
-            Err(error) => wrong = Some(error.to_string()),
+        let read = reader.read(self.key, after, max, &mut |row| {
+            if !wanted(row.kind) {
+                return;
+            }
+            match record_of(&row, &mut actor) {
+                Ok(record) => records.push(record),
+                Err(error) => wrong = Some(error.to_string()),
+            }
         });
         match (read, wrong) {
             (Ok(read), None) => Ok((records, read)),
@@ -271,5 +287,33 @@ impl Log {
             }
         }
         Ok(low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use kapell_store::{MemoryDisk, RowBatch, Store as _};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_wanted_is_not_decoded() {
+        let mut store = MemoryDisk::new().open();
+        let head = store.open_fleet("default").expect("a fleet");
+        let task = r#"{"task":1,"spec":{"title":"t","kind":"task","priority":"low"},"estimate":1}"#;
+        let mut rows = RowBatch::new();
+        for (kind, body) in [("task.started", "{}"), ("task.submitted", task), ("task.started", "{}")] {
+            rows.push(1, [1; 16], "admin", kind, |out| out.extend_from_slice(body.as_bytes()));
+        }
+        store.append(head.key, head.epoch, 0, &rows).expect("it is taken");
+        let log = Log { reader: Arc::new(Mutex::new(Box::new(store))), key: head.key };
+        let (records, until) = log.read_kinds(0, 10, |kind| kind == "task.submitted").expect("it is read");
+        let found: Vec<u64> = records.iter().map(|record| record.position.0).collect();
+        assert_eq!((found, until), (vec![2], 3));
+        assert!(log.read(0, 10).is_err(), "the others are none that can be decoded");
+        let (records, until) = log.read_kinds(2, 10, |kind| kind == "task.submitted").expect("it is read");
+        assert_eq!((records.len(), until), (0, 3));
     }
 }

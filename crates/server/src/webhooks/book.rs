@@ -1,16 +1,21 @@
 //! What is kept of each subscription: how far it is, what waits to be tried again, what is dead.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kapell_model::{Moment, Name, Span};
-use kapell_store::Store;
+use kapell_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::deliver::{Outcome, Tried};
 use super::{DEAD_MAX, HOOKS_MAX, WAITING_MAX, WebhookError, secret};
+use crate::writer::now;
 
 /// The document in which the store keeps which subscriptions there are.
 pub(super) const DOCUMENT: &str = "webhooks";
+/// Why one does not go on whose document cannot be read.
+const LOST: &str =
+    "what was kept of it is missing or cannot be read: `kapell webhook remove` it and add it again";
 /// Bytes of what came of an attempt that are kept.
 const REASON_BYTES_MAX: usize = 200;
 
@@ -65,6 +70,10 @@ pub(crate) struct Hook {
     pub(crate) waiting: Vec<Attempted>,
     /// What was tried too often.
     pub(crate) dead: Vec<Attempted>,
+    /// Whether this only stands in the place of one whose document cannot be read. It never goes on, and is never kept: the document
+    /// stays as it is.
+    #[serde(skip)]
+    pub(crate) lost: bool,
 }
 
 /// An event that was not accepted. What it said is in the log.
@@ -114,20 +123,21 @@ pub(super) fn document(id: u32) -> String {
 }
 
 impl Book {
-    /// Reads what `store` keeps; where there is nothing, the book is a new one.
+    /// Reads what `store` keeps; where there is nothing, the book is a new one. A subscription that cannot be read is a stopped one.
     pub(super) fn load(store: &mut dyn Store) -> Result<Self, WebhookError> {
         let Some(bytes) = store.get_document(DOCUMENT)? else {
             return Ok(Self { log: format!("{:016x}", secret::chance()?), last: 0, hooks: Vec::new() });
         };
         let Index { log, last, hooks } = serde_json::from_slice(&bytes)?;
         let read = |entry| match entry {
-            Entry::Whole(hook) => Ok(*hook),
-            Entry::Of(id) => {
-                Ok(serde_json::from_slice(&store.get_document(&document(id))?.unwrap_or_default())?)
-            }
+            Entry::Whole(hook) => Ok((hook.id, Some(*hook))),
+            Entry::Of(id) => Ok((id, stored(store, id)?)),
         };
-        let hooks = hooks.into_iter().map(read).collect::<Result<_, WebhookError>>()?;
-        Ok(Self { log, last, hooks })
+        let found = hooks.into_iter().map(read).collect::<Result<Vec<_>, WebhookError>>()?;
+        let mut names: BTreeSet<Name> =
+            found.iter().filter_map(|(_, hook)| Some(hook.as_ref()?.name.clone())).collect();
+        let hooks = found.into_iter().map(|(id, hook)| hook.unwrap_or_else(|| Hook::lost(id, &mut names)));
+        Ok(Self { log, last, hooks: hooks.collect() })
     }
 
     /// Returns what is kept of which subscriptions there are.
@@ -172,13 +182,54 @@ impl Book {
             delivered_at: None,
             waiting: Vec::new(),
             dead: Vec::new(),
+            lost: false,
         };
         self.hooks.push(hook.clone());
         hook
     }
 }
 
+/// Reads one subscription; nothing where its document is missing or not what it should be.
+fn stored(store: &mut dyn Store, id: u32) -> Result<Option<Hook>, StoreError> {
+    // What is wrong in it is not said: it may be an address.
+    match store.get_document(&document(id)) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes.unwrap_or_default()).ok()),
+        Err(StoreError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Hook {
+    /// Stands in the place of a subscription that cannot be read, under a name that is none of `names`.
+    fn lost(id: u32, names: &mut BTreeSet<Name>) -> Self {
+        let candidates = (0..).map(|more| match more {
+            0 => format!("lost-{id}"),
+            more => format!("lost-{id}-{more}"),
+        });
+        let mut fresh =
+            candidates.filter_map(|name| Name::new(&name).ok()).filter(|name| !names.contains(name));
+        let name = fresh.next().expect("not every name is taken");
+        names.insert(name.clone());
+        tracing::error!(webhook = %name, "what was kept of a webhook cannot be read; it is stopped");
+        let now = now();
+        let mut hook = Self {
+            id,
+            name,
+            url: String::new(),
+            types: Arc::default(),
+            made_at: now,
+            cursor: 0,
+            stopped: None,
+            delivered: 0,
+            delivered_at: None,
+            waiting: Vec::new(),
+            dead: Vec::new(),
+            lost: true,
+        };
+        hook.stop(now, LOST);
+        hook
+    }
+
     /// Tells where nothing new is delivered any more, in a word and with the reason.
     pub(crate) fn stuck(&self) -> Option<(&'static str, String)> {
         match &self.stopped {
@@ -373,5 +424,22 @@ mod tests {
         store.put_document(DOCUMENT, &book.index().expect("JSON")).expect("it is kept");
         let again = Book::load(&mut store).expect("it is read");
         assert_eq!((again.last, again.hooks[0].name.to_string()), (1, "pager".to_owned()));
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_is_stopped_and_the_others_go_on() {
+        let mut store = kapell_store::MemoryDisk::new().open();
+        let index = r#"{"log":"l","last":3,"hooks":[1,2,3]}"#;
+        store.put_document(DOCUMENT, index.as_bytes()).expect("it is kept");
+        // The first is missing, the second is broken, the third has the name that would be given to the second.
+        store.put_document(&document(2), b"{\"id\": 2").expect("it is kept");
+        let third = Hook { id: 3, name: Name::new("lost-2").expect("a name"), ..hook() };
+        store.put_document(&document(3), &serde_json::to_vec(&third).expect("JSON")).expect("it is kept");
+        let book = Book::load(&mut store).expect("it is read");
+        let shown: Vec<_> =
+            book.hooks.iter().map(|it| (it.id, it.name.to_string(), it.lost, it.stuck().is_some())).collect();
+        let lost = |id, name: &str| (id, name.to_owned(), true, true);
+        assert_eq!(shown, [lost(1, "lost-1"), lost(2, "lost-2-1"), (3, "lost-2".to_owned(), false, false)]);
+        assert_eq!(book.index().expect("JSON"), index.as_bytes(), "the list stays");
     }
 }

@@ -105,8 +105,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::on(|_| {})
+    }
+
+    /// Loads what `prepare` puts into the store.
+    fn on(prepare: impl FnOnce(&mut dyn Store)) -> Self {
         let directory = tempfile::TempDir::new().expect("a directory");
-        let store = kapell_store::MemoryDisk::new().open();
+        let mut store = kapell_store::MemoryDisk::new().open();
+        prepare(&mut store);
         let (passes, fails, tries) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
         let inner = store.second().expect("a second");
         let sick = Sick { inner, passes: passes.clone(), fails: fails.clone(), tries: tries.clone() };
@@ -213,5 +219,30 @@ fn who_serves_waits_for_no_file_of_secrets() {
     });
     ended.store(1, Ordering::Relaxed);
     rotating.join().expect("it ends");
+    bench.end();
+}
+
+#[test]
+fn one_that_cannot_be_read_never_goes_on_and_stays_as_it_is_until_it_is_taken_back() {
+    let mut bench = Bench::on(|store| {
+        let index = br#"{"log": "l", "last": 1, "hooks": [1]}"#;
+        store.put_document(book::DOCUMENT, index).expect("it is kept");
+        store.put_document(&book::document(1), b"broken").expect("it is kept");
+    });
+    let name = named("lost-1");
+    let stuck = bench.webhooks.stuck();
+    assert!(
+        stuck.len() == 1 && stuck[0].0 == name && stuck[0].2.contains("kapell webhook remove"),
+        "{stuck:?}"
+    );
+    bench.webhooks.rotate(&name, Span(0)).expect("a secret alone does no harm");
+    let (hook, _) = bench.webhooks.resume(&name).expect("it is there");
+    assert!(hook.stopped.is_some(), "it does not go on");
+    let mut kept =
+        || bench.reader.get_document(&book::document(1)).expect("it is read").expect("it is there");
+    assert_eq!(kept(), b"broken");
+    bench.webhooks.remove(&name).expect("it goes");
+    assert_eq!((kept(), bench.webhooks.list().len()), (Vec::new(), 0));
+    assert_eq!(bench.add("pager").expect("it is made").id, 2);
     bench.end();
 }
