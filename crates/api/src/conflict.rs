@@ -58,7 +58,7 @@ pub struct Conflict {
 pub struct Precedence {
     /// What is said.
     pub said: Vec<Voice>,
-    /// The tasks in the order of their impact, the largest first, with every number.
+    /// The tasks in the order of their impact, the largest first, with every number; what waits comes behind what it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<Impact>,
     /// The priority that the task has earned, where its priority was what it was about.
@@ -110,6 +110,9 @@ pub struct Impact {
     pub duration_hours: f64,
     /// Cost of delay divided by duration.
     pub wsjf: f64,
+    /// The task by whose impact it has its place, where that is another one: it waits for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_with: Option<String>,
 }
 
 /// Says how urgent a task is.
@@ -126,19 +129,22 @@ pub struct NewAssertion {
     pub reason: String,
 }
 
-/// One task is to come before another.
+/// One task comes before another: a member says so, or it was ruled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// What comes first.
     pub first: String,
     /// What comes after it.
     pub then: String,
-    /// Whose word: the name of an agent, or `manager`.
+    /// Whose word: the name of an agent, or `manager`; `ruling` where nobody's, and the conflict says it.
     pub by: String,
     /// Why.
     pub reason: String,
-    /// When it was said.
+    /// When it was said or ruled.
     pub at: String,
+    /// The conflict in which it was ruled, `C-1`; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<String>,
 }
 
 /// Says that one task is to come before another.

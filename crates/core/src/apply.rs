@@ -393,18 +393,20 @@ impl State {
             }
             Event::OrderAsserted { first, then, by, reason } => {
                 let (by, reason, at) = (*by, reason.clone(), record.at);
-                self.orders.put(*first, *then, OrderSaid { by, reason, at });
+                self.order_asserted(*first, *then, OrderSaid { by, reason, at });
             }
-            Event::OrderDropped { first, then } => self.orders.drop_order(*first, *then),
-            Event::PlacesSet { places } => {
-                places.iter().for_each(|&(task, start)| self.place_set(task, Some(start)));
-            }
+            Event::OrderDropped { first, then } => self.order_dropped(*first, *then),
+            Event::OrderRuled { conflict, order } => self.order_ruled(*conflict, order),
+            Event::RulingLifted { conflict } => self.ruling_lifted(*conflict),
+            // Logs of versions in which an order moved tasks once have it: orders hold by themselves.
+            Event::PlacesSet { .. } => {}
             Event::PrecedenceOpened { conflict, tasks, parties, said } => {
                 self.precedence_opened(*conflict, tasks, parties, said);
             }
-            Event::PrecedenceRuled { conflict, order, priority, typical, reason } => {
-                let (order, priority, typical) = (order.clone(), *priority, *typical);
-                self.precedence_ruled(*conflict, Ranking { order, priority, typical }, reason);
+            Event::PrecedenceRuled { conflict, order, priority, typical, carried, reason } => {
+                let (order, carried) = (order.clone(), carried.clone());
+                let ranking = Ranking { order, priority: *priority, typical: *typical, carried };
+                self.precedence_ruled(*conflict, ranking, reason);
             }
             Event::BottleneckFound { bottleneck, about, severity, measure, detail } => {
                 self.bottleneck_found(*bottleneck, about, (*severity, *measure), detail);
@@ -486,8 +488,14 @@ impl State {
             }
             _ => None,
         };
-        if let Event::PrecedenceRuled { order, .. } = event {
-            order.iter().for_each(|impact| self.note_decided(impact.task));
+        match event {
+            Event::PrecedenceRuled { order, .. } => {
+                order.iter().for_each(|impact| self.note_decided(impact.task));
+            }
+            Event::OrderAsserted { first, then, .. } | Event::OrderDropped { first, then } => {
+                [*first, *then].into_iter().for_each(|task| self.note_decided(task));
+            }
+            _ => {}
         }
         if let Some(task) = task {
             self.note_decided(task);

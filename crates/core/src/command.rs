@@ -567,7 +567,7 @@ pub enum Command {
         /// Why.
         reason: Text,
     },
-    /// Who said so, or a manager: takes an order back. What it has done to the queue stays.
+    /// Who said so, or a manager: takes an order back, and with it what it has moved.
     DropOrder {
         /// What was to come first.
         first: TaskRef,

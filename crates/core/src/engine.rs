@@ -247,6 +247,7 @@ impl<P: Placer> Engine<P> {
             _ => {}
         }
         let mut first = std::mem::take(&mut self.ahead);
+        self.state.ruled_before(step.at, &event, &mut first);
         self.state.handoff_before(&event, &mut first);
         for before in first.drain(..) {
             self.fold_settling(step, before);

@@ -662,9 +662,13 @@ events! {
     PriorityAsserted = "priority.asserted" { task: TaskId, by: Ruler, priority: Priority, reason: Text }
     /// A member says that one task is to come before another.
     OrderAsserted = "priority.order_asserted" { first: TaskId, then: TaskId, by: Ruler, reason: Text }
-    /// Such an order does not stand any more: taken back, or against the business impact.
+    /// Such an order does not stand any more: taken back, or against the business impact or what waits.
     OrderDropped = "priority.order_dropped" { first: TaskId, then: TaskId }
-    /// Tasks take another place in the queue of their level: as if they had to start by then.
+    /// What was ruled in a conflict holds: each of the tasks comes before the next one, whatever was ruled between them before.
+    OrderRuled = "priority.order_ruled" { conflict: ConflictId, order: Vec<TaskId> }
+    /// What was ruled in a conflict does not hold any more: the last of the orders that it left standing was taken back.
+    RulingLifted = "priority.ruling_lifted" { conflict: ConflictId }
+    /// Written by versions in which an order moved tasks once: places in the queue, as if they had to start by then.
     PlacesSet = "priority.places_set" { places: Vec<(TaskId, Moment)> }
     /// What members say about what comes first differs, or comes round to where it began.
     PrecedenceOpened = "priority.conflict_opened" {
@@ -681,6 +685,8 @@ events! {
         #[serde(default, skip_serializing_if = "absent")]
         priority: Option<Priority>,
         typical: Span,
+        #[serde(default, skip_serializing_if = "none_carried")]
+        carried: Vec<(TaskId, TaskId)>,
         reason: Text,
     }
     /// There is an emergency: declared by a person, or detected.
@@ -792,6 +798,10 @@ fn nothing_reserved(reservations: &&Vec<(ReservationId, ReservationId)>) -> bool
 
 fn no_tasks(tasks: &&Vec<TaskId>) -> bool {
     tasks.is_empty()
+}
+
+fn none_carried(carried: &&Vec<(TaskId, TaskId)>) -> bool {
+    carried.is_empty()
 }
 
 fn no_parties(parties: &&Vec<AgentId>) -> bool {

@@ -651,12 +651,19 @@ fn counts_agree(state: &State) -> Result<(), String> {
 }
 
 fn urgency_flows(state: &State) -> Result<(), String> {
-    for task in state.tasks().iter().filter(|task| task.is_open()) {
+    // What is being broken down is archived in the same step, and its dependents are not its reason any more.
+    let counts = |task: &&crate::task::Task| task.is_open() && task.broken_into().is_none();
+    for task in state.tasks().iter().filter(counts) {
         let waiting = || task.dependents.iter().map(|&id| state.task(id)).filter(|task| task.is_open());
-        let reason =
-            waiting().map(|task| task.effective).min().map_or(task.priority, |p| p.min(task.priority));
+        let after = state.orders.after(task.id).map(|then| state.task(then));
+        let reason = waiting().chain(after).map(|task| task.effective).min();
+        let reason = reason.map_or(task.priority, |p| p.min(task.priority));
         if task.effective != reason {
             return Err(format!("{} is {} and has reason to be {reason}", task.id, task.effective));
+        }
+        let place = state.place_of(task.id, task.effective, task.latest_start);
+        if task.place != place {
+            return Err(format!("{} stands at {:?}, by the orders at {place:?}", task.id, task.place));
         }
         for dependent in waiting() {
             if task.latest_start > start_before(dependent.latest_start, task.estimate) {

@@ -127,6 +127,8 @@ mod seeded {
         StalledHolderWins,
         /// What costs least to delay comes first.
         ImpactTurnedRound,
+        /// An order moves its task when it is said, and does not follow urgencies that change later.
+        OrderForgotten,
         /// What waited for a task that is broken down is left to wait for it.
         DependentsNotRewired,
         /// The integration waits for the planning alone.

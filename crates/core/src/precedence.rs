@@ -2,12 +2,14 @@
 //!
 //! What differs, and orders that come round to where they began, are a conflict. It is ruled in the step in which it is opened, by
 //! the business impact: a task gets the level that it earns, and tasks in a ring come in the order of their impact; orders
-//! that say otherwise are dropped. A task that is to come before another is made as urgent as that one and takes a place before
-//! it in the queue.
+//! that say otherwise are dropped. What waits for another task is on such rings too, and always right.
+//!
+//! An order that stands is an edge of inheritance, like a wait: what is to come first is as urgent as what comes after it, and
+//! has a place before that in the queue (`apply/graph.rs`). Together with the waits the orders never come round.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kapell_model::{Moment, Priority, Span, TaskId, Text};
+use kapell_model::{ConflictId, Moment, Priority, Span, TaskId, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{Conflict, ConflictMatter, Ruler};
@@ -81,6 +83,17 @@ pub struct Ranking {
     pub priority: Option<Priority>,
     /// The typical time of a task, by which levels are earned.
     pub typical: Span,
+    /// Tasks that come where another one stands that waits for them, each with that one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<(TaskId, TaskId)>,
+}
+
+impl Ranking {
+    /// Returns the task by whose impact one has its place: its own, or that of one that waits for it.
+    #[must_use]
+    pub fn carrier(&self, task: TaskId) -> TaskId {
+        self.carried.iter().find(|(carried, _)| *carried == task).map_or(task, |&(_, by)| by)
+    }
 }
 
 impl Precedence {
@@ -90,7 +103,12 @@ impl Precedence {
         if let Some(wrong) = ruling.order.iter().find(|impact| !impact.adds_up()) {
             return Some(format!("does not add up: {}", wrong.text()));
         }
-        if let Some(pair) = ruling.order.windows(2).find(|pair| pair[0].wsjf < pair[1].wsjf) {
+        let place = |task| ruling.order.iter().position(|impact| impact.task == task);
+        if let Some((task, by)) = ruling.carried.iter().find(|(task, by)| place(*task) >= place(*by)) {
+            return Some(format!("{task} does not come before {by}, which waits for it"));
+        }
+        let weight = |impact: &Impact| place(ruling.carrier(impact.task)).map(|by| ruling.order[by].wsjf);
+        if let Some(pair) = ruling.order.windows(2).find(|pair| weight(&pair[0]) < weight(&pair[1])) {
             return Some(format!("{} comes before {}", pair[0].text(), pair[1].text()));
         }
         let levels: BTreeSet<Priority> = self
@@ -117,31 +135,43 @@ impl Conflict {
     }
 }
 
-/// The orders that stand, each between two open tasks. They never come round to where they began.
+/// The orders that stand, each between two open tasks: what members say, and neighbours in what was ruled. They never come round
+/// to where they began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
     said: BTreeMap<(TaskId, TaskId), OrderSaid>,
-    /// The same pairs the other way round.
+    ruled: BTreeMap<(TaskId, TaskId), ConflictId>,
+    /// All pairs the other way round.
     #[serde(skip)]
     backward: BTreeSet<(TaskId, TaskId)>,
 }
 
 impl Orders {
-    /// Visits the orders: what comes first, what after it, and who says so.
+    /// Visits what is said: what comes first, what after it, and who says so.
     pub fn iter(&self) -> impl Iterator<Item = (TaskId, TaskId, &OrderSaid)> {
         self.said.iter().map(|(&(first, then), said)| (first, then, said))
     }
 
-    /// Returns how many there are.
+    /// Visits what was ruled: what comes first, what comes next after it, and by which conflict.
+    pub fn rulings(&self) -> impl Iterator<Item = (TaskId, TaskId, ConflictId)> + '_ {
+        self.ruled.iter().map(|(&(first, then), &conflict)| (first, then, conflict))
+    }
+
+    /// Visits every pair once, what comes first in front.
+    pub fn pairs(&self) -> impl Iterator<Item = (TaskId, TaskId)> + '_ {
+        self.backward.iter().map(|&(then, first)| (first, then))
+    }
+
+    /// Returns how many pairs there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.said.len()
+        self.backward.len()
     }
 
     /// Tells whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.said.is_empty()
+        self.backward.is_empty()
     }
 
     /// Returns who says that one comes before another.
@@ -150,9 +180,27 @@ impl Orders {
         self.said.get(&(first, then))
     }
 
+    /// Returns by which conflict one comes next before another.
+    #[must_use]
+    pub fn ruled(&self, first: TaskId, then: TaskId) -> Option<ConflictId> {
+        self.ruled.get(&(first, then)).copied()
+    }
+
     /// Visits the orders by which something is to come before `task`.
     pub(crate) fn before(&self, task: TaskId) -> impl Iterator<Item = (TaskId, TaskId)> + '_ {
-        self.backward.range((task, TaskId(0))..=(task, TaskId(u32::MAX))).map(|&(then, first)| (first, then))
+        self.backward.range(around(task)).map(|&(then, first)| (first, then))
+    }
+
+    /// Visits what is to come after `task`; what is said and ruled comes twice.
+    pub fn after(&self, task: TaskId) -> impl Iterator<Item = TaskId> + '_ {
+        let said = self.said.range(around(task)).map(|(&(_, then), _)| then);
+        said.chain(self.ruled.range(around(task)).map(|(&(_, then), _)| then))
+    }
+
+    /// Visits the pairs about `task`, those in which it comes first in front.
+    pub fn around(&self, task: TaskId) -> impl Iterator<Item = (TaskId, TaskId)> + '_ {
+        let after: BTreeSet<TaskId> = self.after(task).collect();
+        after.into_iter().map(move |then| (task, then)).chain(self.before(task))
     }
 
     pub(crate) fn put(&mut self, first: TaskId, then: TaskId, said: OrderSaid) {
@@ -160,62 +208,97 @@ impl Orders {
         self.backward.insert((then, first));
     }
 
+    /// Lets a ruling hold, in the place of what was ruled between its tasks before.
+    pub(crate) fn hold(&mut self, conflict: ConflictId, order: &[TaskId]) {
+        let ruled: BTreeSet<TaskId> = order.iter().copied().collect();
+        for &task in order {
+            let next: Vec<_> = self.ruled.range(around(task)).map(|(&pair, _)| pair).collect();
+            next.into_iter().filter(|(_, then)| ruled.contains(then)).for_each(|pair| self.lift_pair(pair));
+        }
+        for pair in order.windows(2) {
+            self.ruled.insert((pair[0], pair[1]), conflict);
+            self.backward.insert((pair[1], pair[0]));
+        }
+    }
+
+    /// Takes what was ruled in a conflict back, and returns what came before something by that.
+    pub(crate) fn lift(&mut self, conflict: ConflictId) -> Vec<TaskId> {
+        let ruled: Vec<_> = self.rulings().filter(|&(.., by)| by == conflict).collect();
+        ruled.iter().for_each(|&(first, then, _)| self.lift_pair((first, then)));
+        ruled.into_iter().map(|(first, ..)| first).collect()
+    }
+
+    fn lift_pair(&mut self, (first, then): (TaskId, TaskId)) {
+        self.ruled.remove(&(first, then));
+        if !self.said.contains_key(&(first, then)) {
+            self.backward.remove(&(then, first));
+        }
+    }
+
+    /// Forgets that one comes before another, said or ruled.
     pub(crate) fn drop_order(&mut self, first: TaskId, then: TaskId) {
         self.said.remove(&(first, then));
+        self.ruled.remove(&(first, then));
         self.backward.remove(&(then, first));
     }
 
-    /// Forgets all orders about a task that has ended.
-    pub(crate) fn forget(&mut self, task: TaskId) {
-        if self.said.is_empty() {
-            return;
+    /// Forgets all orders about a task that has ended, and returns what came before it. What was ruled about those around it
+    /// stays.
+    pub(crate) fn forget(&mut self, task: TaskId) -> Vec<TaskId> {
+        let before: Vec<TaskId> = self.before(task).map(|(first, _)| first).collect();
+        let after: Vec<TaskId> = self.after(task).collect();
+        let across = before.iter().flat_map(|&first| after.iter().map(move |&then| (first, then)));
+        let across = across.filter_map(|(first, then)| {
+            let conflict = self.ruled(first, task)?;
+            (self.ruled(task, then) == Some(conflict)).then_some(((first, then), conflict))
+        });
+        let across: Vec<_> = across.collect();
+        before.iter().for_each(|&first| self.drop_order(first, task));
+        after.iter().for_each(|&then| self.drop_order(task, then));
+        for ((first, then), conflict) in across {
+            self.ruled.entry((first, then)).or_insert(conflict);
+            self.backward.insert((then, first));
         }
-        let around = (task, TaskId(0))..=(task, TaskId(u32::MAX));
-        let after: Vec<_> = self.said.range(around.clone()).map(|(&pair, _)| pair).collect();
-        let before: Vec<_> = self.backward.range(around).map(|&(then, first)| (first, then)).collect();
-        for (first, then) in after.into_iter().chain(before) {
-            self.drop_order(first, then);
-        }
+        before
     }
 
     pub(crate) fn restore(&mut self) {
-        self.backward = self.said.keys().map(|&(first, then)| (then, first)).collect();
-    }
-
-    /// Returns the tasks on all ways from one task to another along orders, both ends included; none where there is no way.
-    pub(crate) fn between(&self, from: TaskId, to: TaskId) -> BTreeSet<TaskId> {
-        let after = reached(from, |task| self.after(task));
-        if !after.contains(&to) {
-            return BTreeSet::new();
-        }
-        let before = reached(to, |task| self.before(task).map(|(first, _)| first));
-        after.intersection(&before).copied().collect()
-    }
-
-    fn after(&self, task: TaskId) -> impl Iterator<Item = TaskId> + '_ {
-        self.said.range((task, TaskId(0))..=(task, TaskId(u32::MAX))).map(|(&(_, then), _)| then)
+        let pairs = self.said.keys().chain(self.ruled.keys());
+        self.backward = pairs.map(|&(first, then)| (then, first)).collect();
     }
 
     /// Says what is wrong with the orders.
     pub(crate) fn flaw(&self, state: &State) -> Option<String> {
-        let backward: BTreeSet<_> = self.said.keys().map(|&(first, then)| (then, first)).collect();
+        let pairs = self.said.keys().chain(self.ruled.keys());
+        let backward: BTreeSet<_> = pairs.map(|&(first, then)| (then, first)).collect();
         if backward != self.backward {
             return Some("the two ways of the orders differ".to_owned());
         }
-        for &(first, then) in self.said.keys() {
-            if !state.task(first).is_open() || !state.task(then).is_open() {
+        for (first, then) in self.pairs() {
+            let (before, after) = (state.task(first), state.task(then));
+            if !before.is_open() || !after.is_open() {
                 return Some(format!("{first} is to come before {then}, and one of them has ended"));
             }
-            if !self.between(then, first).is_empty() {
+            if reached(then, |task| self.after(task)).contains(&first) {
                 return Some(format!("{first} is to come before {then} and after it"));
+            }
+            if before.queue_key() >= after.queue_key() {
+                return Some(format!("{first} is to come before {then} and stands behind it"));
             }
         }
         None
     }
 }
 
+fn around(task: TaskId) -> std::ops::RangeInclusive<(TaskId, TaskId)> {
+    (task, TaskId(0))..=(task, TaskId(u32::MAX))
+}
+
 /// Returns a task and all that is reached from it step by step.
-fn reached<I: Iterator<Item = TaskId>>(from: TaskId, next: impl Fn(TaskId) -> I) -> BTreeSet<TaskId> {
+pub(crate) fn reached<I: Iterator<Item = TaskId>>(
+    from: TaskId,
+    next: impl Fn(TaskId) -> I,
+) -> BTreeSet<TaskId> {
     let (mut all, mut open) = (BTreeSet::from([from]), vec![from]);
     while let Some(task) = open.pop() {
         open.extend(next(task).filter(|&task| all.insert(task)));

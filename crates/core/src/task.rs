@@ -125,7 +125,8 @@ pub struct Task {
     pub effective: Priority,
     /// Deadline minus remaining critical path, over itself and all that wait for it; see [`Task::must_start_by`].
     pub latest_start: Moment,
-    /// When it counts as having to start in the queue of its level, where it is to come before others; see [`Task::queue_key`].
+    /// When it counts as having to start in the queue of its level, where orders have it come before others that would stand before
+    /// it; see [`Task::queue_key`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Moment>,
     /// What it waits for or has to do with.

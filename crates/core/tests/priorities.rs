@@ -2,10 +2,12 @@
 
 mod scenario;
 
-use kapell_core::{Event, Hundredths, Impact};
-use kapell_model::{Span, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use kapell_core::{Change, Command, EdgeSource, Event, Hundredths, Impact, Rejection, State, TaskEdit};
+use kapell_model::{DependencyKind, Moment, Priority, Span, TaskId, TaskState, Text};
 use proptest::prelude::*;
-use scenario::Scenario;
+use scenario::{Scenario, reference};
 
 const TEAM: &str = "agent A slots=4
     agent B
@@ -101,7 +103,7 @@ fn what_nobody_says_otherwise_is_no_conflict() {
 
 #[test]
 fn an_order_is_applied_and_one_within_a_level_takes_its_place() {
-    play(
+    let scenario = play(
         "submit t1
         submit t2
         submit t3 priority=high
@@ -111,8 +113,149 @@ fn an_order_is_applied_and_one_within_a_level_takes_its_place() {
         order t1 t3 -> ready
         queue -> t2 high, t1 high, t3 high        # what is to come before t1 goes along
         edit t1 deadline=+1h
+        queue -> t2 high, t1 high, t3 high
         restart -> as live",
     );
+    let own: Vec<Priority> = scenario.engine.state().tasks().iter().map(|task| task.priority).collect();
+    assert_eq!(own, [Priority::Medium, Priority::Medium, Priority::High], "it is as it was given");
+}
+
+#[test]
+fn an_order_follows_what_changes_later() {
+    play(
+        "submit t1
+        submit t2
+        submit t3 priority=high
+        order t2 t1 by=A
+        queue -> t3 high, t2 medium, t1 medium
+        edit t1 deadline=+1h
+        queue -> t3 high, t2 medium, t1 medium
+        edit t1 priority=critical
+        queue -> t2 critical, t1 critical, t3 high
+        edit t1 priority=low
+        queue -> t3 high, t2 medium, t1 low
+        submit t4 priority=critical after=t1      # what t1 inherits t2 inherits too
+        queue -> t2 critical, t1 critical, t3 high
+        cancel t4
+        queue -> t3 high, t2 medium, t1 low
+        edit t2 priority=low estimate=1h
+        queue -> t3 high, t2 low, t1 low
+        restart -> as live",
+    );
+}
+
+#[test]
+fn what_waits_is_as_urgent_as_what_comes_before() {
+    play(
+        "submit t1
+        submit t2 after=t1
+        submit t3 priority=critical
+        submit t4 priority=high
+        order t2 t3 by=A                          # t2 can only come first where t1 is done
+        queue -> t1 critical, t3 critical, t4 high
+        disorder t2 t3 by=A
+        queue -> t3 critical, t4 high, t1 medium",
+    );
+}
+
+#[test]
+fn taken_back_an_order_leaves_nothing_behind() {
+    let scenario = play(
+        "submit t1 effort=1h
+        submit t2 effort=2h
+        submit t3 effort=4h priority=high
+        queue -> t3 high, t2 medium, t1 medium
+        order t1 t2 by=A
+        order t2 t3 by=B
+        queue -> t1 high, t2 high, t3 high
+        disorder t2 t3 by=B
+        queue -> t3 high, t1 medium, t2 medium
+        disorder t1 t2                            # a manager may take any back
+        queue -> t3 high, t2 medium, t1 medium
+        order t1 t3 by=A
+        cancel t3                                 # its end is the end of the order
+        queue -> t2 medium, t1 medium",
+    );
+    assert!(scenario.engine.state().tasks().iter().all(|task| task.place.is_none()));
+}
+
+#[test]
+fn a_ruling_holds_while_an_order_that_it_left_does() {
+    play(
+        "submit t1 effort=1h
+        submit t2 effort=2h
+        submit t3 effort=4h
+        order t3 t2 by=A
+        order t2 t1 by=B
+        order t1 t3 by=C -> C-1
+        queue -> t1 medium, t2 medium, t3 medium
+        edit t3 priority=critical
+        queue -> t1 critical, t2 critical, t3 critical
+        disorder t2 t3 by=A -> refused: that T-2 is to come before T-3 was said by the ruling of C-1, not by `A`
+        disorder t1 t3 by=C                       # the last that was left
+        queue -> t3 critical, t2 medium, t1 medium
+        order t3 t2 by=A -> ready",
+    );
+    play(
+        "submit t1 effort=1h
+        submit t2 effort=2h
+        submit t3 effort=4h
+        order t3 t2 by=A
+        order t2 t1 by=B
+        order t1 t3 by=C -> C-1
+        cancel t2                                 # what was ruled about the others stays
+        queue -> t1 medium, t3 medium
+        disorder t1 t3                            # a manager takes back what is said and what is ruled
+        queue -> t3 medium, t1 medium",
+    );
+}
+
+#[test]
+fn what_waits_is_right_against_orders() {
+    let scenario = play(
+        "submit t1
+        submit t2
+        submit t3
+        order t1 t2 by=A
+        order t2 t3 by=B
+        dep t1 t3                                 # t1 waits for t3
+        conflict C-1 -> resolved of A,B as T-3,T-1,T-2
+        notices A -> priority_ruled T-3
+        notices B -> priority_ruled T-3
+        restart -> as live",
+    );
+    let left: Vec<_> = scenario.engine.state().orders().iter().map(|it| (it.0.0, it.1.0)).collect();
+    assert_eq!(left, [(1, 2)], "only what the wait contradicts is gone");
+    assert_eq!(
+        (count(&scenario, "priority.order_dropped"), count(&scenario, "priority.order_ruled")),
+        (1, 1)
+    );
+    let reason = scenario.log.iter().find_map(|record| match &record.event {
+        Event::PrecedenceRuled { reason, .. } => Some(reason.to_string()),
+        _ => None,
+    });
+    let reason = reason.expect("a ruling");
+    let said = "T-1 waits for T-3; in this order: T-3, T-1, T-2; does not stand: T-2 before T-3; ";
+    assert!(reason.starts_with(said), "{reason}");
+}
+
+#[test]
+fn rings_of_orders_and_waits_are_ruled_with_the_impact_of_what_waits() {
+    // t1 before t2, t3 waits for t2, and t3 before t1 comes round.
+    let scenario = play(
+        "submit t1 effort=2h
+        submit t2 effort=8h
+        submit t3 effort=1h after=t2
+        order t1 t2 by=A
+        order t3 t1 by=B -> C-1
+        conflict C-1 -> resolved of A,B as T-2,T-3,T-1
+        queue -> t2 medium, t1 medium",
+    );
+    let left: Vec<_> = scenario.engine.state().orders().iter().map(|it| (it.0.0, it.1.0)).collect();
+    assert_eq!(left, [(3, 1)], "t3 costs most to delay, and t2 must be done before it");
+    let conflict = scenario.engine.state().conflicts().iter().next().expect("one conflict");
+    let ruling = conflict.precedence().and_then(|it| it.ruling.as_ref()).expect("it is ruled");
+    assert_eq!(ruling.carried, [(TaskId(2), TaskId(3))]);
 }
 
 #[test]
@@ -234,4 +377,113 @@ proptest! {
         }
         scenario.also("restart -> as live");
     }
+
+    /// Whatever urgencies and waits change, the queue holds every order that stands, what is ruled holds while it does, waits and
+    /// orders never come round together, and with the last order everything that they have moved is back.
+    #[test]
+    fn orders_hold_whatever_changes(
+        steps in prop::collection::vec((0..16_u8, 1..=TASKS, 1..=TASKS, 0..4_usize, any::<bool>()), 1..60),
+    ) {
+        let mut scenario = play("submit t1 effort=1h\nsubmit t2 effort=2h\nsubmit t3 effort=3h priority=high
+            submit t4 effort=1h after=t3\nsubmit t5 effort=5h priority=low\nsubmit t6 effort=1h\nsubmit t7 effort=2h after=t6");
+        for (what, task, other, which, flag) in steps {
+            let (id, before) = (TaskId(task), scenario.log.len());
+            let (task, on) = (reference(&id.to_string()), reference(&TaskId(other).to_string()));
+            let agent = [Some("A"), Some("B"), Some("C"), None][which].map(scenario::name);
+            let edit = |edit: TaskEdit| Command::Edit { task: task.clone(), edit: Box::new(edit), seen: None };
+            let command = match what {
+                0..=5 => Command::AssertOrder { first: task, then: on, agent, reason: Text::from("so") },
+                6 => Command::DropOrder { first: task, then: on, agent: None },
+                7 => match scenario.engine.state().orders().iter().nth(which) {
+                    Some((first, then, _)) => Command::DropOrder {
+                        first: reference(&first.to_string()),
+                        then: reference(&then.to_string()),
+                        agent: None,
+                    },
+                    None => continue,
+                },
+                8 => edit(TaskEdit { priority: Some(Priority::ALL[which]), ..TaskEdit::default() }),
+                9 => {
+                    let at = Moment(scenario.now).after(Span::hours(i64::from(other)));
+                    let deadline = if flag { Change::To(at) } else { Change::Clear };
+                    edit(TaskEdit { deadline: Some(deadline), ..TaskEdit::default() })
+                }
+                10 => edit(TaskEdit { estimate: Some(Change::To(Span::hours(i64::from(other)))), ..TaskEdit::default() }),
+                11 => Command::AssertPriority { task, agent, priority: Priority::ALL[which], reason: Text::from("so") },
+                12 | 13 => {
+                    let source = if flag { EdgeSource::Imported } else { EdgeSource::Declared };
+                    Command::AddDependency { task, on, kind: DependencyKind::Blocks, source }
+                }
+                14 if flag => Command::WaiveDependency { task, on },
+                14 => Command::RestoreDependency { task, on, instead: None },
+                _ if flag => Command::Cancel { task, reason: "no".into() },
+                _ => Command::Reopen { task, reason: "again".into() },
+            };
+            let refused = scenario.execute(command, None).err();
+            prop_assert!(!matches!(refused, Some(Rejection::LimitExceeded { .. })), "{refused:?}");
+            let state = scenario.engine.state();
+            kapell_core::invariant::check(state).map_err(|broken| TestCaseError::fail(broken.to_string()))?;
+            holds(state)?;
+            let ruled = scenario.log[before..].iter().find_map(|record| match &record.event {
+                Event::OrderRuled { order, .. } => Some(order),
+                _ => None,
+            });
+            for pair in ruled.iter().flat_map(|order| order.windows(2)) {
+                prop_assert!(state.orders().ruled(pair[0], pair[1]).is_some(), "{} before {}", pair[0], pair[1]);
+            }
+        }
+        scenario.also("restart -> as live");
+        let pairs: Vec<_> = scenario.engine.state().orders().pairs().collect();
+        for (first, then) in pairs {
+            let (first, then) = (reference(&first.to_string()), reference(&then.to_string()));
+            // What was ruled may be gone with the order that it was left by.
+            let _ = scenario.execute(Command::DropOrder { first, then, agent: None }, None);
+            holds(scenario.engine.state())?;
+        }
+        let state = scenario.engine.state();
+        prop_assert!(state.orders().is_empty());
+        let placed = state.tasks().iter().find(|task| task.is_open() && task.place.is_some());
+        prop_assert!(placed.is_none(), "{:?}", placed.map(|task| task.id));
+    }
+}
+
+const TASKS: u32 = 7;
+
+/// The queue is as the orders say, urgency is what waits and orders make of it, and both together never come round.
+fn holds(state: &State) -> Result<(), TestCaseError> {
+    for (first, then) in state.orders().pairs() {
+        let key = |id| state.task(id).queue_key();
+        prop_assert!(key(first) < key(then), "{} stands behind {}", first, then);
+    }
+    let queue: Vec<TaskId> = state.situation().first_waiting(100).iter().map(|key| key.task).collect();
+    let place = |id| queue.iter().position(|&task| task == id);
+    for (first, then) in state.orders().pairs() {
+        if let (Some(first), Some(then)) = (place(first), place(then)) {
+            prop_assert!(first < then, "{queue:?}");
+        }
+    }
+    let waits = state.tasks().iter().filter(|task| task.state() != TaskState::Completed);
+    let waits = waits.flat_map(|task| task.gates().map(|on| (on, task.id)));
+    let mut after: BTreeMap<TaskId, BTreeSet<TaskId>> = BTreeMap::new();
+    for (first, then) in waits.chain(state.orders().pairs()) {
+        after.entry(first).or_default().insert(then);
+    }
+    for task in state.tasks().iter() {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![task.id]);
+        let mut highest = task.priority;
+        while let Some(id) = next.pop() {
+            for &then in after.get(&id).into_iter().flatten() {
+                prop_assert!(then != task.id, "{} comes before itself", then);
+                if seen.insert(then) {
+                    next.push(then);
+                    highest = highest.min(state.task(then).priority);
+                }
+            }
+        }
+        let through_ended = seen.iter().any(|&id| !state.task(id).is_open());
+        if task.is_open() && !through_ended {
+            prop_assert_eq!(task.effective, highest, "{}", task.id);
+        }
+    }
+    Ok(())
 }

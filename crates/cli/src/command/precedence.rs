@@ -38,7 +38,7 @@ pub enum OrderVerb {
         #[arg(long)]
         agent: Option<String>,
     },
-    /// Take an order back; what it has done to the queue stays
+    /// Take an order back, and with it what it has moved
     Drop {
         /// What was to come first: T-12, or its key
         first: String,

@@ -5,7 +5,7 @@ use kapell_model::{AgentId, ConflictId, ReservationId, TaskId, Text, WaitId};
 use crate::conflict::{Conflict, ConflictMatter, ConflictState, Deliberation, Resolution, TaskConflicts};
 use crate::deliberation::{Proposal, Topic};
 use crate::dispute::{Award, Dispute};
-use crate::precedence::{Asserted, Precedence, Ranking, Voice};
+use crate::precedence::{Asserted, OrderSaid, Precedence, Ranking, Voice};
 use crate::state::State;
 
 impl State {
@@ -160,6 +160,34 @@ impl State {
         self.conflict_settled(id, ConflictState::Resolved, reason.clone());
         if let ConflictMatter::Precedence(precedence) = &mut self.conflict_mut(id).matter {
             precedence.ruling = Some(ruling);
+        }
+    }
+
+    pub(super) fn order_asserted(&mut self, first: TaskId, then: TaskId, said: OrderSaid) {
+        self.orders.put(first, then, said);
+        self.recompute_urgency(first);
+    }
+
+    pub(super) fn order_dropped(&mut self, first: TaskId, then: TaskId) {
+        self.orders.drop_order(first, then);
+        self.recompute_urgency(first);
+    }
+
+    pub(super) fn order_ruled(&mut self, conflict: ConflictId, order: &[TaskId]) {
+        self.orders.hold(conflict, order);
+        order.iter().rev().for_each(|&task| self.recompute_urgency(task));
+    }
+
+    pub(super) fn ruling_lifted(&mut self, conflict: ConflictId) {
+        for task in self.orders.lift(conflict) {
+            self.recompute_urgency(task);
+        }
+    }
+
+    /// Forgets the orders about a task that has ended: what came before it is as urgent as it is without that.
+    pub(super) fn forget_orders(&mut self, id: TaskId) {
+        for task in self.orders.forget(id) {
+            self.recompute_urgency(task);
         }
     }
 

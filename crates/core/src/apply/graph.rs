@@ -2,7 +2,8 @@
 //!
 //! Urgency is the effective priority (SEMANTICS 6, "priority inheritance") and the latest start (3.2). Both
 //! are kept incrementally: what becomes more urgent is pushed to what it waits for, and only what has lost its
-//! reason is computed anew from its dependents.
+//! reason is computed anew from its dependents. Orders (`precedence.rs`) hand the effective priority on in the same way, and
+//! among those of one level a place before what comes after; the place is handed on along orders alone.
 
 use std::collections::VecDeque;
 
@@ -69,9 +70,13 @@ impl State {
         self.watch_dead_end(on);
     }
 
-    /// Lets a task wait for another one than before: what it waited for was broken down.
+    /// Lets a task wait for another one than before: what it waited for was broken down. That is archived in the same step and its
+    /// urgency with it, and its dependents go from the last one on: so all of them cost time in their number.
     pub(super) fn dependency_rewired(&mut self, id: TaskId, from: TaskId, on: TaskId) {
-        self.tasks[from].dependents.retain(|&dependent| dependent != id);
+        let dependents = &mut self.tasks[from].dependents;
+        if let Some(at) = dependents.iter().rposition(|&dependent| dependent == id) {
+            dependents.remove(at);
+        }
         let open = u32::from(self.tasks[from].state() != TaskState::Completed);
         let (before, added) = (self.leave(id), self.position);
         let task = &mut self.tasks[id];
@@ -85,7 +90,6 @@ impl State {
         self.enter(id);
         self.spare(id);
         self.raise_blockers(id);
-        self.recompute_urgency(from);
         self.watch_dead_end(from);
         self.watch_dead_end(on);
     }
@@ -157,9 +161,12 @@ impl State {
         { declared }.find(gone).filter(|_| task.state() == TaskState::Blocked)
     }
 
-    /// Pushes the urgency of an open task to everything that it transitively waits for.
+    /// Pushes the urgency of an open task to everything that it transitively waits for, or that is to come before it.
     pub(super) fn raise_blockers(&mut self, id: TaskId) {
-        if !self.tasks[id].is_open() || self.tasks[id].open_blockers == 0 || mutated!(UrgencyNotRaised) {
+        if !self.tasks[id].is_open() || mutated!(UrgencyNotRaised) {
+            return;
+        }
+        if self.tasks[id].open_blockers == 0 && self.orders.is_empty() {
             return;
         }
         // First in, first out: a task that can be reached on many ways is not gone through once for each of them.
@@ -172,12 +179,25 @@ impl State {
                 let blocker = &self.tasks[on];
                 let effective = blocker.effective.min(effective);
                 let latest_start = blocker.latest_start.min(start_before(latest_start, blocker.estimate));
-                if (effective, latest_start) != (blocker.effective, blocker.latest_start) {
-                    self.set_urgency(on, effective, latest_start);
+                if self.set_urgency(on, effective, latest_start) {
                     raised.push_back(on);
                 }
             }
+            for first in self.ordered_before(id) {
+                let task = &self.tasks[first];
+                if self.set_urgency(first, task.effective.min(effective), task.latest_start) {
+                    raised.push_back(first);
+                }
+            }
         }
+    }
+
+    /// Returns what is to come before a task, which follows its urgency.
+    fn ordered_before(&self, id: TaskId) -> Vec<TaskId> {
+        if mutated!(OrderForgotten) {
+            return Vec::new();
+        }
+        self.orders.before(id).map(|(first, _)| first).collect()
     }
 
     /// Computes the urgency of what an ended task waited for anew: the reason may be gone.
@@ -188,7 +208,8 @@ impl State {
         }
     }
 
-    /// Computes the urgency of a task from its own and its open dependents', and goes on upwards where it changed.
+    /// Computes the urgency of a task from its own, its open dependents' and that of what is to come after it, and goes on upwards
+    /// where it changed.
     pub(super) fn recompute_urgency(&mut self, id: TaskId) {
         let mut stale = VecDeque::from([id]);
         while let Some(id) = stale.pop_front() {
@@ -200,7 +221,9 @@ impl State {
             let open = || {
                 task.dependents.iter().map(|dependent| &self.tasks[*dependent]).filter(|task| task.is_open())
             };
+            let after = self.orders.after(id).map(|then| &self.tasks[then]);
             let effective = open()
+                .chain(after)
                 .map(|dependent| dependent.effective)
                 .min()
                 .map_or(task.priority, |p| p.min(task.priority));
@@ -208,9 +231,9 @@ impl State {
                 .map(|dependent| start_before(dependent.latest_start, task.estimate))
                 .min()
                 .map_or(own, |m| m.min(own));
-            if (effective, latest_start) != (task.effective, task.latest_start) {
-                stale.extend(task.gates());
-                self.set_urgency(id, effective, latest_start);
+            if self.set_urgency(id, effective, latest_start) {
+                stale.extend(self.tasks[id].gates());
+                stale.extend(self.ordered_before(id));
             }
         }
     }
@@ -222,15 +245,30 @@ impl State {
         start_before(deadline.unwrap_or(Moment::NEVER), estimate)
     }
 
-    fn set_urgency(&mut self, id: TaskId, effective: Priority, latest_start: Moment) {
-        self.rekey(id, |task| (task.effective, task.latest_start) = (effective, latest_start));
+    /// Sets the urgency of a task and the place that orders give it; tells whether anything has changed.
+    fn set_urgency(&mut self, id: TaskId, effective: Priority, latest_start: Moment) -> bool {
+        let place = self.place_of(id, effective, latest_start);
+        let task = &self.tasks[id];
+        if (effective, latest_start, place) == (task.effective, task.latest_start, task.place) {
+            return false;
+        }
+        self.rekey(id, |task| {
+            (task.effective, task.latest_start, task.place) = (effective, latest_start, place);
+        });
+        true
     }
 
-    /// Gives a task a place before others of its level, or takes that away.
-    pub(super) fn place_set(&mut self, id: TaskId, place: Option<Moment>) {
-        if self.tasks[id].place != place {
-            self.rekey(id, |task| task.place = place);
-        }
+    /// Returns when a task counts as having to start so that it stands before everything of its level that is to come after it;
+    /// nothing where it does anyway.
+    pub(crate) fn place_of(&self, id: TaskId, effective: Priority, latest_start: Moment) -> Option<Moment> {
+        let submitted = (self.tasks[id].submitted_at, id);
+        let place = |then: TaskId| {
+            let key = self.tasks[then].queue_key();
+            let ahead = submitted < (key.submitted, key.task);
+            let place = if ahead { key.latest_start } else { key.latest_start.before(Span(1)) };
+            (key.priority == effective).then_some(place)
+        };
+        self.orders.after(id).filter_map(place).min().filter(|&place| place < latest_start)
     }
 
     /// Changes what the place of a task in the queue is made of.

@@ -220,7 +220,7 @@ impl State {
         }
         self.note_cost(id);
         self.note_team(id, agent);
-        self.orders.forget(id);
+        self.forget_orders(id);
         self.release_dependents(id);
         self.watch_dead_ends_around(id);
         self.metrics.completed(self.at);
@@ -316,7 +316,7 @@ impl State {
             task.churn = None;
             task.ending = Some(Box::new(Ending { state, at, by: None, result: None, reason }));
         });
-        self.orders.forget(id);
+        self.forget_orders(id);
         self.note_no_emergency(id);
         self.doom_dependents(id);
         if !mutated!(UrgencyNotLowered) {
@@ -402,10 +402,6 @@ impl State {
         edit: &TaskEdit,
         estimate: Option<(Span, Option<Learned>)>,
     ) {
-        // Who says anew how urgent it is, or how long it takes, sets its place aside.
-        if edit.priority.is_some() || edit.deadline.is_some() || edit.touches_effort() {
-            self.place_set(id, None);
-        }
         let spec = Arc::new(edit.of(&self.tasks[id].spec));
         let analysis = self.tasks[id].analysis.clone();
         let class = self.class_of(&spec, analysis.as_deref());

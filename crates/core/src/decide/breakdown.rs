@@ -91,7 +91,8 @@ impl State {
             testing,
         });
         let waits = |&&dependent: &&TaskId| self.task(dependent).gates().any(|on| on == id);
-        for &dependent in task.dependents.iter().filter(waits).filter(|_| !mutated!(DependentsNotRewired)) {
+        let dependents = task.dependents.iter().rev().filter(waits);
+        for &dependent in dependents.filter(|_| !mutated!(DependentsNotRewired)) {
             out.push(Event::DependencyRewired { task: dependent, from: id, on: testing });
         }
         out.push(Event::TaskArchived {

@@ -1,20 +1,22 @@
 //! What members say about what comes first, and how it is ruled where they differ (SEMANTICS 7, `PRIORITY_CONFLICT`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use kapell_model::{AgentId, ConflictId, Moment, Name, Priority, Span, TaskId, Text, limits};
+use kapell_model::{
+    AgentId, ConflictId, DependencyKind, Moment, Name, Priority, Span, TaskId, TaskState, Text, limits,
+};
 
 use super::tasks::OPEN;
 use super::{invalid, require_state};
 use crate::command::TaskRef;
-use crate::conflict::Ruler;
+use crate::conflict::{Conflict, Ruler};
 use crate::decide::agents::own_text;
 use crate::edit::TaskEdit;
 use crate::engine::Reply;
 use crate::event::Event;
 use crate::impact::{Impact, asked_by, earned};
 use crate::notice::NoticeKind;
-use crate::precedence::Voice;
+use crate::precedence::{Ranking, Voice, reached};
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::task::Task;
@@ -60,7 +62,8 @@ impl State {
         let level_text = level.map_or("as it was", Priority::as_str);
         let text = format!("{id} is {level_text}: {}; {asks}", impact.text());
         let said = said.into_iter().map(|(by, priority)| Voice::Priority { by, priority }).collect();
-        let conflict = self.put_ruling(by, said, vec![impact], level, &text, out);
+        let ranking = Ranking { order: vec![impact], priority: level, typical, carried: Vec::new() };
+        let conflict = self.put_ruling(Some(by), said, ranking, &text, out);
         let changed = level.filter(|&level| level != task.spec.priority || level != task.priority);
         out.extend(changed.map(|level| at_level(id, level)));
         Ok(Reply { conflict: Some(conflict), ..Reply::about(id) })
@@ -89,43 +92,26 @@ impl State {
         }
         let new = (first.id, then.id);
         if self.orders.get(new.0, new.1).is_some() {
-            // Said again: it is applied again where something has changed since.
-            self.bring_into_order(&[new.0, new.1], &BTreeSet::new(), out);
             return Ok(Reply::about(first.id));
         }
         if self.orders.len() >= limits::ORDERS_MAX {
             return Err(Rejection::LimitExceeded { what: "orders of a fleet", limit: limits::ORDERS_MAX });
         }
-        let ring = self.orders.between(then.id, first.id);
+        let asserted = Event::OrderAsserted { first: new.0, then: new.1, by, reason: reason.clone() };
+        // The waits alone lead nowhere; without other orders nothing does.
+        let ring = if self.orders.is_empty() { BTreeSet::new() } else { self.ways(then.id, first.id) };
         if ring.is_empty() {
-            out.push(Event::OrderAsserted { first: new.0, then: new.1, by, reason: reason.clone() });
-            self.bring_into_order(&[new.0, new.1], &BTreeSet::new(), out);
+            out.push(asserted);
             return Ok(Reply::about(first.id));
         }
-        let contradiction = self.contradiction(now, new, &ring);
-        let order: Vec<TaskId> = contradiction.order.iter().map(|impact| impact.task).collect();
+        let contradiction = self.contradiction(now, Closing::Order(new), &ring);
         let voice = Voice::Order { by, first: new.0, then: new.1 };
-        if let Some(known) = self.ruled_already(first, &voice, &order) {
+        if let Some(known) = self.ruled_already(first, &voice, &contradiction.order()) {
             return Ok(Reply { conflict: Some(known), ..Reply::about(first.id) });
         }
-        let standing = contradiction.standing.iter().filter_map(|&(first, then)| {
-            let by = self.orders.get(first, then)?.by;
-            Some(Voice::Order { by, first, then })
-        });
-        let said: Vec<Voice> = standing.chain([voice]).collect();
-        let words: Vec<String> = contradiction.order.iter().map(Impact::text).collect();
-        let text = format!("in this order: {}", words.join("; "));
-        for &(first, then) in &contradiction.gone {
-            if (first, then) != new {
-                out.push(Event::OrderDropped { first, then });
-            }
-        }
-        if !contradiction.gone.contains(&new) {
-            out.push(Event::OrderAsserted { first: new.0, then: new.1, by, reason: reason.clone() });
-        }
-        let gone = contradiction.gone;
-        let conflict = self.put_ruling(by, said, contradiction.order, None, &text, out);
-        self.bring_into_order(&order, &gone, out);
+        let stands = !contradiction.gone.contains(&new);
+        let conflict = self.put_order_ruling(Some((by, voice)), contradiction, "", out);
+        out.extend(stands.then_some(asserted));
         Ok(Reply { conflict: Some(conflict), ..Reply::about(first.id) })
     }
 
@@ -138,17 +124,46 @@ impl State {
     ) -> Result<Reply, Rejection> {
         let (first, then) = (self.find_task(first)?.id, self.find_task(then)?.id);
         let by = self.voice_of(agent)?;
-        let Some(said) = self.orders.get(first, then) else {
-            return Err(Rejection::NotFound { what: "order", given: format!("{first} before {then}") });
+        let (said, ruled) =
+            (self.orders.get(first, then).map(|said| said.by), self.orders.ruled(first, then));
+        let others = match (said, ruled) {
+            (None, None) => {
+                return Err(Rejection::NotFound { what: "order", given: format!("{first} before {then}") });
+            }
+            (Some(said), _) => Some(self.named(said)).filter(|_| said != by),
+            (None, Some(conflict)) => Some(format!("the ruling of {conflict}")),
         };
-        if let (Ruler::Agent(_), Some(agent)) = (by, agent)
-            && said.by != by
-        {
-            let (agent, by) = (agent.clone(), self.named(said.by));
-            return Err(Rejection::OrderOfAnother { first, then, agent, by });
+        if let (Ruler::Agent(_), Some(agent), Some(by)) = (by, agent, others) {
+            return Err(Rejection::OrderOfAnother { first, then, agent: agent.clone(), by });
         }
         out.push(Event::OrderDropped { first, then });
+        if said.is_some() {
+            out.extend(
+                self.unfounded((first, then)).into_iter().map(|conflict| Event::RulingLifted { conflict }),
+            );
+        }
         Ok(Reply::about(first))
+    }
+
+    /// Returns the conflicts whose rulings hold no more where an order is taken back: it is the last that they left standing.
+    fn unfounded(&self, taken_back: (TaskId, TaskId)) -> BTreeSet<ConflictId> {
+        let rulings: BTreeSet<ConflictId> = self.orders.rulings().map(|(.., conflict)| conflict).collect();
+        let founded = |id: &ConflictId| {
+            let mut left = self.left_by(*id);
+            left.remove(&taken_back) && left.is_empty()
+        };
+        rulings.into_iter().filter(founded).collect()
+    }
+
+    /// Returns what members said in a conflict over orders and still stands.
+    fn left_by(&self, conflict: ConflictId) -> BTreeSet<(TaskId, TaskId)> {
+        let precedence = self.conflict(conflict).and_then(Conflict::precedence);
+        let voices = precedence.into_iter().flat_map(|precedence| &precedence.said);
+        let pairs = voices.filter_map(|voice| match voice {
+            Voice::Order { first, then, .. } => Some((*first, *then)),
+            Voice::Priority { .. } => None,
+        });
+        pairs.filter(|&(first, then)| self.orders.get(first, then).is_some()).collect()
     }
 
     fn named(&self, by: Ruler) -> String {
@@ -187,34 +202,168 @@ impl State {
         [task.spec.priority].into_iter().chain(asserted.map(|said| said.priority)).collect()
     }
 
-    /// Rules on all rings that an order closes: their tasks, `ring`, in the order of their impact, and the orders that say otherwise.
+    /// Returns the rulings that go ahead of an event: those on the rings that a wait closes with the orders.
+    pub(crate) fn ruled_before(&self, now: Moment, event: &Event, out: &mut Vec<Event>) {
+        let (task, on) = match *event {
+            Event::DependencyAdded { task, on, kind: DependencyKind::Blocks, .. }
+            | Event::DependencyRestored { task, on }
+            | Event::DependencyRewired { task, on, .. } => (task, on),
+            _ => return,
+        };
+        if self.orders.is_empty() || self.task(on).state() == TaskState::Completed {
+            return;
+        }
+        let ring = self.ways(task, on);
+        if !ring.is_empty() {
+            let contradiction = self.contradiction(now, Closing::Wait { task, on }, &ring);
+            self.put_order_ruling(None, contradiction, &format!("{task} waits for {on}; "), out);
+        }
+    }
+
+    /// Returns the tasks on all ways from one task to another along waits and orders, both ends included, each before the next one;
+    /// none where there is no way. The cost is in what leads to the end of the way.
+    fn ways(&self, from: TaskId, to: TaskId) -> BTreeSet<TaskId> {
+        let leading = reached(to, |id| self.leading_to(id));
+        if !leading.contains(&from) {
+            return BTreeSet::new();
+        }
+        let mut following: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
+        for &id in &leading {
+            self.leading_to(id).for_each(|first| following.entry(first).or_default().push(id));
+        }
+        reached(from, |id| following.get(&id).into_iter().flatten().copied())
+    }
+
+    /// Visits what a task waits for or comes after.
+    fn leading_to(&self, id: TaskId) -> impl Iterator<Item = TaskId> + '_ {
+        self.open_waits(id).chain(self.orders.before(id).map(|(first, _)| first))
+    }
+
+    /// Visits what a task waits for: not for what is completed.
+    fn open_waits(&self, id: TaskId) -> impl Iterator<Item = TaskId> + '_ {
+        self.task(id).gates().filter(|&on| self.task(on).state() != TaskState::Completed)
+    }
+
+    /// Rules on all rings that an order or a wait closes, `ring` being the tasks on them: those that orders name in the order of
+    /// their impact, where what another one waits for has at least the impact of that; and the orders that say otherwise.
     ///
-    /// No other task lies between two of them: it would be on a ring too. So what stands behind the ruling never comes round.
-    fn contradiction(&self, now: Moment, new: (TaskId, TaskId), ring: &BTreeSet<TaskId>) -> Contradiction {
-        let impacts = ring.iter().map(|&id| {
+    /// Whatever lies between two of them is on a ring too. So what stands behind the ruling never comes round.
+    fn contradiction(&self, now: Moment, closing: Closing, ring: &BTreeSet<TaskId>) -> Contradiction {
+        let (order, wait) = match closing {
+            Closing::Order(order) => (Some(order), None),
+            Closing::Wait { task, on } => (None, Some((task, on))),
+        };
+        let pairs = ring.iter().flat_map(|&task| self.orders.before(task));
+        let standing: Vec<_> = pairs.filter(|(first, _)| ring.contains(first)).collect();
+        let named: BTreeSet<TaskId> =
+            standing.iter().copied().chain(order).flat_map(|(first, then)| [first, then]).collect();
+        let impacts = named.iter().map(|&id| {
             let task = self.task(id);
             self.impact(task, &self.words_about(task), now)
         });
-        let order = self.by_impact(impacts.collect());
-        let place = |id| order.iter().position(|impact| impact.task == id);
-        let against = |&(first, then): &(TaskId, TaskId)| place(first) > place(then);
-        let pairs = ring.iter().flat_map(|&task| self.orders.before(task));
-        let standing: Vec<_> = pairs.filter(|(first, _)| ring.contains(first)).collect();
-        let gone = standing.iter().chain([&new]).copied().filter(against).collect();
-        Contradiction { standing, order, gone }
+        let ranked = self.by_impact(impacts.collect());
+        let waits_of = |id: TaskId| -> BTreeSet<TaskId> {
+            let new = wait.filter(|(task, _)| *task == id).map(|(_, on)| on);
+            self.open_waits(id).chain(new).filter(|on| ring.contains(on)).collect()
+        };
+        // The best rank of each task and of all that wait for it.
+        let mut ranks: BTreeMap<TaskId, usize> = BTreeMap::new();
+        let mut waits: BTreeMap<TaskId, BTreeSet<TaskId>> = BTreeMap::new();
+        for (rank, impact) in ranked.iter().enumerate() {
+            let mut open = vec![impact.task];
+            while let Some(id) = open.pop() {
+                if let std::collections::btree_map::Entry::Vacant(entry) = ranks.entry(id) {
+                    entry.insert(rank);
+                    open.extend(waits.entry(id).or_insert_with(|| waits_of(id)).iter());
+                }
+            }
+        }
+        let mut waiting: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
+        for (&id, on) in &waits {
+            on.iter().for_each(|&on| waiting.entry(on).or_default().push(id));
+        }
+        let mut left: BTreeMap<TaskId, usize> = waits.iter().map(|(&id, on)| (id, on.len())).collect();
+        let turn = |id: TaskId| (ranks[&id], self.task(id).queue_key());
+        let free = left.iter().filter(|(_, left)| **left == 0).map(|(&id, _)| turn(id));
+        let mut free: BTreeSet<_> = free.collect();
+        let mut own: BTreeMap<TaskId, Impact> = ranked.iter().map(|impact| (impact.task, *impact)).collect();
+        let mut order = Vec::new();
+        while let Some((_, key)) = free.pop_first() {
+            order.extend(own.remove(&key.task));
+            for id in waiting.remove(&key.task).unwrap_or_default() {
+                let left = left.entry(id).or_default();
+                *left -= 1;
+                if *left == 0 {
+                    free.insert(turn(id));
+                }
+            }
+        }
+        let by = |impact: &Impact| ranked[ranks[&impact.task]].task;
+        let carried = order.iter().map(|impact| (impact.task, by(impact)));
+        let carried = carried.filter(|(task, by)| task != by).collect();
+        let places: BTreeMap<TaskId, usize> =
+            order.iter().enumerate().map(|(place, impact)| (impact.task, place)).collect();
+        let against = |&(first, then): &(TaskId, TaskId)| places.get(&first) > places.get(&then);
+        let new = if let Closing::Order(new) = closing { Some(new) } else { None };
+        let said = |pair: &(TaskId, TaskId)| self.orders.get(pair.0, pair.1).is_some();
+        let (said, ruled): (Vec<_>, Vec<_>) = standing.into_iter().partition(said);
+        let gone: BTreeSet<_> = said.iter().chain(&ruled).copied().chain(new).filter(against).collect();
+        // What was ruled rests on what was said then, and so does what is ruled in its place.
+        let grounds = ruled.iter().filter_map(|&(first, then)| self.orders.ruled(first, then));
+        let grounds: BTreeSet<_> = grounds.flat_map(|conflict| self.left_by(conflict)).collect();
+        let said: BTreeSet<_> = said.into_iter().chain(grounds).collect();
+        let left = said.iter().chain(&ruled).copied().chain(new).any(|pair| !gone.contains(&pair));
+        Contradiction { said, order, carried, gone, new, left }
+    }
+
+    /// Puts the conflict over a contradiction into `out`, ruled at once, with what follows for the orders that stand.
+    fn put_order_ruling(
+        &self,
+        new: Option<(Ruler, Voice)>,
+        contradiction: Contradiction,
+        because: &str,
+        out: &mut Vec<Event>,
+    ) -> ConflictId {
+        let order = contradiction.order();
+        let Contradiction { said, order: impacts, carried, gone, new: closing, left } = contradiction;
+        let (by, voice) = new.unzip();
+        let voices = said.iter().filter_map(|&(first, then)| {
+            let by = self.orders.get(first, then)?.by;
+            Some(Voice::Order { by, first, then })
+        });
+        let said: Vec<Voice> = voices.chain(voice).collect();
+        let names: Vec<String> = order.iter().map(ToString::to_string).collect();
+        let lost: Vec<String> = gone.iter().map(|(first, then)| format!("{first} before {then}")).collect();
+        let words: Vec<String> = impacts.iter().map(Impact::text).collect();
+        let for_others: Vec<String> =
+            carried.iter().map(|(task, by)| format!("; {task} goes with {by}, which waits for it")).collect();
+        let text = format!(
+            "{because}in this order: {}; does not stand: {}; {}{}",
+            names.join(", "),
+            lost.join(", "),
+            words.join("; "),
+            for_others.concat()
+        );
+        let ranking = Ranking { order: impacts, priority: None, typical: self.typical(), carried };
+        let conflict = self.put_ruling(by, said, ranking, &text, out);
+        for &(first, then) in gone.iter().filter(|&&pair| Some(pair) != closing) {
+            out.push(Event::OrderDropped { first, then });
+        }
+        out.extend(left.then_some(Event::OrderRuled { conflict, order }));
+        conflict
     }
 
     /// Puts a conflict over what comes first into `out`, ruled at once, and tells the others in it.
     fn put_ruling(
         &self,
-        by: Ruler,
+        by: Option<Ruler>,
         said: Vec<Voice>,
-        order: Vec<Impact>,
-        priority: Option<Priority>,
+        ranking: Ranking,
         text: &str,
         out: &mut Vec<Event>,
     ) -> ConflictId {
         let conflict = self.next_conflict();
+        let Ranking { order, priority, typical, carried } = ranking;
         let tasks: Vec<TaskId> = order.iter().map(|impact| impact.task).collect();
         let speakers = said.iter().filter_map(|voice| match voice {
             Voice::Priority { by, .. } => *by,
@@ -231,60 +380,44 @@ impl State {
         let about = tasks.first().copied();
         out.push(Event::PrecedenceOpened { conflict, tasks, parties: parties.clone(), said });
         let reason = own_text(text);
-        out.push(Event::PrecedenceRuled { conflict, order, priority, typical: self.typical(), reason });
+        out.push(Event::PrecedenceRuled { conflict, order, priority, typical, carried, reason });
         let text = format!("{conflict}: {text}");
-        for &agent in parties.iter().filter(|&&agent| Ruler::Agent(agent) != by) {
+        for &agent in parties.iter().filter(|&&agent| Some(Ruler::Agent(agent)) != by) {
             self.notify(agent, NoticeKind::PriorityRuled, about, &text, None, out);
         }
         conflict
     }
-
-    /// Brings open tasks into an order, and with them what is to come before any of them: each is made at least as urgent as what
-    /// comes after it, and takes a place before that. Orders in `gone` are not looked at; `order` and the others never come round.
-    fn bring_into_order(&self, order: &[TaskId], gone: &BTreeSet<(TaskId, TaskId)>, out: &mut Vec<Event>) {
-        let mut moved: BTreeMap<TaskId, (Priority, Moment)> = BTreeMap::new();
-        let stands = |moved: &BTreeMap<TaskId, (Priority, Moment)>, id: TaskId| {
-            let key = self.task(id).queue_key();
-            moved.get(&id).copied().unwrap_or((key.priority, key.latest_start))
-        };
-        let ruled: BTreeMap<TaskId, TaskId> = order.windows(2).map(|pair| (pair[1], pair[0])).collect();
-        let mut changed: VecDeque<TaskId> = order.iter().rev().copied().collect();
-        while let Some(then) = changed.pop_front() {
-            let (level, start) = stands(&moved, then);
-            let said = self.orders.before(then).filter(|pair| !gone.contains(pair)).map(|(first, _)| first);
-            for first in said.chain(ruled.get(&then).copied()) {
-                let own = stands(&moved, first);
-                if own >= (level, start) {
-                    moved.insert(first, (level, if own.1 < start { own.1 } else { start.before(Span(1)) }));
-                    changed.push_back(first);
-                }
-            }
-        }
-        let mut places = Vec::new();
-        for (id, (level, start)) in moved {
-            let key = self.task(id).queue_key();
-            if level != key.priority {
-                out.push(at_level(id, level));
-            }
-            // An edit takes a place away.
-            if start != key.latest_start || (level != key.priority && self.task(id).place.is_some()) {
-                places.push((id, start));
-            }
-        }
-        if !places.is_empty() {
-            out.push(Event::PlacesSet { places });
-        }
-    }
 }
 
-/// Orders that come round to where they began.
+/// What makes orders come round to where they began.
+#[derive(Clone, Copy)]
+enum Closing {
+    /// A new order.
+    Order((TaskId, TaskId)),
+    /// A task that waits for another one now.
+    Wait { task: TaskId, on: TaskId },
+}
+
+/// Orders that come round to where they began, and how that was ruled.
 struct Contradiction {
-    /// The orders of the rings that stood before.
-    standing: Vec<(TaskId, TaskId)>,
-    /// The tasks of the rings in the order of their impact.
+    /// The orders of the rings that members have said before, and those on which what was ruled on the rings rests.
+    said: BTreeSet<(TaskId, TaskId)>,
+    /// The tasks that the orders name, each before the next one.
     order: Vec<Impact>,
-    /// The orders that say otherwise, the new one among them where it does.
+    /// Those that stand where one that waits for them does, with that one.
+    carried: Vec<(TaskId, TaskId)>,
+    /// What was said or ruled otherwise, the new order among it where it does.
     gone: BTreeSet<(TaskId, TaskId)>,
+    /// The new order, where one closed the rings.
+    new: Option<(TaskId, TaskId)>,
+    /// Whether an order is left that agrees; else the waits alone say what comes first.
+    left: bool,
+}
+
+impl Contradiction {
+    fn order(&self) -> Vec<TaskId> {
+        self.order.iter().map(|impact| impact.task).collect()
+    }
 }
 
 fn at_level(task: TaskId, priority: Priority) -> Event {

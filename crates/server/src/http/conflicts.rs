@@ -225,15 +225,15 @@ pub(super) async fn assert_priority(
     Ok(created(ack))
 }
 
-/// Lists the orders of two open tasks that stand.
+/// Lists the orders of two open tasks that stand, those that were ruled among them.
 #[utoipa::path(get, path = "/v1/orders", tag = "conflicts", responses((status = 200, body = Page<Order>), Refusals))]
 pub(super) async fn orders(door: Door) -> Result<Json<Page<Order>>, Refusal> {
     let found = door.app.fleet.query(move |view| disagreement::orders(view.state));
     Ok(Json(Page { items: found.await?, next_cursor: None }))
 }
 
-/// Says that one task is to come before another. Where orders contradict, the business impact rules at once: the answer
-/// names the conflict.
+/// Says that one task is to come before another. That holds in the queue, whatever changes, until it is taken back or one of the
+/// tasks ends. Where orders contradict, the business impact rules at once: the answer names the conflict.
 #[utoipa::path(post, path = "/v1/orders", request_body = NewOrder, tag = "conflicts",
     responses((status = 201, body = Ack), Refusals))]
 pub(super) async fn assert_order(
@@ -248,7 +248,7 @@ pub(super) async fn assert_order(
     Ok(created(ack))
 }
 
-/// Takes an order back; what it has done to the queue stays. For who said so, and managers.
+/// Takes an order back, and with it what it has moved. For who said so, and managers.
 #[utoipa::path(post, path = "/v1/orders/drop", request_body = OrderTakenBack, tag = "conflicts",
     responses((status = 200, body = Ack), Refusals))]
 pub(super) async fn drop_order(door: Door, body: Body<OrderTakenBack>) -> Result<Json<Ack>, Refusal> {

@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use kapell_api as api;
 use kapell_core::{
     Conflict, ConflictMatter, ConflictState, Deliberation, Dispute, Hundredths, Impact, MARGIN_MIN,
-    Precedence, Ruler, SUPPORT_MIN, State, Voice, Votes, asked_by,
+    Precedence, Ruler, SUPPORT_MIN, State, Task, Voice, Votes, asked_by,
 };
-use kapell_model::{AgentId, Considered, Priority, Span};
+use kapell_model::{AgentId, Considered, Priority, Span, TaskId};
 
 use super::convert::{self, time};
 use crate::fleet::View;
 
 /// Millionths of a millionth, as weights are counted.
 const WEIGHT_UNIT: f64 = 1e12;
+
+/// Orders that are told with a task.
+const ORDERS_TOLD_MAX: usize = 10;
 
 /// Shows a conflict.
 pub(super) fn conflict(view: &View<'_>, conflict: &Conflict) -> api::Conflict {
@@ -152,14 +155,40 @@ fn dispute(state: &State, conflict: &Conflict, it: &Dispute) -> api::Dispute {
 
 /// Shows the orders that stand.
 pub(super) fn orders(state: &State) -> Vec<api::Order> {
-    let shown = state.orders().iter().map(|(first, then, said)| api::Order {
-        first: first.to_string(),
-        then: then.to_string(),
-        by: said_by(state, said.by),
-        reason: said.reason.to_string(),
-        at: time(said.at),
-    });
-    shown.collect()
+    let pairs: BTreeSet<(TaskId, TaskId)> = state.orders().pairs().collect();
+    pairs.into_iter().map(|(first, then)| order(state, first, then)).collect()
+}
+
+fn order(state: &State, first: TaskId, then: TaskId) -> api::Order {
+    let (said, conflict) = (state.orders().get(first, then), state.orders().ruled(first, then));
+    let settled = conflict.and_then(|id| state.conflict(id)?.settled.as_ref());
+    let ruled = || settled.map(|(at, reason)| ("ruling".to_owned(), reason.to_string(), time(*at)));
+    let said = said.map(|said| (said_by(state, said.by), said.reason.to_string(), time(said.at)));
+    let (by, reason, at) = said.or_else(ruled).unwrap_or_default();
+    let conflict = conflict.map(|id| id.to_string());
+    api::Order { first: first.to_string(), then: then.to_string(), by, reason, at, conflict }
+}
+
+/// Says in words what a task comes before and after by the orders that stand.
+pub(super) fn ordered(state: &State, task: &Task) -> Vec<String> {
+    let told = |(first, then): (TaskId, TaskId)| {
+        let it = order(state, first, then);
+        let by = match (it.by.as_str(), &it.conflict) {
+            ("ruling", Some(conflict)) => format!("as was ruled in {conflict}"),
+            _ => format!("as {} says: {}", it.by, it.reason),
+        };
+        if first == task.id {
+            let raised = task.effective < task.priority && state.task(then).effective == task.effective;
+            let raised = if raised { format!(", so it is {} too", task.effective) } else { String::new() };
+            format!("comes before {then}{raised}, {by}")
+        } else {
+            format!("comes after {first}, {by}")
+        }
+    };
+    let all: Vec<_> = state.orders().around(task.id).collect();
+    let more = all.len().saturating_sub(ORDERS_TOLD_MAX);
+    let more = (more > 0).then(|| format!("{more} more orders name it; `order list` shows them"));
+    all.into_iter().take(ORDERS_TOLD_MAX).map(told).chain(more).collect()
 }
 
 fn precedence(state: &State, it: &Precedence) -> api::Precedence {
@@ -175,7 +204,7 @@ fn precedence(state: &State, it: &Precedence) -> api::Precedence {
     };
     api::Precedence {
         said: it.said.iter().map(|voice| voiced(voice, |by| said_by(state, by))).collect(),
-        order: ruling.map(|ruling| ruling.order.iter().map(impact).collect()).unwrap_or_default(),
+        order: ruling.map(|ruling| ranked(&ruling.order, &ruling.carried)).unwrap_or_default(),
         priority: ruling.and_then(|ruling| ruling.priority).map(|level| level.as_str().to_owned()),
         asked_for: ruling.map(|ruling| asked(ruling.typical)).unwrap_or_default(),
         typical_hours: ruling.map(|ruling| convert::hours(ruling.typical)),
@@ -200,8 +229,15 @@ pub(super) fn voiced(voice: &Voice, by_whom: impl Fn(Ruler) -> String) -> api::V
     }
 }
 
+/// Shows tasks in the order of their impact, each with that by which it has its place.
+pub(super) fn ranked(order: &[Impact], carried: &[(TaskId, TaskId)]) -> Vec<api::Impact> {
+    let carrier =
+        |task: TaskId| carried.iter().find(|(carried, _)| *carried == task).map(|(_, by)| by.to_string());
+    order.iter().map(|it| api::Impact { goes_with: carrier(it.task), ..impact(it) }).collect()
+}
+
 /// Shows what the delay of a task costs, with every number.
-pub(super) fn impact(it: &Impact) -> api::Impact {
+fn impact(it: &Impact) -> api::Impact {
     api::Impact {
         task: it.task.to_string(),
         value: decimal(it.value),
@@ -212,6 +248,7 @@ pub(super) fn impact(it: &Impact) -> api::Impact {
         cost_of_delay: decimal(it.delay()),
         duration_hours: convert::hours(it.duration),
         wsjf: decimal(it.wsjf),
+        goes_with: None,
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::breakdown::factors;
 use super::convert::{gates, hours, needs, policy, time};
-use super::disagreement::{impact, tally, voiced};
+use super::disagreement::{ranked, tally, voiced};
 use parts::{
     agent, edited, health, inferred, message, moved_loads, narrow, project, remedy, scored, task, waits_for,
 };
@@ -161,6 +161,8 @@ pub(crate) fn about(event: &Event) -> About {
             About { task: Some(task), agent: speaker(by), ..none }
         }
         Event::OrderDropped { first, .. } => About { task: Some(first), ..none },
+        Event::OrderRuled { ref order, .. } => About { task: order.first().copied(), ..none },
+        Event::RulingLifted { .. } => none,
         Event::PlacesSet { ref places } => About { task: places.first().map(|&(task, _)| task), ..none },
         Event::PrecedenceOpened { ref tasks, ref parties, .. } => {
             About { task: tasks.first().copied(), agent: parties.first().copied(), ..none }
@@ -664,6 +666,11 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::OrderDropped { first, then } => {
             json!({ "first": first.to_string(), "then": then.to_string() })
         }
+        Event::OrderRuled { conflict, order } => json!({
+            "conflict": conflict.to_string(),
+            "order": order.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        Event::RulingLifted { conflict } => json!({ "conflict": conflict.to_string() }),
         Event::PlacesSet { places } => {
             let place = |&(task, start): &(TaskId, Moment)| json!({ "task": task.to_string(), "as_if_to_start_by": time(start) });
             json!({ "places": places.iter().map(place).collect::<Vec<_>>() })
@@ -674,9 +681,9 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             "parties": parties.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>(),
             "said": said.iter().map(|voice| voiced(voice, |by| said_by(by, names))).collect::<Vec<_>>(),
         }),
-        Event::PrecedenceRuled { conflict, order, priority, typical, reason } => json!({
+        Event::PrecedenceRuled { conflict, order, priority, typical, carried, reason } => json!({
             "conflict": conflict.to_string(),
-            "order": order.iter().map(impact).collect::<Vec<_>>(),
+            "order": ranked(order, carried),
             "priority": priority.map(|priority| priority.as_str()),
             "typical_hours": hours(*typical),
             "reason": reason,

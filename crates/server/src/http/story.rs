@@ -99,6 +99,16 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
             };
             format!("{by} says that it is {priority}: {reason}")
         }
+        Event::OrderAsserted { first, then, by, reason } => {
+            let by = match by {
+                Ruler::Agent(agent) => name(agent),
+                Ruler::Manager => "a manager".to_owned(),
+            };
+            format!("{by} says that {first} comes before {then}: {reason}")
+        }
+        Event::OrderDropped { first, then } => {
+            format!("that {first} comes before {then} does not stand any more")
+        }
         Event::PrecedenceRuled { conflict, reason, .. } => {
             format!("{conflict} ruled by the impact: {reason}")
         }

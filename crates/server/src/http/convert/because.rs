@@ -65,6 +65,7 @@ pub(crate) fn because(view: &View<'_>, task: &Task) -> Vec<String> {
             facts.push(format!("raised to {} because {} waits for it", task.effective, source.id));
         }
     }
+    facts.extend(disagreement::ordered(state, task));
     for edge in task.edges.iter().filter(|edge| edge.broken && task.is_open()) {
         facts.push(format!("does not wait for {}: that closed a cycle; `dep cycles` shows it", edge.on));
     }
