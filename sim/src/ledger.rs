@@ -13,6 +13,7 @@ use kapell_model::{
 };
 
 use crate::Broken;
+use crate::orders::Orders;
 
 /// Whose finished work, and which of its gates it has passed.
 type Finished = ((AgentId, AssignmentId), Vec<(TaskGate, bool)>);
@@ -97,6 +98,8 @@ pub struct Ledger {
     emergencies_ended: BTreeSet<EmergencyId>,
     /// What was said of each assignment, and what is limited by whom.
     spent: Spent,
+    /// What comes before what.
+    pub(crate) orders: Orders,
     /// How many assignments are let through while others are held back.
     allowed: Option<u32>,
     /// Commands whose answers are remembered: nothing may follow from them any more.
@@ -201,6 +204,7 @@ impl Ledger {
             event => {
                 self.note_emergency(event)?;
                 self.note_cost(event)?;
+                self.orders.note(event);
                 self.note_task(event, at)?;
             }
         }
@@ -520,6 +524,7 @@ impl Ledger {
         (track.owner, track.ended, track.until) = (None, Some(state), None);
         track.finished = None;
         track.forget_turns();
+        self.orders.ended(task);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ mod mutations;
 mod network;
 mod node;
 mod oracle;
+mod orders;
 mod scenario;
 mod shrink;
 mod watcher;

@@ -30,6 +30,7 @@ impl Durable {
     pub fn note(&mut self, records: &[Record]) -> Result<(), Broken> {
         for record in records {
             self.ledger.note(record)?;
+            self.ledger.orders.hold(&self.state, &record.event)?;
             self.state.apply(record);
         }
         self.state.settle_replayed();

@@ -294,6 +294,9 @@ pub(crate) fn precede(task: TaskRef, agent: Option<Name>, state: &State, chance:
             Command::AssertOrder { first, then, agent, reason: text() }
         }
         (2..7, _) => Command::AssertOrder { first: task, then, agent, reason: text() },
+        (_, Some((first, then, _))) => {
+            Command::DropOrder { first: TaskRef::Id(first), then: TaskRef::Id(then), agent }
+        }
         _ => Command::DropOrder { first: task, then, agent },
     }
 }

@@ -22,6 +22,12 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// Left out: a token that takes away the caller's own, a body of lines, and a stream that does not end by itself.
 const LEFT_OUT: &str = "^/v1/(tokens/|bulk$|events/stream$)";
 
+/// What the tool is told by a file, which it wants under this name: the token itself comes to it through its environment, so that it
+/// is neither printed nor in the list of processes.
+const CONFIG: (&str, &str) =
+    ("schemathesis.toml", "[headers]\nAuthorization = \"Bearer ${KAPELL_CONTRACT_TOKEN}\"\n");
+const TOKEN: &str = "KAPELL_CONTRACT_TOKEN";
+
 /// Holds `binary` against its document, or says why not.
 pub fn run(steps: &mut Steps, binary: &str) {
     let found = node::binary(binary).and_then(|binary| Ok((binary, tool()?.display().to_string())));
@@ -34,17 +40,17 @@ pub fn run(steps: &mut Steps, binary: &str) {
         Err(error) => return steps.findings(NAME, Err(error)),
     };
     let document = format!("{}/openapi.json", served.base);
-    let authorization = format!("Authorization: Bearer {}", served.token);
-    steps.run(
+    let config = served.data.join(CONFIG.0).display().to_string();
+    steps.run_with(
         NAME,
         &[
             tool.as_str(),
+            "--config-file",
+            &config,
             "run",
             &document,
             "--url",
             &served.base,
-            "--header",
-            &authorization,
             "--phases",
             "examples,coverage,fuzzing",
             "--max-examples",
@@ -63,6 +69,7 @@ pub fn run(steps: &mut Steps, binary: &str) {
             "1",
             "--no-color",
         ],
+        &[(TOKEN, &served.token)],
     );
 }
 
@@ -96,6 +103,7 @@ impl Served {
     fn start(binary: &Path) -> anyhow::Result<Self> {
         let data = std::env::temp_dir().join(format!("kapell-contract-{}", std::process::id()));
         fs::create_dir_all(&data)?;
+        fs::write(data.join(CONFIG.0), CONFIG.1)?;
         let process = Command::new(binary)
             .args(["up", "--listen", "127.0.0.1:0", "--data"])
             .arg(&data)

@@ -87,6 +87,15 @@ impl Door {
         Err(Problem::new(ErrorCode::Forbidden, format!("this needs access `{needs}`; the token has `{has}`")))
     }
 
+    /// Refuses an idempotency key, where the answer is a secret that is shown once: to give the same answer again it would have to
+    /// be kept as it is.
+    pub(crate) fn without_key(&self) -> Result<(), Problem> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let allowed = "no such header here: the answer is a secret that is not kept and cannot be given again";
+        let problem = Problem::field("Idempotency-Key", format!("`{}`", key.text), allowed);
+        Err(problem.hint("where no answer came, look at the list, take back what was made, and make it anew"))
+    }
+
     /// Demands that the caller is `agent`, or a manager who speaks for it.
     pub(crate) fn speak_for(&self, agent: &Name) -> Result<(), Problem> {
         if self.caller.access <= Access::Manager || self.caller.agent.as_ref() == Some(agent) {

@@ -34,11 +34,12 @@ pub(super) async fn list(door: Door) -> Result<Json<Vec<Token>>, Refusal> {
     Ok(Json(door.app.tokens.list().iter().map(shown).collect()))
 }
 
-/// Makes a token. It is shown this once.
+/// Makes a token. It is shown this once, so an idempotency key is refused: the same answer could not be given again.
 #[utoipa::path(post, path = "/v1/tokens", request_body = NewToken, tag = "tokens",
     responses((status = 201, body = MadeToken), Refusals))]
 pub(super) async fn make(door: Door, body: Body<NewToken>) -> Result<(StatusCode, Json<MadeToken>), Refusal> {
     door.require(Access::Admin)?;
+    door.without_key()?;
     let access = Access::parse(&body.value.access).ok_or_else(|| {
         let given = format!("`{}`", body.value.access.escape_default().take(100).collect::<String>());
         Problem::field("access", given, "admin, manager, agent, viewer")
@@ -64,7 +65,7 @@ pub(super) async fn make(door: Door, body: Body<NewToken>) -> Result<(StatusCode
     Ok(created(MadeToken { token, made: shown(&kept) }))
 }
 
-/// Puts a new token in the place of one, with the same number and rights. It is shown this once.
+/// Puts a new token in the place of one, with the same number and rights. It is shown this once, so an idempotency key is refused.
 #[utoipa::path(post, path = "/v1/tokens/{id}/rotate", request_body = RotateToken, tag = "tokens",
     params(("id" = u32, Path, description = "its number")),
     responses((status = 200, body = MadeToken), Refusals))]
@@ -74,6 +75,7 @@ pub(super) async fn rotate(
     body: Body<RotateToken>,
 ) -> Result<Json<MadeToken>, Refusal> {
     door.require(Access::Admin)?;
+    door.without_key()?;
     let grace = body.value.grace_ms;
     if !(0..=GRACE_MS_MAX).contains(&grace) {
         return Err(Problem::field("grace_ms", grace.to_string(), "0 to 86400000").into());

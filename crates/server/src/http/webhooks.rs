@@ -56,7 +56,7 @@ pub(super) async fn list(door: Door) -> Result<Json<Page<Webhook>>, Refusal> {
     Ok(Json(Page { items, next_cursor: None }))
 }
 
-/// Makes a webhook. Its secret is shown this once.
+/// Makes a webhook. Its secret is shown this once, so an idempotency key is refused.
 #[utoipa::path(post, path = "/v1/webhooks", request_body = NewWebhook, tag = "webhooks",
     responses((status = 201, body = MadeWebhook), Refusals))]
 pub(super) async fn add(
@@ -64,6 +64,7 @@ pub(super) async fn add(
     body: Body<NewWebhook>,
 ) -> Result<(StatusCode, Json<MadeWebhook>), Refusal> {
     door.require(Access::Manager)?;
+    door.without_key()?;
     let new = body.value;
     let name = parse::name("name", &new.name)?;
     let durable = door.app.fleet.durable().0;
@@ -114,7 +115,8 @@ pub(super) async fn remove(door: Door, Path(webhook): Path<String>) -> Result<St
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes a new secret, which is shown this once. Those before sign beside it for a while, at most four in all.
+/// Makes a new secret, which is shown this once, so an idempotency key is refused. Those before sign beside it for a while, at most
+/// four in all.
 #[utoipa::path(post, path = "/v1/webhooks/{webhook}/rotate", request_body = RotateWebhook, tag = "webhooks",
     params(("webhook" = String, Path, description = "its name")),
     responses((status = 200, body = MadeWebhook), Refusals))]
@@ -124,6 +126,7 @@ pub(super) async fn rotate(
     body: Body<RotateWebhook>,
 ) -> Result<Json<MadeWebhook>, Refusal> {
     door.require(Access::Manager)?;
+    door.without_key()?;
     let (name, grace) = (named(&webhook)?, body.value.grace_ms);
     if !(0..=GRACE_MS_MAX).contains(&grace) {
         return Err(Problem::field("grace_ms", grace.to_string(), "0 to 604800000").into());

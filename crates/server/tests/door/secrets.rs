@@ -14,6 +14,28 @@ fn status(served: &Served, token: &str) -> u16 {
 }
 
 #[test]
+fn what_is_shown_once_takes_no_idempotency_key() {
+    let served = Served::start();
+    let made = served.post("/v1/tokens", &json!({"access": "viewer"}));
+    served.post("/v1/webhooks", &json!({"name": "one", "url": "https://example.org/hook"}));
+    let key = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let headers = [JSON[0], ("idempotency-key", key)];
+    let rotate = format!("/v1/tokens/{}/rotate", made["id"]);
+    for (path, body) in [
+        ("/v1/tokens", r#"{"access":"viewer"}"#),
+        (rotate.as_str(), "{}"),
+        ("/v1/webhooks", r#"{"name":"two","url":"https://example.org/hook"}"#),
+        ("/v1/webhooks/one/rotate", "{}"),
+    ] {
+        let before = (served.get("/v1/tokens"), served.get("/v1/webhooks"));
+        let (status, told) = served.send("POST", path, &served.admin, &headers, body.as_bytes());
+        assert_eq!((status, &told["field"]), (400, &json!("Idempotency-Key")), "{path}: {told}");
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.contains(key)), "{told}");
+        assert_eq!(before, (served.get("/v1/tokens"), served.get("/v1/webhooks")), "{path} did something");
+    }
+}
+
+#[test]
 fn a_rotated_token_has_the_rights_of_the_one_before_in_its_place() {
     let served = Served::start();
     let made = served.post("/v1/tokens", &json!({"access": "manager", "label": "shift"}));
