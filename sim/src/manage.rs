@@ -258,7 +258,7 @@ fn emergency(task: TaskRef, state: &State, chance: &mut Chance) -> Option<Comman
     let new = |kind, task, project| {
         Command::DeclareEmergency(Box::new(NewEmergency { kind, task, project, reason: text() }))
     };
-    let open = state.emergencies().open().find(|it| it.state == EmergencyState::Open);
+    let open = state.emergencies().all.open().find(|it| it.state == EmergencyState::Open);
     Some(match (pick(chance, 8), open) {
         (0..=2, Some(open)) => Command::EndEmergency { emergency: open.id, reason: text() },
         (3, _) => new(EmergencyKind::AgentCascadeFailure, None, None),
@@ -267,7 +267,7 @@ fn emergency(task: TaskRef, state: &State, chance: &mut Chance) -> Option<Comman
             Command::FormForce(Box::new(NewForce { task: Some(task), project: None, requires: Vec::new() }))
         }
         (6, _) => {
-            let force = state.forces().open().find(|force| force.formation.emergency.is_none())?.id;
+            let force = state.forces().all.open().find(|force| force.formation.emergency.is_none())?.id;
             Command::DisbandForce { force, reason: text() }
         }
         _ => new(EmergencyKind::CriticalTaskFailure, Some(task), None),
@@ -444,7 +444,7 @@ fn helpful(state: &State, chance: &mut Chance, now: Moment) -> Option<Command> {
     if let Some(command) = state.open_conflicts().find_map(ruling) {
         return Some(command);
     }
-    if let Some(open) = state.emergencies().open().find(|it| it.state == EmergencyState::Open) {
+    if let Some(open) = state.emergencies().all.open().find(|it| it.state == EmergencyState::Open) {
         return Some(Command::EndEmergency { emergency: open.id, reason: text() });
     }
     if let Some(of) = state.ledgers().closed().first() {

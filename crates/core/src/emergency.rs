@@ -17,8 +17,8 @@ use kapell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::cases::{Case, Cases};
 use crate::mutation::mutated;
-use crate::segments::Segments;
 use crate::state::State;
 
 /// Failed attempts in a row that make an agent count as failing.
@@ -368,10 +368,36 @@ pub struct Pause {
     pub next: Option<Moment>,
 }
 
+impl Case for Emergency {
+    type Id = EmergencyId;
+    type About = (EmergencyKind, Scope);
+
+    fn id(&self) -> EmergencyId {
+        self.id
+    }
+
+    fn about(&self) -> (EmergencyKind, Scope) {
+        (self.kind, self.scope.clone())
+    }
+
+    fn is_open(&self) -> bool {
+        self.state != EmergencyState::Ended
+    }
+
+    fn number(id: EmergencyId) -> u32 {
+        id.0
+    }
+
+    fn numbered(number: u32) -> EmergencyId {
+        EmergencyId(number)
+    }
+}
+
 /// The emergencies of a fleet, as a snapshot holds them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Emergencies {
-    pub(crate) all: Segments<Emergency>,
+    /// All of them, by kind and by what they are about.
+    pub all: Cases<Emergency>,
     /// What is to be declared, in the step that has seen it.
     pub(crate) alarms: BTreeMap<(EmergencyKind, Scope), EmergencyCause>,
     /// Those that a person has ended though the forecast is still past the deadline.
@@ -380,8 +406,6 @@ pub struct Emergencies {
     pub(crate) lost: VecDeque<(Moment, AgentId)>,
     pub(crate) pause: Option<Pause>,
     // Derived.
-    #[serde(skip)]
-    pub(crate) open: BTreeMap<(EmergencyKind, Scope), EmergencyId>,
     /// Those that have just been declared; seen to in the same step.
     #[serde(skip)]
     pub(crate) fresh: Vec<EmergencyId>,
@@ -397,45 +421,6 @@ pub struct Emergencies {
 }
 
 impl Emergencies {
-    /// Visits every emergency, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Emergency> + Clone + '_ {
-        self.all.iter()
-    }
-
-    /// Returns how many there have been.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Tells whether there has been none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    /// Visits the emergencies behind the first `count`.
-    pub fn skip(&self, count: usize) -> impl Iterator<Item = &Emergency> + Clone + '_ {
-        self.all.skip(count)
-    }
-
-    /// Returns the emergency `id`.
-    #[must_use]
-    pub fn get(&self, id: EmergencyId) -> Option<&Emergency> {
-        self.all.get((id.0 as usize).checked_sub(1)?)
-    }
-
-    /// Visits those that have not ended.
-    pub fn open(&self) -> impl Iterator<Item = &Emergency> + '_ {
-        self.open.values().filter_map(|&id| self.get(id))
-    }
-
-    /// Returns the one of `kind` about `scope` that has not ended.
-    #[must_use]
-    pub fn of(&self, kind: EmergencyKind, scope: &Scope) -> Option<&Emergency> {
-        self.get(*self.open.get(&(kind, scope.clone()))?)
-    }
-
     /// Returns how assignments are held back, where they are.
     #[must_use]
     pub fn pause(&self) -> Option<&Pause> {
@@ -454,22 +439,9 @@ impl Emergencies {
         self.raised.contains(&agent)
     }
 
-    pub(crate) fn get_mut(&mut self, id: EmergencyId) -> Option<&mut Emergency> {
-        self.all.get_mut((id.0 as usize).checked_sub(1)?)
-    }
-
-    pub(crate) fn next_id(&self) -> EmergencyId {
-        EmergencyId(u32::try_from(self.all.len() + 1).expect("emergencies are fewer than events"))
-    }
-
     /// Tells whether there is nothing to see to.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.alarms.is_empty() && self.open.is_empty() && self.fresh.is_empty()
-    }
-
-    fn open_of_mut(&mut self, kind: EmergencyKind, scope: Scope) -> Option<&mut Emergency> {
-        let id = *self.open.get(&(kind, scope))?;
-        self.get_mut(id)
+        self.alarms.is_empty() && self.all.open_ids().is_empty() && self.fresh.is_empty()
     }
 }
 
@@ -505,7 +477,7 @@ impl State {
     /// Returns when the next thing about an emergency happens by itself.
     pub(crate) fn next_emergency_timer(&self) -> Option<Moment> {
         let resumes = self.emergencies.pause.and_then(|pause| pause.next);
-        let cascade = self.emergencies.of(EmergencyKind::AgentCascadeFailure, &Scope::Fleet {});
+        let cascade = self.emergencies.all.of(&(EmergencyKind::AgentCascadeFailure, Scope::Fleet {}));
         let ends = cascade.and_then(|it| self.recovered_at(it));
         resumes.into_iter().chain(ends).min()
     }
@@ -522,9 +494,9 @@ impl State {
     /// Notes that something should be declared, unless it is or a person has said that it is none.
     fn alarm(&mut self, kind: EmergencyKind, scope: Scope, cause: EmergencyCause) {
         let key = (kind, scope);
-        let known = self.emergencies.open.contains_key(&key);
+        let known = self.emergencies.all.open_ids().contains_key(&key);
         let muted = cause == EmergencyCause::Forecast && self.emergencies.muted.contains(&key);
-        let full = self.emergencies.open.len() >= limits::OPEN_EMERGENCIES_MAX;
+        let full = self.emergencies.all.open_ids().len() >= limits::OPEN_EMERGENCIES_MAX;
         if self.policy.emergencies.detect && !known && !muted && !full {
             self.emergencies.alarms.entry(key).or_insert(cause);
         }
@@ -579,11 +551,11 @@ impl State {
     /// Takes note of a report about a task: silence is no cause any more.
     pub(crate) fn note_sign_of_life(&mut self, id: TaskId) {
         self.note_silence_over(id);
-        if self.emergencies.open.is_empty() {
+        if self.emergencies.all.open_ids().is_empty() {
             return;
         }
         let (kind, scope) = (EmergencyKind::CriticalTaskFailure, Scope::Task(id));
-        let open = self.emergencies.open_of_mut(kind, scope);
+        let open = self.emergencies.all.of_mut(&(kind, scope));
         if let Some(open) = open.filter(|it| it.cause == EmergencyCause::Stalled) {
             open.eased = true;
         }
@@ -602,13 +574,13 @@ impl State {
 
     /// Takes note of who is online: where enough are again, an emergency about them is to end in a while.
     pub(crate) fn note_online(&mut self) {
-        if self.emergencies.open.is_empty() {
+        if self.emergencies.all.open_ids().is_empty() {
             return;
         }
         let share = Ratio::of(self.online as u64, self.registered.max(1) as u64);
         let (at, enough) = (self.at, share > self.policy.emergencies.recovered_share);
-        if let Some(open) = self.emergencies.open_of_mut(EmergencyKind::AgentCascadeFailure, Scope::Fleet {})
-        {
+        let about = (EmergencyKind::AgentCascadeFailure, Scope::Fleet {});
+        if let Some(open) = self.emergencies.all.of_mut(&about) {
             open.well_since = if enough { open.well_since.or(Some(at)) } else { None };
         }
     }
@@ -635,7 +607,7 @@ impl State {
         } else {
             self.emergencies.muted.remove(&(kind, scope.clone()));
         }
-        let open = self.emergencies.open_of_mut(kind, scope);
+        let open = self.emergencies.all.of_mut(&(kind, scope));
         if let Some(open) = open.filter(|it| it.cause == EmergencyCause::Forecast) {
             open.eased = sure;
         }
@@ -683,21 +655,20 @@ impl State {
     pub(crate) fn emergency_declared(&mut self, emergency: Emergency) {
         let (id, key) = (emergency.id, (emergency.kind, emergency.scope.clone()));
         self.emergencies.alarms.remove(&key);
-        self.emergencies.open.insert(key, id);
-        self.emergencies.all.push(emergency);
+        self.emergencies.all.opened(emergency);
         self.emergencies.fresh.push(id);
         self.touch_scope(id);
         self.note_online();
     }
 
     fn touch_scope(&mut self, id: EmergencyId) {
-        let task = self.emergencies.get(id).and_then(|it| it.scope.task());
+        let task = self.emergencies.all.get(id).and_then(|it| it.scope.task());
         task.into_iter().for_each(|task| self.touch(task));
     }
 
     pub(crate) fn emergency_acted(&mut self, id: EmergencyId, action: &Action) {
         let at = self.at;
-        if let Some(emergency) = self.emergencies.get_mut(id) {
+        if let Some(emergency) = self.emergencies.all.get_mut(id) {
             emergency.actions.push(ActionTaken { action: action.clone(), at, settled: None });
         }
         match action {
@@ -712,7 +683,7 @@ impl State {
 
     pub(crate) fn emergency_settled(&mut self, id: EmergencyId, number: u32, how: Settlement) {
         let at = self.at;
-        let taken = self.emergencies.get_mut(id).and_then(|it| it.actions.get_mut(number as usize - 1));
+        let taken = self.emergencies.all.get_mut(id).and_then(|it| it.actions.get_mut(number as usize - 1));
         let Some(taken) = taken else { return };
         taken.settled = Some((at, how));
         let action = taken.action.clone();
@@ -776,14 +747,14 @@ impl State {
 
     pub(crate) fn emergency_ending(&mut self, id: EmergencyId, reason: &Text, by_hand: bool) {
         let at = self.at;
-        let Some(emergency) = self.emergencies.get_mut(id) else { return };
+        let Some(emergency) = self.emergencies.all.get_mut(id) else { return };
         emergency.state = EmergencyState::Ending;
         emergency.ending = Some((at, reason.clone()));
         let key = (emergency.kind, emergency.scope.clone());
         if by_hand {
             self.emergencies.muted.insert(key);
         }
-        if self.emergencies.get(id).is_some_and(|it| it.kind == EmergencyKind::AgentCascadeFailure) {
+        if self.emergencies.all.get(id).is_some_and(|it| it.kind == EmergencyKind::AgentCascadeFailure) {
             // What was lost has been seen to.
             self.emergencies.lost.clear();
         }
@@ -792,21 +763,20 @@ impl State {
 
     pub(crate) fn emergency_ended(&mut self, id: EmergencyId) {
         let at = self.at;
-        let Some(emergency) = self.emergencies.get_mut(id) else { return };
+        let Some(emergency) = self.emergencies.all.get_mut(id) else { return };
         emergency.state = EmergencyState::Ended;
         emergency.ended = Some(at);
         let key = (emergency.kind, emergency.scope.clone());
-        self.emergencies.open.remove(&key);
+        self.emergencies.all.ended(&key);
         self.touch_scope(id);
     }
 
     /// Makes what is derived again, before the agents are looked at.
     pub(crate) fn restore_emergencies(&mut self, emergencies: Emergencies) {
         self.emergencies = emergencies;
-        let open: Vec<Emergency> =
-            self.emergencies.iter().filter(|it| it.state != EmergencyState::Ended).cloned().collect();
+        self.emergencies.all.restore();
+        let open: Vec<Emergency> = self.emergencies.all.open().cloned().collect();
         for emergency in open {
-            self.emergencies.open.insert((emergency.kind, emergency.scope.clone()), emergency.id);
             for (_, action) in emergency.pending() {
                 match *action {
                     Action::LeasesExtended {} => self.emergencies.leases_extended = true,
@@ -825,7 +795,7 @@ impl State {
     /// Tells whether a task is set aside by an emergency, and by which.
     #[must_use]
     pub fn set_aside_by(&self, task: TaskId) -> Option<&Emergency> {
-        self.emergencies.get(self.task(task).aside?)
+        self.emergencies.all.get(self.task(task).aside?)
     }
 
     /// Tells whether a task may be set aside by an emergency: nobody has begun it, and none has done so yet.

@@ -343,7 +343,7 @@ impl State {
             return open.map(settled).into_iter().collect();
         }
         if let Event::EmergencyEnding { emergency, reason, .. } = event {
-            let open = self.emergencies.get(*emergency).and_then(|it| {
+            let open = self.emergencies.all.get(*emergency).and_then(|it| {
                 let subject = match &it.scope {
                     Scope::Fleet {} => Subject::Fleet {},
                     Scope::Task(task) => Subject::Task(*task),

@@ -4,13 +4,14 @@
 //! formed --checkpoint due: on track, at risk, missed--> ... --done, or its emergency ends--> disbanded
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kapell_model::{
     AgentId, EmergencyId, ForceId, Moment, Name, Position, Ratio, Span, TaskState, Text, Word, limits,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::cases::{Case, Cases};
 use crate::command::Require;
 use crate::decide::agents::own_text;
 use crate::decide::emergencies::scope_text;
@@ -18,7 +19,6 @@ use crate::emergency::Scope;
 use crate::event::Event;
 use crate::mutation::mutated;
 use crate::notice::NoticeKind;
-use crate::segments::Segments;
 use crate::state::State;
 
 /// The least score by which a member covers a capability.
@@ -135,69 +135,50 @@ impl Force {
     }
 }
 
+impl Case for Force {
+    type Id = ForceId;
+    type About = Scope;
+
+    fn id(&self) -> ForceId {
+        self.id
+    }
+
+    fn about(&self) -> Scope {
+        self.formation.scope.clone()
+    }
+
+    fn is_open(&self) -> bool {
+        self.disbanded.is_none()
+    }
+
+    fn number(id: ForceId) -> u32 {
+        id.0
+    }
+
+    fn numbered(number: u32) -> ForceId {
+        ForceId(number)
+    }
+}
+
 /// The task forces of a fleet, as a snapshot holds them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Forces {
-    pub(crate) all: Segments<Force>,
+    /// All of them, by what they are for.
+    pub all: Cases<Force>,
     // Derived.
-    #[serde(skip)]
-    pub(crate) open: BTreeMap<Scope, ForceId>,
     #[serde(skip)]
     pub(crate) timers: BTreeSet<(Moment, ForceId)>,
 }
 
 impl Forces {
-    /// Visits every task force, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Force> + Clone + '_ {
-        self.all.iter()
-    }
-
-    /// Returns how many there have been.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Tells whether there has been none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    /// Visits the task forces behind the first `count`.
-    pub fn skip(&self, count: usize) -> impl Iterator<Item = &Force> + Clone + '_ {
-        self.all.skip(count)
-    }
-
-    /// Returns the task force `id`.
-    #[must_use]
-    pub fn get(&self, id: ForceId) -> Option<&Force> {
-        self.all.get((id.0 as usize).checked_sub(1)?)
-    }
-
-    /// Visits those that are at work.
-    pub fn open(&self) -> impl Iterator<Item = &Force> + '_ {
-        self.open.values().filter_map(|&id| self.get(id))
-    }
-
-    /// Returns the one that is at work for `scope`.
-    #[must_use]
-    pub fn of(&self, scope: &Scope) -> Option<&Force> {
-        self.get(*self.open.get(scope)?)
-    }
-
-    pub(crate) fn next_id(&self) -> ForceId {
-        ForceId(u32::try_from(self.all.len() + 1).expect("task forces are fewer than events"))
-    }
-
     pub(crate) fn next_timer(&self) -> Option<Moment> {
         self.timers.first().map(|&(at, _)| at)
     }
 
     /// Makes what is derived again.
     pub(crate) fn restore(&mut self) {
-        for force in self.all.iter().filter(|force| force.disbanded.is_none()) {
-            self.open.insert(force.formation.scope.clone(), force.id);
+        self.all.restore();
+        for force in self.all.open() {
             self.timers.extend(force.next_checkpoint().map(|(_, checkpoint)| (checkpoint.due, force.id)));
         }
     }
@@ -318,7 +299,7 @@ impl State {
         gathered: Gathered,
         out: &mut Vec<Event>,
     ) {
-        let force = self.forces.next_id();
+        let force = self.forces.all.next_id();
         let Gathered { lead, members, responsibilities } = gathered;
         let name = Name::new(&format!("force-{}", force.0)).ok();
         let room = self.messages.channels.len() < limits::CHANNELS_MAX;
@@ -453,7 +434,7 @@ impl State {
 
     /// Disbands a task force in `out`; its members leave the channel.
     pub(crate) fn disband(&self, id: ForceId, reason: &str, out: &mut Vec<Event>) {
-        let Some(force) = self.forces.get(id).filter(|force| force.disbanded.is_none()) else { return };
+        let Some(force) = self.forces.all.get(id).filter(|force| force.disbanded.is_none()) else { return };
         out.push(Event::ForceDisbanded { force: id, reason: own_text(reason) });
         let Some(channel) = &force.formation.channel else { return };
         let Some(known) = self.messages.channels.get(channel) else { return };
@@ -471,7 +452,7 @@ impl State {
             .take_while(|&&(at, _)| at <= now)
             .filter(|_| !mutated!(CheckpointNeverDue));
         for &(_, id) in due.take(limits::OPEN_FORCES_MAX) {
-            let Some(force) = self.forces.get(id) else { continue };
+            let Some(force) = self.forces.all.get(id) else { continue };
             let done = self.force_done(force);
             let all = (1..).zip(&force.formation.checkpoints);
             for (checkpoint, it) in all.filter(|(_, it)| it.found.is_none() && it.due <= now) {
@@ -490,15 +471,14 @@ impl State {
     pub(crate) fn force_formed(&mut self, id: ForceId, formation: &Formation) {
         let (at, position) = (self.at, self.position);
         let force = Force { id, formation: formation.clone(), at, position, disbanded: None };
-        self.forces.open.insert(formation.scope.clone(), id);
         self.forces.timers.extend(force.next_checkpoint().map(|(_, checkpoint)| (checkpoint.due, id)));
-        self.forces.all.push(force);
+        self.forces.all.opened(force);
         formation.scope.task().into_iter().for_each(|task| self.touch(task));
     }
 
     pub(crate) fn force_checked(&mut self, id: ForceId, checkpoint: u32, done: u8, found: Progress) {
         let at = self.at;
-        let Some(force) = self.forces.all.get_mut(id.0 as usize - 1) else { return };
+        let Some(force) = self.forces.all.get_mut(id) else { return };
         if let Some((_, before)) = force.next_checkpoint() {
             self.forces.timers.remove(&(before.due, id));
         }
@@ -510,25 +490,26 @@ impl State {
 
     pub(crate) fn force_disbanded(&mut self, id: ForceId, reason: &Text) {
         let at = self.at;
-        let Some(force) = self.forces.all.get_mut(id.0 as usize - 1) else { return };
+        let Some(force) = self.forces.all.get_mut(id) else { return };
         if let Some((_, next)) = force.next_checkpoint() {
             self.forces.timers.remove(&(next.due, id));
         }
         force.disbanded = Some((at, reason.clone()));
         let scope = force.formation.scope.clone();
-        self.forces.open.remove(&scope);
+        self.forces.all.ended(&scope);
         scope.task().into_iter().for_each(|task| self.touch(task));
     }
 
     /// Tells whether an agent is in a task force that is at work.
     #[must_use]
     pub fn forces_with(&self, agent: AgentId) -> Vec<&Force> {
-        self.forces.open().filter(|force| force.formation.members.contains(&agent)).collect()
+        self.forces.all.open().filter(|force| force.formation.members.contains(&agent)).collect()
     }
 
     /// Returns the task forces at work for a task.
     pub(crate) fn finished_forces(&self) -> Vec<(ForceId, String)> {
-        let done = self.forces.open().filter_map(|force| Some((force.id, self.force_done_because(force)?)));
+        let done =
+            self.forces.all.open().filter_map(|force| Some((force.id, self.force_done_because(force)?)));
         done.collect()
     }
 }

@@ -12,6 +12,7 @@ mod bottleneck;
 mod breakdown;
 mod budget;
 mod call;
+mod cases;
 mod changes;
 mod churn;
 mod command;
@@ -79,6 +80,7 @@ pub use bottleneck::{
 pub use breakdown::{Breakdown, Broken, Component, ComponentSource, Factors, Membership, Part};
 pub use budget::{Account, BudgetOf, BudgetTarget, Closing, Grade, Ledger, Ledgers, UsageReport, money};
 pub use call::Acknowledged;
+pub use cases::{Case, Cases};
 pub use churn::{Churn, Turn, TurnCause};
 pub use command::{
     Address, AgentSpec, Closed, Command, EdgeSource, GateWord, InLine, Milestone, NewDecision, NewEmergency,

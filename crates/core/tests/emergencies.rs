@@ -279,13 +279,13 @@ fn a_project_that_will_be_late_sets_aside_what_it_can_do_without() {
     );
     // Who has ended it is not asked again until it was within the deadline once.
     forecast(&mut play, 12, 13, &[1]);
-    let count = |play: &Scenario| play.engine.state().emergencies().len();
+    let count = |play: &Scenario| play.engine.state().emergencies().all.len();
     assert_eq!(count(&play), 1);
     forecast(&mut play, 9, 9, &[1]);
     forecast(&mut play, 12, 13, &[1]);
     assert_eq!(count(&play), 2);
     play.also("cancel t1\ncancel t2");
-    let last = play.engine.state().emergencies().iter().next_back().map(|it| it.state);
+    let last = play.engine.state().emergencies().all.iter().next_back().map(|it| it.state);
     assert_eq!(last, Some(EmergencyState::Ended), "only what it can do without is left");
     play.also("show t3 -> ready medium\nrestart -> as live");
 }
@@ -456,7 +456,7 @@ proptest! {
         for agent in ["A", "B", "C", "D"] {
             attempt(&mut play, &format!("back {agent}"));
         }
-        for id in 1..=play.engine.state().emergencies().len() {
+        for id in 1..=play.engine.state().emergencies().all.len() {
             attempt(&mut play, &format!("end X-{id}"));
         }
         for _ in 0..6 {
@@ -469,13 +469,13 @@ proptest! {
             attempt(&mut play, "tick 1m");
         }
         let state = play.engine.state();
-        for emergency in state.emergencies().iter() {
+        for emergency in state.emergencies().all.iter() {
             prop_assert_eq!(emergency.state, EmergencyState::Ended, "{:?}", emergency);
             prop_assert!(emergency.actions.iter().all(|taken| taken.settled.is_some()));
         }
         prop_assert!(state.tasks().iter().all(|task| task.aside.is_none()));
         prop_assert!(state.emergencies().pause().is_none());
         prop_assert!(state.agents().iter().all(|agent| state.limit_of(agent.id) == agent.spec.max_concurrent));
-        prop_assert!(state.forces().open().all(|force| !matches!(force.formation.scope, Scope::Task(_)) || force.formation.emergency.is_none()));
+        prop_assert!(state.forces().all.open().all(|force| !matches!(force.formation.scope, Scope::Task(_)) || force.formation.emergency.is_none()));
     }
 }

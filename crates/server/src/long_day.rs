@@ -487,7 +487,7 @@ fn emergencies(day: &mut Day) {
 }
 
 fn is_open(state: &State, kind: EmergencyKind) -> bool {
-    state.emergencies().iter().any(|it| it.kind == kind && it.state != EmergencyState::Ended)
+    state.emergencies().all.iter().any(|it| it.kind == kind && it.state != EmergencyState::Ended)
 }
 
 /// Checks that nothing that a fleet must get over was left out.
@@ -553,7 +553,8 @@ fn everything_has_happened(fleet: &Fleet) {
         sources.collect::<BTreeSet<&str>>(),
         BTreeSet::from(["checklist", "declared", "planning", "sections"])
     );
-    let emergencies: BTreeSet<&str> = fleet.state().emergencies().iter().map(|it| it.kind.as_str()).collect();
+    let emergencies: BTreeSet<&str> =
+        fleet.state().emergencies().all.iter().map(|it| it.kind.as_str()).collect();
     assert_eq!(emergencies.len(), 3, "{emergencies:?}");
 }
 
@@ -583,7 +584,7 @@ fn the_report_tells_it(fleet: &Fleet) {
     assert_eq!(report.escalations_open as usize, count("escalation.raised") - count("escalation.settled"));
 
     // Emergencies with what was done about each, and that it is undone.
-    for emergency in state.emergencies().iter() {
+    for emergency in state.emergencies().all.iter() {
         assert!(page.contains(&emergency.id.to_string()), "{} is not on the page", emergency.id);
         if emergency.state == EmergencyState::Ended {
             assert!(emergency.actions.iter().all(|taken| taken.settled.is_some()), "{emergency:?}");

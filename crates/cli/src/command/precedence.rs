@@ -125,6 +125,9 @@ pub(super) fn show(it: &Precedence) {
     };
     let heads = ["TASK", "VALUE", "TIME", "ENABLEMENT", "COST OF DELAY", "HOURS", "WSJF"];
     output::table(&heads, it.order.iter().map(row).collect());
+    for (task, by) in it.order.iter().filter_map(|it| Some((&it.task, it.goes_with.as_ref()?))) {
+        output::line(format!("  {task} goes with {by}, which waits for it"));
+    }
     for (priority, asked) in &it.asked_for {
         output::line(format!("  {priority} asks for a WSJF of {asked}"));
     }

@@ -165,30 +165,28 @@ impl State {
 
     pub(super) fn order_asserted(&mut self, first: TaskId, then: TaskId, said: OrderSaid) {
         self.orders.put(first, then, said);
-        self.recompute_urgency(first);
+        self.recompute_urgency([first]);
     }
 
     pub(super) fn order_dropped(&mut self, first: TaskId, then: TaskId) {
         self.orders.drop_order(first, then);
-        self.recompute_urgency(first);
+        self.recompute_urgency([first]);
     }
 
     pub(super) fn order_ruled(&mut self, conflict: ConflictId, order: &[TaskId]) {
         self.orders.hold(conflict, order);
-        order.iter().rev().for_each(|&task| self.recompute_urgency(task));
+        self.recompute_urgency(order.iter().rev().copied());
     }
 
     pub(super) fn ruling_lifted(&mut self, conflict: ConflictId) {
-        for task in self.orders.lift(conflict) {
-            self.recompute_urgency(task);
-        }
+        let before = self.orders.lift(conflict);
+        self.recompute_urgency(before);
     }
 
     /// Forgets the orders about a task that has ended: what came before it is as urgent as it is without that.
     pub(super) fn forget_orders(&mut self, id: TaskId) {
-        for task in self.orders.forget(id) {
-            self.recompute_urgency(task);
-        }
+        let before = self.orders.forget(id);
+        self.recompute_urgency(before);
     }
 
     fn no_longer_due(&mut self, id: ConflictId) {

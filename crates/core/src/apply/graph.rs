@@ -5,7 +5,7 @@
 //! reason is computed anew from its dependents. Orders (`precedence.rs`) hand the effective priority on in the same way, and
 //! among those of one level a place before what comes after; the place is handed on along orders alone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use kapell_model::{DependencyKind, Moment, OnFailedDependency, Priority, Span, TaskId, TaskState, limits};
 
@@ -13,6 +13,33 @@ use crate::command::TaskSpec;
 use crate::mutation::mutated;
 use crate::state::State;
 use crate::task::{Edge, Task};
+
+/// Tasks that are to be looked at, first in, first out, each once at a time: one that can be reached on many ways is not gone
+/// through once for each of them.
+#[derive(Default)]
+struct Worklist {
+    queue: VecDeque<TaskId>,
+    queued: BTreeSet<TaskId>,
+}
+
+impl Worklist {
+    fn of(tasks: impl IntoIterator<Item = TaskId>) -> Self {
+        let mut list = Self::default();
+        list.add(tasks);
+        list
+    }
+
+    fn add(&mut self, tasks: impl IntoIterator<Item = TaskId>) {
+        let queued = &mut self.queued;
+        self.queue.extend(tasks.into_iter().filter(|&task| queued.insert(task)));
+    }
+
+    fn next(&mut self) -> Option<TaskId> {
+        let task = self.queue.pop_front()?;
+        self.queued.remove(&task);
+        Some(task)
+    }
+}
 
 impl State {
     /// Makes a new task known to those that it waits for, and counts which of them are open.
@@ -66,7 +93,7 @@ impl State {
             }
         });
         self.spare(id);
-        self.recompute_urgency(on);
+        self.recompute_urgency([on]);
         self.watch_dead_end(on);
     }
 
@@ -169,9 +196,8 @@ impl State {
         if self.tasks[id].open_blockers == 0 && self.orders.is_empty() {
             return;
         }
-        // First in, first out: a task that can be reached on many ways is not gone through once for each of them.
-        let mut raised = VecDeque::from([id]);
-        while let Some(id) = raised.pop_front() {
+        let mut raised = Worklist::of([id]);
+        while let Some(id) = raised.next() {
             let task = &self.tasks[id];
             let (effective, latest_start) = (task.effective, task.latest_start);
             let blockers: Vec<TaskId> = task.gates().filter(|on| self.tasks[*on].is_open()).collect();
@@ -180,13 +206,13 @@ impl State {
                 let effective = blocker.effective.min(effective);
                 let latest_start = blocker.latest_start.min(start_before(latest_start, blocker.estimate));
                 if self.set_urgency(on, effective, latest_start) {
-                    raised.push_back(on);
+                    raised.add([on]);
                 }
             }
             for first in self.ordered_before(id) {
                 let task = &self.tasks[first];
                 if self.set_urgency(first, task.effective.min(effective), task.latest_start) {
-                    raised.push_back(first);
+                    raised.add([first]);
                 }
             }
         }
@@ -203,16 +229,14 @@ impl State {
     /// Computes the urgency of what an ended task waited for anew: the reason may be gone.
     pub(super) fn lower_blockers(&mut self, id: TaskId) {
         let blockers: Vec<TaskId> = self.tasks[id].gates().collect();
-        for on in blockers {
-            self.recompute_urgency(on);
-        }
+        self.recompute_urgency(blockers);
     }
 
-    /// Computes the urgency of a task from its own, its open dependents' and that of what is to come after it, and goes on upwards
-    /// where it changed.
-    pub(super) fn recompute_urgency(&mut self, id: TaskId) {
-        let mut stale = VecDeque::from([id]);
-        while let Some(id) = stale.pop_front() {
+    /// Computes the urgency of tasks from their own, their open dependents' and that of what is to come after them, and goes on
+    /// upwards where it changed.
+    pub(super) fn recompute_urgency(&mut self, ids: impl IntoIterator<Item = TaskId>) {
+        let mut stale = Worklist::of(ids);
+        while let Some(id) = stale.next() {
             let task = &self.tasks[id];
             if !task.is_open() {
                 continue;
@@ -232,8 +256,8 @@ impl State {
                 .min()
                 .map_or(own, |m| m.min(own));
             if self.set_urgency(id, effective, latest_start) {
-                stale.extend(self.tasks[id].gates());
-                stale.extend(self.ordered_before(id));
+                stale.add(self.tasks[id].gates());
+                stale.add(self.ordered_before(id));
             }
         }
     }

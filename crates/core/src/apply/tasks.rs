@@ -419,7 +419,7 @@ impl State {
             self.note_no_emergency(id);
             self.tasks[id].called = false;
         }
-        self.recompute_urgency(id);
+        self.recompute_urgency([id]);
         if edit.deadline.is_some() {
             self.turn_moved(id);
         }
@@ -427,7 +427,7 @@ impl State {
 
     pub(super) fn task_estimated(&mut self, id: TaskId, estimate: Span, learned: Option<Learned>) {
         self.change(id, |task| (task.estimate, task.learned) = (estimate, learned));
-        self.recompute_urgency(id);
+        self.recompute_urgency([id]);
     }
 
     pub(super) fn task_reopened(&mut self, id: TaskId) {
@@ -439,7 +439,7 @@ impl State {
         });
         self.budget_reopened(id);
         self.spare_dependents(id);
-        self.recompute_urgency(id);
+        self.recompute_urgency([id]);
         self.raise_blockers(id);
         self.watch_dead_ends_around(id);
     }

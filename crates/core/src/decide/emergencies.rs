@@ -54,18 +54,18 @@ impl State {
                 return Err(invalid("kind", format!("`{}`, with something else", kind.as_str()), needs));
             }
         };
-        if let Some(open) = self.emergencies.of(new.kind, &scope) {
+        if let Some(open) = self.emergencies.all.of(&(new.kind, scope.clone())) {
             return Err(Rejection::Duplicate {
                 what: "an emergency",
                 given: new.kind.as_str().to_owned(),
                 existing: Some(open.id.to_string()),
             });
         }
-        if self.emergencies.open.len() >= limits::OPEN_EMERGENCIES_MAX {
+        if self.emergencies.all.open_ids().len() >= limits::OPEN_EMERGENCIES_MAX {
             let limit = limits::OPEN_EMERGENCIES_MAX;
             return Err(Rejection::LimitExceeded { what: "open emergencies of a fleet", limit });
         }
-        let emergency = self.emergencies.next_id();
+        let emergency = self.emergencies.all.next_id();
         let cause = EmergencyCause::Declared;
         out.push(Event::EmergencyDeclared {
             emergency,
@@ -85,7 +85,7 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let not_found = || Rejection::NotFound { what: "emergency", given: id.to_string() };
-        let emergency = self.emergencies.get(id).ok_or_else(not_found)?;
+        let emergency = self.emergencies.all.get(id).ok_or_else(not_found)?;
         if emergency.state != EmergencyState::Open {
             return Err(Rejection::Settled { what: id.to_string(), state: emergency.state.as_str() });
         }
@@ -95,7 +95,7 @@ impl State {
 
     /// Puts into `out` what has come due: the end of an emergency about agents, and more assignments behind a pause.
     pub(super) fn lapse_emergencies(&self, now: Moment, out: &mut Vec<Event>) {
-        let cascade = self.emergencies.of(EmergencyKind::AgentCascadeFailure, &Scope::Fleet {});
+        let cascade = self.emergencies.all.of(&(EmergencyKind::AgentCascadeFailure, Scope::Fleet {}));
         if let Some(cascade) = cascade.filter(|it| self.recovered_at(it).is_some_and(|at| at <= now)) {
             let (online, registered) = (self.online, self.registered);
             let held = self.policy.emergencies.recovered_for;
@@ -125,7 +125,7 @@ impl State {
     }
 
     fn pausing_action(&self, id: EmergencyId) -> Option<u32> {
-        let mut pending = self.emergencies.get(id)?.pending();
+        let mut pending = self.emergencies.all.get(id)?.pending();
         pending.find(|(_, action)| matches!(action, Action::AssignmentsPaused {})).map(|(number, _)| number)
     }
 
@@ -165,7 +165,7 @@ impl State {
             }
             _ => return Err(invalid("task, project", "both or neither", "a task, or a project")),
         };
-        if let Some(open) = self.forces.of(&scope) {
+        if let Some(open) = self.forces.all.of(&scope) {
             let existing = Some(open.id.to_string());
             return Err(Rejection::Duplicate {
                 what: "a task force for",
@@ -173,7 +173,7 @@ impl State {
                 existing,
             });
         }
-        if self.forces.open.len() >= limits::OPEN_FORCES_MAX {
+        if self.forces.all.open_ids().len() >= limits::OPEN_FORCES_MAX {
             return Err(Rejection::LimitExceeded {
                 what: "task forces of a fleet",
                 limit: limits::OPEN_FORCES_MAX,
@@ -187,7 +187,7 @@ impl State {
                 "what somebody has",
             ));
         };
-        let force = self.forces.next_id();
+        let force = self.forces.all.next_id();
         self.form(now, scope, None, gathered, out);
         Ok(Reply { force: Some(force), ..Reply::default() })
     }
@@ -200,11 +200,11 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         let not_found = || Rejection::NotFound { what: "task force", given: id.to_string() };
-        let force = self.forces.get(id).ok_or_else(not_found)?;
+        let force = self.forces.all.get(id).ok_or_else(not_found)?;
         if force.disbanded.is_some() {
             return Err(Rejection::Settled { what: id.to_string(), state: "disbanded" });
         }
-        if let Some(emergency) = force.formation.emergency.and_then(|id| self.emergencies.get(id)) {
+        if let Some(emergency) = force.formation.emergency.and_then(|id| self.emergencies.all.get(id)) {
             let given = format!("{id}, made by {}", emergency.id);
             return Err(invalid("force", given, "one that no emergency has made; it ends with that"));
         }

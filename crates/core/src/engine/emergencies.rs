@@ -46,7 +46,7 @@ impl<P: Placer> Engine<P> {
             for id in std::mem::take(&mut self.state.emergencies.fresh) {
                 self.act(step, id);
             }
-            for id in self.state.emergencies.open.values().copied().collect::<Vec<_>>() {
+            for id in self.state.emergencies.all.open_ids().values().copied().collect::<Vec<_>>() {
                 self.end_or_undo(step, id);
             }
         }
@@ -64,12 +64,12 @@ impl<P: Placer> Engine<P> {
 
     fn declare(&mut self, step: &mut Step<'_>, kind: EmergencyKind, scope: Scope, cause: EmergencyCause) {
         let detail = own_text(&self.state.alarm_text(&scope, cause));
-        let emergency = self.state.emergencies.next_id();
+        let emergency = self.state.emergencies.all.next_id();
         self.emit(step, Event::EmergencyDeclared { emergency, kind, scope, cause, detail });
     }
 
     fn act(&mut self, step: &mut Step<'_>, id: EmergencyId) {
-        let Some(emergency) = self.state.emergencies.get(id) else { return };
+        let Some(emergency) = self.state.emergencies.all.get(id) else { return };
         let (kind, scope, detail) = (emergency.kind, emergency.scope.clone(), emergency.detail.clone());
         let subject = match &scope {
             Scope::Fleet {} => Subject::Fleet {},
@@ -88,7 +88,7 @@ impl<P: Placer> Engine<P> {
     }
 
     fn acted(&mut self, step: &mut Step<'_>, emergency: EmergencyId, what: Action) {
-        let action = self.state.emergencies.get(emergency).map_or(0, |it| it.actions.len()) + 1;
+        let action = self.state.emergencies.all.get(emergency).map_or(0, |it| it.actions.len()) + 1;
         let action = u32::try_from(action).expect("the actions of an emergency are bounded");
         self.emit(step, Event::EmergencyActed { emergency, action, what });
     }
@@ -136,8 +136,10 @@ impl<P: Placer> Engine<P> {
         let scope = Scope::Task(task);
         let Some(gathered) = self.state.gathered(&scope, &[], true) else { return };
         let members = gathered.members.clone();
-        if self.state.forces.of(&scope).is_none() && self.state.forces.open.len() < limits::OPEN_FORCES_MAX {
-            let force = self.state.forces.next_id();
+        if self.state.forces.all.of(&scope).is_none()
+            && self.state.forces.all.open_ids().len() < limits::OPEN_FORCES_MAX
+        {
+            let force = self.state.forces.all.next_id();
             let mut out = Vec::new();
             self.state.form(step.at, scope, Some(id), gathered, &mut out);
             self.emit_all(step, out);
@@ -251,13 +253,13 @@ impl<P: Placer> Engine<P> {
     // The end.
 
     fn end_or_undo(&mut self, step: &mut Step<'_>, id: EmergencyId) {
-        let Some(emergency) = self.state.emergencies.get(id) else { return };
+        let Some(emergency) = self.state.emergencies.all.get(id) else { return };
         if emergency.state == EmergencyState::Open {
             let Some(reason) = self.state.over_because(emergency) else { return };
             let reason = own_text(&reason);
             self.emit(step, Event::EmergencyEnding { emergency: id, reason, by_hand: false });
         }
-        let Some(emergency) = self.state.emergencies.get(id) else { return };
+        let Some(emergency) = self.state.emergencies.all.get(id) else { return };
         let pending: Vec<(u32, Action)> =
             emergency.pending().map(|(number, action)| (number, action.clone())).collect();
         for (action, what) in pending {
@@ -272,7 +274,7 @@ impl<P: Placer> Engine<P> {
                 self.emit_all(step, out);
             }
         }
-        let left = self.state.emergencies.get(id).is_some_and(|it| it.pending().next().is_some());
+        let left = self.state.emergencies.all.get(id).is_some_and(|it| it.pending().next().is_some());
         if !left || mutated!(EmergencyEndsEarly) {
             self.emit(step, Event::EmergencyEnded { emergency: id });
         }

@@ -10,13 +10,13 @@ use crate::state::State;
 /// One of each kind about each thing, indexed as it is.
 pub(super) fn one_of_each_kind(state: &State) -> Result<(), String> {
     let mut open = BTreeMap::new();
-    for emergency in state.emergencies().iter().filter(|it| it.state != EmergencyState::Ended) {
+    for emergency in state.emergencies().all.iter().filter(|it| it.state != EmergencyState::Ended) {
         if let Some(other) = open.insert((emergency.kind, emergency.scope.clone()), emergency.id) {
             return Err(format!("{other} and {} are about the same", emergency.id));
         }
     }
-    if open != state.emergencies.open {
-        return Err(format!("{open:?} are open, {:?} are kept", state.emergencies.open));
+    if open != *state.emergencies.all.open_ids() {
+        return Err(format!("{open:?} are open, {:?} are kept", state.emergencies.all.open_ids()));
     }
     match state.emergencies.alarms.keys().find(|key| open.contains_key(key)) {
         Some(key) => Err(format!("{key:?} is to be declared and is")),
@@ -26,7 +26,7 @@ pub(super) fn one_of_each_kind(state: &State) -> Result<(), String> {
 
 /// Nothing that was done outlives its emergency.
 pub(super) fn actions_are_undone(state: &State) -> Result<(), String> {
-    for emergency in state.emergencies().iter() {
+    for emergency in state.emergencies().all.iter() {
         if emergency.state == EmergencyState::Ended
             && let Some((number, action)) = emergency.pending().next()
         {
@@ -43,7 +43,7 @@ pub(super) fn actions_are_undone(state: &State) -> Result<(), String> {
 pub(super) fn effects_have_actions(state: &State) -> Result<(), String> {
     let (mut overtime, mut raised, mut aside) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
     let (mut pause, mut leases) = (None, false);
-    for emergency in state.emergencies().open() {
+    for emergency in state.emergencies().all.open() {
         for (_, action) in emergency.pending() {
             match *action {
                 Action::OvertimeRaised { agent } => *overtime.entry(agent).or_default() += 1,
@@ -81,7 +81,7 @@ pub(super) fn effects_have_actions(state: &State) -> Result<(), String> {
 /// The task forces at work are those that are not disbanded, each with its next checkpoint.
 pub(super) fn forces_agree(state: &State) -> Result<(), String> {
     let (mut open, mut timers) = (BTreeMap::new(), BTreeSet::new());
-    for force in state.forces().iter().filter(|force| force.disbanded.is_none()) {
+    for force in state.forces().all.iter().filter(|force| force.disbanded.is_none()) {
         if let Some(other) = open.insert(force.formation.scope.clone(), force.id) {
             return Err(format!("{other} and {} are for the same", force.id));
         }
@@ -90,10 +90,11 @@ pub(super) fn forces_agree(state: &State) -> Result<(), String> {
             return Err(format!("the lead of {} is no member", force.id));
         }
     }
-    if open != state.forces.open || timers != state.forces.timers {
+    if open != *state.forces.all.open_ids() || timers != state.forces.timers {
         return Err(format!(
             "{open:?} with {timers:?} are at work, {:?} with {:?} are kept",
-            state.forces.open, state.forces.timers
+            state.forces.all.open_ids(),
+            state.forces.timers
         ));
     }
     Ok(())
@@ -101,8 +102,8 @@ pub(super) fn forces_agree(state: &State) -> Result<(), String> {
 
 /// An emergency's task force ends with it.
 pub(super) fn forces_end_with_emergencies(state: &State) -> Result<(), String> {
-    let outlived = state.forces().open().find(|force| {
-        let emergency = force.formation.emergency.and_then(|id| state.emergencies().get(id));
+    let outlived = state.forces().all.open().find(|force| {
+        let emergency = force.formation.emergency.and_then(|id| state.emergencies().all.get(id));
         emergency.is_some_and(|it| it.state == EmergencyState::Ended)
     });
     match outlived {

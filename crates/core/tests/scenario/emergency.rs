@@ -8,7 +8,7 @@ use super::{Scenario, duration, name, reference, text};
 impl<P: Placer> Scenario<P> {
     /// Lists the emergencies with what was done about each.
     pub(super) fn emergencies(&self) -> String {
-        let shown = self.engine.state().emergencies().iter().map(|it| {
+        let shown = self.engine.state().emergencies().all.iter().map(|it| {
             let actions = it.actions.iter().map(|taken| {
                 let settled = taken.settled.map(|(_, how)| format!(" {}", how.as_str())).unwrap_or_default();
                 format!("{}{settled}", taken.action.as_str())
@@ -25,7 +25,7 @@ impl<P: Placer> Scenario<P> {
     pub(super) fn forces(&self) -> String {
         let state = self.engine.state();
         let name = |agent| state.agent(agent).spec.name.to_string();
-        let shown = state.forces().iter().map(|it| {
+        let shown = state.forces().all.iter().map(|it| {
             let about = match &it.formation.scope {
                 Scope::Task(task) => task.to_string(),
                 Scope::Project(project) => project.to_string(),
@@ -52,7 +52,7 @@ impl<P: Placer> Scenario<P> {
     /// Lists the checkpoints of a task force.
     pub(super) fn checkpoints(&self, force: &str) -> String {
         let force =
-            self.engine.state().forces().get(force.parse().expect("a task force")).expect("it is there");
+            self.engine.state().forces().all.get(force.parse().expect("a task force")).expect("it is there");
         let shown = force.formation.checkpoints.iter().map(|it| {
             let found = it.found.map(|(_, _, found)| format!(":{}", found.as_str())).unwrap_or_default();
             format!("{}%{found}", it.wanted)

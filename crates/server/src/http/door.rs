@@ -91,7 +91,8 @@ impl Door {
     /// be kept as it is.
     pub(crate) fn without_key(&self) -> Result<(), Problem> {
         let Some(key) = &self.key else { return Ok(()) };
-        let allowed = "no such header here: the answer is a secret that is not kept and cannot be given again";
+        let allowed =
+            "no such header here: the answer is a secret that is not kept and cannot be given again";
         let problem = Problem::field("Idempotency-Key", format!("`{}`", key.text), allowed);
         Err(problem.hint("where no answer came, look at the list, take back what was made, and make it anew"))
     }

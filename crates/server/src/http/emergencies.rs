@@ -47,7 +47,7 @@ pub(super) async fn list(
     let kind = query.kind.as_deref().map(|kind| self::kind("kind", kind)).transpose()?;
     let (from, limit) = (cursor(query.cursor.as_deref())?, limit(query.limit)?);
     let page = door.app.fleet.query(move |view| {
-        let (all, mut items, mut next) = (view.state.emergencies(), Vec::new(), from);
+        let (all, mut items, mut next) = (&view.state.emergencies().all, Vec::new(), from);
         for emergency in all.skip(from).take(EXAMINED_MAX) {
             if items.len() == limit {
                 break;
@@ -83,7 +83,8 @@ fn kind(field: &str, text: &str) -> Result<EmergencyKind, Problem> {
     responses((status = 200, body = api::Emergency), Refusals))]
 pub(super) async fn show(door: Door, Path(emergency): Path<String>) -> Result<Json<api::Emergency>, Refusal> {
     let id = named(&emergency)?;
-    let found = door.app.fleet.query(move |view| view.state.emergencies().get(id).map(|it| shown(view, it)));
+    let found =
+        door.app.fleet.query(move |view| view.state.emergencies().all.get(id).map(|it| shown(view, it)));
     Ok(Json(found.await?.ok_or_else(unknown)?))
 }
 
@@ -156,7 +157,7 @@ pub(super) async fn forces(
     };
     let (from, limit) = (cursor(query.cursor.as_deref())?, limit(query.limit)?);
     let page = door.app.fleet.query(move |view| {
-        let (all, mut items, mut next) = (view.state.forces(), Vec::new(), from);
+        let (all, mut items, mut next) = (&view.state.forces().all, Vec::new(), from);
         for force in all.skip(from).take(EXAMINED_MAX) {
             if items.len() == limit {
                 break;
@@ -177,8 +178,10 @@ pub(super) async fn forces(
     responses((status = 200, body = api::TaskForce), Refusals))]
 pub(super) async fn force(door: Door, Path(force): Path<String>) -> Result<Json<api::TaskForce>, Refusal> {
     let id = named_force(&force)?;
-    let found =
-        door.app.fleet.query(move |view| view.state.forces().get(id).map(|it| shown_force(view.state, it)));
+    let found = door
+        .app
+        .fleet
+        .query(move |view| view.state.forces().all.get(id).map(|it| shown_force(view.state, it)));
     Ok(Json(found.await?.ok_or_else(unknown_force)?))
 }
 
@@ -368,7 +371,8 @@ pub(super) fn about_task(view: &View<'_>, task: &Task) -> Vec<String> {
     if let Some(emergency) = state.set_aside_by(task.id).filter(|_| task.is_open()) {
         facts.push(format!("set aside by emergency {} until that ends: {}", emergency.id, emergency.detail));
     }
-    if let Some(emergency) = state.emergencies().of(EmergencyKind::CriticalTaskFailure, &scope) {
+    if let Some(emergency) = state.emergencies().all.of(&(EmergencyKind::CriticalTaskFailure, scope.clone()))
+    {
         facts.push(format!(
             "emergency {} is {}: {}",
             emergency.id,
@@ -386,7 +390,7 @@ pub(super) fn about_task(view: &View<'_>, task: &Task) -> Vec<String> {
             None => format!("assignments are held back by emergency {}", pause.emergency),
         });
     }
-    if let Some(force) = state.forces().of(&scope) {
+    if let Some(force) = state.forces().all.of(&scope) {
         facts.push(format!(
             "task force {} works on it, led by {}",
             force.id,

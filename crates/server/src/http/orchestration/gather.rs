@@ -52,7 +52,7 @@ pub(crate) fn report(view: &View<'_>) -> Report {
         conflicts_open: u32::try_from(state.open_conflicts().count()).unwrap_or(u32::MAX),
         conflicts: conflicts(view),
         emergencies: emergencies(view),
-        forces: state.forces().open().take(NAMED_MAX).map(|it| shown_force(state, it)).collect(),
+        forces: state.forces().all.open().take(NAMED_MAX).map(|it| shown_force(state, it)).collect(),
         forecasts: forecasts(state),
         agent_table: state
             .agents()
@@ -261,7 +261,7 @@ fn conflicts(view: &View<'_>) -> Vec<kapell_api::Conflict> {
 
 /// Shows the emergencies that have not ended, then the last ones that have.
 fn emergencies(view: &View<'_>) -> Vec<kapell_api::Emergency> {
-    let all = view.state.emergencies();
+    let all = &view.state.emergencies().all;
     let ended = all.iter().rev().filter(|it| it.ended.is_some());
     all.open().chain(ended).take(NAMED_MAX).map(|it| shown_emergency(view, it)).collect()
 }
