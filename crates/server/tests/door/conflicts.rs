@@ -175,14 +175,25 @@ fn what_comes_first_is_ruled_by_the_impact_with_every_number() {
 
     served.post("/v1/orders", &json!({"first": "one", "then": "two", "agent": "bob", "reason": "so"}));
     assert_eq!(served.get("/v1/orders")["items"][0]["by"], "bob");
+    let one = served.get("/v1/tasks/one");
+    assert_eq!((&one["priority"], &one["effective_priority"]), (&json!("medium"), &json!("critical")));
+    let why = served.get("/v1/tasks/one/why").to_string();
+    assert!(why.contains("comes before T-2, so it is critical too, as bob says: so"), "{why}");
+    assert!(why.contains("bob says that T-1 comes before T-2: so"), "{why}");
     let ack = served.post("/v1/orders", &json!({"first": "two", "then": "one", "reason": "no"}));
     assert_eq!(ack["conflict"], "C-2", "{ack}");
     let ruled = served.get("/v1/conflicts/C-2");
     assert_eq!(ruled["tasks"], json!(["T-2", "T-1"]), "{ruled}");
     assert_eq!(ruled["precedence"]["said"][1], json!({"by": "manager", "first": "T-2", "then": "T-1"}));
+    let order = &served.get("/v1/orders")["items"][0];
+    assert_eq!((&order["first"], &order["conflict"]), (&json!("T-2"), &json!("C-2")), "{order}");
+    let why = served.get("/v1/tasks/one/why").to_string();
+    assert!(why.contains("in this order: T-2, T-1; does not stand: T-1 before T-2"), "{why}");
+    assert!(why.contains("comes after T-2, as manager says: no"), "{why}");
     let (status, refused) =
         served.ask("POST", "/v1/orders/drop", &json!({"first": "two", "then": "one", "agent": "bob"}));
     assert_eq!((status, &refused["code"]), (403, &json!("forbidden")), "{refused}");
     served.post("/v1/orders/drop", &json!({"first": "two", "then": "one"}));
-    assert_eq!(served.get("/v1/orders")["items"], json!([]));
+    assert_eq!(served.get("/v1/orders")["items"], json!([]), "what was ruled goes with it");
+    assert_eq!(served.get("/v1/tasks/one")["effective_priority"], "medium");
 }
