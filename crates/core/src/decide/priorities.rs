@@ -308,11 +308,11 @@ impl State {
         let said = |pair: &(TaskId, TaskId)| self.orders.get(pair.0, pair.1).is_some();
         let (said, ruled): (Vec<_>, Vec<_>) = standing.into_iter().partition(said);
         let gone: BTreeSet<_> = said.iter().chain(&ruled).copied().chain(new).filter(against).collect();
+        let left = said.iter().chain(&ruled).copied().chain(new).any(|pair| !gone.contains(&pair));
         // What was ruled rests on what was said then, and so does what is ruled in its place.
         let grounds = ruled.iter().filter_map(|&(first, then)| self.orders.ruled(first, then));
         let grounds: BTreeSet<_> = grounds.flat_map(|conflict| self.left_by(conflict)).collect();
-        let said: BTreeSet<_> = said.into_iter().chain(grounds).collect();
-        let left = said.iter().chain(&ruled).copied().chain(new).any(|pair| !gone.contains(&pair));
+        let said = said.into_iter().chain(grounds).collect();
         Contradiction { said, order, carried, gone, new, left }
     }
 
