@@ -129,6 +129,8 @@ mod seeded {
         ImpactTurnedRound,
         /// An order moves its task when it is said, and does not follow urgencies that change later.
         OrderForgotten,
+        /// An order is said and does not hold.
+        OrderNotKept,
         /// What waited for a task that is broken down is left to wait for it.
         DependentsNotRewired,
         /// The integration waits for the planning alone.

@@ -5,6 +5,7 @@ use kapell_model::{AgentId, ConflictId, ReservationId, TaskId, Text, WaitId};
 use crate::conflict::{Conflict, ConflictMatter, ConflictState, Deliberation, Resolution, TaskConflicts};
 use crate::deliberation::{Proposal, Topic};
 use crate::dispute::{Award, Dispute};
+use crate::mutation::mutated;
 use crate::precedence::{Asserted, OrderSaid, Precedence, Ranking, Voice};
 use crate::state::State;
 
@@ -164,6 +165,9 @@ impl State {
     }
 
     pub(super) fn order_asserted(&mut self, first: TaskId, then: TaskId, said: OrderSaid) {
+        if mutated!(OrderNotKept) {
+            return;
+        }
         self.orders.put(first, then, said);
         self.recompute_urgency([first]);
     }
