@@ -208,11 +208,12 @@ impl State {
         let changed: Vec<(Word, Ratio)> =
             words.iter().map(used).filter(|&(word, score)| view.score_in(word) != score).collect();
         let words: Vec<Word> = changed.iter().map(|&(word, _)| word).collect();
-        self.soft_scores(id, &words, false);
+        let before = self.soft_takes(id, &words);
         for (word, score) in changed {
             self.situation.set_score(id, word, score);
         }
-        self.soft_scores(id, &words, true);
+        let now = self.soft_takes(id, &words);
+        self.soft_changed(before, &now);
     }
 
     /// Visits those of the agents behind `after`, up to a bound, of whose measured scores one would be another one by now.

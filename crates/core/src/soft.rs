@@ -3,8 +3,8 @@
 //! A guess must not make a task unplaceable. So inferred requirements count only as far as at least one agent of the fleet,
 //! online or not, could be given the task with them: idle, with no record, its score would be above the threshold. Where nobody
 //! could with all of them, the weakest (least weight, then last by number) is set aside, and so on, until somebody can. It costs
-//! time when an agent joins or leaves, in the number of inferred classes that name one of its capabilities; never when a
-//! task moves.
+//! time when an agent joins or leaves, or has another score, in how many different inferences name one of its capabilities; never
+//! when a task moves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,80 +17,138 @@ use kapell_model::{
 use crate::mutation::mutated;
 use crate::state::State;
 
-/// One such class.
+/// Such classes that no agent can tell apart: alike in all but type, project and resources.
 #[derive(Clone, Debug)]
 struct Soft {
-    /// With all that was inferred.
+    /// One of them, with all that was inferred.
     class: Arc<Class>,
-    /// How many agents could take its tasks with all requirements, with all but the weakest, and so on down to one.
+    classes: Vec<ClassId>,
+    /// How many agents could take their tasks with all requirements, with all but the weakest, and so on down to one.
     agents: Vec<u32>,
 }
 
 impl Soft {
     /// Returns what is asked for: the most that somebody can meet.
     fn requires(&self) -> Box<[Requirement]> {
-        let set_aside = self.agents.iter().take_while(|&&agents| agents == 0).count();
-        without_weakest(&self.class.requires, set_aside)
+        without_weakest(&self.class.requires, self.set_aside())
+    }
+
+    fn set_aside(&self) -> usize {
+        self.agents.iter().take_while(|&&agents| agents == 0).count()
+    }
+}
+
+/// What decides who could take the tasks of a class.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Terms {
+    requires: Vec<(Word, u32, Ratio)>,
+    pin: Option<AgentId>,
+    role: Option<Word>,
+    exclude: Vec<AgentId>,
+}
+
+impl Terms {
+    fn of(class: &Class) -> Self {
+        let terms = class.requires.iter().map(|it| (it.capability, it.weight, it.minimum));
+        Self { requires: terms.collect(), pin: class.pin, role: class.role, exclude: class.exclude.to_vec() }
     }
 }
 
 /// Every such class.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SoftClasses {
-    classes: BTreeMap<ClassId, Soft>,
-    by_capability: BTreeMap<Word, Vec<ClassId>>,
+    groups: Vec<Soft>,
+    classes: BTreeMap<ClassId, usize>,
+    by_terms: BTreeMap<Terms, usize>,
+    by_capability: BTreeMap<Word, Vec<usize>>,
 }
+
+/// What an agent could take of the classes that ask for some capabilities: by group, at each number of requirements set aside.
+pub(crate) type Takes = Vec<(usize, Vec<bool>)>;
 
 impl State {
     /// Takes note of a new class whose requirements were inferred.
     pub(crate) fn soft_class(&mut self, id: ClassId, class: Arc<Class>) {
-        for requirement in &class.requires {
-            self.soft.by_capability.entry(requirement.capability).or_default().push(id);
-        }
-        let soft = Soft { agents: self.able_to_take(&class), class };
-        self.ask_for(id, soft.requires());
-        self.soft.classes.insert(id, soft);
+        let terms = Terms::of(&class);
+        let group = match self.soft.by_terms.get(&terms) {
+            Some(&group) => group,
+            None => {
+                let group = self.soft.groups.len();
+                for requirement in &class.requires {
+                    self.soft.by_capability.entry(requirement.capability).or_default().push(group);
+                }
+                let agents = self.able_to_take(&class);
+                self.soft.groups.push(Soft { class, classes: Vec::new(), agents });
+                self.soft.by_terms.insert(terms, group);
+                group
+            }
+        };
+        self.soft.groups[group].classes.push(id);
+        self.soft.classes.insert(id, group);
+        self.ask_for(id, self.soft.groups[group].requires());
     }
 
     /// Takes note that an agent has joined the fleet, or is about to leave it.
     pub(crate) fn soft_agent(&mut self, agent: AgentId, joined: bool) {
         let words: Vec<Word> =
             self.situation.agent(agent).capabilities.iter().map(|&(word, _)| word).collect();
-        self.soft_scores(agent, &words, joined);
+        let takes = self.soft_takes(agent, &words);
+        let nothing = takes.iter().map(|(group, could)| (*group, vec![false; could.len()])).collect();
+        if joined { self.soft_changed(nothing, &takes) } else { self.soft_changed(takes, &nothing) }
     }
 
-    /// Counts an agent, or counts it no more, for the classes that ask for one of these capabilities.
-    pub(crate) fn soft_scores(&mut self, agent: AgentId, words: &[Word], joined: bool) {
-        let classes = words.iter().filter_map(|word| self.soft.by_capability.get(word)).flatten();
-        let classes: BTreeSet<ClassId> = classes.copied().collect();
-        for id in classes {
-            let Some(soft) = self.soft.classes.get_mut(&id) else { continue };
-            for (set_aside, agents) in soft.agents.iter_mut().enumerate() {
+    /// Returns what an agent could take of the classes that ask for one of these capabilities.
+    pub(crate) fn soft_takes(&self, agent: AgentId, words: &[Word]) -> Takes {
+        let groups = words.iter().filter_map(|word| self.soft.by_capability.get(word)).flatten();
+        let groups: BTreeSet<usize> = groups.copied().collect();
+        let could = |group: usize| {
+            let soft = &self.soft.groups[group];
+            let could = |set_aside| {
                 let requires = without_weakest(&soft.class.requires, set_aside);
-                if could_take(&self.policy, &self.situation, &soft.class, &requires, agent) {
-                    *agents = if joined { *agents + 1 } else { agents.saturating_sub(1) };
-                }
+                could_take(&self.policy, &self.situation, &soft.class, &requires, agent)
+            };
+            (group, (0..soft.agents.len()).map(could).collect())
+        };
+        groups.into_iter().map(could).collect()
+    }
+
+    /// Counts an agent anew for the classes of which it could take other ones than before. Only where nobody is left who could, or
+    /// somebody is the first, are the classes themselves touched.
+    pub(crate) fn soft_changed(&mut self, before: Takes, now: &Takes) {
+        for ((group, before), (_, now)) in before.into_iter().zip(now) {
+            let soft = &mut self.soft.groups[group];
+            let set_aside = soft.set_aside();
+            for ((agents, before), &now) in soft.agents.iter_mut().zip(before).zip(now) {
+                *agents = (*agents + u32::from(now)).saturating_sub(u32::from(before));
             }
-            let requires = soft.requires();
-            self.ask_for(id, requires);
+            if soft.set_aside() != set_aside {
+                self.ask_all(group);
+            }
         }
     }
 
     /// Counts anew, after a change of policy.
     pub(crate) fn soft_recount(&mut self) {
-        let classes: Vec<(ClassId, Arc<Class>)> =
-            self.soft.classes.iter().map(|(&id, soft)| (id, Arc::clone(&soft.class))).collect();
-        for (id, class) in classes {
-            let soft = Soft { agents: self.able_to_take(&class), class };
-            self.ask_for(id, soft.requires());
-            self.soft.classes.insert(id, soft);
+        for group in 0..self.soft.groups.len() {
+            let class = Arc::clone(&self.soft.groups[group].class);
+            self.soft.groups[group].agents = self.able_to_take(&class);
+            self.ask_all(group);
+        }
+    }
+
+    fn ask_all(&mut self, group: usize) {
+        let soft = &self.soft.groups[group];
+        let (requires, classes) = (soft.requires(), soft.classes.clone());
+        for class in classes {
+            self.ask_for(class, requires.clone());
         }
     }
 
     /// Tells whether a capability that was inferred for the tasks of a class is set aside, since nobody could take them with it.
     #[must_use]
     pub fn is_set_aside(&self, class: ClassId, capability: &Name) -> bool {
-        let Some(soft) = self.soft.classes.get(&class) else { return false };
+        let Some(&group) = self.soft.classes.get(&class) else { return false };
+        let soft = &self.soft.groups[group];
         let Some(word) = self.words.find(capability.as_str()) else { return false };
         let names = |requires: &[Requirement]| requires.iter().any(|it| it.capability == word);
         names(&soft.class.requires) && !names(&self.situation.class(class).requires)
@@ -115,7 +173,8 @@ impl State {
 
     /// Finds a class whose counts or requirements are not what they should be.
     pub(crate) fn check_soft(&self) -> Result<(), String> {
-        for (&id, soft) in &self.soft.classes {
+        for (&id, &group) in &self.soft.classes {
+            let soft = &self.soft.groups[group];
             let agents = self.able_to_take(&soft.class);
             if agents != soft.agents {
                 return Err(format!("{id:?}: {agents:?} agents can, {:?} counted", soft.agents));
@@ -162,4 +221,34 @@ pub(crate) fn could_take(
     let capability = Ratio::micros(u32::try_from(micros).unwrap_or(Ratio::UNIT));
     let (performance, cohesion) = (policy.performance_default, policy.cohesion_default);
     Parts::weigh(&policy.weights, capability, Ratio::ONE, performance, cohesion).total > policy.threshold
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_that_no_agent_can_tell_apart_are_looked_at_once() {
+        let mut state = State::default();
+        let name = |text: &str| Name::new(text).expect("a name");
+        let backend = state.words.intern(&name("backend"));
+        for number in 0..1_000 {
+            let kind = state.words.intern(&name(&format!("type-{number}")));
+            let class = Class {
+                requires: [Requirement { capability: backend, weight: 1_000_000, minimum: Ratio::ZERO }]
+                    .into(),
+                kind,
+                project: None,
+                role: Some(kind).filter(|_| number % 500 == 1),
+                pin: None,
+                exclude: Box::default(),
+                needs: Box::default(),
+            };
+            let (id, new) = state.classes.intern(class, true, &mut state.situation);
+            state.soft_class(id, new.expect("a new class"));
+        }
+        assert_eq!((state.soft.groups.len(), state.soft.classes.len()), (3, 1_000));
+        assert_eq!(state.soft.by_capability[&backend].len(), 3);
+        assert_eq!(state.check_soft(), Ok(()));
+    }
 }
