@@ -20,7 +20,7 @@ use kapell_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::command::{TaskRef, TaskSpec};
-use crate::effort::Efforts;
+use crate::effort::{Efforts, bounded};
 use crate::escalation::Subject;
 use crate::mutation::mutated;
 use crate::state::State;
@@ -639,7 +639,9 @@ impl State {
         let key = (task.spec.kind.clone(), task.spec.complexity_or_middle());
         if !cost.is_none() {
             self.ledgers.all.push(cost);
-            self.ledgers.seen.entry(key).or_default().push(cost);
+            if let Some(seen) = bounded(&mut self.ledgers.seen, key) {
+                seen.push(cost);
+            }
         }
     }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use kapell_model::{Name, Span, limits};
 use serde::{Deserialize, Serialize};
 
+/// Complexities of a task.
+const COMPLEXITIES: usize = 5;
 /// Weight of the table beside what was seen, in tasks.
 const PRIOR_WEIGHT: i64 = 3;
 /// How far the 90th percentile of what nothing is known of lies above its median.
@@ -73,6 +75,12 @@ impl<T: Ord + Copy> Efforts<T> {
     }
 }
 
+/// Returns what is kept of a type and complexity; nothing where it is new and as many types as are told apart are there.
+pub(crate) fn bounded<T: Default>(all: &mut BTreeMap<(Name, u8), T>, key: (Name, u8)) -> Option<&mut T> {
+    let known = all.contains_key(&key) || all.len() < limits::METRIC_KINDS_MAX * COMPLEXITIES;
+    known.then(|| all.entry(key).or_default())
+}
+
 /// What a fleet has learned of efforts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Learning(BTreeMap<(Name, u8), Efforts>);
@@ -80,7 +88,9 @@ pub(crate) struct Learning(BTreeMap<(Name, u8), Efforts>);
 impl Learning {
     /// Notes what a completed task of a type and complexity has taken.
     pub(crate) fn completed(&mut self, kind: &Name, complexity: u8, effort: Span) {
-        self.0.entry((kind.clone(), complexity)).or_default().push(effort);
+        if let Some(efforts) = bounded(&mut self.0, (kind.clone(), complexity)) {
+            efforts.push(effort);
+        }
     }
 
     /// Returns the efforts of a type and complexity in ascending order, and their median.
@@ -128,6 +138,19 @@ mod tests {
         }
         let (p50, learned) = learning.expected(&kind, 3, table).expect("ten were seen");
         assert_eq!((p50.0, learned.p90.0), ((12 + 10) * HOUR / 13, (24 + 20) * HOUR / 13));
+    }
+
+    #[test]
+    fn no_more_types_are_told_apart_than_there_is_room_for() {
+        let mut learning = Learning::default();
+        let kind = |number: usize| Name::new(&format!("type-{number}")).expect("a name");
+        for number in 0..2 * limits::METRIC_KINDS_MAX {
+            (1..=5).for_each(|complexity| learning.completed(&kind(number), complexity, Span(HOUR)));
+        }
+        assert_eq!(learning.0.len(), 5 * limits::METRIC_KINDS_MAX);
+        learning.completed(&kind(0), 1, Span(HOUR));
+        assert_eq!(learning.expected(&kind(0), 1, Span(HOUR)).map(|(_, learned)| learned.from), Some(2));
+        assert_eq!(learning.expected(&kind(limits::METRIC_KINDS_MAX), 1, Span(HOUR)), None);
     }
 
     #[test]
