@@ -88,8 +88,10 @@ pub struct Ledger {
     last_wait: WaitId,
     last_notice: u32,
     open: BTreeMap<EscalationId, (EscalationKind, Subject)>,
-    /// Escalations that somebody has taken on, and how often others were raised again.
-    taken_on: BTreeSet<EscalationId>,
+    /// Escalations that somebody has taken on, by which agent, and how often others were raised again.
+    taken_on: BTreeMap<EscalationId, Option<AgentId>>,
+    /// Those of whoever has just gone, and in which command; they are to be dropped in it.
+    left: BTreeMap<EscalationId, CommandId>,
     reraised: BTreeMap<EscalationId, u32>,
     offers_settled: BTreeSet<OfferId>,
     decided: BTreeSet<ConflictId>,
@@ -133,6 +135,10 @@ impl Ledger {
             )
         })?;
         (self.position, self.at) = (record.position.0, at);
+        let dropped = self.left.iter().find(|&(_, command)| *command != record.command);
+        hold("nobody-gone-has-taken-on", dropped.is_none(), || {
+            format!("{dropped:?} is left with somebody who has gone")
+        })?;
         match &record.event {
             Event::CommandKeyed { .. } => {
                 self.sealed.insert(record.command);
@@ -151,14 +157,21 @@ impl Ledger {
                 })?;
                 self.open.insert(*escalation, cause);
             }
-            Event::EscalationAcknowledged { escalation, .. } => {
-                let new = self.open.contains_key(escalation) && self.taken_on.insert(*escalation);
+            Event::EscalationAcknowledged { escalation, agent } => {
+                let new = self.taken_on.insert(*escalation, *agent).is_none();
+                let new = new && self.open.contains_key(escalation);
                 hold("taken-on-once", new, || {
                     format!("{escalation} is taken on, and was before, or is not open")
                 })?;
             }
+            Event::EscalationDropped { escalation, agent, .. } => {
+                self.left.remove(escalation);
+                hold("taken-on-once", self.taken_on.remove(escalation) == Some(Some(*agent)), || {
+                    format!("{escalation} is dropped by {agent:?}, who had not taken it on")
+                })?;
+            }
             Event::EscalationReraised { escalation, .. } => {
-                let rests = !self.open.contains_key(escalation) || self.taken_on.contains(escalation);
+                let rests = !self.open.contains_key(escalation) || self.taken_on.contains_key(escalation);
                 hold("taken-on-rests", !rests, || {
                     format!("{escalation} is raised again though somebody has taken it on, or settled it")
                 })?;
@@ -169,6 +182,7 @@ impl Ledger {
                 })?;
             }
             Event::EscalationSettled { escalation, .. } => {
+                self.left.remove(escalation);
                 hold("settled-once", self.open.remove(escalation).is_some(), || {
                     format!("{escalation} is not open")
                 })?;
@@ -202,6 +216,11 @@ impl Ledger {
                 self.last_notice = notice.0;
             }
             event => {
+                if let Event::AgentOffline { agent, .. } | Event::AgentRemoved { agent } = event {
+                    let own = self.taken_on.iter().filter(|&(_, by)| *by == Some(*agent));
+                    let open = own.filter(|(escalation, _)| self.open.contains_key(escalation));
+                    self.left.extend(open.map(|(&escalation, _)| (escalation, record.command)));
+                }
                 self.note_emergency(event)?;
                 self.note_cost(event)?;
                 self.orders.note(event);

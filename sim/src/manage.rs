@@ -208,10 +208,14 @@ fn settle(state: &State, chance: &mut Chance) -> Option<Command> {
             agent: None,
             note: text(),
         },
-        4 => Command::AcknowledgeEscalation {
-            escalation: state.open().nth(pick(chance, state.open_escalations().max(1)))?.id,
-            agent: None,
-        },
+        4 => {
+            let escalation = state.open().nth(pick(chance, state.open_escalations().max(1)))?;
+            let called = state.agents().iter().find(|agent| {
+                agent.state == AgentState::Online && escalation.called.contains(&agent.spec.role)
+            });
+            let agent = called.filter(|_| pick(chance, 2) == 0).map(|agent| agent.spec.name.clone());
+            Command::AcknowledgeEscalation { escalation: escalation.id, agent }
+        }
         _ => Command::ReleaseReservation {
             reservation: ReservationRef::Held(state.reservations().held().next()?.id),
             agent: None,

@@ -285,6 +285,7 @@ impl State {
                 let (at, by) = (record.at, own_text(&record.actor));
                 self.escalation_acknowledged(*escalation, Acknowledged { at, by, agent: *agent });
             }
+            Event::EscalationDropped { escalation, due, .. } => self.escalation_dropped(*escalation, *due),
             Event::EscalationReraised { escalation, role, due } => {
                 self.escalation_reraised(*escalation, role, *due);
             }
@@ -483,6 +484,7 @@ impl State {
             }
             Event::EscalationSettled { escalation, .. }
             | Event::EscalationAcknowledged { escalation, .. }
+            | Event::EscalationDropped { escalation, .. }
             | Event::EscalationReraised { escalation, .. } => {
                 self.escalation(*escalation).and_then(Escalation::task)
             }

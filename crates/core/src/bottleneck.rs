@@ -10,18 +10,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use kapell_model::{ActionId, AgentId, BottleneckId, Mode, Moment, Name, Need, Span, Text, limits};
+use kapell_model::{ActionId, AgentId, BottleneckId, Mode, Moment, Name, Need, Span, TaskId, Text, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::gap::{Wanted, measure_of_taker};
 use crate::overlaps::Overlaps;
-use crate::segments::Segments;
 use crate::state::State;
 
 /// The wait for a resource that nine of ten should not exceed.
 const WAIT_BOUND: Span = Span::minutes(15);
-/// For so long after the last one waits for a resource and messages of a pair say something about it.
-pub(crate) const WINDOW: Span = Span::hours(24);
+/// For so long a wait for a resource says something about it.
+const WINDOW: Span = Span::hours(24);
 /// Waits for a resource without which nothing is said about it.
 const WAITS_LEAST: usize = 3;
 /// Messages for each joint task of a pair above which it talks too much, in hundredths; a handoff counts as five messages.
@@ -267,8 +266,12 @@ pub struct BottleneckAction {
 /// The bottlenecks of a fleet and what was done about them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bottlenecks {
-    pub(crate) all: Segments<Bottleneck>,
-    pub(crate) actions: Segments<BottleneckAction>,
+    /// All that are there, and the last [`limits::BOTTLENECKS_KEPT_MAX`] that are not.
+    pub(crate) all: BTreeMap<BottleneckId, Bottleneck>,
+    /// Likewise.
+    pub(crate) actions: BTreeMap<ActionId, BottleneckAction>,
+    pub(crate) last_id: u32,
+    pub(crate) last_action: u32,
     /// Since when the performance is worse than it was, where it is.
     pub(crate) degraded: Option<Moment>,
     // Derived.
@@ -291,13 +294,13 @@ impl Bottlenecks {
     /// Returns a bottleneck.
     #[must_use]
     pub fn get(&self, id: BottleneckId) -> Option<&Bottleneck> {
-        self.all.get((id.0 as usize).checked_sub(1)?)
+        self.all.get(&id)
     }
 
     /// Returns an action.
     #[must_use]
     pub fn action(&self, id: ActionId) -> Option<&BottleneckAction> {
-        self.actions.get((id.0 as usize).checked_sub(1)?)
+        self.actions.get(&id)
     }
 
     /// Visits the bottlenecks that are still there, by what they are about.
@@ -307,12 +310,12 @@ impl Bottlenecks {
 
     /// Visits all bottlenecks, newest first.
     pub fn newest(&self) -> impl Iterator<Item = &Bottleneck> + '_ {
-        self.all.iter().rev()
+        self.all.values().rev()
     }
 
     /// Visits all actions, newest first.
     pub fn newest_actions(&self) -> impl Iterator<Item = &BottleneckAction> + '_ {
-        self.actions.iter().rev()
+        self.actions.values().rev()
     }
 
     /// Visits the actions that have not ended, the first to end first.
@@ -332,16 +335,33 @@ impl Bottlenecks {
 
     /// Makes what is derived again.
     pub(crate) fn restore(&mut self) {
-        for bottleneck in self.all.iter().filter(|it| it.gone.is_none()) {
+        for bottleneck in self.all.values().filter(|it| it.gone.is_none()) {
             self.open.insert(bottleneck.about.clone(), bottleneck.id);
         }
-        for action in self.actions.iter() {
-            if let Some(bottleneck) = self.all.get(action.bottleneck.0 as usize - 1) {
+        for action in self.actions.values() {
+            if let Some(bottleneck) = self.all.get(&action.bottleneck) {
                 self.last.insert((bottleneck.about.clone(), action.remedy.as_str()), action.id);
             }
         }
-        let running: Vec<_> = self.actions.iter().filter(|action| action.ended.is_none()).cloned().collect();
+        let running: Vec<_> =
+            self.actions.values().filter(|action| action.ended.is_none()).cloned().collect();
         running.iter().for_each(|action| self.begin(action));
+    }
+
+    /// Forgets the oldest that are over, beyond the bound.
+    pub(crate) fn forget(&mut self) {
+        if self.all.len() - self.open.len() > limits::BOTTLENECKS_KEPT_MAX
+            && let Some(id) = self.all.values().find(|it| it.gone.is_some()).map(|it| it.id)
+        {
+            self.all.remove(&id);
+        }
+        if self.actions.len() - self.running.len() > limits::BOTTLENECKS_KEPT_MAX
+            && let Some(id) = self.actions.values().find(|it| it.ended.is_some()).map(|it| it.id)
+        {
+            self.actions.remove(&id);
+        }
+        let (all, actions) = (&self.all, &self.actions);
+        self.last.retain(|_, id| actions.get(id).is_some_and(|it| all.contains_key(&it.bottleneck)));
     }
 
     /// Takes an action into the indexes of those that run.
@@ -426,7 +446,7 @@ impl State {
                 );
             }
         }
-        for &(one, other) in &self.messages.talkative {
+        for &(one, other) in self.messages.traffic.keys() {
             let Some(measure) = self.talk(one, other, now).filter(|measure| measure.value > measure.bound)
             else {
                 continue;
@@ -467,9 +487,38 @@ impl State {
         }
     }
 
+    /// Returns the messages of a pair for each joint task within a day, a handoff counted as five; nothing where they have sent each
+    /// other nothing.
     fn talk(&self, one: AgentId, other: AgentId, now: Moment) -> Option<Measure> {
         let traffic = self.messages.traffic.get(&(one, other))?;
-        (now.since(traffic.last) <= WINDOW).then(|| traffic.measure())
+        let (messages, handoffs) = traffic.counts(now);
+        let sent = u64::from(messages).max(u64::from(handoffs) * 5) * 100;
+        let measure = |tasks: usize| Measure { value: sent / (tasks.max(1) as u64), bound: TALK_HUNDREDTHS };
+        if sent == 0 {
+            return None;
+        }
+        // What the graph says is looked up only where it matters.
+        let mut tasks: BTreeSet<TaskId> = traffic.tasks(now).collect();
+        if sent > TALK_HUNDREDTHS * (tasks.len().max(1) as u64) {
+            self.joint_tasks((one, other), &mut tasks);
+            self.joint_tasks((other, one), &mut tasks);
+        }
+        Some(measure(tasks.len()))
+    }
+
+    /// Puts the tasks of the first agent into `out` that the second has had too, or that wait for a task of it.
+    fn joint_tasks(&self, (one, other): (AgentId, AgentId), out: &mut BTreeSet<TaskId>) {
+        let has = |id: TaskId| {
+            let task = self.task(id);
+            let ended = task.ending.as_ref().and_then(|ending| ending.by).map(|(agent, _)| agent);
+            task.owner.as_ref().map(|owner| owner.agent).or(ended) == Some(other)
+        };
+        for task in self.agent(one).tasks.iter().map(|&task| self.task(task)) {
+            let had = task.past.iter().any(|&(_, agent)| agent == other);
+            if had || task.gates().any(has) {
+                out.insert(task.id);
+            }
+        }
     }
 
     /// Returns how long what overlaps `needs` may be given out for at most, while leases on it are kept shorter.
@@ -503,20 +552,6 @@ impl State {
     /// Returns everybody who is kept for something.
     pub(crate) fn all_kept(&self) -> BTreeSet<AgentId> {
         self.bottlenecks.keepers.keys().copied().collect()
-    }
-}
-
-impl crate::message::Traffic {
-    /// Returns the messages for each joint task, a handoff counted as five.
-    pub(crate) fn measure(&self) -> Measure {
-        let tasks = (self.tasks.len() as u64).max(1);
-        let value = u64::from(self.messages).max(u64::from(self.handoffs) * 5) * 100 / tasks;
-        Measure { value, bound: TALK_HUNDREDTHS }
-    }
-
-    pub(crate) fn is_too_much(&self) -> bool {
-        let measure = self.measure();
-        measure.value > measure.bound
     }
 }
 

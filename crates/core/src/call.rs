@@ -93,6 +93,17 @@ impl State {
         }
     }
 
+    /// Returns what an agent drops that goes: what it has taken on is called for anew.
+    pub(crate) fn dropped_by(&self, agent: AgentId, now: Moment) -> Vec<Event> {
+        let own = self.taken_on.range((agent, EscalationId(0))..=(agent, EscalationId(u32::MAX)));
+        let own = own.filter(|_| !mutated!(AcknowledgedByTheGone)).filter_map(|&(_, id)| self.escalation(id));
+        let dropped = own.map(|it| {
+            let due = now.after(self.policy.ack.of(it.severity));
+            Event::EscalationDropped { escalation: it.id, agent, due }
+        });
+        dropped.collect()
+    }
+
     /// Returns the words to those whom an escalation calls that has just been raised, or raised again.
     pub(crate) fn told_of_call(&self, id: EscalationId) -> Vec<Event> {
         let Some(escalation) = self.escalation(id) else { return Vec::new() };
@@ -134,6 +145,7 @@ impl State {
         let Some(escalation) = self.escalation(id).filter(|it| it.settled.is_none()) else { return };
         let (again, late, counts) =
             (escalation.again_at, escalation.late_at(), escalation.kind != EscalationKind::HealthLow);
+        let taken = escalation.acknowledged.as_ref().and_then(|it| it.agent);
         if let Some(at) = again {
             if enters {
                 self.calls.insert((at, id));
@@ -144,6 +156,22 @@ impl State {
         if counts {
             self.watch_escalation(late, id, enters);
         }
+        if let Some(agent) = taken {
+            if enters {
+                self.taken_on.insert((agent, id));
+            } else {
+                self.taken_on.remove(&(agent, id));
+            }
+        }
+    }
+
+    pub(crate) fn escalation_dropped(&mut self, id: EscalationId, due: Moment) {
+        let most = self.policy.escalations.reraises_max as usize;
+        self.change_escalation(id, |escalation| {
+            escalation.acknowledged = None;
+            escalation.due = due;
+            escalation.again_at = Some(due).filter(|_| escalation.raised_again() < most);
+        });
     }
 
     pub(crate) fn escalation_acknowledged(&mut self, id: EscalationId, acknowledged: Acknowledged) {
@@ -167,7 +195,7 @@ impl State {
     pub(crate) fn escalations_resumed(&mut self, away: Span) {
         for (_, id) in self.calls.clone() {
             self.change_escalation(id, |escalation| {
-                if escalation.raised_again() == 0 {
+                if escalation.raised_again() == 0 || escalation.again_at == Some(escalation.due) {
                     escalation.due = escalation.due.after(away);
                 }
                 escalation.again_at = escalation.again_at.map(|at| at.after(away));

@@ -17,7 +17,6 @@ use kapell_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::bottleneck::Remedy;
 use crate::command::{Command, Request};
 use crate::decide::agents::own_text;
 use crate::escalation::{EscalationKind, Subject};
@@ -177,6 +176,9 @@ impl<P: Placer> Engine<P> {
         if let Command::ApplyPlan(plan) = &request.command {
             self.apply_plan(&mut step, plan);
         }
+        if let Command::LookForBottlenecks = request.command {
+            self.move_away(&mut step);
+        }
         self.see_to_emergencies(&mut step, false);
         self.settle(&mut step);
         // What the step itself has brought: an owner that did not answer, a project that is done.
@@ -270,13 +272,15 @@ impl<P: Placer> Engine<P> {
             Event::DisputeOpened { conflict, .. } => Some(conflict),
             _ => None,
         };
-        let kept = match event {
-            Event::ActionTaken { action, remedy: Remedy::Kept { .. }, .. } => Some(action),
-            _ => None,
-        };
         let called = match event {
             Event::EscalationRaised { .. } => Some(self.state.escalation_after(0)),
-            Event::EscalationReraised { escalation, .. } => Some(escalation),
+            Event::EscalationReraised { escalation, .. } | Event::EscalationDropped { escalation, .. } => {
+                Some(escalation)
+            }
+            _ => None,
+        };
+        let gone = match event {
+            Event::AgentOffline { agent, .. } | Event::AgentRemoved { agent } => Some(agent),
             _ => None,
         };
         let gated = match event {
@@ -301,6 +305,10 @@ impl<P: Placer> Engine<P> {
         for told in first.drain(..) {
             self.fold(step, told);
         }
+        if let Some(agent) = gone {
+            let dropped = self.state.dropped_by(agent, step.at);
+            dropped.into_iter().for_each(|event| self.emit(step, event));
+        }
         if let Some(call) = gated.and_then(|task| self.state.approval_called(task)) {
             self.emit(step, call);
         }
@@ -316,9 +324,6 @@ impl<P: Placer> Engine<P> {
         }
         if let Some(conflict) = disputed {
             self.rule_dispute(step, conflict);
-        }
-        if let Some(action) = kept {
-            self.move_away(step, action);
         }
         while let Some(agent) = self.state.reservations.turned.pop_first() {
             self.break_rings(step, agent);

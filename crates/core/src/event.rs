@@ -543,6 +543,8 @@ events! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agent: Option<AgentId>,
     }
+    /// Who has taken it on is gone: it is called for anew, until `due`.
+    EscalationDropped = "escalation.dropped" { escalation: EscalationId, agent: AgentId, due: Moment }
     /// Nobody has taken it on in time: `role` is called, until `due`.
     EscalationReraised = "escalation.reraised" { escalation: EscalationId, role: Name, due: Moment }
     /// It has been seen to, or its cause is gone.

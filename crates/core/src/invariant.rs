@@ -625,6 +625,11 @@ fn calls_rest(state: &State) -> Result<(), String> {
             calls.insert((at, escalation.id));
         }
     }
+    let taken = state.escalations().iter().filter(|it| it.settled.is_none());
+    let taken = taken.filter_map(|it| Some((it.acknowledged.as_ref()?.agent?, it.id)));
+    if state.taken_on != taken.collect() {
+        return Err(format!("{:?} is taken on, and should not or should more", state.taken_on));
+    }
     if calls != state.calls {
         return Err(format!("{calls:?} are raised again, {:?} are kept", state.calls));
     }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use kapell_model::{AgentId, MessageId, Moment, Name, Priority, Span, TaskId, Text, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::bottleneck::WINDOW;
 use crate::escalation::{EscalationKind, Matter, Subject};
 use crate::event::Event;
 use crate::state::State;
@@ -77,29 +76,85 @@ pub struct Channel {
     pub sent: u64,
 }
 
-/// What two agents have sent each other.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Traffic {
-    /// Messages, either way, in their window.
-    pub messages: u32,
-    /// Handoffs of work, either way.
-    #[serde(default)]
-    pub handoffs: u32,
-    /// Tasks that they were about; at most [`limits::TRAFFIC_TASKS_MAX`] are told apart.
-    pub tasks: BTreeSet<TaskId>,
-    /// When the last one was.
-    #[serde(default)]
-    pub last: Moment,
+/// What two agents have sent each other within one hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(i64, u32, u32)", into = "(i64, u32, u32)")]
+struct TrafficHour {
+    hour: i64,
+    messages: u32,
+    handoffs: u32,
 }
 
-impl Traffic {
-    /// Lets what is older weigh half as much, and forgets the older half of the tasks: a window that slides with what the pair
-    /// does together.
-    fn halve(&mut self) {
-        (self.messages, self.handoffs) = (self.messages / 2, self.handoffs / 2);
-        let newer: BTreeSet<TaskId> = self.tasks.iter().rev().take(self.tasks.len() / 2).copied().collect();
-        self.tasks = newer;
+impl From<(i64, u32, u32)> for TrafficHour {
+    fn from((hour, messages, handoffs): (i64, u32, u32)) -> Self {
+        Self { hour, messages, handoffs }
     }
+}
+
+impl From<TrafficHour> for (i64, u32, u32) {
+    fn from(it: TrafficHour) -> Self {
+        (it.hour, it.messages, it.handoffs)
+    }
+}
+
+/// What two agents have sent each other, either way, in the last [`TRAFFIC_HOURS`] hours in which they did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    hours: VecDeque<TrafficHour>,
+    /// Tasks that it was about, by the hour in which each was named last; at most [`limits::TRAFFIC_TASKS_MAX`] are told apart.
+    tasks: BTreeMap<TaskId, i64>,
+}
+
+/// Hours of the window: the present one and those before it.
+const TRAFFIC_HOURS: i64 = 24;
+
+impl Traffic {
+    /// Returns the messages and the handoffs of the window before `now`, by whole hours.
+    #[must_use]
+    pub fn counts(&self, now: Moment) -> (u32, u32) {
+        let first = hour_of(now) - TRAFFIC_HOURS;
+        let own = self.hours.iter().filter(|it| it.hour > first);
+        own.fold((0, 0), |sum, it| (sum.0 + it.messages, sum.1 + it.handoffs))
+    }
+
+    /// Visits the tasks that were named or handed over in the window before `now`.
+    pub fn tasks(&self, now: Moment) -> impl Iterator<Item = TaskId> + '_ {
+        let first = hour_of(now) - TRAFFIC_HOURS;
+        self.tasks.iter().filter(move |&(_, &hour)| hour > first).map(|(&task, _)| task)
+    }
+
+    fn count(&mut self, at: Moment, task: Option<TaskId>, messages: u32, handoffs: u32) {
+        let hour = hour_of(at);
+        let first = hour - TRAFFIC_HOURS;
+        self.hours.retain(|it| it.hour > first);
+        self.tasks.retain(|_, named| *named > first);
+        if self.hours.back().is_none_or(|last| last.hour < hour) {
+            self.hours.push_back(TrafficHour { hour, ..TrafficHour::default() });
+        }
+        let last = self.hours.back_mut().expect("one was just made");
+        last.messages = last.messages.saturating_add(messages);
+        last.handoffs = last.handoffs.saturating_add(handoffs);
+        self.tasks.extend(task.map(|task| (task, hour)));
+        if self.tasks.len() >= limits::TRAFFIC_TASKS_MAX {
+            self.halve();
+        }
+    }
+
+    /// Lets everything weigh half as much, and forgets the older half of the tasks.
+    fn halve(&mut self) {
+        for it in &mut self.hours {
+            (it.messages, it.handoffs) = (it.messages / 2, it.handoffs / 2);
+        }
+        let mut named: Vec<(i64, TaskId)> = self.tasks.iter().map(|(&task, &hour)| (hour, task)).collect();
+        named.sort_unstable();
+        for (_, task) in &named[..named.len() / 2] {
+            self.tasks.remove(task);
+        }
+    }
+}
+
+fn hour_of(at: Moment) -> i64 {
+    at.0.div_euclid(Span::hours(1).0)
 }
 
 /// The facts about messages, as a snapshot holds them.
@@ -113,9 +168,6 @@ pub struct Messages {
     pub(crate) channels: BTreeMap<Name, Channel>,
     pub(crate) traffic: BTreeMap<(AgentId, AgentId), Traffic>,
     // Derived.
-    /// Pairs that talk too much for what they do together.
-    #[serde(skip)]
-    pub(crate) talkative: BTreeSet<(AgentId, AgentId)>,
     #[serde(skip)]
     pub(crate) timers: BTreeSet<(Moment, AgentId, MessageId)>,
     /// How many have to read each message still.
@@ -180,8 +232,6 @@ impl Messages {
 
     /// Makes what is derived again.
     pub(crate) fn restore(&mut self) {
-        let talkative = self.traffic.iter().filter(|(_, traffic)| traffic.is_too_much());
-        self.talkative = talkative.map(|(&pair, _)| pair).collect();
         for (&agent, inbox) in &self.inboxes {
             for (&id, delivery) in inbox {
                 *self.open.entry(id).or_default() += 1;
@@ -259,8 +309,9 @@ impl State {
         for &agent in to {
             let due = self.due_for(agent, at, span);
             self.messages.deliver(id, agent, due);
-            if let Some(from) = from.filter(|_| direct) {
-                self.count_traffic(from, agent, task);
+            // In a channel of two everything is between these two.
+            if let Some(from) = from.filter(|_| direct || to.len() == 1) {
+                self.count_between(from, agent, task, 1, 0);
             }
         }
         if to.is_empty() {
@@ -270,15 +321,7 @@ impl State {
 
     /// Counts a task that went from one agent to another in a handoff.
     pub(crate) fn count_handoff(&mut self, from: AgentId, to: AgentId, task: TaskId) {
-        self.count_between(from, to, Some(task), |traffic| {
-            traffic.handoffs = traffic.handoffs.saturating_add(1);
-        });
-    }
-
-    fn count_traffic(&mut self, from: AgentId, to: AgentId, task: Option<TaskId>) {
-        self.count_between(from, to, task, |traffic| {
-            traffic.messages = traffic.messages.saturating_add(1);
-        });
+        self.count_between(from, to, Some(task), 0, 1);
     }
 
     fn count_between(
@@ -286,30 +329,20 @@ impl State {
         from: AgentId,
         to: AgentId,
         task: Option<TaskId>,
-        count: impl FnOnce(&mut Traffic),
+        messages: u32,
+        handoffs: u32,
     ) {
         let pair = (from.min(to), from.max(to));
+        let at = self.at;
         if self.messages.traffic.len() >= limits::TRAFFIC_PAIRS_MAX
             && !self.messages.traffic.contains_key(&pair)
         {
-            return;
+            self.messages.traffic.retain(|_, traffic| traffic.counts(at) != (0, 0));
+            if self.messages.traffic.len() >= limits::TRAFFIC_PAIRS_MAX {
+                return;
+            }
         }
-        let at = self.at;
-        let traffic = self.messages.traffic.entry(pair).or_default();
-        if at.since(traffic.last) > WINDOW {
-            *traffic = Traffic::default();
-        }
-        traffic.last = at;
-        count(traffic);
-        traffic.tasks.extend(task);
-        if traffic.tasks.len() >= limits::TRAFFIC_TASKS_MAX {
-            traffic.halve();
-        }
-        if traffic.is_too_much() {
-            self.messages.talkative.insert(pair);
-        } else {
-            self.messages.talkative.remove(&pair);
-        }
+        self.messages.traffic.entry(pair).or_default().count(at, task, messages, handoffs);
     }
 
     /// An agent has read its inbox up to a message: what wants no acknowledgement leaves it.

@@ -126,6 +126,8 @@ pub struct Metrics {
     leads: Efforts,
     #[serde(default)]
     leads_before: Efforts,
+    /// When the last of them was.
+    led: Option<Moment>,
     /// The last waits for what was held, by resource.
     #[serde(default)]
     resources: BTreeMap<Text, ResourceWaits>,
@@ -210,7 +212,8 @@ impl Metrics {
     /// beside that of the 50 before, and the error rate of the last 24 hours beside that of the day before.
     pub(crate) fn worse(&self, now: Moment) -> Vec<String> {
         let mut worse = Vec::new();
-        let medians = (self.leads.percentile(50), self.leads_before.percentile(50));
+        let recent = self.led.is_some_and(|at| now.since(at) <= Span::hours(WINDOW_HOURS));
+        let medians = (self.leads.percentile(50).filter(|_| recent), self.leads_before.percentile(50));
         if let (Some(lead), Some(before)) = medians
             && self.leads_before.len() >= WINDOW_LEAST
             && i128::from(lead.0) * 100 > i128::from(before.0) * WORSE_PERCENT
@@ -267,6 +270,7 @@ impl Metrics {
         completions.count += 1;
         completions.sum.0 = completions.sum.0.saturating_add(effort.0);
         completions.recent.push(effort);
+        self.led = Some(at);
         if let Some(left) = self.leads.push(lead) {
             self.leads_before.push(left);
         }

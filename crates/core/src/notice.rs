@@ -53,6 +53,8 @@ pub enum NoticeKind {
     ForceFormed,
     /// How far its task force is.
     CheckpointFound,
+    /// It is in a channel.
+    ChannelOpened,
     /// An escalation calls its role.
     Called,
     /// A budget that its work counts against is spent: stop working on the task.
@@ -86,6 +88,7 @@ impl NoticeKind {
             Self::CheckpointWanted => "checkpoint_wanted",
             Self::ForceFormed => "force_formed",
             Self::CheckpointFound => "checkpoint_found",
+            Self::ChannelOpened => "channel_opened",
             Self::Called => "called",
             Self::BudgetReached => "budget_reached",
             Self::BudgetWarned => "budget_warned",

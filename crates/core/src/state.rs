@@ -174,6 +174,8 @@ pub struct State {
     pub(crate) open_escalations: BTreeMap<Matter, EscalationId>,
     /// Escalations that nobody has taken on, by when they are raised again.
     pub(crate) calls: BTreeSet<(Moment, EscalationId)>,
+    /// Open escalations by who has taken them on.
+    pub(crate) taken_on: BTreeSet<(AgentId, EscalationId)>,
     /// Agents by every role that they were registered with, those that were removed too.
     pub(crate) by_role: BTreeMap<Name, BTreeSet<AgentId>>,
     pub(crate) open_offers: BTreeSet<OfferId>,
@@ -267,6 +269,7 @@ impl State {
             watch: Watch::default(),
             open_escalations: BTreeMap::new(),
             calls: BTreeSet::new(),
+            taken_on: BTreeSet::new(),
             by_role: BTreeMap::new(),
             open_offers: BTreeSet::new(),
             duties: BTreeSet::new(),

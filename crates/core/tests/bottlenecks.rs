@@ -255,14 +255,18 @@ fn a_pair_that_talks_too_much_gets_a_channel_and_loses_it_in_the_end() {
     scenario.also(
         "look +5m
         bottlenecks -> B-1 A+B low 1100/1000 D-1 direct_channel
+        notices A -> channel_opened
+        notices B -> channel_opened
         send A @direct-A-B hello -> M-12
+        look +5m
+        bottlenecks -> B-1 A+B low 1100/1000 D-1 direct_channel     # there it is talk too
         send B A hello task=t2
         look +5m
-        bottlenecks -> none                      # 12 messages over two joint tasks
+        bottlenecks -> none                      # 13 messages over two joint tasks
         send A @direct-A-B hello -> refused: field `channel` is `direct-A-B`, of which `A` is no member; allowed is a channel that the sender is a member of
         restart -> as live",
     );
-    assert_eq!(ends(&scenario), [(ActionEnd::Relieved, 1_100, 600)]);
+    assert_eq!(ends(&scenario), [(ActionEnd::Relieved, 1_100, 650)]);
 }
 
 #[test]
@@ -298,6 +302,11 @@ fn a_median_lead_time_that_is_worse_by_a_quarter_is_told() {
     });
     let causes = causes.expect("16 minutes are worse than 12 by more than a quarter");
     assert!(causes[0].as_str().contains("16m 0s, 12m 0s"), "{causes:?}");
+    scenario.also("look +23h");
+    assert_eq!(count(&scenario, "performance.recovered"), 0);
+    // Of a fleet that has done nothing for a day nothing is said.
+    scenario.also("look +2h");
+    assert_eq!(count(&scenario, "performance.recovered"), 1);
 }
 
 #[test]
@@ -479,4 +488,79 @@ fn work_that_nobody_could_take_as_it_is_asked_for_is_found() {
         look +5m
         bottlenecks -> B-1 [agent B] high 151/150 D-1 staffing",
     );
+}
+
+#[test]
+fn what_a_pair_has_sent_counts_for_a_day_and_work_of_the_one_for_the_other_is_joint() {
+    let mut scenario = Scenario::play("agent A slots=4\nagent B slots=4");
+    for _ in 0..11 {
+        scenario.also("send A B hello\nlook +20h\nbottlenecks -> none");
+    }
+    let talk = |after: &str| {
+        let mut scenario = Scenario::play(&format!("agent A slots=4\nagent B slots=4\n{after}"));
+        for _ in 0..15 {
+            scenario.also("send B A hello");
+        }
+        scenario.also("look +5m");
+        scenario
+    };
+    let joint = "submit t1 agent=A
+        submit t2 agent=B
+        submit t3 agent=A after=t2
+        done t2 B
+        show t3 -> assigned medium A";
+    talk(joint).also("bottlenecks -> B-1 A+B low 1500/1000 D-1 direct_channel");
+    talk(&format!("{joint}\nsubmit t4 agent=B after=t1\ndone t1 A"))
+        .also("bottlenecks -> none\nrestart -> as live");
+}
+
+#[test]
+fn what_is_too_much_to_move_at_once_is_moved_with_the_next_look() {
+    let mut scenario = Scenario::play(
+        "agent J java=0.9
+        agent K java=0.9
+        agent S rust=0.9 sql=0.9 slots=400",
+    );
+    for number in 0..80 {
+        scenario.also(&format!("submit s{number} needs=sql -> assigned S"));
+    }
+    scenario.also("agent T sql=0.9 slots=400\nsubmit r1 needs=rust effort=9000h at=+6h\nlook +5m");
+    assert_eq!(count(&scenario, "task.moved"), 64);
+    scenario.also("look +5m");
+    assert_eq!(count(&scenario, "task.moved"), 80);
+    scenario.also("look +5m\nrestart -> as live");
+    assert_eq!(count(&scenario, "task.moved"), 80);
+}
+
+#[test]
+fn what_nobody_else_could_take_is_in_nobody_s_way_when_work_is_moved() {
+    let mut scenario = Scenario::play(
+        "agent J java=0.9
+        agent K java=0.9
+        agent S rust=0.9 sql=0.9 ada=0.9 slots=1000",
+    );
+    for number in 0..300 {
+        scenario.also(&format!("submit a{number} needs=ada -> assigned S"));
+    }
+    scenario.also(
+        "submit s needs=sql -> assigned S
+        agent T sql=0.9 slots=400
+        submit r1 needs=rust effort=9000h at=+6h
+        look +5m
+        show s -> assigned medium T",
+    );
+    assert_eq!(count(&scenario, "task.moved"), 1);
+}
+
+#[test]
+fn only_the_last_that_are_over_are_remembered() {
+    let mut scenario = Scenario::play("agent A\nchecks off");
+    for number in 0..1_100 {
+        scenario.also(&format!("submit t{number} needs=go effort=1h\nlook +5m\ncancel t{number}\nlook +5m"));
+    }
+    let bottlenecks = scenario.engine.state().bottlenecks();
+    assert_eq!(bottlenecks.newest().count(), 1_000);
+    assert_eq!(bottlenecks.newest().next().map(|it| it.id.0), Some(1_100));
+    scenario.also("submit t needs=go\nlook +5m\nrestart -> as live");
+    assert_eq!(scenario.engine.state().bottlenecks().newest().next().map(|it| it.id.0), Some(1_101));
 }

@@ -158,3 +158,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_somebody_had_taken_on_who_is_gone_is_called_for_anew() {
+    let taken = || {
+        let mut scenario = called();
+        scenario.also(
+            "notices M -> called T-1
+             read M N-1
+             acknowledge E-1 by=M -> ready
+             tick +1h
+             escalations -> E-1 no_suitable_agent for agent_manager +0 by M",
+        );
+        scenario
+    };
+    let anew = "escalations -> E-1 no_suitable_agent for agent_manager +0
+         restart -> as live
+         tick +4m
+         escalations -> E-1 no_suitable_agent for agent_manager +0
+         tick +1m
+         escalations -> E-1 no_suitable_agent for owner +1
+         restart -> as live";
+    let mut scenario = taken();
+    scenario.also("unreachable M\noffline M\nnotices M -> called T-1");
+    scenario.also(anew);
+    let mut scenario = taken();
+    scenario.also("remove M");
+    scenario.also(anew);
+    assert_eq!(events(&scenario, "escalation.dropped"), 1);
+    // A manager that has no agent goes nowhere.
+    let mut scenario = called();
+    scenario.also("acknowledge E-1 -> ready\nremove M");
+    assert_eq!(events(&scenario, "escalation.dropped"), 0);
+}

@@ -168,10 +168,14 @@ pub const BROKEN_EDGES_MAX: usize = 10_000;
 pub const OPEN_CONFLICTS_MAX: usize = RESERVATIONS_MAX;
 /// Conflicts that a task remembers to have been in; the log has all of them.
 pub const CONFLICTS_PER_TASK_MAX: usize = 16;
+/// Bottlenecks that are gone, and actions that have ended, which are remembered; the log has all of them.
+pub const BOTTLENECKS_KEPT_MAX: usize = 1_000;
 /// Bottlenecks that one look acts upon, and actions that one tick ends.
 pub const BOTTLENECKS_PER_LOOK_MAX: usize = 20;
-/// Tasks that are moved away at once from agents that are kept for a capability.
+/// Tasks that one look moves away from agents that are kept for a capability.
 pub const KEPT_MOVES_MAX: usize = 64;
+/// Tasks for which another agent is looked for then.
+pub const KEPT_TRIES_MAX: usize = 4 * KEPT_MOVES_MAX;
 /// Resources whose waits are remembered; beyond it the one goes that nobody has waited for for longest.
 pub const METRIC_RESOURCES_MAX: usize = 1_000;
 /// Looks of one look at bottlenecks at whether an agent could take a class; what is beyond them counts as taken.

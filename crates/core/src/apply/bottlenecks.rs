@@ -14,33 +14,29 @@ impl State {
         detail: &Text,
     ) {
         let (at, detail) = (self.at, detail.clone());
-        match self.bottlenecks.all.get_mut((id.0 as usize).wrapping_sub(1)) {
+        match self.bottlenecks.all.get_mut(&id) {
             Some(known) => {
                 (known.severity, known.measure, known.detail) = (severity, measure, detail);
             }
             None => {
                 let about = about.clone();
                 self.bottlenecks.open.insert(about.clone(), id);
-                self.bottlenecks.all.push(Bottleneck {
-                    id,
-                    about,
-                    severity,
-                    measure,
-                    detail,
-                    at,
-                    gone: None,
-                });
+                self.bottlenecks.last_id = id.0;
+                self.bottlenecks
+                    .all
+                    .insert(id, Bottleneck { id, about, severity, measure, detail, at, gone: None });
             }
         }
     }
 
     pub(super) fn bottleneck_gone(&mut self, id: BottleneckId, measure: Measure) {
         let at = self.at;
-        if let Some(bottleneck) = self.bottlenecks.all.get_mut(id.0 as usize - 1) {
+        if let Some(bottleneck) = self.bottlenecks.all.get_mut(&id) {
             bottleneck.gone = Some((at, measure));
             let about = bottleneck.about.clone();
             self.bottlenecks.open.remove(&about);
         }
+        self.bottlenecks.forget();
     }
 
     pub(super) fn action_taken(
@@ -57,18 +53,20 @@ impl State {
         }
         let action = BottleneckAction { id, bottleneck, remedy, at, expires_at, before, ended: None };
         self.bottlenecks.begin(&action);
-        self.bottlenecks.actions.push(action.clone());
+        self.bottlenecks.last_action = id.0;
+        self.bottlenecks.actions.insert(id, action.clone());
         self.view_kept(&action.remedy);
     }
 
     pub(super) fn action_ended(&mut self, id: ActionId, because: ActionEnd, after: Measure) {
         let at = self.at;
-        if let Some(action) = self.bottlenecks.actions.get_mut(id.0 as usize - 1) {
+        if let Some(action) = self.bottlenecks.actions.get_mut(&id) {
             action.ended = Some((at, because, after));
             let action = action.clone();
             self.bottlenecks.end(&action);
             self.view_kept(&action.remedy);
         }
+        self.bottlenecks.forget();
     }
 
     /// Lets placing see for what agents are kept.

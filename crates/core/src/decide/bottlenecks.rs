@@ -14,6 +14,7 @@ use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
 use crate::gap::Wanted;
 use crate::mutation::mutated;
+use crate::notice::NoticeKind;
 use crate::state::State;
 
 /// How long an action lasts that is no other agent's loss.
@@ -27,7 +28,7 @@ impl State {
     pub fn bottlenecks_turn(&self, now: Moment) -> bool {
         let mut out = Vec::new();
         self.look_for_bottlenecks(now, &mut out);
-        !out.is_empty()
+        !out.is_empty() || self.has_work_to_move(now)
     }
 
     /// Looks for bottlenecks: new ones are acted upon, those that are gone have their actions ended. Of more than a bound's worth the
@@ -41,7 +42,8 @@ impl State {
         }
         let mut worst: Vec<(&Narrow, &Found)> = narrow.iter().collect();
         worst.sort_by_key(|(_, found)| std::cmp::Reverse(found.severity));
-        let (mut next, mut action) = (self.bottlenecks.all.len(), self.bottlenecks.actions.len());
+        let (mut next, mut action) =
+            (self.bottlenecks.last_id as usize, self.bottlenecks.last_action as usize);
         let mut left = limits::BOTTLENECKS_PER_LOOK_MAX;
         for (about, found) in worst {
             let known = self.bottlenecks.open.get(about).and_then(|&id| self.bottlenecks.get(id));
@@ -190,6 +192,13 @@ impl State {
 
     fn join_channel(&self, channel: &Name, (one, other): (AgentId, AgentId), out: &mut Vec<Event>) {
         let channel = channel.clone();
+        for (agent, with) in [(one, other), (other, one)] {
+            let with = self.name_of(with);
+            let text = format!(
+                "you and `{with}` exchange much for what you do together: use the channel `{channel}`"
+            );
+            self.notify(agent, NoticeKind::ChannelOpened, None, &text, None, out);
+        }
         match self.messages.channels.get(&channel) {
             None => out.push(Event::ChannelOpened { channel, members: vec![one, other] }),
             Some(known) => {

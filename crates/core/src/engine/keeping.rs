@@ -1,10 +1,11 @@
 //! Agents that are kept for what needs a capability give the rest of their unstarted work to others (SEMANTICS 8,
 //! `TEMPORARY_WORKLOAD_ADJUSTMENT`).
 
-use kapell_model::{ActionId, AgentId, Placer, TaskId, TaskState, able, limits};
+use std::collections::BTreeSet;
+
+use kapell_model::{AgentId, Moment, Placer, TaskId, TaskState, able, limits};
 
 use super::{Engine, Step};
-use crate::bottleneck::Remedy;
 use crate::event::MoveCause;
 use crate::state::State;
 
@@ -24,27 +25,30 @@ impl<P: Placer> Engine<P> {
         any
     }
 
-    /// Moves what is not begun and does not need the capability from those who are kept for it to the best others.
-    pub(super) fn move_away(&mut self, step: &mut Step<'_>, id: ActionId) {
-        let Some(action) = self.state.bottlenecks.action(id) else { return };
-        let Remedy::Kept { capability, agents } = &action.remedy else { return };
-        let why = format!("its owner is kept for work that needs {capability} ({id})");
-        let tasks: Vec<TaskId> = agents.iter().flat_map(|&agent| self.state.other_work(agent)).collect();
-        for task in tasks.into_iter().take(limits::KEPT_MOVES_MAX) {
+    /// Moves what is not begun and does not need the capability from those who are kept for it to the best others: so much in one
+    /// look, and the rest in the next ones.
+    pub(super) fn move_away(&mut self, step: &mut Step<'_>) {
+        let (mut tries, mut moves) = (limits::KEPT_TRIES_MAX, limits::KEPT_MOVES_MAX);
+        let mut nobody = BTreeSet::new();
+        for task in self.state.work_to_move(step.at) {
             let state = &self.state;
-            let owned = state.task(task).owner.as_ref().map(|owner| owner.agent);
-            let fits =
-                |agent: &AgentId| owned != Some(*agent) && state.obstacle_to_move(task, *agent).is_none();
-            let others: Vec<AgentId> = state.situation.free().iter().copied().filter(fits).collect();
-            let Some(best) = self.placer.best_of(&self.state.situation, self.state.task(task).class, &others)
-            else {
+            let (class, owner) = (state.task(task).class, state.task(task).owner.as_ref());
+            let Some(owner) = owner.map(|owner| owner.agent).filter(|_| !nobody.contains(&class)) else {
                 continue;
             };
-            if self.state.transferable(self.state.task(task), step.at).is_err() {
-                continue;
+            if tries == 0 || moves == 0 {
+                break;
             }
-            let mut moved = Vec::new();
-            let (state, agent) = (&self.state, best.agent);
+            tries -= 1;
+            let fits = |agent: &AgentId| owner != *agent && state.obstacle_to_move(task, *agent).is_none();
+            let others: Vec<AgentId> = state.situation.free().iter().copied().filter(fits).collect();
+            let Some(best) = self.placer.best_of(&self.state.situation, class, &others) else {
+                nobody.insert(class);
+                continue;
+            };
+            moves -= 1;
+            let (state, agent, mut moved) = (&self.state, best.agent, Vec::new());
+            let why = state.why_kept(owner);
             state.move_task(state.task(task), agent, MoveCause::Kept, Some(&why), vec![best], &mut moved);
             moved.into_iter().for_each(|event| self.emit(step, event));
         }
@@ -52,6 +56,25 @@ impl<P: Placer> Engine<P> {
 }
 
 impl State {
+    /// Tells whether anybody who is kept has work that could go to somebody who is free.
+    pub(crate) fn has_work_to_move(&self, now: Moment) -> bool {
+        let kept: BTreeSet<AgentId> = self.situation.kept().collect();
+        self.situation.free().iter().any(|agent| !kept.contains(agent)) && !self.work_to_move(now).is_empty()
+    }
+
+    /// Returns what those who are kept have not begun and would not get any more, as far as it can move.
+    fn work_to_move(&self, now: Moment) -> Vec<TaskId> {
+        let others = self.situation.kept().flat_map(|agent| self.other_work(agent));
+        others.filter(|&task| self.transferable(self.task(task), now).is_ok()).collect()
+    }
+
+    /// Says for what, and by which actions, an agent is kept.
+    fn why_kept(&self, agent: AgentId) -> String {
+        let keepers: Vec<String> = self.keepers_of(agent).map(|id| id.to_string()).collect();
+        let needed: Vec<&str> = self.kept_for(agent).iter().map(|name| name.as_str()).collect();
+        format!("its owner is kept for work that needs {} ({})", needed.join(" or "), keepers.join(", "))
+    }
+
     /// Returns what an agent owns and has not begun, and would not get any more.
     fn other_work(&self, agent: AgentId) -> Vec<TaskId> {
         let view = self.situation.agent(agent);

@@ -13,12 +13,12 @@ const KEPT_MAX: Span = Span::hours(4);
 pub(super) fn actions_end(state: &State) -> Result<(), String> {
     let it = &state.bottlenecks;
     let open: BTreeMap<_, _> =
-        it.all.iter().filter(|it| it.gone.is_none()).map(|it| (it.about.clone(), it.id)).collect();
+        it.all.values().filter(|it| it.gone.is_none()).map(|it| (it.about.clone(), it.id)).collect();
     if open != it.open {
         return Err(format!("{open:?} are there, {:?} are kept", it.open));
     }
     let running: BTreeSet<_> =
-        it.actions.iter().filter(|it| it.ended.is_none()).map(|it| (it.expires_at, it.id)).collect();
+        it.actions.values().filter(|it| it.ended.is_none()).map(|it| (it.expires_at, it.id)).collect();
     if running != it.running {
         return Err(format!("{running:?} run, {:?} are kept", it.running));
     }
@@ -28,7 +28,7 @@ pub(super) fn actions_end(state: &State) -> Result<(), String> {
     if again.keepers != it.keepers || again.shorter != it.shorter || again.last != it.last {
         return Err("the indexes of actions are not those of the actions".to_owned());
     }
-    for action in it.actions.iter() {
+    for action in it.actions.values() {
         let lasts = action.expires_at.since(action.at);
         if matches!(action.remedy, Remedy::Kept { .. }) && lasts > KEPT_MAX {
             return Err(format!("{} lasts {lasts}", action.id));

@@ -141,6 +141,7 @@ pub(crate) fn about(event: &Event) -> About {
         Event::ChannelOpened { .. } => none,
         Event::NoticeSent { agent, task, .. } => About { task, agent: Some(agent), ..none },
         Event::EscalationAcknowledged { agent, .. } => About { agent, ..none },
+        Event::EscalationDropped { agent, .. } => About { agent: Some(agent), ..none },
         Event::NoticesRead { agent, .. } => About { agent: Some(agent), ..none },
         Event::ReservationGranted { agent, task, .. } | Event::ReservationRequested { agent, task, .. } => {
             About { task, agent: Some(agent), ..none }
@@ -501,6 +502,9 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
             })
         }
         Event::EscalationAcknowledged { escalation, .. } => json!({ "escalation": escalation.to_string() }),
+        Event::EscalationDropped { escalation, due, .. } => {
+            json!({ "escalation": escalation.to_string(), "due": time(*due) })
+        }
         Event::EscalationReraised { escalation, role, due } => {
             json!({ "escalation": escalation.to_string(), "role": role, "due": time(*due) })
         }

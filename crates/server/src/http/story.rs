@@ -123,6 +123,9 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
             Some(agent) => format!("{escalation} acknowledged by {}", name(agent)),
             None => format!("{escalation} acknowledged by a manager"),
         },
+        Event::EscalationDropped { escalation, .. } => {
+            format!("who had taken {escalation} on is gone; it is called for anew")
+        }
         Event::EscalationReraised { escalation, role, .. } => {
             format!("nobody acknowledged {escalation}: it calls the role `{role}`")
         }
