@@ -546,6 +546,7 @@ fn what_nobody_else_could_take_is_in_nobody_s_way_when_work_is_moved() {
         "submit s needs=sql -> assigned S
         agent T sql=0.9 slots=400
         submit r1 needs=rust effort=9000h at=+6h
+        submit r2 needs=rust effort=9000h at=+6h
         look +5m
         show s -> assigned medium T",
     );
