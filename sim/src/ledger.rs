@@ -339,7 +339,7 @@ impl Ledger {
                 hold("ended-stays-ended", track.ended.is_none(), || {
                     format!("{task} has ended and is assigned")
                 })?;
-                if *decision == Decision::Placed {
+                if matches!(decision, Decision::Placed | Decision::Together) {
                     hold("drained-gets-nothing", !drained, || format!("{task} was placed with {agent:?}"))?;
                     hold("set-aside-until-then", track.until.is_none_or(|until| until <= at), || {
                         format!("{task} was placed before {:?}", track.until)

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kapell_core::{
-    Command, InLine, NewProposal, OptionKind, Package, PermissionAsk, PermissionOption, ReservationRef,
-    State, TaskRef, UsageReport,
+    Address, Command, InLine, NewMessage, NewProposal, OptionKind, Package, PermissionAsk, PermissionOption,
+    ReservationRef, State, TaskRef, UsageReport,
 };
 use kapell_model::{
     AssignmentId, Mode, Moment, Name, Need, NoticeId, Priority, Ratio, ReservationId, Span, TaskId, Text,
@@ -13,7 +13,7 @@ use kapell_model::{
 };
 use kapell_store::Chance;
 
-use crate::actor::{Actor, Wish, Work};
+use crate::actor::{Actor, Wish, Work, agent_name};
 use crate::scenario::{Character, Knob, Scenario, below, pick};
 
 impl Actor {
@@ -52,6 +52,9 @@ impl Actor {
         }
         if let Some(command) = self.hand_over(work, &agent, state, scenario, chance) {
             return Some(self.command(command, keyed, now));
+        }
+        if below(chance, 8) < scenario.get(Knob::Talk) {
+            return Some(self.command(talk(agent, work, state, chance)?, keyed, now));
         }
         if self.character != Character::Honest && below(chance, 32) < scenario.get(Knob::Dispute) {
             let command = contend(agent, state, chance);
@@ -244,6 +247,38 @@ fn want(
     let (title, kind, detail) = (text(), Text::from("execute"), Text::default());
     let ask = Box::new(PermissionAsk { request, title, kind, detail, options });
     Some(Some(Command::AskPermission { task, agent, assignment, ask }))
+}
+
+/// Says something to a neighbour, mostly the same one, or to all; now and then it reads what was said to it.
+fn talk(agent: Name, work: Work, state: &State, chance: &mut Chance) -> Option<Command> {
+    let own = state.agent_id(agent.as_str())?;
+    let last = state.messages().last_for(own);
+    let said = |to, chance: &mut Chance| {
+        let priority = if pick(chance, 6) == 0 { Priority::High } else { Priority::Medium };
+        let task = Some(TaskRef::Id(work.task)).filter(|_| pick(chance, 8) == 0);
+        let ack = pick(chance, 12) == 0;
+        let from = Some(agent.clone());
+        Command::SendMessage(Box::new(NewMessage {
+            from,
+            to,
+            text: text(),
+            priority,
+            task,
+            reply_to: None,
+            ack,
+        }))
+    };
+    let all = Name::new("all").ok()?;
+    Some(match (pick(chance, 8), last) {
+        (0, Some(up_to)) => Command::ReadMessages { agent, up_to },
+        (1, Some(message)) => Command::AcknowledgeMessage { agent, message },
+        (2, _) => {
+            let members = state.agents().iter().take(6).map(|agent| agent.spec.name.clone()).collect();
+            Command::OpenChannel { channel: all, members }
+        }
+        (3, _) => said(Address::Channel(all), chance),
+        _ => said(Address::Agent(agent_name(own.index() ^ 1)), chance),
+    })
 }
 
 /// Returns what the next owner must know; now and then something is missing.

@@ -151,7 +151,7 @@ pub struct Bottleneck {
 /// What was measured, and the bound that it should not exceed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Measured {
-    /// `demand_over_supply`, `wait_p90_ms` or `messages_per_joint_task`.
+    /// `demand_over_supply`, `wait_p90_ms`, `messages_per_joint_task` or, of a channel, `unread_per_member`: by how much it has grown.
     pub of: String,
     /// What was measured.
     pub value: f64,

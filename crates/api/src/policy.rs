@@ -327,11 +327,14 @@ pub struct Messaging {
     /// Messages that an agent may have to read before the oldest unimportant ones are folded into a digest.
     #[schema(minimum = 2, maximum = 10000)]
     pub inbox_max: u32,
+    /// After how long a digest comes at the latest, where a pair or a channel gets digests instead of single messages, 10 ms to 24 h.
+    #[schema(minimum = 10, maximum = 86_400_000)]
+    pub digest_ms: i64,
 }
 
 impl Default for Messaging {
     fn default() -> Self {
-        Self { inbox_max: 200 }
+        Self { inbox_max: 200, digest_ms: 900_000 }
     }
 }
 

@@ -164,12 +164,16 @@ impl State {
             Event::HandoffEnded { handoff, outcome, reason, .. } => {
                 self.handoff_ended(*handoff, *outcome, reason);
             }
-            Event::MessageSent { message, to } => self.message_sent(message.clone(), to),
+            Event::MessageSent { message, to, gathered } => {
+                self.message_sent(message.clone(), to, gathered.as_ref());
+            }
             Event::MessagesRead { agent, up_to } => self.messages_read(*agent, *up_to),
             Event::MessageAcknowledged { agent, message } => self.message_acknowledged(*agent, *message),
             Event::MessageResent { message, agent, due } => self.message_resent(*agent, *message, *due),
             Event::MessageEscalated { message, agent } => self.message_escalated(*agent, *message),
-            Event::MessagesFolded { agent, digest } => self.messages_folded(*agent, digest.clone()),
+            Event::MessagesFolded { agent, digest, gathered } => {
+                self.messages_folded(*agent, digest.clone(), gathered.as_ref());
+            }
             Event::ChannelOpened { channel, members } => self.channel_opened(channel, members),
             Event::ChannelJoined { channel, agent } => self.channel_member(channel, *agent, true),
             Event::ChannelLeft { channel, agent } => self.channel_member(channel, *agent, false),

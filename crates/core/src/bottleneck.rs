@@ -10,10 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use kapell_model::{ActionId, AgentId, BottleneckId, Mode, Moment, Name, Need, Span, TaskId, Text, limits};
+use kapell_model::{
+    ActionId, AgentId, AgentState, BottleneckId, Mode, Moment, Name, Need, Span, TaskId, Text, limits,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::gap::{Wanted, measure_of_taker};
+use crate::message::{Channel, Talk};
 use crate::overlaps::Overlaps;
 use crate::state::State;
 
@@ -25,6 +28,8 @@ const WINDOW: Span = Span::hours(24);
 const WAITS_LEAST: usize = 3;
 /// Messages for each joint task of a pair above which it talks too much, in hundredths; a handoff counts as five messages.
 const TALK_HUNDREDTHS: u64 = 1_000;
+/// Messages for each member by which the unread of a channel may grow within a day, in hundredths.
+const UNREAD_HUNDREDTHS: u64 = 1_000;
 
 /// What sort of bottleneck it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +38,7 @@ pub enum BottleneckKind {
     CapabilityGap,
     /// A resource is waited for too long.
     ResourceConstraint,
-    /// Two agents talk too much for what they do together.
+    /// Two agents talk too much for what they do together, or a channel is read too little.
     CommunicationOverhead,
 }
 
@@ -61,6 +66,8 @@ pub enum Narrow {
     Resource(Text),
     /// Two agents, the one with the smaller id first.
     Pair(AgentId, AgentId),
+    /// A channel whose unread grows.
+    Channel(Name),
 }
 
 impl Narrow {
@@ -70,7 +77,7 @@ impl Narrow {
         match self {
             Self::Capability(_) | Self::Taker(_) => BottleneckKind::CapabilityGap,
             Self::Resource(_) => BottleneckKind::ResourceConstraint,
-            Self::Pair(..) => BottleneckKind::CommunicationOverhead,
+            Self::Pair(..) | Self::Channel(_) => BottleneckKind::CommunicationOverhead,
         }
     }
 }
@@ -100,7 +107,8 @@ impl Severity {
 }
 
 /// What was measured, and the bound that it should not exceed: hundredths of demand over supply for a capability, milliseconds of
-/// the wait that nine of ten did not exceed for a resource, hundredths of messages for each joint task for a pair.
+/// the wait that nine of ten did not exceed for a resource, hundredths of messages for each joint task for a pair and for each member
+/// for a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64)", into = "(u64, u64)")]
 pub struct Measure {
@@ -200,6 +208,16 @@ pub enum Remedy {
         /// Who is in it.
         pair: (AgentId, AgentId),
     },
+    /// What waits for the work of one of a pair, and would go to the other, goes to that one where it can.
+    Together {
+        /// Who they are.
+        pair: (AgentId, AgentId),
+    },
+    /// What is said there and is not urgent is gathered, and comes as digests.
+    Digest {
+        /// Where.
+        talk: Talk,
+    },
 }
 
 impl Remedy {
@@ -215,6 +233,8 @@ impl Remedy {
             Self::Kept { .. } => Self::KEPT,
             Self::ShorterLeases { .. } => "shorter_leases",
             Self::DirectChannel { .. } => "direct_channel",
+            Self::Together { .. } => "together",
+            Self::Digest { .. } => "digest",
         }
     }
 }
@@ -285,6 +305,12 @@ pub struct Bottlenecks {
     /// Of those, by which leases are shorter, near what they are about.
     #[serde(skip)]
     pub(crate) shorter: Overlaps<ActionId>,
+    /// Of those, by which the work of each agent is kept together with another's.
+    #[serde(skip)]
+    pub(crate) together: BTreeMap<AgentId, BTreeSet<ActionId>>,
+    /// Of those, by which what is said somewhere comes as digests.
+    #[serde(skip)]
+    pub(crate) digests: BTreeMap<Talk, ActionId>,
     /// The last action of each kind about each matter.
     #[serde(skip)]
     pub(crate) last: BTreeMap<(Narrow, &'static str), ActionId>,
@@ -354,14 +380,15 @@ impl Bottlenecks {
             && let Some(id) = self.all.values().find(|it| it.gone.is_some()).map(|it| it.id)
         {
             self.all.remove(&id);
+            self.actions.retain(|_, action| action.bottleneck != id);
         }
         if self.actions.len() - self.running.len() > limits::BOTTLENECKS_KEPT_MAX
             && let Some(id) = self.actions.values().find(|it| it.ended.is_some()).map(|it| it.id)
         {
             self.actions.remove(&id);
         }
-        let (all, actions) = (&self.all, &self.actions);
-        self.last.retain(|_, id| actions.get(id).is_some_and(|it| all.contains_key(&it.bottleneck)));
+        let actions = &self.actions;
+        self.last.retain(|_, id| actions.contains_key(id));
     }
 
     /// Takes an action into the indexes of those that run.
@@ -376,6 +403,14 @@ impl Bottlenecks {
             Remedy::ShorterLeases { resource, .. } => {
                 self.shorter.insert(need_of(resource).as_slice(), action.id);
             }
+            Remedy::Together { pair: (one, other) } => {
+                for agent in [one, other] {
+                    self.together.entry(*agent).or_default().insert(action.id);
+                }
+            }
+            Remedy::Digest { talk } => {
+                self.digests.insert(talk.clone(), action.id);
+            }
             Remedy::Training { .. } | Remedy::Staffing { .. } | Remedy::DirectChannel { .. } => {}
         }
     }
@@ -385,19 +420,27 @@ impl Bottlenecks {
         self.running.remove(&(action.expires_at, action.id));
         match &action.remedy {
             Remedy::Kept { agents, .. } => {
-                for agent in agents {
-                    if let Some(keepers) = self.keepers.get_mut(agent) {
-                        keepers.remove(&action.id);
-                        if keepers.is_empty() {
-                            self.keepers.remove(agent);
-                        }
-                    }
-                }
+                agents.iter().for_each(|&agent| leave(&mut self.keepers, agent, action.id));
             }
             Remedy::ShorterLeases { resource, .. } => {
                 self.shorter.remove(need_of(resource).as_slice(), action.id);
             }
+            Remedy::Together { pair: (one, other) } => {
+                [one, other].into_iter().for_each(|&agent| leave(&mut self.together, agent, action.id));
+            }
+            Remedy::Digest { talk } => {
+                self.digests.remove(talk);
+            }
             Remedy::Training { .. } | Remedy::Staffing { .. } | Remedy::DirectChannel { .. } => {}
+        }
+    }
+}
+
+fn leave(index: &mut BTreeMap<AgentId, BTreeSet<ActionId>>, agent: AgentId, id: ActionId) {
+    if let Some(actions) = index.get_mut(&agent) {
+        actions.remove(&id);
+        if actions.is_empty() {
+            index.remove(&agent);
         }
     }
 }
@@ -457,6 +500,15 @@ impl State {
             let found = Found { measure, severity: measure.severity(), detail };
             narrow.insert(Narrow::Pair(one, other), found);
         }
+        for (name, channel) in &self.messages.channels {
+            let measure = self.unread_growth(channel, now);
+            if measure.value > measure.bound {
+                let said = measure.text(BottleneckKind::CommunicationOverhead);
+                let detail = format!("within a day `{name}` grew by {said} unread messages for each member");
+                let found = Found { measure, severity: measure.severity(), detail };
+                narrow.insert(Narrow::Channel(name.clone()), found);
+            }
+        }
         narrow
     }
 
@@ -471,6 +523,11 @@ impl State {
             }
             Narrow::Pair(one, other) => {
                 self.talk(*one, *other, now).unwrap_or(Measure { value: 0, bound: TALK_HUNDREDTHS })
+            }
+            Narrow::Channel(name) => {
+                let channel = self.messages.channels.get(name);
+                let none = Measure { value: 0, bound: UNREAD_HUNDREDTHS };
+                channel.map_or(none, |channel| self.unread_growth(channel, now))
             }
         }
     }
@@ -504,6 +561,35 @@ impl State {
             self.joint_tasks((other, one), &mut tasks);
         }
         Some(measure(tasks.len()))
+    }
+
+    /// Returns by how many messages for each member the unread of a channel has grown within a day.
+    fn unread_growth(&self, channel: &Channel, now: Moment) -> Measure {
+        let present = |agent: &&AgentId| self.agent(**agent).state != AgentState::Removed;
+        let grown = channel.grown(now);
+        let members = if grown == 0 { 1 } else { channel.members.iter().filter(present).count().max(1) };
+        Measure { value: grown * 100 / members as u64, bound: UNREAD_HUNDREDTHS }
+    }
+
+    /// Tells whether what is said somewhere comes as digests, where it is not urgent.
+    pub(crate) fn is_gathered(&self, talk: &Talk) -> bool {
+        self.bottlenecks.digests.contains_key(talk)
+    }
+
+    /// Returns who should have a task rather than `agent`, by an action that keeps work together: another whose work it waits for,
+    /// where it waits for none of the agent's.
+    pub(crate) fn rather(&self, task: TaskId, agent: AgentId) -> Option<(ActionId, AgentId)> {
+        let actions = self.bottlenecks.together.get(&agent)?;
+        let by = |on: TaskId| self.task(on).ending.as_ref().and_then(|it| it.by).map(|(agent, _)| agent);
+        let done: BTreeSet<AgentId> = self.task(task).gates().filter_map(by).collect();
+        if done.contains(&agent) {
+            return None;
+        }
+        let others = actions.iter().filter_map(|&id| match self.bottlenecks.action(id)?.remedy {
+            Remedy::Together { pair: (one, other) } => Some((id, if one == agent { other } else { one })),
+            _ => None,
+        });
+        others.into_iter().find(|(_, other)| done.contains(other))
     }
 
     /// Puts the tasks of the first agent into `out` that the second has had too, or that wait for a task of it.

@@ -436,7 +436,7 @@ impl<P: Placer> Engine<P> {
             let mut again = false;
             self.placer.begin(&self.state.situation);
             while let Some(placement) = self.placer.next(&self.state.situation) {
-                if let Some(event) = self.state.judge(placement) {
+                if let Some(event) = self.rather(&placement).or_else(|| self.state.judge(placement)) {
                     again |= budgets::takes_an_agent_out(&event);
                     self.emit(step, event);
                 }
@@ -457,6 +457,23 @@ impl<P: Placer> Engine<P> {
             }
         }
         true
+    }
+
+    /// Returns the assignment of a task with another than the best, where an action keeps work together and that one can take it.
+    fn rather(&mut self, best: &Placement) -> Option<Event> {
+        let (_, other) = self.state.rather(best.task, best.agent)?;
+        let class = self.state.tasks.get(best.task)?.class;
+        let taker = self.placer.best_of(&self.state.situation, class, &[other])?;
+        let considered =
+            std::iter::once(taker).chain(best.considered.iter().cloned().filter(|it| it.agent != other));
+        let considered = considered.take(best.considered.len().max(1)).collect();
+        let instead = Placement { task: best.task, agent: other, considered };
+        match self.state.judge(instead)? {
+            Event::TaskAssigned { task, agent, considered, .. } => {
+                Some(self.state.assigned_event(task, agent, Decision::Together, considered))
+            }
+            _ => None,
+        }
     }
 
     /// Fixes what tasks that have become ready are expected to take, by what is known now.

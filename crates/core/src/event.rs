@@ -34,7 +34,7 @@ use crate::handoff::{HandoffCause, Outcome, Package, Trouble};
 use crate::health::Health;
 use crate::impact::Impact;
 use crate::load::MoveLoads;
-use crate::message::Message;
+use crate::message::{Message, Talk};
 use crate::notice::NoticeKind;
 use crate::permission::{PermissionAnswer, PermissionAsk};
 use crate::precedence::Voice;
@@ -405,7 +405,13 @@ events! {
     /// A handoff has ended without reaching its aim.
     HandoffEnded = "handoff.ended" { handoff: HandoffId, task: TaskId, outcome: Outcome, reason: Text }
     /// A message was sent; `to` holds those who are to read it.
-    MessageSent = "message.sent" { message: Message, to: Vec<AgentId> }
+    MessageSent = "message.sent" {
+        message: Message,
+        to: Vec<AgentId>,
+        /// Where it waits to come as part of a digest, and until when.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gathered: Option<(Talk, Moment)>,
+    }
     /// An agent has read its messages, up to this.
     MessagesRead = "message.read" { agent: AgentId, up_to: MessageId }
     /// An agent has acknowledged a message.
@@ -415,7 +421,13 @@ events! {
     /// Nor was it then: somebody is called.
     MessageEscalated = "message.escalated" { message: MessageId, agent: AgentId }
     /// An inbox is full: messages of low priority were folded into a digest that takes their place.
-    MessagesFolded = "message.folded" { agent: AgentId, digest: Message }
+    MessagesFolded = "message.folded" {
+        agent: AgentId,
+        digest: Message,
+        /// Where it was gathered; nothing where an inbox was full.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gathered: Option<Talk>,
+    }
     /// A channel was made.
     ChannelOpened = "channel.opened" { channel: Name, members: Vec<AgentId> }
     /// An agent came into a channel.

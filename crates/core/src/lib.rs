@@ -115,7 +115,7 @@ pub use impact::{Hundredths, Impact, asked_by};
 pub use liveness::Liveness;
 pub use load::{Load, MoveLoads};
 pub use measured::Capability;
-pub use message::{Channel, Delivery, Message, Messages, Traffic};
+pub use message::{Channel, Delivery, Gathered, Message, Messages, Talk, Traffic};
 pub use metrics::{Completions, Metrics, Tally};
 pub use monitor::{ForecastMonitor, WorkloadMonitor};
 pub use notice::{Inbox, Notice, NoticeKind};

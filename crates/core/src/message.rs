@@ -8,6 +8,9 @@
 //!
 //! Inboxes are bounded: where one is full, its oldest messages of low priority are folded into a digest, and where there are none
 //! of these the sender is refused. So every message is read, stands in a digest that is, or somebody is called.
+//!
+//! Where a pair talks much, or a channel is read too little (SEMANTICS 8), what is said there and is not urgent is gathered, and
+//! comes as one digest: `sent, gathered --due, as many as one takes, or something urgent follows--> folded into a digest, sent`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use crate::state::State;
 pub struct Message {
     /// Its id; later ones are larger.
     pub id: MessageId,
-    /// Who sent it; nothing where a manager did, or where it is a digest.
+    /// Who sent it; nothing where a manager did, or where it is a digest of what several sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<AgentId>,
     /// Whose inbox it went into, where it went to no channel. Known once it is sent; the event says it beside the message.
@@ -65,6 +68,34 @@ pub struct Delivery {
     pub escalated: bool,
 }
 
+/// Where something is said: what comes of it as a digest comes of it alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Talk {
+    /// Between two agents, directly or in a channel of these two; the one with the smaller id first.
+    Pair(AgentId, AgentId),
+    /// In a channel.
+    Channel(Name),
+}
+
+impl Talk {
+    /// The first of all.
+    const FIRST: Self = Self::Pair(AgentId(0), AgentId(0));
+
+    pub(crate) fn between(one: AgentId, other: AgentId) -> Self {
+        Self::Pair(one.min(other), one.max(other))
+    }
+}
+
+/// What is gathered for one who will read it as a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gathered {
+    /// The messages, oldest first; never none.
+    pub messages: Vec<MessageId>,
+    /// When the digest comes, at the latest.
+    pub due: Moment,
+}
+
 /// A channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
@@ -74,6 +105,53 @@ pub struct Channel {
     pub at: Moment,
     /// How many messages were sent to it.
     pub sent: u64,
+    /// What was delivered of it and what was read, in the last [`TRAFFIC_HOURS`] hours in which anything was.
+    hours: VecDeque<ChannelHour>,
+}
+
+/// What was delivered of a channel within one hour, a message to three as three, and what was read of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(i64, u32, u32)", into = "(i64, u32, u32)")]
+struct ChannelHour {
+    hour: i64,
+    delivered: u32,
+    read: u32,
+}
+
+impl From<(i64, u32, u32)> for ChannelHour {
+    fn from((hour, delivered, read): (i64, u32, u32)) -> Self {
+        Self { hour, delivered, read }
+    }
+}
+
+impl From<ChannelHour> for (i64, u32, u32) {
+    fn from(it: ChannelHour) -> Self {
+        (it.hour, it.delivered, it.read)
+    }
+}
+
+impl Channel {
+    /// Returns by how much more was delivered than read in the window before `now`, by whole hours: by how much the unread has grown.
+    #[must_use]
+    pub fn grown(&self, now: Moment) -> u64 {
+        let first = hour_of(now) - TRAFFIC_HOURS;
+        let own = self.hours.iter().filter(|it| it.hour > first);
+        let (delivered, read) = own.fold((0_u64, 0_u64), |(delivered, read), it| {
+            (delivered + u64::from(it.delivered), read + u64::from(it.read))
+        });
+        delivered.saturating_sub(read)
+    }
+
+    fn count(&mut self, at: Moment, delivered: u32, read: u32) {
+        let hour = hour_of(at);
+        self.hours.retain(|it| it.hour > hour - TRAFFIC_HOURS);
+        if self.hours.back().is_none_or(|last| last.hour < hour) {
+            self.hours.push_back(ChannelHour { hour, ..ChannelHour::default() });
+        }
+        let last = self.hours.back_mut().expect("one was just made");
+        last.delivered = last.delivered.saturating_add(delivered);
+        last.read = last.read.saturating_add(read);
+    }
 }
 
 /// What two agents have sent each other within one hour.
@@ -167,9 +245,14 @@ pub struct Messages {
     pub(crate) inboxes: BTreeMap<AgentId, BTreeMap<MessageId, Delivery>>,
     pub(crate) channels: BTreeMap<Name, Channel>,
     pub(crate) traffic: BTreeMap<(AgentId, AgentId), Traffic>,
+    /// What waits for a digest, by who will read it and where it was said.
+    pub(crate) gathered: BTreeMap<(AgentId, Talk), Gathered>,
     // Derived.
     #[serde(skip)]
     pub(crate) timers: BTreeSet<(Moment, AgentId, MessageId)>,
+    /// When digests come.
+    #[serde(skip)]
+    pub(crate) digests: BTreeSet<(Moment, AgentId, Talk)>,
     /// How many have to read each message still.
     #[serde(skip)]
     pub(crate) open: BTreeMap<MessageId, u32>,
@@ -193,10 +276,16 @@ impl Messages {
         inbox.filter_map(|(id, delivery)| Some((self.get(*id)?, delivery)))
     }
 
-    /// Returns how many messages an agent has to read or acknowledge.
+    /// Returns how many messages an agent has to read or acknowledge, and digests that will come.
     #[must_use]
     pub fn waiting(&self, agent: AgentId) -> usize {
-        self.inboxes.get(&agent).map_or(0, BTreeMap::len)
+        self.inboxes.get(&agent).map_or(0, BTreeMap::len) + self.gathered_for(agent).count()
+    }
+
+    /// Visits what is gathered for an agent.
+    pub fn gathered_for(&self, agent: AgentId) -> impl Iterator<Item = &Gathered> + '_ {
+        let own = self.gathered.range((agent, Talk::FIRST)..).take_while(move |((to, _), _)| *to == agent);
+        own.map(|(_, gathered)| gathered)
     }
 
     /// Returns the newest message that an agent has to read.
@@ -222,12 +311,15 @@ impl Messages {
     }
 
     /// Visits those who have to read a message still.
-    pub fn unread_by(&self, id: MessageId) -> impl Iterator<Item = (AgentId, &Delivery)> + '_ {
-        self.inboxes.iter().filter_map(move |(&agent, inbox)| Some((agent, inbox.get(&id)?)))
+    pub fn unread_by(&self, id: MessageId) -> impl Iterator<Item = AgentId> + '_ {
+        let inboxes = self.inboxes.iter().filter(move |(_, inbox)| inbox.contains_key(&id));
+        let gathered = self.gathered.iter().filter(move |(_, gathered)| gathered.messages.contains(&id));
+        inboxes.map(|(&agent, _)| agent).chain(gathered.map(|((agent, _), _)| *agent))
     }
 
     pub(crate) fn next_timer(&self) -> Option<Moment> {
-        self.timers.first().map(|&(at, ..)| at)
+        let (message, digest) = (self.timers.first(), self.digests.first());
+        message.map(|&(at, ..)| at).into_iter().chain(digest.map(|&(at, ..)| at)).min()
     }
 
     /// Makes what is derived again.
@@ -240,6 +332,21 @@ impl Messages {
                 }
             }
         }
+        for ((agent, talk), gathered) in &self.gathered {
+            self.digests.insert((gathered.due, *agent, talk.clone()));
+            gathered.messages.iter().for_each(|&id| *self.open.entry(id).or_default() += 1);
+        }
+    }
+
+    /// Puts a message to those that wait for a digest, which comes at `due` where it is the first.
+    fn gather(&mut self, id: MessageId, agent: AgentId, talk: Talk, due: Moment) {
+        *self.open.entry(id).or_default() += 1;
+        if let Some(gathered) = self.gathered.get_mut(&(agent, talk.clone())) {
+            gathered.messages.push(id);
+            return;
+        }
+        self.digests.insert((due, agent, talk.clone()));
+        self.gathered.insert((agent, talk), Gathered { messages: vec![id], due });
     }
 
     fn deliver(&mut self, id: MessageId, agent: AgentId, due: Moment) {
@@ -260,7 +367,7 @@ impl Messages {
         }
     }
 
-    /// Takes a message out of an inbox; one that nobody has to read any more is kept for a while.
+    /// Takes a message out of an inbox that was read, or stands in a digest.
     fn close(&mut self, id: MessageId, agent: AgentId) {
         let Some(inbox) = self.inboxes.get_mut(&agent) else { return };
         let Some(delivery) = inbox.remove(&id) else { return };
@@ -268,6 +375,18 @@ impl Messages {
             self.inboxes.remove(&agent);
         }
         self.timers.remove(&(delivery.due, agent, id));
+        self.left(id);
+    }
+
+    /// Takes what waits for a digest out of what is gathered.
+    fn ungather(&mut self, agent: AgentId, talk: &Talk) {
+        let Some(gathered) = self.gathered.remove(&(agent, talk.clone())) else { return };
+        self.digests.remove(&(gathered.due, agent, talk.clone()));
+        gathered.messages.into_iter().for_each(|id| self.left(id));
+    }
+
+    /// One less has to read a message; one that nobody has to read any more is kept for a while.
+    fn left(&mut self, id: MessageId) {
         let left = self.open.get_mut(&id).map(|left| {
             *left -= 1;
             *left
@@ -276,6 +395,17 @@ impl Messages {
             self.open.remove(&id);
             self.keep_closed(id);
         }
+    }
+
+    /// Counts for its channel that a message was read, or what stands in a digest.
+    fn count_read(&mut self, id: MessageId, at: Moment) {
+        let Some(message) = self.all.get(&id).cloned() else { return };
+        if message.digest.is_empty() {
+            let channel = message.channel.as_ref().and_then(|name| self.channels.get_mut(name));
+            channel.into_iter().for_each(|channel| channel.count(at, 0, 1));
+        }
+        // A digest was made after all that stand in it.
+        message.digest.iter().for_each(|&folded| self.count_read(folded, at));
     }
 
     fn keep_closed(&mut self, id: MessageId) {
@@ -295,20 +425,31 @@ impl State {
         &self.messages
     }
 
-    pub(crate) fn message_sent(&mut self, message: Message, to: &[AgentId]) {
+    pub(crate) fn message_sent(
+        &mut self,
+        message: Message,
+        to: &[AgentId],
+        gathered: Option<&(Talk, Moment)>,
+    ) {
         let (id, at, from, task) = (message.id, self.at, message.from, message.task);
         let span = self.policy.ack.of(message.priority);
         if let Some(channel) = message.channel.as_ref().and_then(|name| self.messages.channels.get_mut(name))
         {
             channel.sent += 1;
+            channel.count(at, u32::try_from(to.len()).unwrap_or(u32::MAX), 0);
         }
         let direct = message.channel.is_none();
         let message = Message { to: to.first().copied().filter(|_| direct), ..message };
         self.messages.last = id;
         self.messages.all.insert(id, Arc::new(message));
         for &agent in to {
-            let due = self.due_for(agent, at, span);
-            self.messages.deliver(id, agent, due);
+            match gathered {
+                Some((talk, due)) => self.messages.gather(id, agent, talk.clone(), *due),
+                None => {
+                    let due = self.due_for(agent, at, span);
+                    self.messages.deliver(id, agent, due);
+                }
+            }
             // In a channel of two everything is between these two.
             if let Some(from) = from.filter(|_| direct || to.len() == 1) {
                 self.count_between(from, agent, task, 1, 0);
@@ -359,12 +500,14 @@ impl State {
             if self.messages.get(id).is_some_and(|message| message.ack) {
                 self.messages.change(id, agent, |delivery| delivery.read = true);
             } else {
+                self.messages.count_read(id, self.at);
                 self.messages.close(id, agent);
             }
         }
     }
 
     pub(crate) fn message_acknowledged(&mut self, agent: AgentId, id: MessageId) {
+        self.messages.count_read(id, self.at);
         self.messages.close(id, agent);
     }
 
@@ -379,21 +522,23 @@ impl State {
         self.messages.change(id, agent, |delivery| delivery.escalated = true);
     }
 
-    /// Folds messages of one inbox into a digest that takes their place.
-    pub(crate) fn messages_folded(&mut self, agent: AgentId, digest: Message) {
+    /// Folds messages of one inbox, or what was gathered, into a digest that takes their place.
+    pub(crate) fn messages_folded(&mut self, agent: AgentId, digest: Message, gathered: Option<&Talk>) {
         let (id, due) = (digest.id, self.due_for(agent, self.at, self.policy.ack.of(digest.priority)));
         let folded = digest.digest.clone();
         let digest = Message { to: Some(agent), ..digest };
         self.messages.last = id;
         self.messages.all.insert(id, Arc::new(digest));
         self.messages.deliver(id, agent, due);
-        for message in folded {
-            self.messages.close(message, agent);
+        match gathered {
+            Some(talk) => self.messages.ungather(agent, talk),
+            None => folded.into_iter().for_each(|message| self.messages.close(message, agent)),
         }
     }
 
     pub(crate) fn channel_opened(&mut self, name: &Name, members: &[AgentId]) {
-        let channel = Channel { members: members.iter().copied().collect(), at: self.at, sent: 0 };
+        let members = members.iter().copied().collect();
+        let channel = Channel { members, at: self.at, sent: 0, hours: VecDeque::new() };
         self.messages.channels.insert(name.clone(), channel);
     }
 

@@ -161,6 +161,8 @@ mod seeded {
         ActionOutlives,
         /// Who is kept for a capability counts as one who cannot, where requirements were inferred.
         KeptCannot,
+        /// What is gathered for a digest stays where it is.
+        DigestNeverComes,
         /// What somebody has taken on who is gone stays taken on.
         AcknowledgedByTheGone,
         /// Nobody notes what holds the tasks of a class back.

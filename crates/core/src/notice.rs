@@ -55,6 +55,8 @@ pub enum NoticeKind {
     CheckpointFound,
     /// It is in a channel.
     ChannelOpened,
+    /// What somebody sends it comes as digests.
+    DigestBegun,
     /// An escalation calls its role.
     Called,
     /// A budget that its work counts against is spent: stop working on the task.
@@ -89,6 +91,7 @@ impl NoticeKind {
             Self::ForceFormed => "force_formed",
             Self::CheckpointFound => "checkpoint_found",
             Self::ChannelOpened => "channel_opened",
+            Self::DigestBegun => "digest_begun",
             Self::Called => "called",
             Self::BudgetReached => "budget_reached",
             Self::BudgetWarned => "budget_warned",

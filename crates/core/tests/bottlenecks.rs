@@ -254,19 +254,19 @@ fn a_pair_that_talks_too_much_gets_a_channel_and_loses_it_in_the_end() {
     }
     scenario.also(
         "look +5m
-        bottlenecks -> B-1 A+B low 1100/1000 D-1 direct_channel
+        bottlenecks -> B-1 A+B low 1100/1000 D-1 direct_channel D-2 together
         notices A -> channel_opened
         notices B -> channel_opened
         send A @direct-A-B hello -> M-12
         look +5m
-        bottlenecks -> B-1 A+B low 1100/1000 D-1 direct_channel     # there it is talk too
+        bottlenecks -> B-1 A+B low 1100/1000 D-1 direct_channel D-2 together     # there it is talk too
         send B A hello task=t2
         look +5m
         bottlenecks -> none                      # 13 messages over two joint tasks
         send A @direct-A-B hello -> refused: field `channel` is `direct-A-B`, of which `A` is no member; allowed is a channel that the sender is a member of
         restart -> as live",
     );
-    assert_eq!(ends(&scenario), [(ActionEnd::Relieved, 1_100, 650)]);
+    assert_eq!(ends(&scenario), [(ActionEnd::Relieved, 1_100, 650); 2]);
 }
 
 #[test]
@@ -509,7 +509,7 @@ fn what_a_pair_has_sent_counts_for_a_day_and_work_of_the_one_for_the_other_is_jo
         submit t3 agent=A after=t2
         done t2 B
         show t3 -> assigned medium A";
-    talk(joint).also("bottlenecks -> B-1 A+B low 1500/1000 D-1 direct_channel");
+    talk(joint).also("bottlenecks -> B-1 A+B low 1500/1000 D-1 direct_channel D-2 together");
     talk(&format!("{joint}\nsubmit t4 agent=B after=t1\ndone t1 A"))
         .also("bottlenecks -> none\nrestart -> as live");
 }

@@ -186,6 +186,11 @@ proptest! {
     #[test]
     fn every_message_is_delivered_or_escalated(drawn in prop::collection::vec(steps(), 1..120)) {
         let mut scenario = Scenario::play("policy inbox=3\nagent A\nagent B\nagent C\nagent D\nchannel web A,B,C,D");
+        // What these two say is gathered.
+        for number in 1..=20 {
+            scenario.also(&format!("send A B hello\nreadmail B M-{number}"));
+        }
+        scenario.also("look +5m");
         for step in drawn {
             let command = command(scenario.engine.state(), step);
             scenario.pass(step.5 * 60_000);
@@ -201,20 +206,24 @@ proptest! {
         // What was to be delivered, and what became of it, by the log alone.
         let (mut owed, mut done) = (BTreeSet::new(), BTreeSet::new());
         let mut wants_ack = BTreeSet::new();
-        let mut raised = BTreeSet::new();
+        let (mut raised, mut waits) = (BTreeSet::new(), BTreeSet::new());
         for record in &scenario.log {
             match &record.event {
-                Event::MessageSent { message, to } => {
+                Event::MessageSent { message, to, gathered } => {
+                    if gathered.is_some() {
+                        waits.extend(to.iter().map(|&agent| (agent, message.id)));
+                    }
                     owed.extend(to.iter().map(|&agent| (agent, message.id)));
                     wants_ack.extend(message.ack.then_some(message.id));
                 }
-                Event::MessagesFolded { agent, digest } => {
+                Event::MessagesFolded { agent, digest, .. } => {
+                    waits.retain(|(to, id)| to != agent || !digest.digest.contains(id));
                     done.extend(digest.digest.iter().map(|&id| (*agent, id)));
                     owed.insert((*agent, digest.id));
                 }
                 Event::MessagesRead { agent, up_to } => {
                     let read = owed.iter().filter(|(to, id)| to == agent && id <= up_to && !wants_ack.contains(id));
-                    let read: Vec<_> = read.copied().collect();
+                    let read: Vec<_> = read.filter(|it| !waits.contains(it)).copied().collect();
                     done.extend(read);
                 }
                 Event::MessageAcknowledged { agent, message } => {

@@ -556,8 +556,17 @@ proptest! {
     fn whatever_is_sent_the_promises_hold(
         steps in prop::collection::vec((commands(), any::<bool>()), 1..120),
         cut in 0..200_usize,
+        talk in any::<bool>(),
     ) {
         let mut scenario = Scenario::play("agent ada slots=2 rust=0.9\nagent bram rust=0.5 role=architect\nagent chidi slots=3\nagent dana");
+        if talk {
+            // What these two say is gathered, and their work kept together.
+            scenario.also("checks off");
+            for number in 1..=20 {
+                scenario.also(&format!("send ada bram hello\nreadmail bram M-{number}"));
+            }
+            scenario.also("look +5m");
+        }
         let (mut last, mut token) = (AssignmentId(0), ReservationId(0));
         for (command, right) in steps {
             let command = aimed(scenario.engine.state(), command, right);

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
 use crate::moment::Span;
+use crate::policy::PolicyError;
 
 /// How balancing takes work that has been begun from its owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,10 +57,32 @@ impl Default for Handing {
 pub struct Messaging {
     /// Messages that an agent may have to read before the oldest unimportant ones are folded, 2..=10000. Default 200.
     pub inbox_max: u32,
+    /// After how long a digest comes at the latest, where single messages are too many, 10 ms..=24 h. Default 15 min.
+    #[serde(default = "digest")]
+    pub digest: Span,
+}
+
+fn digest() -> Span {
+    Span::minutes(15)
+}
+
+impl Messaging {
+    /// Refuses what is out of range.
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        if !(2..=limits::INBOX_MAX).contains(&self.inbox_max) {
+            let given = self.inbox_max.to_string();
+            return Err(PolicyError { field: "messages.inbox_max", given, allowed: "2 to 10000" });
+        }
+        if !(limits::DURATION_MIN..=Span::hours(24)).contains(&self.digest) {
+            let given = format!("{} ms", self.digest.0);
+            return Err(PolicyError { field: "messages.digest_ms", given, allowed: "10 ms to 24 h" });
+        }
+        Ok(())
+    }
 }
 
 impl Default for Messaging {
     fn default() -> Self {
-        Self { inbox_max: 200 }
+        Self { inbox_max: 200, digest: digest() }
     }
 }

@@ -417,11 +417,7 @@ impl Policy {
             let allowed = "reservations.ttl_min_ms to reservations.ttl_max_ms";
             return Err(PolicyError { field: "reservations.ttl_ms", given, allowed });
         }
-        let inbox_max = self.messages.inbox_max;
-        if !(2..=limits::INBOX_MAX).contains(&inbox_max) {
-            let given = inbox_max.to_string();
-            return Err(PolicyError { field: "messages.inbox_max", given, allowed: "2 to 10000" });
-        }
+        self.messages.check()?;
         self.gates.check()?;
         self.escalations.check()?;
         self.breakdown.check()?;

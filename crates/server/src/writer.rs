@@ -317,6 +317,7 @@ impl Writer {
                     }
                     self.wake(agent);
                 }
+                Event::MessagesFolded { agent, gathered: Some(_), .. } => self.wake(agent),
                 Event::MessageSent { ref to, .. } => {
                     for agent in to.clone() {
                         self.wake(agent);

@@ -13,6 +13,7 @@ use crate::engine::Reply;
 use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
 use crate::gap::Wanted;
+use crate::message::Talk;
 use crate::mutation::mutated;
 use crate::notice::NoticeKind;
 use crate::state::State;
@@ -78,7 +79,7 @@ impl State {
         action: &mut usize,
         out: &mut Vec<Event>,
     ) {
-        for (remedy, lasts) in self.remedies(about, now, out) {
+        for (remedy, lasts) in self.remedies(about, found.severity, now, out) {
             *action += 1;
             let taken = ActionId(u32::try_from(*action).unwrap_or(u32::MAX));
             let expires_at = now.after(lasts);
@@ -97,7 +98,11 @@ impl State {
                     self.raise(EscalationKind::TrainingNeeded, subject, Priority::High, detail, out);
                 }
                 Remedy::DirectChannel { channel, pair } => self.join_channel(channel, *pair, out),
-                Remedy::Kept { .. } | Remedy::ShorterLeases { .. } => {}
+                Remedy::Digest { talk: Talk::Pair(one, other) } => self.tell_of_digest((*one, *other), out),
+                Remedy::Kept { .. }
+                | Remedy::ShorterLeases { .. }
+                | Remedy::Together { .. }
+                | Remedy::Digest { .. } => {}
             }
         }
     }
@@ -110,7 +115,14 @@ impl State {
     }
 
     /// Returns what would help now, and how long each lasts at most.
-    fn remedies(&self, about: &Narrow, now: Moment, out: &[Event]) -> Vec<(Remedy, Span)> {
+    fn remedies(
+        &self,
+        about: &Narrow,
+        severity: Severity,
+        now: Moment,
+        out: &[Event],
+    ) -> Vec<(Remedy, Span)> {
+        let acts = self.policy.bottlenecks.act.is_on();
         let rested = |kind, lasts| self.rested(about, kind, lasts, now);
         match about {
             Narrow::Capability(name) => {
@@ -135,9 +147,19 @@ impl State {
                 let names = (&self.agent(*one).spec.name, &self.agent(*other).spec.name);
                 let channel = Name::new(&format!("direct-{}-{}", names.0, names.1));
                 let channel = channel.or_else(|_| Name::new(&format!("direct-{}-{}", one.0, other.0)));
-                let remedy = channel.map(|channel| Remedy::DirectChannel { channel, pair: (*one, *other) });
-                let remedy = remedy.ok().filter(|remedy| rested(remedy.as_str(), LASTS));
-                remedy.map(|remedy| (remedy, LASTS)).into_iter().collect()
+                let pair = (*one, *other);
+                let channel = channel.ok().map(|channel| Remedy::DirectChannel { channel, pair });
+                let together = Some(Remedy::Together { pair }).filter(|_| acts);
+                // A digest keeps word waiting: only where there is far too much of it.
+                let digest = Remedy::Digest { talk: Talk::between(*one, *other) };
+                let digest = Some(digest).filter(|_| acts && severity >= Severity::Medium);
+                let all = channel.into_iter().chain(together).chain(digest);
+                all.filter(|remedy| rested(remedy.as_str(), LASTS)).map(|remedy| (remedy, LASTS)).collect()
+            }
+            Narrow::Channel(name) => {
+                let digest = Remedy::Digest { talk: Talk::Channel(name.clone()) };
+                let digest = Some(digest).filter(|digest| acts && rested(digest.as_str(), LASTS));
+                digest.into_iter().map(|remedy| (remedy, LASTS)).collect()
             }
         }
     }
@@ -188,6 +210,17 @@ impl State {
         let named: Vec<String> =
             named.map(|&(score, agent)| format!("`{}` with {score}", self.agent(agent).spec.name)).collect();
         if named.is_empty() { "nobody has any of it below that".to_owned() } else { named.join(", ") }
+    }
+
+    fn tell_of_digest(&self, (one, other): (AgentId, AgentId), out: &mut Vec<Event>) {
+        for (agent, with) in [(one, other), (other, one)] {
+            let (with, span) = (self.name_of(with), self.policy.messages.digest);
+            let text = format!(
+                "what you and `{with}` send each other comes as digests for now, after {span} at the latest; what is high or \
+                 critical or wants an acknowledgement comes at once"
+            );
+            self.notify(agent, NoticeKind::DigestBegun, None, &text, None, out);
+        }
     }
 
     fn join_channel(&self, channel: &Name, (one, other): (AgentId, AgentId), out: &mut Vec<Event>) {

@@ -22,6 +22,7 @@ impl State {
         self.lapse_handoffs(now, out);
         self.close_decisions(now, out);
         self.lapse_messages(now, out);
+        self.send_digests(now, out);
         self.lapse_escalations(now, out);
         self.lapse_reviews(now, out);
         self.lapse_emergencies(now, out);

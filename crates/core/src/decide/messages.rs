@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kapell_model::{AgentId, AgentState, MessageId, Moment, Name, Priority, TaskId, limits};
+use kapell_model::{AgentId, AgentState, MessageId, Moment, Name, Priority, TaskId, Text, limits};
 
 use super::agents::own_text;
 use super::invalid;
@@ -10,7 +10,8 @@ use crate::command::{Address, NewMessage};
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
-use crate::message::{Channel, Message};
+use crate::message::{Channel, Gathered, Message, Talk};
+use crate::mutation::mutated;
 use crate::rejection::Rejection;
 use crate::state::State;
 
@@ -30,9 +31,23 @@ impl State {
         let task = new.task.as_ref().map(|task| self.find_task(task)).transpose()?.map(|task| task.id);
         let thread = new.reply_to.map(|id| self.known(id)).transpose()?;
         let thread = thread.map(|message| message.thread.unwrap_or(message.id));
+        let talks = talks(from, &to, channel);
+        let gathers = talks.iter().find(|talk| new.is_unhurried() && self.is_gathered(talk));
         let mut lost = Vec::new();
         for &agent in &to {
-            if !self.make_room(agent, now, out) {
+            let mut joins = false;
+            for talk in &talks {
+                let Some((key, before)) = self.messages.gathered.get_key_value(&(agent, talk.clone())) else {
+                    continue;
+                };
+                if gathers == Some(talk) && before.messages.len() < limits::GATHERED_MAX {
+                    joins = true;
+                } else {
+                    // What was said before comes before.
+                    out.push(self.digest_of(key, before, now, out));
+                }
+            }
+            if !joins && !self.make_room(agent, now, out) {
                 if channel.is_none() {
                     let what = "unread messages that cannot be folded, in the recipient's inbox,";
                     out.clear();
@@ -47,8 +62,10 @@ impl State {
         let message = self.message_after(out);
         let to = to.into_iter().filter(|agent| !lost.contains(agent)).collect();
         let channel = channel.cloned();
+        let gathered = gathers.map(|talk| (talk.clone(), now.after(self.policy.messages.digest)));
         out.push(Event::MessageSent {
             to,
+            gathered,
             message: Message {
                 id: message,
                 from,
@@ -105,6 +122,66 @@ impl State {
         }
     }
 
+    /// Makes the digest of what was gathered for one agent, with as much of each message as fits.
+    fn digest_of(&self, key: &(AgentId, Talk), gathered: &Gathered, now: Moment, out: &[Event]) -> Event {
+        let (agent, talk) = key.clone();
+        let messages: Vec<&Message> =
+            gathered.messages.iter().filter_map(|&id| self.messages.get(id)).collect();
+        let mut text = format!("digest of {} messages:", messages.len());
+        for (index, message) in messages.iter().enumerate() {
+            // What short ones leave is for those behind them.
+            let most = (limits::DIGEST_BYTES_MAX - text.len()) / (messages.len() - index) - 1;
+            text.push('\n');
+            text.push_str(cut(&self.said(message), most));
+        }
+        let same = |one: &Message, other: &Message| {
+            (
+                one.from == other.from,
+                one.channel == other.channel,
+                one.thread == other.thread,
+                one.task == other.task,
+            )
+        };
+        let alike = messages.iter().map(|message| same(messages[0], message));
+        let (from, channel, thread, task) = alike.fold((true, true, true, true), |all, it| {
+            (all.0 && it.0, all.1 && it.1, all.2 && it.2, all.3 && it.3)
+        });
+        let first = messages.first();
+        let digest = Message {
+            id: self.message_after(out),
+            from: first.and_then(|it| it.from).filter(|_| from),
+            to: None,
+            channel: first.and_then(|it| it.channel.clone()).filter(|_| channel),
+            thread: first.and_then(|it| it.thread).filter(|_| thread),
+            task: first.and_then(|it| it.task).filter(|_| task),
+            priority: messages.iter().map(|it| it.priority).min().unwrap_or(Priority::Low),
+            text: Text::new(&text, limits::DIGEST_BYTES_MAX).unwrap_or_default(),
+            ack: false,
+            digest: gathered.messages.clone(),
+            at: now,
+        };
+        Event::MessagesFolded { agent, digest, gathered: Some(talk) }
+    }
+
+    /// Says a message as it stands in a digest.
+    fn said(&self, message: &Message) -> String {
+        let from =
+            message.from.map_or_else(|| "a manager".to_owned(), |from| format!("`{}`", self.name_of(from)));
+        let task = message.task.map(|task| format!(" about {task}")).unwrap_or_default();
+        format!("{} {from}{task}: {}", message.id, message.text)
+    }
+
+    /// Puts the digests into `out` that are due by `now`; more than a bound's worth waits for the next tick.
+    pub(super) fn send_digests(&self, now: Moment, out: &mut Vec<Event>) {
+        let due = self.messages.digests.iter().take_while(|&&(at, ..)| at <= now);
+        for (_, agent, talk) in due.filter(|_| !mutated!(DigestNeverComes)).take(DUE_MAX) {
+            let key = (*agent, talk.clone());
+            if let Some(gathered) = self.messages.gathered.get(&key) {
+                out.push(self.digest_of(&key, gathered, now, out));
+            }
+        }
+    }
+
     fn channel(&self, name: &Name) -> Result<&Channel, Rejection> {
         let unknown = || Rejection::NotFound { what: "channel", given: name.to_string() };
         self.messages.channels.get(name).ok_or_else(unknown)
@@ -147,7 +224,7 @@ impl State {
             digest: folded.iter().map(|message| message.id).collect(),
             at: now,
         };
-        out.push(Event::MessagesFolded { agent, digest });
+        out.push(Event::MessagesFolded { agent, digest, gathered: None });
         true
     }
 
@@ -272,4 +349,29 @@ impl State {
     pub fn messages_about(&self, task: TaskId) -> impl Iterator<Item = &Message> + '_ {
         self.messages.newest().filter(move |message| message.task == Some(task))
     }
+}
+
+impl NewMessage {
+    /// Tells whether it may wait for a digest.
+    fn is_unhurried(&self) -> bool {
+        self.priority >= Priority::Medium && !self.ack
+    }
+}
+
+/// Returns as part of what something is said to these: in a channel, and between two.
+fn talks(from: Option<AgentId>, to: &[AgentId], channel: Option<&Name>) -> Vec<Talk> {
+    let pair = match (from, to) {
+        (Some(from), &[to]) => Some(Talk::between(from, to)),
+        _ => None,
+    };
+    channel.cloned().map(Talk::Channel).into_iter().chain(pair).collect()
+}
+
+/// Returns as much of a text as fits into so many bytes.
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }

@@ -202,7 +202,7 @@ impl State {
             Decision::ByHand => self.fit_by_hand(class, agent.id),
             // Who asks by itself is there, whatever its hours.
             Decision::Claimed => self.fit_at_any_time(class, agent.id),
-            Decision::Placed => fit(class, agent.id, self.situation.agent(agent.id)),
+            Decision::Placed | Decision::Together => fit(class, agent.id, self.situation.agent(agent.id)),
         };
         let over = mutated!(LimitOverByOne) && matches!(fits, Err(Unfit::AtLimit { .. }));
         fits.or_else(|unfit| if over { Ok(()) } else { Err(unfit) }).map_err(|unfit| {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Decision {
     /// By score.
     Placed,
+    /// By score, but with another than the best: with whom its work is kept together.
+    Together,
     /// The agent asked for it.
     Claimed,
     /// A manager said so.

@@ -25,7 +25,8 @@ pub(super) fn actions_end(state: &State) -> Result<(), String> {
     let mut again =
         Bottlenecks { all: it.all.clone(), actions: it.actions.clone(), ..Bottlenecks::default() };
     again.restore();
-    if again.keepers != it.keepers || again.shorter != it.shorter || again.last != it.last {
+    let held = again.keepers == it.keepers && again.shorter == it.shorter && again.last == it.last;
+    if !held || again.together != it.together || again.digests != it.digests {
         return Err("the indexes of actions are not those of the actions".to_owned());
     }
     for action in it.actions.values() {
@@ -34,6 +35,9 @@ pub(super) fn actions_end(state: &State) -> Result<(), String> {
             return Err(format!("{} lasts {lasts}", action.id));
         }
         let there = it.get(action.bottleneck);
+        if there.is_none() {
+            return Err(format!("{} is about {}, which is forgotten", action.id, action.bottleneck));
+        }
         if action.ended.is_none() && there.is_none_or(|bottleneck| bottleneck.gone.is_some()) {
             return Err(format!("{} is about {}, which is gone", action.id, action.bottleneck));
         }

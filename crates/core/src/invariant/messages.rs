@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kapell_model::{Priority, limits};
+
+use crate::message::Talk;
 use crate::state::State;
 
 /// Nothing is lost: whoever has to read a message can, and it is due, or somebody has been called.
@@ -21,6 +24,29 @@ pub(super) fn unread_is_kept(state: &State) -> Result<(), String> {
                 timers.insert((delivery.due, agent, id));
             }
         }
+    }
+    let mut digests = BTreeSet::new();
+    for ((agent, talk), gathered) in &messages.gathered {
+        if gathered.messages.is_empty() || gathered.messages.len() > limits::GATHERED_MAX {
+            return Err(format!("{} messages are gathered for {agent:?}", gathered.messages.len()));
+        }
+        for &id in &gathered.messages {
+            let Some(message) = messages.get(id) else {
+                return Err(format!("{id} is gathered for {agent:?} and is not there"));
+            };
+            let member = match talk {
+                Talk::Pair(one, other) => message.from == Some(if agent == one { *other } else { *one }),
+                Talk::Channel(channel) => message.channel.as_ref() == Some(channel),
+            };
+            if !member || message.ack || message.priority < Priority::Medium {
+                return Err(format!("{id} is gathered for {agent:?} with what was said in {talk:?}"));
+            }
+            *open.entry(id).or_default() += 1;
+        }
+        digests.insert((gathered.due, *agent, talk.clone()));
+    }
+    if digests != messages.digests {
+        return Err(format!("{} digests will come, {} are kept", digests.len(), messages.digests.len()));
     }
     if timers != messages.timers || open != messages.open {
         return Err(format!("{} are due and {} kept", timers.len(), messages.timers.len()));

@@ -28,7 +28,9 @@ impl<P: Placer> Scenario<P> {
                 flags.iter().filter(|(is, _)| *is).map(|(_, flag)| format!(" {flag}")).collect();
             format!("{} {}{flags}", message.id, message.priority)
         });
-        let shown: Vec<String> = shown.collect();
+        let gathered = state.messages().gathered_for(state.agent_id(agent).expect("an agent"));
+        let gathered = gathered.map(|it| format!("{} gathered", it.messages.len()));
+        let shown: Vec<String> = shown.chain(gathered).collect();
         if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
     }
 
@@ -72,6 +74,7 @@ impl<P: Placer> Scenario<P> {
                 Narrow::Taker(text) => format!("[{text}]"),
                 Narrow::Resource(text) => text.to_string(),
                 Narrow::Pair(one, other) => format!("{}+{}", name(*one), name(*other)),
+                Narrow::Channel(name) => format!("@{name}"),
             };
             let mut running: Vec<_> =
                 state.bottlenecks().running().filter(|action| action.bottleneck == it.id).collect();

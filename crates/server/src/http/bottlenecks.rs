@@ -3,8 +3,8 @@
 use axum::Json;
 use kapell_api as api;
 use kapell_api::{Page, Problem};
-use kapell_core::{BottleneckAction, BottleneckKind, Measure, Narrow, Remedy, State};
-use kapell_model::{AgentId, BottleneckId};
+use kapell_core::{BottleneckAction, Measure, Narrow, Remedy, State, Talk};
+use kapell_model::AgentId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -68,36 +68,37 @@ pub(super) async fn list(
 
 /// Shows a bottleneck with its actions, the newest first.
 pub(super) fn bottleneck(state: &State, it: &kapell_core::Bottleneck) -> api::Bottleneck {
-    let kind = it.about.kind();
     let actions = state.bottlenecks().newest_actions().filter(|action| action.bottleneck == it.id);
     api::Bottleneck {
-        kind: kind.as_str().to_owned(),
+        kind: it.about.kind().as_str().to_owned(),
         about: about(state, &it.about),
         detail: it.detail.to_string(),
         id: Some(it.id.to_string()),
         severity: Some(it.severity.as_str().to_owned()),
-        measured: Some(measured(it.gone.map_or(it.measure, |(_, measure)| measure), kind)),
+        measured: Some(measured(it.gone.map_or(it.measure, |(_, measure)| measure), &it.about)),
         found_at: Some(time(it.at)),
         gone_at: it.gone.map(|(at, _)| time(at)),
-        actions: actions.take(ACTIONS_MAX).map(|it| action(state, it)).collect(),
+        actions: actions.take(ACTIONS_MAX).map(|action| self::action(state, &it.about, action)).collect(),
     }
 }
 
 /// Shows the last actions, the newest first.
 pub(super) fn last_actions(state: &State) -> Vec<api::BottleneckAction> {
-    state.bottlenecks().newest_actions().take(ACTIONS_MAX).map(|it| action(state, it)).collect()
+    let all = state.bottlenecks().newest_actions();
+    let about = |it: &BottleneckAction| state.bottlenecks().get(it.bottleneck).map(|it| &it.about);
+    all.filter_map(|it| Some(action(state, about(it)?, it))).take(ACTIONS_MAX).collect()
 }
 
-/// Returns the word for what is measured of a kind.
-fn measured(measure: Measure, kind: BottleneckKind) -> api::Measured {
-    let scale = if kind == BottleneckKind::ResourceConstraint { 1.0 } else { 100.0 };
+/// Says what was measured of something, and in what.
+fn measured(measure: Measure, about: &Narrow) -> api::Measured {
+    let (of, scale) = match about {
+        Narrow::Capability(_) | Narrow::Taker(_) => ("demand_over_supply", 100.0),
+        Narrow::Resource(_) => ("wait_p90_ms", 1.0),
+        Narrow::Pair(..) => ("messages_per_joint_task", 100.0),
+        Narrow::Channel(_) => ("unread_per_member", 100.0),
+    };
     api::Measured {
-        of: match kind {
-            BottleneckKind::CapabilityGap => "demand_over_supply",
-            BottleneckKind::ResourceConstraint => "wait_p90_ms",
-            BottleneckKind::CommunicationOverhead => "messages_per_joint_task",
-        }
-        .to_owned(),
+        of: of.to_owned(),
         value: decimal(measure.value) / scale,
         bound: decimal(measure.bound) / scale,
     }
@@ -115,15 +116,11 @@ pub(super) fn about(state: &State, about: &Narrow) -> String {
         Narrow::Taker(who) => who.to_string(),
         Narrow::Resource(resource) => resource.to_string(),
         Narrow::Pair(one, other) => format!("{} and {}", name(*one), name(*other)),
+        Narrow::Channel(name) => name.to_string(),
     }
 }
 
-fn kind_of(state: &State, id: BottleneckId) -> BottleneckKind {
-    state.bottlenecks().get(id).map_or(BottleneckKind::CapabilityGap, |it| it.about.kind())
-}
-
-fn action(state: &State, it: &BottleneckAction) -> api::BottleneckAction {
-    let kind = kind_of(state, it.bottleneck);
+fn action(state: &State, narrow: &Narrow, it: &BottleneckAction) -> api::BottleneckAction {
     let name = |agent: AgentId| state.agent(agent).spec.name.to_string();
     let (does, agents) = match &it.remedy {
         Remedy::Training { capability } => (format!("asks for training in {capability}"), Vec::new()),
@@ -138,6 +135,17 @@ fn action(state: &State, it: &BottleneckAction) -> api::BottleneckAction {
         Remedy::DirectChannel { channel, pair: (one, other) } => {
             (format!("gives the pair the channel {channel}"), vec![name(*one), name(*other)])
         }
+        Remedy::Together { pair: (one, other) } => {
+            let does = "keeps what waits for the work of one of the pair with that one";
+            (does.to_owned(), vec![name(*one), name(*other)])
+        }
+        Remedy::Digest { talk: Talk::Pair(one, other) } => {
+            let does = "gathers what the pair send each other into digests";
+            (does.to_owned(), vec![name(*one), name(*other)])
+        }
+        Remedy::Digest { talk: Talk::Channel(channel) } => {
+            (format!("gathers what is said in {channel} into digests"), Vec::new())
+        }
     };
     let effect = it.ended.map(|(_, _, after)| match after.value.cmp(&it.before.value) {
         std::cmp::Ordering::Less => "better",
@@ -147,7 +155,7 @@ fn action(state: &State, it: &BottleneckAction) -> api::BottleneckAction {
     api::BottleneckAction {
         id: it.id.to_string(),
         bottleneck: it.bottleneck.to_string(),
-        about: state.bottlenecks().get(it.bottleneck).map(|it| about(state, &it.about)).unwrap_or_default(),
+        about: about(state, narrow),
         kind: it.remedy.as_str().to_owned(),
         does,
         agents,
@@ -155,8 +163,8 @@ fn action(state: &State, it: &BottleneckAction) -> api::BottleneckAction {
         expires_at: time(it.expires_at),
         ended_at: it.ended.map(|(at, ..)| time(at)),
         ended_because: it.ended.map(|(_, because, _)| because.as_str().to_owned()),
-        before: measured(it.before, kind),
-        after: it.ended.map(|(_, _, after)| measured(after, kind)),
+        before: measured(it.before, narrow),
+        after: it.ended.map(|(_, _, after)| measured(after, narrow)),
         effect: effect.map(str::to_owned),
     }
 }

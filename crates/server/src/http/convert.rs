@@ -661,7 +661,10 @@ pub(crate) fn policy(policy: &Policy, version: u32) -> api::Policy {
             package_ms: policy.handoffs.package.0,
             started: policy.handoffs.started.as_str().to_owned(),
         },
-        messages: api::Messaging { inbox_max: policy.messages.inbox_max },
+        messages: api::Messaging {
+            inbox_max: policy.messages.inbox_max,
+            digest_ms: policy.messages.digest.0,
+        },
         forecasts: api::Forecasting { period_ms: policy.forecasts.period.0 },
         gates: api::Gating {
             by_type: policy.gates.by_type.iter().map(|(kind, all)| (shown(kind), gates(all))).collect(),

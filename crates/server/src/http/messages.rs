@@ -98,7 +98,7 @@ pub(super) async fn show(door: Door, Path(message): Path<String>) -> Result<Json
     let found = door.app.fleet.query(move |view| {
         let mut shown = convert::message(view.state, view.state.messages().get(id)?, None);
         let unread = view.state.messages().unread_by(id);
-        shown.unread_by = unread.map(|(agent, _)| view.state.agent(agent).spec.name.to_string()).collect();
+        shown.unread_by = unread.map(|agent| view.state.agent(agent).spec.name.to_string()).collect();
         Some(shown)
     });
     Ok(Json(found.await?.ok_or_else(no_message)?))

@@ -573,7 +573,7 @@ pub(crate) fn policy(policy: &api::Policy) -> Parsed<NewPolicy> {
         cycles,
         balancing: balancing(&policy.balancing)?,
         handoffs: handing(&policy.handoffs)?,
-        messages: Messaging { inbox_max: policy.messages.inbox_max },
+        messages: Messaging { inbox_max: policy.messages.inbox_max, digest: Span(policy.messages.digest_ms) },
         forecasts: Forecasting { period: Span(policy.forecasts.period_ms) },
         gates: gating(&policy.gates)?,
         escalations: escalating(&policy.escalations)?,

@@ -11,7 +11,8 @@ use super::breakdown::factors;
 use super::convert::{gates, hours, needs, policy, time};
 use super::disagreement::{ranked, tally, voiced};
 use parts::{
-    agent, edited, health, inferred, message, moved_loads, narrow, project, remedy, scored, task, waits_for,
+    agent, edited, health, inferred, message, moved_loads, narrow, project, remedy, scored, talk, task,
+    waits_for,
 };
 
 /// The names of agents by id; an id that is missing is shown as a number.
@@ -417,8 +418,11 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::HandoffEnded { handoff, outcome, reason, .. } => {
             json!({ "handoff": handoff.to_string(), "outcome": outcome.as_str(), "reason": reason })
         }
-        Event::MessageSent { message: sent, to } => {
+        Event::MessageSent { message: sent, to, gathered } => {
             let mut shown = message(sent);
+            if let Some((_, until)) = gathered {
+                shown["gathered_until"] = json!(time(*until));
+            }
             shown["to"] = json!(to.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>());
             shown
         }
@@ -429,9 +433,10 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::MessageResent { message, due, .. } => {
             json!({ "message": message.to_string(), "due": time(*due) })
         }
-        Event::MessagesFolded { digest, .. } => {
+        Event::MessagesFolded { digest, gathered, .. } => {
             let folded: Vec<String> = digest.digest.iter().map(ToString::to_string).collect();
             let mut shown = message(digest);
+            shown["gathered"] = json!(gathered.as_ref().map(|it| talk(it, names)));
             shown["folded"] = json!(folded);
             shown
         }

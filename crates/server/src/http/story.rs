@@ -27,6 +27,7 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
         } => {
             let how = match decision {
                 Decision::Placed => "placed by score with",
+                Decision::Together => "kept together with the work that it waited for, by",
                 Decision::Claimed => "claimed by",
                 Decision::ByHand => "assigned by hand to",
             };

@@ -95,6 +95,10 @@ fn narrow(view: &View<'_>) -> Vec<Found> {
                 "let one of the two have what belongs together".to_owned(),
                 "kapell handoff list".to_owned(),
             )),
+            Narrow::Channel(channel) => Some((
+                format!("say less in {channel}, or let those leave it who need not read it"),
+                "kapell channels".to_owned(),
+            )),
             Narrow::Capability(_) => None,
         };
         Found { shown: bottleneck(state, it), action }

@@ -2,7 +2,7 @@
 
 use kapell_core::{
     AgentSpec, Analysis, Evidence, Health, Learned, Message, MoveLoads, Narrow, ProjectSpec, Remedy, Share,
-    TaskEdit, TaskSpec, WaitsFor,
+    Talk, TaskEdit, TaskSpec, WaitsFor,
 };
 use kapell_model::{AgentId, Considered, Ratio, Span, Text};
 use serde_json::{Map, Value, json};
@@ -16,6 +16,7 @@ pub(super) fn narrow(about: &Narrow, names: &Names) -> Value {
         Narrow::Taker(who) => json!({ "who": who }),
         Narrow::Resource(resource) => json!({ "resource": resource }),
         Narrow::Pair(one, other) => json!({ "agents": [name(*one, names), name(*other, names)] }),
+        Narrow::Channel(channel) => json!({ "channel": channel }),
     }
 }
 
@@ -30,6 +31,15 @@ pub(super) fn remedy(remedy: &Remedy, names: &Names) -> Value {
         Remedy::DirectChannel { channel, pair: (one, other) } => {
             json!({ "channel": channel, "agents": named(&[*one, *other]) })
         }
+        Remedy::Together { pair: (one, other) } => json!({ "agents": named(&[*one, *other]) }),
+        Remedy::Digest { talk } => self::talk(talk, names),
+    }
+}
+
+pub(super) fn talk(talk: &Talk, names: &Names) -> Value {
+    match talk {
+        Talk::Pair(one, other) => json!({ "agents": [name(*one, names), name(*other, names)] }),
+        Talk::Channel(channel) => json!({ "channel": channel }),
     }
 }
 
