@@ -345,7 +345,7 @@ pub(crate) fn needs(chance: &mut Chance) -> Vec<Need> {
     let second = pick(chance, RESOURCES.len());
     let mut all = vec![first];
     all.extend(Some(second).filter(|&second| second != first && second > 3));
-    let mode = if pick(chance, 3) == 0 { Mode::Shared } else { Mode::Exclusive };
+    let mode = [Mode::Shared, Mode::Reads, Mode::Exclusive][pick(chance, 3)];
     let need = |index: usize| Need { resource: RESOURCES[index].parse().expect("a resource"), mode };
     all.into_iter().map(need).collect()
 }

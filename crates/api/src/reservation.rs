@@ -10,9 +10,10 @@ pub struct ResourceNeed {
     /// `path:GLOB` (relative; with `*`, `**`, `?`, `[a-z]`, `{a,b}`), `env:NAME`, `branch:NAME` or `device:NAME`.
     #[schema(min_length = 5, max_length = 261, example = "path:src/**/*.rs")]
     pub resource: String,
-    /// `exclusive` (nobody else) or `shared` (others may hold it shared too). Default `exclusive`.
+    /// `exclusive` (nobody else), `shared` (others may hold it shared too) or `reads` (nobody else, but only to read it: where it is a
+    /// bottleneck it is shared). Default `exclusive`.
     #[serde(default = "exclusive")]
-    #[schema(pattern = "^(exclusive|shared)$")]
+    #[schema(pattern = "^(exclusive|reads|shared)$")]
     pub mode: String,
 }
 

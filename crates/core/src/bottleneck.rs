@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 use kapell_model::{
     ActionId, AgentId, AgentState, BottleneckId, Mode, Moment, Name, Need, Span, TaskId, Text, limits,
@@ -201,6 +202,16 @@ pub enum Remedy {
         /// For so long at most.
         ttl: Span,
     },
+    /// Who only reads it shares it with others who do, holders too.
+    Sharing {
+        /// Which.
+        resource: Text,
+    },
+    /// Those in line who share it are served together, when the turn of the first of them comes.
+    Batching {
+        /// Which.
+        resource: Text,
+    },
     /// The pair has a channel of its own.
     DirectChannel {
         /// Its name.
@@ -232,6 +243,8 @@ impl Remedy {
             Self::Staffing { .. } => "staffing",
             Self::Kept { .. } => Self::KEPT,
             Self::ShorterLeases { .. } => "shorter_leases",
+            Self::Sharing { .. } => "sharing",
+            Self::Batching { .. } => "batching",
             Self::DirectChannel { .. } => "direct_channel",
             Self::Together { .. } => "together",
             Self::Digest { .. } => "digest",
@@ -305,6 +318,12 @@ pub struct Bottlenecks {
     /// Of those, by which leases are shorter, near what they are about.
     #[serde(skip)]
     pub(crate) shorter: Overlaps<ActionId>,
+    /// Of those, by which what only reads is shared, near what they are about.
+    #[serde(skip)]
+    pub(crate) sharing: Overlaps<ActionId>,
+    /// Of those, by which waiters are served together.
+    #[serde(skip)]
+    pub(crate) batching: Overlaps<ActionId>,
     /// Of those, by which the work of each agent is kept together with another's.
     #[serde(skip)]
     pub(crate) together: BTreeMap<AgentId, BTreeSet<ActionId>>,
@@ -403,6 +422,8 @@ impl Bottlenecks {
             Remedy::ShorterLeases { resource, .. } => {
                 self.shorter.insert(need_of(resource).as_slice(), action.id);
             }
+            Remedy::Sharing { resource } => self.sharing.insert(need_of(resource).as_slice(), action.id),
+            Remedy::Batching { resource } => self.batching.insert(need_of(resource).as_slice(), action.id),
             Remedy::Together { pair: (one, other) } => {
                 for agent in [one, other] {
                     self.together.entry(*agent).or_default().insert(action.id);
@@ -425,6 +446,8 @@ impl Bottlenecks {
             Remedy::ShorterLeases { resource, .. } => {
                 self.shorter.remove(need_of(resource).as_slice(), action.id);
             }
+            Remedy::Sharing { resource } => self.sharing.remove(need_of(resource).as_slice(), action.id),
+            Remedy::Batching { resource } => self.batching.remove(need_of(resource).as_slice(), action.id),
             Remedy::Together { pair: (one, other) } => {
                 [one, other].into_iter().for_each(|&agent| leave(&mut self.together, agent, action.id));
             }
@@ -446,7 +469,7 @@ fn leave(index: &mut BTreeMap<AgentId, BTreeSet<ActionId>>, agent: AgentId, id: 
 }
 
 /// Reads a resource as it was written.
-fn need_of(resource: &Text) -> Option<Need> {
+pub(crate) fn need_of(resource: &Text) -> Option<Need> {
     Some(Need { resource: resource.as_str().parse().ok()?, mode: Mode::Exclusive })
 }
 
@@ -618,6 +641,41 @@ impl State {
             _ => None,
         });
         bounds.min()
+    }
+
+    /// Tells whether what meets a need is shared: as it is said, or since it only reads what is narrow.
+    pub(crate) fn is_shared(&self, need: &Need) -> bool {
+        match need.mode {
+            Mode::Shared => true,
+            Mode::Exclusive => false,
+            Mode::Reads => self.acts_on(need, &self.bottlenecks.sharing),
+        }
+    }
+
+    /// Tells whether those in line who share what meets a need are served together.
+    pub(crate) fn is_batched(&self, need: &Need) -> bool {
+        self.acts_on(need, &self.bottlenecks.batching)
+    }
+
+    fn acts_on(&self, need: &Need, actions: &Overlaps<ActionId>) -> bool {
+        let about = |id: ActionId| match &self.bottlenecks.action(id)?.remedy {
+            Remedy::Sharing { resource } | Remedy::Batching { resource } => need_of(resource),
+            _ => None,
+        };
+        let near = actions.near(std::slice::from_ref(need)).into_iter().filter_map(about);
+        near.into_iter().any(|narrow| narrow.resource.overlaps(&need.resource))
+    }
+
+    /// Returns needs as they are given out now.
+    pub(crate) fn as_given_out(&self, needs: &Arc<[Need]>) -> Arc<[Need]> {
+        let turns = |need: &Need| need.mode == Mode::Reads && self.is_shared(need);
+        if !needs.iter().any(turns) {
+            return Arc::clone(needs);
+        }
+        let given = needs
+            .iter()
+            .map(|need| Need { mode: if turns(need) { Mode::Shared } else { need.mode }, ..need.clone() });
+        given.collect()
     }
 
     /// Visits the actions that have not ended by which an agent is kept.

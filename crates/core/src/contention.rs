@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use kapell_model::{AgentId, ClassId, Gate, Moment, Need, Priority, ReservationId, TaskId, WaitId, limits};
+use kapell_model::{
+    AgentId, ClassId, Gate, Mode, Moment, Need, Priority, ReservationId, TaskId, WaitId, limits,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::agents::own_text;
 use crate::event::Event;
 use crate::held_back::NeedSet;
-use crate::reservations::{Obstacle, Party, Reservation, Taken, Turn, Wait, clash};
+use crate::reservations::{Obstacle, Party, Reservation, Taken, Turn, Wait};
 use crate::state::State;
 use crate::task::Task;
 
@@ -49,6 +51,41 @@ impl State {
         Turn { priority: task.effective, deadline: self.deadline_of(task), since: task.state_since }
     }
 
+    /// Tells whether two needs cannot be met at the same time, as things stand: what only reads is shared where that is narrow.
+    fn collide(&self, one: &Need, other: &Need) -> bool {
+        one.conflicts(other) && !(self.is_shared(one) && self.is_shared(other))
+    }
+
+    /// Returns the first pair of needs that cannot be met at the same time.
+    fn clash<'a>(&self, wanted: &'a [Need], taken: &'a [Need]) -> Option<(&'a Need, &'a Need)> {
+        wanted.iter().find_map(|want| {
+            let taken = taken.iter().find(|taken| self.collide(want, taken))?;
+            Some((want, taken))
+        })
+    }
+
+    /// Returns the places in line that are served together with `granted`, which has just come from it, in their turn: those who
+    /// share nothing but what it shares, where waiters are served together. They wait for nobody but who came before them in line.
+    pub(crate) fn served_with(&self, granted: ReservationId) -> Vec<WaitId> {
+        let Some(held) = self.reservations.reservation(granted).filter(|held| held.wait.is_some()) else {
+            return Vec::new();
+        };
+        let together = |need: &&Need| need.mode == Mode::Shared && self.is_batched(need);
+        let shared: Vec<Need> = held.needs.iter().filter(together).cloned().collect();
+        if shared.is_empty() {
+            return Vec::new();
+        }
+        let among =
+            |need: &Need| self.is_shared(need) && shared.iter().any(|own| own.resource == need.resource);
+        let near = self.reservations.waiting_near.near(&shared);
+        let mut waits: Vec<&Wait> = near.iter().map(|id| &self.reservations.waiting[id]).collect();
+        waits.retain(|wait| {
+            wait.needs.iter().all(among) && self.holders(Some(wait.party()), &wait.needs).next().is_none()
+        });
+        waits.sort_by_cached_key(|wait| (self.turn_of(wait), wait.id));
+        waits.into_iter().map(|wait| wait.id).collect()
+    }
+
     /// Returns those who hold something that `party` cannot have beside them, oldest grant first.
     fn holders<'a>(
         &'a self,
@@ -58,7 +95,7 @@ impl State {
         let near = self.reservations.held_near.near(needs);
         let held = near.into_iter().map(|id| &self.reservations.held[&id]);
         held.filter(move |held| party.is_none_or(|party| !held.party().is_with(party))).filter_map(|held| {
-            let (wanted, taken) = clash(needs, &held.needs)?;
+            let (wanted, taken) = self.clash(needs, &held.needs)?;
             Some((held, wanted, taken))
         })
     }
@@ -81,7 +118,7 @@ impl State {
         waiting
             .filter(move |wait| party.is_none_or(|party| !wait.party().is_with(party)) && before(wait))
             .filter_map(|wait| {
-                let (wanted, taken) = clash(needs, &wait.needs)?;
+                let (wanted, taken) = self.clash(needs, &wait.needs)?;
                 Some((wait, wanted, taken))
             })
     }
@@ -98,7 +135,7 @@ impl State {
         let ahead = self.ahead(party, needs, turn, own).map(|(wait, ..)| &wait.needs);
         let mut found = NeedSet::default();
         for taken in held.chain(ahead) {
-            let clashes = |need: &Need| taken.iter().any(|taken| need.conflicts(taken));
+            let clashes = |need: &Need| taken.iter().any(|taken| self.collide(need, taken));
             needs.iter().enumerate().filter(|(_, need)| clashes(need)).for_each(|(at, _)| found.put(at));
         }
         found

@@ -498,7 +498,15 @@ impl<P: Placer> Engine<P> {
         let mut waits = self.state.take_stirred().into_iter();
         for wait in waits.by_ref() {
             if let Some(granted) = self.state.granted_in_line(wait, step.at) {
+                let reservation = match granted {
+                    Event::ReservationGranted { reservation, .. } => reservation,
+                    _ => self.state.reservations.last,
+                };
                 self.emit(step, granted);
+                for wait in self.state.served_with(reservation) {
+                    let granted = self.state.granted_from_line(wait, step.at);
+                    granted.into_iter().for_each(|granted| self.emit(step, granted));
+                }
             }
             if step.is_full() {
                 break;

@@ -345,6 +345,11 @@ pub const ALL: &[Invariant] = &[
         check: bottlenecks::actions_end,
     },
     Invariant {
+        id: "readers-share",
+        says: "what is held and only reads is held shared while that is narrow and shared",
+        check: bottlenecks::readers_share,
+    },
+    Invariant {
         id: "kept-as-told",
         says: "placing sees agents as kept exactly for what running actions keep them for",
         check: bottlenecks::kept_as_told,

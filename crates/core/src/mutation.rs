@@ -161,6 +161,8 @@ mod seeded {
         ActionOutlives,
         /// Who is kept for a capability counts as one who cannot, where requirements were inferred.
         KeptCannot,
+        /// Nobody hears that what only reads is shared from now on.
+        SharingNotSeen,
         /// What is gathered for a digest stays where it is.
         DigestNeverComes,
         /// What somebody has taken on who is gone stays taken on.

@@ -211,7 +211,7 @@ impl Reservations {
     #[must_use]
     pub fn holds_exclusively(&self, task: TaskId) -> bool {
         let mut needs = self.of_task(task).flat_map(|held| held.needs.iter());
-        needs.any(|need| need.mode == Mode::Exclusive)
+        needs.any(|need| need.mode != Mode::Shared)
     }
 
     /// Returns how many reservations and waits there are.
@@ -321,7 +321,7 @@ fn leave<K: Ord>(shares: &mut BTreeMap<K, Share>, key: K, take: impl FnOnce(&mut
     }
 }
 
-/// Returns the first pair of needs that cannot be held at the same time.
+/// Returns the first pair of needs that cannot be held at the same time, as they are held.
 pub(crate) fn clash<'a>(wanted: &'a [Need], taken: &'a [Need]) -> Option<(&'a Need, &'a Need)> {
     wanted.iter().find_map(|want| {
         let taken = taken.iter().find(|taken| want.conflicts(taken))?;

@@ -161,7 +161,11 @@ impl State {
         hash.add(&[u8::from(class.pin.is_some()), u8::from(soft)]);
         for need in &class.needs {
             hash.add(need.resource.to_string().as_bytes());
-            hash.add(&[u8::from(need.mode == Mode::Shared)]);
+            hash.add(&[match need.mode {
+                Mode::Exclusive => 0,
+                Mode::Shared => 1,
+                Mode::Reads => 2,
+            }]);
         }
         self.watch.class_keys.push(hash.0);
     }

@@ -407,7 +407,15 @@ fn needs_of(first: u32, second: u32, shared: bool) -> Vec<Need> {
         "branch:one",
         "device:one",
     ];
-    let mode = |index: u32| if shared || index.is_multiple_of(3) { Mode::Shared } else { Mode::Exclusive };
+    let mode = |index: u32| {
+        if shared || index.is_multiple_of(3) {
+            Mode::Shared
+        } else if index.is_multiple_of(2) {
+            Mode::Reads
+        } else {
+            Mode::Exclusive
+        }
+    };
     let need = |index: u32| Need {
         resource: ALL[index as usize % ALL.len()].parse().expect("a resource"),
         mode: mode(index),

@@ -126,19 +126,22 @@ impl<'de> Deserialize<'de> for Resource {
 pub enum Mode {
     /// Others may hold it shared too: to read.
     Shared,
+    /// Nobody else, to read undisturbed; where the resource is narrow it is shared.
+    Reads,
     /// Nobody else: to write.
     Exclusive,
 }
 
 impl Mode {
     /// Every mode.
-    pub const ALL: &'static [Self] = &[Self::Shared, Self::Exclusive];
+    pub const ALL: &'static [Self] = &[Self::Shared, Self::Reads, Self::Exclusive];
 
     /// Returns the word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Shared => "shared",
+            Self::Reads => "reads",
             Self::Exclusive => "exclusive",
         }
     }

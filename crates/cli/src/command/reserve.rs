@@ -64,8 +64,11 @@ pub struct Add {
     #[arg(long)]
     task: Option<String>,
     /// Nobody else may hold them; the default
-    #[arg(long, conflicts_with = "shared")]
+    #[arg(long, conflicts_with_all = ["shared", "reads"])]
     exclusive: bool,
+    /// Nobody else, but only to read them: where they are a bottleneck they are shared
+    #[arg(long, conflicts_with = "shared")]
+    reads: bool,
     /// Others may hold them shared too
     #[arg(long)]
     shared: bool,
@@ -79,7 +82,11 @@ pub struct Add {
 
 impl Add {
     fn request(self) -> NewReservation {
-        let mode = if self.shared { "shared" } else { "exclusive" };
+        let mode = match (self.shared, self.reads) {
+            (true, _) => "shared",
+            (false, true) => "reads",
+            (false, false) => "exclusive",
+        };
         let need = |resource: String| ResourceNeed { resource, mode: mode.to_owned() };
         NewReservation {
             agent: self.agent,

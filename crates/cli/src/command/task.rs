@@ -143,6 +143,9 @@ pub struct Add {
     /// A resource that the owner alone has while it owns the task, such as path:src/**; may be repeated
     #[arg(long = "takes", value_name = "RESOURCE")]
     takes: Vec<String>,
+    /// A resource that the owner only reads, and has for itself unless it is a bottleneck; may be repeated
+    #[arg(long = "reads", value_name = "RESOURCE")]
+    reads: Vec<String>,
     /// A resource that the owner shares with others that share it; may be repeated
     #[arg(long = "shares", value_name = "RESOURCE")]
     shares: Vec<String>,
@@ -157,6 +160,7 @@ impl Add {
     fn submission(self) -> TaskSubmission {
         let need = |mode: &'static str| move |resource| ResourceNeed { resource, mode: mode.to_owned() };
         let taken = self.takes.into_iter().map(need("exclusive"));
+        let taken = taken.chain(self.reads.into_iter().map(need("reads")));
         let resources = taken.chain(self.shares.into_iter().map(need("shared"))).collect();
         TaskSubmission {
             title: self.title,

@@ -2,7 +2,10 @@
 
 use kapell_model::{ActionId, BottleneckId, Moment, Text};
 
-use crate::bottleneck::{ActionEnd, Bottleneck, BottleneckAction, Measure, Narrow, Remedy, Severity};
+use crate::bottleneck::{
+    ActionEnd, Bottleneck, BottleneckAction, Measure, Narrow, Remedy, Severity, need_of,
+};
+use crate::mutation::mutated;
 use crate::state::State;
 
 impl State {
@@ -56,6 +59,7 @@ impl State {
         self.bottlenecks.last_action = id.0;
         self.bottlenecks.actions.insert(id, action.clone());
         self.view_kept(&action.remedy);
+        self.view_shared(&action.remedy);
     }
 
     pub(super) fn action_ended(&mut self, id: ActionId, because: ActionEnd, after: Measure) {
@@ -65,8 +69,19 @@ impl State {
             let action = action.clone();
             self.bottlenecks.end(&action);
             self.view_kept(&action.remedy);
+            self.view_shared(&action.remedy);
         }
         self.bottlenecks.forget();
+    }
+
+    /// Turns what is held of a resource and only reads into shared, where it is to be, and looks anew at what waits for it.
+    fn view_shared(&mut self, remedy: &Remedy) {
+        if let Remedy::Sharing { resource } = remedy
+            && let Some(narrow) = need_of(resource)
+            && !mutated!(SharingNotSeen)
+        {
+            self.share_out(&narrow);
+        }
     }
 
     /// Lets placing see for what agents are kept.

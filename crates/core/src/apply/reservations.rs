@@ -84,6 +84,23 @@ impl State {
         }
     }
 
+    /// What is held near `narrow` and only reads is shared from now on, where it is to be; or it is not any more. Whoever waits near it
+    /// may wait for others than before.
+    pub(super) fn share_out(&mut self, narrow: &Need) {
+        let near = std::slice::from_ref(narrow);
+        for id in self.reservations.held_near.near(near) {
+            let given = self.as_given_out(&self.reservations.held[&id].needs);
+            if let Some(held) = self.reservations.held.get_mut(&id) {
+                held.needs = given;
+            }
+        }
+        let waiting = self.reservations.waiting_near.near(near);
+        let agents = waiting.iter().map(|id| self.reservations.waiting[id].agent);
+        let agents: Vec<_> = agents.collect();
+        self.reservations.turned.extend(agents);
+        self.stirred_near(near);
+    }
+
     /// Takes note that something near `needs` has changed hands.
     pub(super) fn stirred_near(&mut self, needs: &[Need]) {
         self.reservations.stir(needs);

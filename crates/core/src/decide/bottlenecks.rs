@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kapell_model::{
-    ActionId, AgentId, AgentState, BottleneckId, Moment, Name, Priority, Ratio, Span, TaskId, TaskState,
-    kept_from, limits,
+    ActionId, AgentId, AgentState, BottleneckId, Mode, Moment, Name, Need, Priority, Ratio, Span, TaskId,
+    TaskState, kept_from, limits,
 };
 
 use super::agents::own_text;
-use crate::bottleneck::{ActionEnd, Bottleneck, Found, Narrow, Remedy, Severity};
+use crate::bottleneck::{ActionEnd, Bottleneck, Found, Narrow, Remedy, Severity, need_of};
 use crate::engine::Reply;
 use crate::escalation::{EscalationKind, Subject};
 use crate::event::Event;
@@ -101,6 +101,8 @@ impl State {
                 Remedy::Digest { talk: Talk::Pair(one, other) } => self.tell_of_digest((*one, *other), out),
                 Remedy::Kept { .. }
                 | Remedy::ShorterLeases { .. }
+                | Remedy::Sharing { .. }
+                | Remedy::Batching { .. }
                 | Remedy::Together { .. }
                 | Remedy::Digest { .. } => {}
             }
@@ -140,8 +142,18 @@ impl State {
             Narrow::Resource(resource) => {
                 let policy = &self.policy.reservations;
                 let ttl = Span(policy.ttl.0 / 2).max(policy.ttl_min);
-                let remedy = Remedy::ShorterLeases { resource: resource.clone(), ttl };
-                rested(remedy.as_str(), LASTS).then_some((remedy, LASTS)).into_iter().collect()
+                let shorter = Remedy::ShorterLeases { resource: resource.clone(), ttl };
+                let shared = Remedy::Sharing { resource: resource.clone() };
+                let batched = Remedy::Batching { resource: resource.clone() };
+                let (reads, shares) =
+                    need_of(resource).map(|narrow| self.who_shares(&narrow)).unwrap_or_default();
+                let all = [
+                    Some(shorter),
+                    Some(shared).filter(|_| acts && reads),
+                    Some(batched).filter(|_| acts && shares),
+                ];
+                let rested = all.into_iter().flatten().filter(|remedy| rested(remedy.as_str(), LASTS));
+                rested.map(|remedy| (remedy, LASTS)).collect()
             }
             Narrow::Pair(one, other) => {
                 let names = (&self.agent(*one).spec.name, &self.agent(*other).spec.name);
@@ -162,6 +174,24 @@ impl State {
                 digest.into_iter().map(|remedy| (remedy, LASTS)).collect()
             }
         }
+    }
+
+    /// Tells whether anybody who has or wants a resource only reads it, and whether several in line share it, or would.
+    fn who_shares(&self, narrow: &Need) -> (bool, bool) {
+        let near = std::slice::from_ref(narrow);
+        let it = &self.reservations;
+        let held = it.held_near.near(near).into_iter().map(|id| &it.held[&id].needs[..]);
+        let waiting: Vec<&[Need]> =
+            it.waiting_near.near(near).into_iter().map(|id| &it.waiting[&id].needs[..]).collect();
+        let classes = it.classes_near.near(near).into_iter().filter(|&id| self.situation.first(id).is_some());
+        let classes = classes.map(|id| &self.situation.class(id).needs[..]);
+        let own = |needs: &[Need], is: fn(Mode) -> bool| {
+            needs.iter().any(|need| is(need.mode) && need.resource.overlaps(&narrow.resource))
+        };
+        let mut all = held.chain(waiting.iter().copied()).chain(classes);
+        let reads = all.any(|needs| own(needs, |mode| mode == Mode::Reads));
+        let sharing = waiting.iter().filter(|needs| own(needs, |mode| mode != Mode::Exclusive));
+        (reads, sharing.count() > 1)
     }
 
     /// Returns who can be kept for a capability: all who are online and able, but for those who could take critical work that waits

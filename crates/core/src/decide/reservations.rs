@@ -42,6 +42,7 @@ impl State {
         }
         self.room_for(party)?;
         let (agent, task, needs) = (party.agent, party.task, Arc::clone(asked.needs));
+        let given = self.as_given_out(&needs);
         let reply = Reply { agent: Some(asked.agent.clone()), task, ..Reply::default() };
         let obstacle = self.obstacle(party, &needs, self.turn_for(task, now), None);
         let Some(obstacle) = obstacle.filter(|_| !mutated!(ExclusiveShared)) else {
@@ -50,7 +51,7 @@ impl State {
                 reservation,
                 agent,
                 task,
-                needs,
+                needs: given,
                 ttl: Some(ttl),
                 expires_at: Some(expires_at),
                 wait: None,
@@ -287,7 +288,7 @@ impl State {
             reservation: self.next_reservation(),
             agent: owner.agent,
             task: Some(task.id),
-            needs: Arc::from(needs.as_ref()),
+            needs: self.as_given_out(&Arc::from(needs.as_ref())),
             ttl: None,
             expires_at: None,
             wait: None,
@@ -305,13 +306,19 @@ impl State {
 
     /// Returns the grant of a place in line, where nothing stands in its way any more.
     pub(crate) fn granted_in_line(&self, id: kapell_model::WaitId, now: Moment) -> Option<Event> {
-        let wait = self.reservations.wait(id).filter(|wait| self.obstacle_of(wait).is_none())?;
+        self.reservations.wait(id).filter(|wait| self.obstacle_of(wait).is_none())?;
+        self.granted_from_line(id, now)
+    }
+
+    /// Returns the grant of a place in line, whatever comes before it there.
+    pub(crate) fn granted_from_line(&self, id: kapell_model::WaitId, now: Moment) -> Option<Event> {
+        let wait = self.reservations.wait(id)?;
         let ttl = self.shortened(&wait.needs, wait.ttl);
         Some(Event::ReservationGranted {
             reservation: self.next_reservation(),
             agent: wait.agent,
             task: wait.task,
-            needs: Arc::clone(&wait.needs),
+            needs: self.as_given_out(&wait.needs),
             ttl: Some(ttl),
             expires_at: Some(now.after(ttl)),
             wait: Some(id),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kapell_model::Span;
+use kapell_model::{Mode, Span};
 
 use crate::bottleneck::{Bottlenecks, Remedy};
 use crate::state::State;
@@ -26,6 +26,7 @@ pub(super) fn actions_end(state: &State) -> Result<(), String> {
         Bottlenecks { all: it.all.clone(), actions: it.actions.clone(), ..Bottlenecks::default() };
     again.restore();
     let held = again.keepers == it.keepers && again.shorter == it.shorter && again.last == it.last;
+    let held = held && again.sharing == it.sharing && again.batching == it.batching;
     if !held || again.together != it.together || again.digests != it.digests {
         return Err("the indexes of actions are not those of the actions".to_owned());
     }
@@ -40,6 +41,17 @@ pub(super) fn actions_end(state: &State) -> Result<(), String> {
         }
         if action.ended.is_none() && there.is_none_or(|bottleneck| bottleneck.gone.is_some()) {
             return Err(format!("{} is about {}, which is gone", action.id, action.bottleneck));
+        }
+    }
+    Ok(())
+}
+
+/// What only reads is held shared where that is narrow.
+pub(super) fn readers_share(state: &State) -> Result<(), String> {
+    for held in state.reservations().held() {
+        let alone = held.needs.iter().find(|need| need.mode == Mode::Reads && state.is_shared(need));
+        if let Some(need) = alone {
+            return Err(format!("{} holds {} alone, which is to be shared", held.id, need.resource));
         }
     }
     Ok(())

@@ -764,6 +764,7 @@ fn task_spec(words: &[&str], now: i64) -> (TaskSpec, Vec<(TaskRef, DependencyKin
             ("deadline", at) => spec.deadline = Some(Moment(now + duration(at))),
             ("agent", agent) => spec.agent = Some(name(agent)),
             ("takes", texts) => spec.resources.extend(needs(texts, Mode::Exclusive)),
+            ("looks", texts) => spec.resources.extend(needs(texts, Mode::Reads)),
             ("reads", texts) => spec.resources.extend(needs(texts, Mode::Shared)),
             ("not", agent) => spec.exclude = vec![name(agent)],
             ("role", role) => spec.role = Some(name(role)),
@@ -850,6 +851,7 @@ fn reserve(words: &[&str]) -> Command {
     for word in &words[2..] {
         match word.split_once('=').unwrap_or((word, "")) {
             ("shared", _) => mode = Mode::Shared,
+            ("looks", _) => mode = Mode::Reads,
             ("ttl", span) => ttl = Some(Span(duration(span))),
             ("task", key) => task = Some(reference(key)),
             ("wait", "") => line = InLine::For(None),

@@ -132,6 +132,10 @@ fn action(state: &State, narrow: &Narrow, it: &BottleneckAction) -> api::Bottlen
         Remedy::ShorterLeases { resource, ttl } => {
             (format!("gives {resource} out for {ttl} at most"), Vec::new())
         }
+        Remedy::Sharing { resource } => (format!("lets those share {resource} who only read it"), Vec::new()),
+        Remedy::Batching { resource } => {
+            (format!("serves those in line together who share {resource}"), Vec::new())
+        }
         Remedy::DirectChannel { channel, pair: (one, other) } => {
             (format!("gives the pair the channel {channel}"), vec![name(*one), name(*other)])
         }

@@ -27,6 +27,7 @@ pub(super) fn remedy(remedy: &Remedy, names: &Names) -> Value {
         Remedy::Training { capability } => json!({ "capability": capability }),
         Remedy::Staffing { who } => json!({ "who": who }),
         Remedy::Kept { capability, agents } => json!({ "capability": capability, "agents": named(agents) }),
+        Remedy::Sharing { resource } | Remedy::Batching { resource } => json!({ "resource": resource }),
         Remedy::ShorterLeases { resource, ttl } => json!({ "resource": resource, "ttl_ms": ttl.0 }),
         Remedy::DirectChannel { channel, pair: (one, other) } => {
             json!({ "channel": channel, "agents": named(&[*one, *other]) })
