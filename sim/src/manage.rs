@@ -213,7 +213,7 @@ fn settle(state: &State, chance: &mut Chance) -> Option<Command> {
             let called = state.agents().iter().find(|agent| {
                 agent.state == AgentState::Online && escalation.called.contains(&agent.spec.role)
             });
-            let agent = called.filter(|_| pick(chance, 2) == 0).map(|agent| agent.spec.name.clone());
+            let agent = called.filter(|_| pick(chance, 4) > 0).map(|agent| agent.spec.name.clone());
             Command::AcknowledgeEscalation { escalation: escalation.id, agent }
         }
         _ => Command::ReleaseReservation {

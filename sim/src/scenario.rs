@@ -116,7 +116,7 @@ knobs! {
     /// How often an agent wants leave for something, of 24.
     Leave = "agent.leave", 3;
     /// How often an agent says something to its neighbour or to all, or reads, of 8.
-    Talk = "agent.talk", 5;
+    Talk = "agent.talk", 7;
     /// Whether rounds are optimal ones.
     Optimal = "policy.optimal", 1;
     /// Whether claims go by score.

@@ -269,7 +269,7 @@ fn talk(agent: Name, work: Work, state: &State, chance: &mut Chance) -> Option<C
         }))
     };
     let all = Name::new("all").ok()?;
-    Some(match (pick(chance, 8), last) {
+    Some(match (pick(chance, 24), last) {
         (0, Some(up_to)) => Command::ReadMessages { agent, up_to },
         (1, Some(message)) => Command::AcknowledgeMessage { agent, message },
         (2, _) => {
