@@ -556,7 +556,8 @@ pub fn agent(index: usize) -> AgentSpec {
     }
     AgentSpec {
         name: agent_name(index),
-        role: Name::new(["architect", "qa_engineer", "developer"][index.min(2)]).expect("a name"),
+        role: Name::new(["architect", "qa_engineer", "developer", "agent_manager"][index.min(3)])
+            .expect("a name"),
         kind: if index % 4 == 3 { AgentKind::Person } else { AgentKind::Service },
         capabilities,
         max_concurrent: 1 + nth % 3,

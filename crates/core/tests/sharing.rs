@@ -36,7 +36,8 @@ fn who_only_reads_shares_what_is_narrow_holders_too() {
     );
     // When nobody waits for long any more, who reads has it for itself; what is shared stays so.
     scenario.also(
-        "look +25h
+        "tick +25h
+        look +1s
         bottlenecks -> none
         held -> R-2 C env:one
         done t C
