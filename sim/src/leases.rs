@@ -51,8 +51,13 @@ impl Leases {
     ///
     /// # Errors
     /// Where an agent is called unreachable that is not.
-    pub fn event(&self, event: &Event, state: &State, now: Moment) -> Result<(), Broken> {
+    pub fn event(&mut self, event: &Event, state: &State, now: Moment) -> Result<(), Broken> {
         let (id, grace) = match event {
+            // What was before other hours is no silence by these.
+            Event::AgentHoursSet { agent, .. } => {
+                self.heard(*agent, now);
+                return Ok(());
+            }
             Event::AgentUnreachable { agent, .. } => (*agent, Span(0)),
             Event::AgentOffline { agent, .. } => (*agent, state.policy().lease_grace),
             _ => return Ok(()),

@@ -48,6 +48,20 @@ fn a_person_says_when_it_works_and_is_written_to() {
         "{shown}"
     );
     assert!(shown.contains("away from 2020-01-01T00:00:00Z"), "{shown}");
+    // A shift that is moved leaves the times away as they are.
+    let moved = ["agent", "hours", "eve", "--zone", "Europe/Berlin", "--shift", "mon-fri 10:00-18:00"];
+    let shown = said(folder, &moved);
+    assert!(
+        shown.contains("mon 10:00-18:00;") && shown.contains("away from 2020-01-01T00:00:00Z"),
+        "{shown}"
+    );
+    let shown = said(folder, &[&moved[..], &["--no-quiet"]].concat());
+    assert!(!shown.contains("away"), "{shown}");
+    for night in ["mon-fri 22:00-06:00", "fri-mon 09:00-12:00"] {
+        let refused = kapell(folder, &["agent", "hours", "eve", "--zone", "Europe/Berlin", "--shift", night]);
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && text.contains("over midnight is two"), "{text}");
+    }
     let refused = kapell(folder, &["agent", "hours", "eve", "--zone", "Europe/Berlin", "--shift", "mon 9-5"]);
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && text.contains("week.mon") && text.contains("09:00-17:00"), "{text}");

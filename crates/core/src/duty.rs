@@ -49,6 +49,13 @@ impl Agent {
         self.hours().map_or_else(|| from.after(span), |hours| hours.advance(from, span))
     }
 
+    /// Returns how much of the time from `from` up to `to` it has worked: what lies in its hours, or all of it where nothing does.
+    #[must_use]
+    pub fn spent(&self, from: Moment, to: Moment) -> Span {
+        let worked = self.hours().map(|hours| hours.worked(from, to)).filter(|worked| worked.0 > 0);
+        worked.unwrap_or_else(|| to.since(from))
+    }
+
     /// Returns how long it may be silent where its lease is `lease`: of its working hours, where it has any. A person's lease
     /// counts working days.
     #[must_use]
@@ -57,9 +64,11 @@ impl Agent {
         self.hours().filter(|_| person).map_or(lease, |hours| hours.in_working_days(lease))
     }
 
-    /// Tells whether it is at work and has been silent since `seen` for more than `lease` and `grace`.
+    /// Tells whether it is at work and has been silent since `seen` for more than `lease` and `grace`. What was before its hours
+    /// were set is no silence by these: it was borne, or not, by the ones before.
     #[must_use]
     pub fn is_overdue(&self, seen: Moment, lease: Span, grace: Span, now: Moment) -> bool {
+        let seen = self.hours_at.filter(|_| !mutated!(HoursJudgeThePast)).map_or(seen, |at| seen.max(at));
         let hours = self.hours().filter(|_| !mutated!(DisownedAtNight));
         let lease = if hours.is_some() { self.borne(lease) } else { lease };
         let borne = Span(lease.0.saturating_add(grace.0));
@@ -101,6 +110,7 @@ impl State {
             turns_at: hours.next_change(self.at),
             hours: hours.clone(),
         });
+        self.agents[id.index()].hours_at = Some(self.at);
         self.set_duty(id, duty);
     }
 

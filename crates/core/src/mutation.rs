@@ -145,6 +145,10 @@ mod seeded {
         AuthorReviews,
         /// Any agent may give any agent leave, itself too.
         AnyoneAnswers,
+        /// An answer goes to whatever the owner wants leave for now.
+        AnswersTheNext,
+        /// What is asked under a name that is known is taken for what was asked before.
+        NameIsAll,
         /// A command that fails lets the work pass.
         ExitCodeIgnored,
         /// Reviews that are not given in time stay where they are.
@@ -183,6 +187,8 @@ mod seeded {
         AwayStillFree,
         /// The leases of those who have working hours run at night too.
         DisownedAtNight,
+        /// Hours that are set count for the silence before, too.
+        HoursJudgeThePast,
         /// Every eighth answer is not remembered under its key.
         KeyForgotten,
         /// A key that may have been forgotten is taken for a new one.

@@ -92,7 +92,7 @@ impl Hours {
             return refused(
                 "week",
                 shift.to_string(),
-                "shifts that begin before they end, from 00:00 to 24:00",
+                "shifts that begin before they end, from 00:00 to 24:00; one over midnight is two",
             );
         }
         let apart = |one: &Shift, next: &Shift| (one.day, one.to) <= (next.day, next.from);

@@ -8,6 +8,9 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{self, Format};
 
+/// How what is not one shift is written.
+const TWICE: &str = "a shift over midnight is two, such as 'mon 22:00-24:00' and 'tue 00:00-06:00', and so are days over Sunday";
+
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 #[derive(Debug, clap::Args)]
@@ -17,12 +20,15 @@ pub struct Hours {
     /// Its IANA time zone, such as Europe/Berlin
     #[arg(long, requires = "shifts")]
     zone: Option<String>,
-    /// When it works, such as 'mon-fri 09:00-12:00,13:00-17:00'; may be repeated
+    /// When it works, such as 'mon-fri 09:00-12:00,13:00-17:00'; may be repeated. A shift over midnight is two
     #[arg(long = "shift", value_name = "DAYS TIMES", requires = "zone", value_parser = shifts)]
     shifts: Vec<(Vec<String>, Vec<String>)>,
     /// A time away, such as 2026-12-24T00:00:00Z/2027-01-02T00:00:00Z; may be repeated
     #[arg(long, value_name = "FROM/TO", requires = "zone", value_parser = quiet)]
     quiet: Vec<QuietTime>,
+    /// No time away; without it, and without --quiet, those that are known are kept
+    #[arg(long, requires = "zone", conflicts_with = "quiet")]
+    no_quiet: bool,
     /// It works at any time
     #[arg(long, conflicts_with_all = ["zone", "shifts", "quiet"])]
     always: bool,
@@ -41,7 +47,10 @@ impl Hours {
                     week.entry(day).or_default().extend(times.iter().cloned());
                 }
             }
-            client.set_hours(&self.name, &WorkingHours { zone, week, quiet: self.quiet })?;
+            let kept = self.quiet.is_empty() && !self.no_quiet;
+            let known = if kept { client.agent(&self.name)?.hours } else { None };
+            let quiet = known.map_or(self.quiet, |known| known.quiet);
+            client.set_hours(&self.name, &WorkingHours { zone, week, quiet })?;
         }
         let agent = client.agent(&self.name)?;
         match context.format() {
@@ -65,7 +74,7 @@ pub fn shown(hours: &WorkingHours) -> String {
 /// Reads `mon-fri 09:00-12:00,13:00-17:00`.
 fn shifts(text: &str) -> Result<(Vec<String>, Vec<String>), String> {
     let refused =
-        || format!("`{text}` is no shift; allowed is days and times, such as 'mon-fri 09:00-17:00'");
+        || format!("`{text}` is no shift; allowed is days and times, such as 'mon-fri 09:00-17:00'; {TWICE}");
     let (days, times) = text.split_once(' ').ok_or_else(refused)?;
     let mut all = Vec::new();
     for part in days.split(',') {

@@ -29,6 +29,7 @@ impl State {
             registered_at: self.at,
             inbox: Inbox::default(),
             duty: None,
+            hours_at: None,
         };
         if id.index() == self.agents.len() {
             self.agent_ids.insert(spec.name.clone(), id);

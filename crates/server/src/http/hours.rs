@@ -27,7 +27,8 @@ pub(super) async fn set(
     let zone = parse::name("zone", &body.value.zone)?;
     let now = door.app.fleet.query(|view| view.now).await?;
     let hours = Some(Box::new(hours(&body.value, zone.clone(), known(zone, now).await?)?));
-    door.acknowledged(body.fingerprint, None, Command::SetHours { agent: name, hours }).await
+    let contact = door.caller.agent.clone();
+    door.acknowledged(body.fingerprint, contact, Command::SetHours { agent: name, hours }).await
 }
 
 /// Takes the working hours of an agent away: it works at any time.
@@ -38,7 +39,8 @@ pub(super) async fn clear(door: Door, Path(agent): Path<String>) -> Result<Statu
     let name = agent_name(&agent)?;
     door.speak_for(&name)?;
     let digest = fingerprint(&format!("hours {agent}"), &[]);
-    door.command(digest, None, Command::SetHours { agent: name, hours: None }).await?;
+    let contact = door.caller.agent.clone();
+    door.command(digest, contact, Command::SetHours { agent: name, hours: None }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
