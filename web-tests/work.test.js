@@ -251,7 +251,7 @@ test("what an agent wants leave for is seen and answered in the inbox", async ()
   const { id, owner, assignment } = await server.get("/v1/tasks/roof");
   await server.report("start", { task: "roof", assignment }, owner);
   const options = [{ id: "yes", name: "Yes, this once", kind: "allow_once" }, { id: "no", name: "No", kind: "reject_once" }];
-  const wanted = { agent: owner, assignment, request: "0-1", title: "remove <b>tiles</b>", kind: "execute", detail: "command: rm tiles", options };
+  const wanted = { agent: owner, assignment, name: "0-1", title: "remove <b>tiles</b>", kind: "execute", detail: "command: rm tiles", options };
   await server.post("/v1/tasks/roof/permission", wanted);
   const page = await openPage(browser, server, { path: "#/inbox" });
   const leave = page.getByRole("article", { name: `leave for ${id}` });

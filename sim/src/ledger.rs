@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use kapell_core::{
-    Action, BudgetOf, Cause, Change, Decision, EscalationKind, Event, MoveCause, Record, Settlement,
-    StallCause, Subject, Verdict,
+    Action, BudgetOf, Cause, Change, Decision, EscalationKind, Event, MoveCause, PermissionAsk, Record,
+    Settlement, StallCause, Subject, Verdict,
 };
 use kapell_model::{
     AgentId, AssignmentId, Budget, CommandId, ConflictId, EmergencyId, EscalationId, Moment, Name, OfferId,
-    Period, Policy, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Unit, WaitId, limits,
+    Period, PermissionId, Policy, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Unit, WaitId,
+    limits,
 };
 
 use crate::Broken;
@@ -41,7 +42,16 @@ struct Track {
     /// When its owner got it, or last said anything about it.
     heard: Moment,
     /// What an owner last wanted leave for and did not withdraw, and whether it waits for it.
-    asked: Option<((AssignmentId, Text), bool)>,
+    asked: Option<Asked>,
+}
+
+/// What an owner wants leave for.
+#[derive(Clone, Debug)]
+struct Asked {
+    assignment: AssignmentId,
+    request: Text,
+    ask: PermissionAsk,
+    open: bool,
 }
 
 /// What was spent, counted apart from the core.
@@ -393,8 +403,7 @@ impl Ledger {
             Event::TaskStalled { task, agent, assignment, cause: StallCause::Quiet, allowed, .. } => {
                 self.owns("silence-is-silence", *task, (*agent, *assignment))?;
                 let track = self.track(*task);
-                let waits =
-                    track.asked.as_ref().is_some_and(|((asked, _), open)| asked == assignment && *open);
+                let waits = track.asked.as_ref().is_some_and(|it| it.assignment == *assignment && it.open);
                 let silent = at.since(track.heard);
                 hold("silence-is-silence", silent >= *allowed && !waits, || {
                     format!("{agent:?} is asked about {task} after a silence of {silent} of {allowed}")
@@ -402,16 +411,25 @@ impl Ledger {
             }
             Event::PermissionAsked { task, agent, assignment, ask } => {
                 self.owns("reports-under-the-token", *task, (*agent, *assignment))?;
+                let position = self.position;
                 let track = self.track(*task);
-                let asked = (*assignment, ask.request.clone());
-                let known = track.asked.as_ref().is_some_and(|(known, _)| *known == asked);
-                hold("asked-once", !known, || {
-                    format!("the owner of {task} wants leave for {} again", ask.request)
+                let known = |it: &Asked| it.assignment == *assignment && it.ask == **ask;
+                hold("asked-once", !track.asked.as_ref().is_some_and(known), || {
+                    format!("the owner of {task} wants leave for {} again", ask.name)
                 })?;
-                (track.asked, track.heard) = (Some((asked, true)), at);
+                let request = Text::new(&PermissionId(position).to_string(), 100).unwrap_or_default();
+                let asked = Asked { assignment: *assignment, request, ask: (**ask).clone(), open: true };
+                (track.asked, track.heard) = (Some(asked), at);
             }
             Event::PermissionAnswered { task, agent, assignment, request, answer } => {
-                self.leave_ends(*task, (*agent, *assignment), request)?;
+                let read = self.leave_ends(*task, (*agent, *assignment), request)?;
+                // Whoever answers says what it has read.
+                hold("answered-as-read", answer.notes == read, || {
+                    format!(
+                        "{request} of {task} is about `{read}`, and gets what was said about `{}`",
+                        answer.notes
+                    )
+                })?;
                 hold("others-answer", answer.by != Some(*agent), || {
                     format!("the owner of {task} gives itself leave for {request}")
                 })?;
@@ -553,15 +571,17 @@ impl Ledger {
         task: TaskId,
         by: (AgentId, AssignmentId),
         request: &Text,
-    ) -> Result<(), Broken> {
+    ) -> Result<Text, Broken> {
         self.owns("answered-to-who-asks", task, by)?;
         let at = self.at;
         let track = self.track(task);
-        let asked = (by.1, request.clone());
-        let open = track.asked.as_ref().is_some_and(|(known, open)| *known == asked && *open);
-        hold("answered-once", open, || format!("{request} of {task} ends and is not open"))?;
-        (track.asked, track.heard) = (Some((asked, false)), at);
-        Ok(())
+        let known = |it: &&mut Asked| it.assignment == by.1 && it.request == *request && it.open;
+        let Some(asked) = track.asked.as_mut().filter(known) else {
+            return broken("answered-once", || format!("{request} of {task} ends and is not open"));
+        };
+        asked.open = false;
+        track.heard = at;
+        Ok(asked.ask.detail.clone())
     }
 
     /// Returns what work on a task must pass by now.

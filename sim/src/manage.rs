@@ -368,17 +368,12 @@ fn wanted(state: &State) -> impl Iterator<Item = &Task> + '_ {
 }
 
 fn answered(task: &Task, agent: Option<Name>, allowed: bool) -> Option<Command> {
-    let request = task.wanted()?.ask.request.clone();
+    let request = task.wanted()?.id;
+    // What was read, so that it can be seen that the answer goes to nothing else.
+    let notes = task.wanted()?.ask.detail.clone();
     let offers = task.wanted()?.ask.options.iter().any(|option| option.kind.allows());
     let task = TaskRef::Id(task.id);
-    Some(Command::AnswerPermission {
-        task,
-        agent,
-        request,
-        allowed: allowed && offers,
-        option: None,
-        notes: text(),
-    })
+    Some(Command::AnswerPermission { task, agent, request, allowed: allowed && offers, option: None, notes })
 }
 
 /// Says whether an owner may do what it wants leave for: a manager, the owner itself, or anybody.

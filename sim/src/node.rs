@@ -349,6 +349,19 @@ impl Node {
         Ok(())
     }
 
+    /// Looks whether what was asked in a command that was taken is what a person is asked now.
+    fn stands(&self, command: &Command) -> Result<(), Broken> {
+        let Command::AskPermission { task, ask, .. } = command else { return Ok(()) };
+        let state = self.engine.state();
+        let owner = state.task_id(task).and_then(|id| state.task(id).owner.as_ref());
+        if owner.and_then(|owner| owner.permission.as_ref()).is_some_and(|it| it.ask == **ask) {
+            return Ok(());
+        }
+        let what =
+            format!("leave for {} ({}) is asked, and something else stands there", ask.name, ask.detail);
+        Err(Broken { id: "what-is-asked-stands".to_owned(), what })
+    }
+
     /// Executes, writes and reads back what follows, and has every promise looked at.
     fn execute(&mut self, request: &Request) -> Result<Result<Reply, Rejection>, Broken> {
         self.seen.commands += 1;
@@ -357,6 +370,9 @@ impl Node {
         if told.is_err() && !records.is_empty() {
             let what = "a refused command left events behind".to_owned();
             return Err(Broken { id: "refusals-change-nothing".to_owned(), what });
+        }
+        if told.is_ok() && (request.fingerprint.is_none() || !records.is_empty()) {
+            self.stands(&request.command)?;
         }
         let from = self.gathering.records.len();
         for record in records {

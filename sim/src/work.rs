@@ -240,12 +240,14 @@ fn want(
     if work.done == 0 || below(chance, 24) >= scenario.get(Knob::Leave) {
         return None;
     }
-    let request = Text::from(["run it", "push it", "send it"][place % 3]);
+    // Two requests of one name may be about two things.
+    let name = Text::from(["run it", "push it", "send it"][place % 3]);
+    let detail = Text::new(&format!("{assignment}, {}", pick(chance, 3)), 100).expect("a text");
     let option = |id: &'static str, kind| PermissionOption { id: Text::from(id), name: text(), kind };
     let options =
         vec![option("yes", OptionKind::AllowOnce), option("no", OptionKind::RejectOnce)].split_off(place % 2);
-    let (title, kind, detail) = (text(), Text::from("execute"), Text::default());
-    let ask = Box::new(PermissionAsk { request, title, kind, detail, options });
+    let (title, kind) = (text(), Text::from("execute"));
+    let ask = Box::new(PermissionAsk { name, title, kind, detail, options });
     Some(Some(Command::AskPermission { task, agent, assignment, ask }))
 }
 

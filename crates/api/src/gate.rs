@@ -126,9 +126,9 @@ pub struct NewVerdict {
     /// Which gate, counted from 1; refused where the work stands before another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<u8>,
-    /// Which request for leave is answered; neither `score` nor `gate` goes with it, and to reject needs no `notes`.
+    /// Which request for leave is answered, `P-227`; neither `score` nor `gate` goes with it, and to reject needs no `notes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(pattern = "^P-[0-9]{1,19}$", example = "P-227")]
     pub request: Option<String>,
     /// Which of its options; the first that fits where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

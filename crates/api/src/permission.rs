@@ -18,7 +18,8 @@ pub struct PermissionOption {
     pub kind: String,
 }
 
-/// The owner of a task wants leave for something. The same request again changes nothing; another one takes its place.
+/// The owner of a task wants leave for something. The same again, word by word, changes nothing; anything else takes its place. At
+/// most 1000 under one assignment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPermission {
@@ -27,9 +28,9 @@ pub struct NewPermission {
     /// The fencing token, `A-34`.
     #[schema(pattern = "^A-[0-9]{1,19}$", example = "A-34")]
     pub assignment: String,
-    /// What the request is called, among those of its assignment: a name, at most 100 bytes.
+    /// What whoever asks calls the request, so that the same again is known: a name, at most 100 bytes.
     #[schema(min_length = 1, max_length = 100)]
-    pub request: String,
+    pub name: String,
     /// What it would do, in a line. At most 1000 bytes.
     #[schema(min_length = 1, max_length = 1000)]
     pub title: String,
@@ -45,7 +46,7 @@ pub struct NewPermission {
     pub options: Vec<PermissionOption>,
 }
 
-/// What was asked for is not wanted any more.
+/// What was asked for is not wanted any more. Refused where it is answered: whoever asked goes by the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PermissionWithdrawal {
@@ -69,8 +70,10 @@ pub struct Permission {
     pub agent: String,
     /// Under which assignment.
     pub assignment: String,
-    /// What the request is called; an answer names it.
+    /// What an answer names, `P-227`: no other request is ever called so.
     pub request: String,
+    /// What whoever asks calls it.
+    pub name: String,
     /// What it would do, in a line.
     pub title: String,
     /// What sort of thing that is, as `execute`.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kapell_model::{
     AssignmentId, Budget, CommandId, ConflictId, DependencyKind, EmergencyId, EscalationId, ForceId,
-    Forecast, Hours, Limits, MessageId, Moment, Name, Need, NoticeId, OfferId, Plan, Policy, Position,
-    Priority, Ratio, ReservationId, Span, TaskId, Text, WaitId,
+    Forecast, Hours, Limits, MessageId, Moment, Name, Need, NoticeId, OfferId, PermissionId, Plan, Policy,
+    Position, Priority, Ratio, ReservationId, Span, TaskId, Text, WaitId,
 };
 
 use crate::analysis::CapabilitySpec;
@@ -353,7 +353,7 @@ pub enum Command {
         /// Who says it; nothing where a manager does.
         agent: Option<Name>,
         /// To which request.
-        request: Text,
+        request: PermissionId,
         /// Whether it may.
         allowed: bool,
         /// Which of the options; the first of that sort where nothing is said.

@@ -112,9 +112,8 @@ impl State {
             Command::WithdrawPermission { task, agent, assignment, reason } => {
                 self.withdraw_permission(task, agent, *assignment, reason, out)
             }
-            Command::AnswerPermission { task, agent, request, allowed, option, notes } => {
-                self.answer_permission(task, agent.as_ref(), request, (*allowed, option.as_ref()), notes, out)
-            }
+            Command::AnswerPermission { task, agent, request, allowed, option, notes } => self
+                .answer_permission(task, agent.as_ref(), *request, (*allowed, option.as_ref()), notes, out),
             Command::Fail { task, agent, assignment, reason, retry } => {
                 self.fail(now, task, agent, *assignment, reason, *retry, out)
             }

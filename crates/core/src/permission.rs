@@ -8,7 +8,7 @@
 //! It is the assignment's: whoever gets the task next has asked for nothing. As long as it is open a person is called, and nobody
 //! asks the owner how far it is.
 
-use kapell_model::{AgentId, AgentKind, AssignmentId, Moment, TaskId, Text};
+use kapell_model::{AgentId, AgentKind, AssignmentId, Moment, PermissionId, Span, TaskId, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
@@ -74,8 +74,9 @@ pub struct PermissionOption {
 /// What an agent wants leave for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermissionAsk {
-    /// What it is called: once per cause, among those of its assignment.
-    pub request: Text,
+    /// What whoever asks calls it, so that the same again is known; people know it by its [`Permission::id`].
+    #[serde(rename = "request")]
+    pub name: Text,
     /// What it would do, in a line.
     pub title: Text,
     /// What sort of thing that is, as `execute`.
@@ -106,6 +107,8 @@ pub struct PermissionAnswer {
 /// What the owner of a task last wanted leave for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permission {
+    /// What an answer names: no other request of the fleet is ever called so.
+    pub id: PermissionId,
     /// What for.
     pub ask: PermissionAsk,
     /// Since when.
@@ -152,10 +155,11 @@ impl State {
     /// Returns the call for a person, where the owner of a task wants leave.
     pub(crate) fn permission_called(&self, id: TaskId) -> Option<Event> {
         let task = self.task(id);
-        let (owner, ask) = (task.owner.as_ref()?, &task.wanted()?.ask);
+        let (owner, wanted) = (task.owner.as_ref()?, task.wanted()?);
+        let (ask, request) = (&wanted.ask, wanted.id);
         let detail = || {
             let agent = &self.agent(owner.agent).spec.name;
-            format!("{id}: `{agent}` wants leave ({}, {}): {}", ask.request, ask.kind, ask.title)
+            format!("{id}: `{agent}` wants leave ({request}, {}): {}", ask.kind, ask.title)
         };
         let mut out = Vec::new();
         self.raise(EscalationKind::PermissionNeeded, Subject::Task(id), task.effective, detail, &mut out);
@@ -165,14 +169,15 @@ impl State {
     // Folding.
 
     pub(crate) fn permission_asked(&mut self, id: TaskId, assignment: AssignmentId, ask: &PermissionAsk) {
-        let at = self.at;
+        let (at, request) = (self.at, PermissionId(self.position.0));
         // It has said something, and rests from now on.
         self.heard(id);
         self.stop_clocks(id);
         let owner = self.tasks[id].owner.as_mut().filter(|owner| owner.assignment == assignment);
         let owner = owner.expect("the owner asks");
         owner.reported_at = at;
-        owner.permission = Some(Box::new(Permission { ask: ask.clone(), at, answer: None }));
+        owner.permission = Some(Box::new(Permission { id: request, ask: ask.clone(), at, answer: None }));
+        owner.asked += 1;
         self.touch(id);
     }
 
@@ -190,8 +195,12 @@ impl State {
 
     /// Takes the time that an owner waited for others out of its clocks.
     fn goes_on(&mut self, id: TaskId, change: impl FnOnce(&mut Owner)) {
+        let owner = self.tasks[id].owner.as_ref().expect("the owner has asked");
+        let asked = owner.wanted().expect("it has no answer yet").at;
+        let waited = self.agent(owner.agent).spent(asked, self.at);
         let owner = self.tasks[id].owner.as_mut().expect("the owner has asked");
         owner.reported_at = self.at;
+        owner.rested = Span(owner.rested.0.saturating_add(waited.0));
         change(owner);
         self.has_rested(id);
         self.touch(id);

@@ -76,6 +76,12 @@ pub struct Owner {
     /// What it last wanted leave for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission: Option<Box<Permission>>,
+    /// How often it has wanted leave.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asked: u32,
+    /// How long it has waited for leave in all, of its working hours where it has any.
+    #[serde(default, skip_serializing_if = "no_time")]
+    pub rested: Span,
 }
 
 impl Owner {
@@ -219,6 +225,10 @@ pub struct Task {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+fn no_time(span: &Span) -> bool {
+    span.0 == 0
 }
 
 fn no_class() -> ClassId {

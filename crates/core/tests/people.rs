@@ -70,6 +70,12 @@ fn finish(scenario: &mut Scenario) {
     scenario.execute(finish, None).expect("finished");
 }
 
+/// Returns what the completed attempts took.
+fn actual(scenario: &Scenario) -> Span {
+    let mut all = scenario.engine.state().metrics().completions();
+    all.next().and_then(|(_, it)| it.mean()).expect("a completed attempt")
+}
+
 /// Returns when the first event of a kind happened, in minutes by UTC: `Some((day, hour, minute))`.
 fn first(scenario: &Scenario, kind: &str) -> Option<(i64, i64, i64)> {
     let found = scenario.log.iter().find(|record| record.event.kind() == kind)?;
@@ -152,6 +158,65 @@ fn stall_clocks_stand_still_outside_working_hours() {
     assert_eq!(silent, Span::hours(24), "of worked time");
     go_on(&mut scenario, &mut liveness, at(4, 10));
     assert_eq!(first(&scenario, "task.stall_unanswered"), Some((4, 9, 0)));
+}
+
+#[test]
+fn a_silence_before_the_hours_were_set_is_none_by_these() {
+    // Two weeks away, last heard of the day before; then the shift is moved, and the time away is gone.
+    let mut scenario = begin(at(0, 9), "submit t1 agent=P\n start t1 P");
+    work_by(&mut scenario, "P", hours(&[(at(1, 0), at(14, 0))]));
+    let mut liveness = Liveness::new(scenario.engine.state(), Moment(scenario.now));
+    go_on(&mut scenario, &mut liveness, at(9, 10));
+    work_by(&mut scenario, "P", Hours { week: vec![Shift { day: 2, from: 0, to: 1_440 }], ..hours(&[]) });
+    go_on(&mut scenario, &mut liveness, at(9, 12));
+    assert_eq!(first(&scenario, "agent.unreachable"), None, "not for what was before");
+    scenario.also("restart -> as live");
+    // And what comes after it is silence: three days of a shift of a day.
+    go_on(&mut scenario, &mut liveness, at(37, 0));
+    assert_eq!(
+        first(&scenario, "agent.unreachable"),
+        Some((30, 10, 0)),
+        "a day, a day and what the first one had left"
+    );
+
+    // A service with a lease of two minutes, in the evening.
+    let mut scenario = Scenario::play("");
+    scenario.now = at(0, 15);
+    scenario.also("agent A kind=service\n submit t1 agent=A\n start t1 A");
+    work_by(&mut scenario, "A", hours(&[]));
+    let mut liveness = Liveness::new(scenario.engine.state(), Moment(scenario.now));
+    for _ in 0..120 {
+        let next = scenario.now + 30_000;
+        go_on(&mut scenario, &mut liveness, next);
+        liveness.renew(scenario.engine.state().agent_id("A").expect("A"), Moment(scenario.now));
+    }
+    go_on(&mut scenario, &mut liveness, at(0, 19));
+    let always = Command::SetHours { agent: scenario::name("A"), hours: None };
+    scenario.execute(always, None).expect("always at work");
+    go_on(&mut scenario, &mut liveness, at(0, 19) + 120_000);
+    assert_eq!(first(&scenario, "agent.unreachable"), None);
+    go_on(&mut scenario, &mut liveness, at(0, 19) + 180_000);
+    assert_eq!(first(&scenario, "agent.unreachable"), Some((0, 19, 2)));
+}
+
+#[test]
+fn what_an_attempt_took_is_what_was_worked_of_it() {
+    // From Friday at 15:00 to Monday at 15:00: a working day, and no three days of the clock.
+    let mut scenario = begin(at(4, 14), "");
+    scenario.also("submit t1 type=code effort=8h agent=P\n start t1 P");
+    scenario.now = at(7, 13);
+    finish(&mut scenario);
+    assert_eq!(actual(&scenario), Span::hours(8));
+    // In the evening, outside of all hours, it is what the clock says.
+    let mut scenario = begin(at(0, 18), "");
+    scenario.also("submit t1 type=code effort=8h\n claim t1 P\n start t1 P");
+    scenario.now = at(0, 20);
+    finish(&mut scenario);
+    assert_eq!(actual(&scenario), Span::hours(2));
+    // Who waits for leave does not work.
+    let mut scenario = begin(at(0, 9), "agent A");
+    scenario.also("submit t1 type=code effort=1h agent=A\n start t1 A\n tick +10m\n ask t1 A run\n tick +50m\n allow t1 run by=P\n tick +5m\n ask t1 A walk\n tick +2h\n done t1 A");
+    assert_eq!(actual(&scenario), Span(15 * 60_000));
 }
 
 #[test]

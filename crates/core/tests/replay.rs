@@ -12,8 +12,9 @@ use kapell_core::{
 use kapell_model::{
     AgentId, AssignmentId, BreakdownBy, Budget, Capabilities, ConflictId, Cycles, DependencyKind,
     EmergencyId, EscalationId, ForceId, Forecast, Hours, Limit, Limits, MessageId, Mode, Moment, MoveSeen,
-    Name, Need, OfferId, OnFailedDependency, Placement, Plan, PlanItem, PlanKind, Policy, Position, Priority,
-    Ratio, ReservationId, Shift, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId, ZoneOffset,
+    Name, Need, OfferId, OnFailedDependency, PermissionId, Placement, Plan, PlanItem, PlanKind, Policy,
+    Position, Priority, Ratio, ReservationId, Shift, Span, TaskGate, TaskId, TaskState, Text, Usage, WaitId,
+    ZoneOffset,
 };
 use kapell_plan::Greedy;
 use proptest::prelude::*;
@@ -197,7 +198,7 @@ fn commands() -> impl Strategy<Value = Command> {
             107 => Command::AnswerPermission {
                 task: task_ref,
                 agent: token.is_multiple_of(3).then_some(agent),
-                request: Text::from(["run", "walk"][usize::from(flag)]),
+                request: PermissionId::default(),
                 allowed: token.is_multiple_of(2),
                 option: None,
                 notes: text(),
@@ -492,6 +493,12 @@ fn aimed(state: &State, command: Command, right: bool) -> Command {
         Command::WithUsage { report, command } if right => {
             let command = Box::new(aimed(state, *command, right));
             Command::WithUsage { report: spender(find(&report.task), report), command }
+        }
+        Command::AnswerPermission { task, agent, allowed, option, notes, .. } if right => {
+            let owner = state.task_id(&task).and_then(|id| state.task(id).owner.as_ref());
+            let request =
+                owner.and_then(|owner| owner.permission.as_ref()).map(|it| it.id).unwrap_or_default();
+            Command::AnswerPermission { task, agent, request, allowed, option, notes }
         }
         Command::Start { task, agent, assignment } if right => {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));

@@ -129,6 +129,12 @@ shown_id!(
 );
 
 shown_id!(
+    /// What an owner wants leave for: `P-227`, by the place in the log at which it was asked.
+    #[derive(Default)]
+    PermissionId, u64, "P"
+);
+
+shown_id!(
     /// A task force: `F-2`.
     #[derive(Default)]
     ForceId, u32, "F"

@@ -60,8 +60,8 @@ pub use handing::{Handing, Messaging, StartedWork};
 pub use hours::{DAYS, Hours, HoursError, Shift, ZoneOffset};
 pub use id::{
     ActionId, AgentId, AssignmentId, BottleneckId, ClassId, CommandId, ConflictId, EmergencyId, EscalationId,
-    ForceId, HandoffId, MessageId, NoticeId, OfferId, ParseIdError, Position, ReservationId, TaskId, WaitId,
-    Word,
+    ForceId, HandoffId, MessageId, NoticeId, OfferId, ParseIdError, PermissionId, Position, ReservationId,
+    TaskId, WaitId, Word,
 };
 pub use moment::{Moment, Span};
 pub use name::{Name, NameError, Text, TextError};

@@ -68,6 +68,8 @@ pub const GATE_DIGEST_BYTES_MAX: usize = 200;
 pub const PERMISSION_NAME_BYTES_MAX: usize = 200;
 /// Bytes of what an agent wants leave for, in a line.
 pub const PERMISSION_TITLE_BYTES_MAX: usize = 1_000;
+/// Requests for leave under one assignment.
+pub const PERMISSIONS_PER_ASSIGNMENT_MAX: u32 = 1_000;
 /// Answers that a request for leave offers.
 pub const PERMISSION_OPTIONS_MAX: usize = 8;
 /// Open reviews for which one step looks for somebody.

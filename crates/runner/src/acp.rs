@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use crate::dialect::{Said, Usage, millionths};
-use crate::permission::{Ask, Permissions, Rule};
+use crate::outcome::cut;
+use crate::permission::{Ask, KEPT_BYTES_MAX, Permissions, Rule};
 
 /// The version of the protocol.
 const VERSION: u64 = 1;
@@ -18,6 +19,9 @@ const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// Tool calls of which is remembered what was said of them.
 const CALLS_MAX: usize = 64;
+/// Paths that are remembered of a large one, and bytes of each.
+const PATHS_MAX: usize = 64;
+const PATH_BYTES_MAX: usize = 1_024;
 
 /// What the last request was that the agent has not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,13 +249,36 @@ impl Conversation {
         let (_, mut said) = known.unwrap_or_else(|| (call.to_owned(), json!({})));
         for name in ["title", "kind", "rawInput", "locations", "content"] {
             if !update[name].is_null() {
-                said[name] = update[name].clone();
+                said[name] = kept(&update[name]);
             }
         }
         self.calls.push_back((call.to_owned(), said));
         if self.calls.len() > CALLS_MAX {
             self.calls.pop_front();
         }
+    }
+}
+
+/// Returns what is remembered of a part of a tool call: as much of a large one as may be shown of it.
+fn kept(part: &Value) -> Value {
+    match part {
+        Value::String(text) => json!(cut(text, KEPT_BYTES_MAX)),
+        Value::Array(items) if part.to_string().len() > KEPT_BYTES_MAX => {
+            let paths = items.iter().filter_map(|item| item["path"].as_str()).take(PATHS_MAX);
+            paths.map(|path| json!({"path": cut(path, PATH_BYTES_MAX)})).collect()
+        }
+        _ if part.to_string().len() > KEPT_BYTES_MAX => {
+            let command = match &part["command"] {
+                Value::String(command) => json!(cut(command, KEPT_BYTES_MAX)),
+                Value::Array(words) => {
+                    let words: Vec<_> = words.iter().map(|word| word.as_str().unwrap_or_default()).collect();
+                    json!(cut(&words.join(" "), KEPT_BYTES_MAX))
+                }
+                _ => Value::Null,
+            };
+            json!({"command": command, "beginning": cut(&part.to_string(), KEPT_BYTES_MAX)})
+        }
+        _ => part.clone(),
     }
 }
 

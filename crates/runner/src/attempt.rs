@@ -17,7 +17,7 @@ use crate::config::{Input, WorktreePolicy};
 use crate::crew::Crew;
 use crate::dialect::{Dialect, Said, Usage};
 use crate::environment::{self, Environment, MARKER};
-use crate::ledger::{Run, Stage};
+use crate::ledger::{self, Run, Stage};
 use crate::log::{LINE_BYTES_MAX, Log, MESSAGE_BYTES_MAX, each_line};
 use crate::outcome::{Evidence, Outcome, Stopped, Word, cut, span};
 use crate::permission::{self, Desk, Look};
@@ -171,6 +171,8 @@ struct Attempt<'a> {
     environment: Environment,
     result_file: std::path::PathBuf,
     prompt: String,
+    /// A name that no other start has.
+    start: String,
     /// What was used under this assignment before, by an agent that its runner has lost.
     before: kapell_api::Usage,
 }
@@ -182,10 +184,10 @@ impl<'a> Attempt<'a> {
         let (agent, assignment) = (it.agent.clone(), it.assignment.clone());
         let report = StartReport { task: None, agent, assignment };
         answered(shared, signals, || shared.client.start(&it.task, &report))?;
-        if run.resumed > 0 {
-            // What the agent that was lost with its runner wanted leave for, nobody waits for any more.
+        if run.resumed > 0 || it.started {
+            // What an agent that was lost with its runner wanted leave for, nobody waits for any more.
             answered(shared, signals, || {
-                permission::withdraw(&shared.client, run, "its runner begins it again")
+                permission::withdraw(&(&shared.client, &*run), "its runner begins it again")
             })?;
         }
         let task = answered(shared, signals, || shared.client.task(&it.task))?;
@@ -240,7 +242,8 @@ impl<'a> Attempt<'a> {
         let known = task.cost.iter().flat_map(|cost| &cost.attempts);
         let known = known.filter(|_| run.resumed > 0).find(|attempt| attempt.assignment == it.assignment);
         let before = known.map(|attempt| attempt.usage).unwrap_or_default();
-        Ok(Self { crew, run, signals, launch, environment, result_file, prompt, before })
+        let start = ledger::nonce()?;
+        Ok(Self { crew, run, signals, launch, environment, result_file, prompt, start, before })
     }
 
     /// Starts the agent and stays with it until its last process has gone.
@@ -471,7 +474,7 @@ impl<'a> Ear<'a> {
                 let directory = attempt.run.worktree.display().to_string();
                 Conversation::new(&directory, &attempt.prompt, &attempt.crew.agent.permissions)
             }),
-            desk: Desk::new(attempt.crew.agent.permission_wait),
+            desk: Desk::new(attempt.start.clone(), attempt.crew.agent.permission_wait),
             word: Word::default(),
             progress: None,
             last_line: None,
@@ -500,9 +503,13 @@ impl<'a> Ear<'a> {
             Some(conversation) => {
                 let turn = conversation.hear(&line.text);
                 turn.answers.iter().for_each(|answer| orders.say(answer));
-                turn.asks.into_iter().for_each(|ask| self.desk.take(ask));
+                for ask in turn.asks {
+                    if let Err(ask) = self.desk.take(ask) {
+                        orders.say(&acp::answer(&ask.id, ask.refusal()));
+                    }
+                }
                 for id in turn.taken_back {
-                    if self.desk.forget(&id, &self.attempt.crew.shared.client, self.attempt.run) {
+                    if self.desk.forget(&id) {
                         orders.say(&acp::answer(&id, None));
                     }
                 }
@@ -548,7 +555,7 @@ impl<'a> Ear<'a> {
     /// Asks for what the agent wants leave for, and hands it the answer where there is one.
     fn see_to_leave(&mut self, orders: &mut Orders) {
         let attempt = self.attempt;
-        match self.desk.look(&attempt.crew.shared.client, attempt.run, &self.redactor) {
+        match self.desk.look(&(&attempt.crew.shared.client, attempt.run), &self.redactor) {
             Look::Nothing => {}
             Look::Taken => attempt.signals.stop(Stopped::Taken),
             Look::Said(said) => {

@@ -14,6 +14,13 @@ use crate::outcome::Outcome;
 const KEPT_MAX: usize = 200;
 const RUN_FILE: &str = "run.json";
 
+/// Returns 32 characters that nobody has had before.
+pub(crate) fn nonce() -> io::Result<String> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// One assignment in one worktree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Run {
@@ -84,15 +91,13 @@ impl Ledger {
     pub(crate) fn begin(&self, assignment: &Assignment) -> io::Result<Run> {
         let folder = self.folder(&assignment.assignment);
         fs::create_dir_all(&folder)?;
-        let mut random = [0_u8; 16];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
         let before = fs::read(folder.join(RUN_FILE)).ok();
         let before = before.and_then(|bytes| serde_json::from_slice::<Run>(&bytes).ok());
         let before = before.filter(|run| run.stage == Stage::Finished && run.worktree.exists());
         let (branch, base, resumed) =
             before.map(|run| (run.branch, run.base, run.resumed.max(1))).unwrap_or_default();
         let run = Run {
-            mark: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+            mark: nonce()?,
             worktree: self
                 .state
                 .join("worktrees")

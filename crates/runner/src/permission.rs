@@ -1,14 +1,16 @@
 //! What an agent of the Agent Client Protocol wants leave for: what the runner's file says to it, and who is asked where that says so.
 //!
-//! A request that is to be asked is one of the server's, under a name of its own; the runner looks for its answer and hands it to the
-//! agent. Requests are asked one after the other. The name holds the number of the start, so a request of an agent that its runner
-//! has lost is never answered to another one.
+//! A request that is to be asked is one of the server's, under a name that no other start of an agent uses; the runner looks for its
+//! answer and hands it to the agent. Requests are asked one after the other. What the agent is told is what the server says: where
+//! nobody has answered in time it is refused once the server has taken it back, and where an answer was faster, that is told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use kapell_api::{Client, ClientError, NewPermission, Permission, PermissionOption, PermissionWithdrawal};
+use kapell_api::{
+    Client, ClientError, ErrorCode, NewPermission, Permission, PermissionOption, PermissionWithdrawal,
+};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -30,6 +32,10 @@ const DETAIL_BYTES_MAX: usize = 4_000;
 const NAME_BYTES_MAX: usize = 190;
 /// Answers that are offered to people.
 const OPTIONS_MAX: usize = 8;
+/// Bytes of a text that are kept until it is shown: more than is shown, so that no secret is cut in two there.
+pub(crate) const KEPT_BYTES_MAX: usize = 16 * 1024;
+/// Requests of one agent that wait for their turn.
+const WAITING_MAX: usize = 100;
 
 /// What is said to one kind of thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -122,15 +128,15 @@ impl Ask {
             let fits = known.contains(&option.kind.as_str()) && !option.id.trim().is_empty();
             if fits && option.id.len() <= NAME_BYTES_MAX && options.iter().all(|other| other.id != option.id)
             {
-                options.push(option);
+                options.push(PermissionOption { name: cut(&option.name, KEPT_BYTES_MAX), ..option });
             }
         }
         Self {
             id: id.clone(),
-            title: title.unwrap_or("something").to_owned(),
+            title: cut(title.unwrap_or("something"), KEPT_BYTES_MAX),
             kind: kind.to_owned(),
-            detail: detail(field("rawInput"), field("locations"), field("content")),
-            options,
+            detail: cut(&detail(field("rawInput"), field("locations"), field("content")), KEPT_BYTES_MAX),
+            options: few(options),
         }
     }
 
@@ -144,6 +150,17 @@ impl Ask {
     pub(crate) fn refusal(&self) -> Option<&str> {
         self.offered(&["reject_once", "reject_always"])
     }
+}
+
+/// Returns as many options as people are offered, in their order: the first of each kind before the others.
+fn few(mut options: Vec<PermissionOption>) -> Vec<PermissionOption> {
+    let first = |at: usize| options[..at].iter().all(|other| other.kind != options[at].kind);
+    let mut places: Vec<usize> = (0..options.len()).collect();
+    places.sort_by_key(|&at| !first(at));
+    places.truncate(OPTIONS_MAX);
+    let mut at = 0..;
+    options.retain(|_| at.next().is_some_and(|at| places.contains(&at)));
+    options
 }
 
 /// Returns the command, the paths, and what else stands in the input of a tool call.
@@ -199,14 +216,68 @@ pub(crate) enum Look {
     Taken,
 }
 
+/// Where people are asked: the server, about one assignment.
+pub(crate) trait Office {
+    fn ask(&self, wanted: NewPermission) -> Result<(), ClientError>;
+
+    /// Returns what the assignment wants leave for, or last wanted.
+    fn known(&self) -> Result<Option<Permission>, ClientError>;
+
+    /// Takes back what is open. Refused by `wrong_state` where it is answered.
+    fn withdraw(&self, reason: &str) -> Result<(), ClientError>;
+}
+
+impl Office for (&Client, &Run) {
+    fn ask(&self, wanted: NewPermission) -> Result<(), ClientError> {
+        let it = &self.1.assignment;
+        let (agent, assignment) = (it.agent.clone(), it.assignment.clone());
+        self.0.ask_permission(&it.task, &NewPermission { agent, assignment, ..wanted }).map(|_| ())
+    }
+
+    fn known(&self) -> Result<Option<Permission>, ClientError> {
+        let it = &self.1.assignment;
+        let task = self.0.task(&it.task)?;
+        let own = task.assignment.as_deref() == Some(it.assignment.as_str());
+        Ok(task.permission.filter(|_| own))
+    }
+
+    fn withdraw(&self, reason: &str) -> Result<(), ClientError> {
+        let it = &self.1.assignment;
+        let (agent, assignment) = (it.agent.clone(), it.assignment.clone());
+        let body = PermissionWithdrawal { agent, assignment, reason: reason.to_owned() };
+        self.0.withdraw_permission(&it.task, &body).map(|_| ())
+    }
+}
+
+/// Takes back what an earlier start wanted leave for. Where that is answered nobody waits for the answer.
+pub(crate) fn withdraw(office: &impl Office, reason: &str) -> Result<(), ClientError> {
+    office.withdraw(reason).or_else(|error| if is_answered(&error) { Ok(()) } else { Err(error) })
+}
+
+fn is_answered(error: &ClientError) -> bool {
+    error.problem().is_some_and(|problem| problem.code == ErrorCode::WrongState)
+}
+
+/// Tells whether the server has refused something for good: it is neither away nor busy.
+fn is_final(error: &ClientError) -> bool {
+    error.problem().is_some_and(|problem| problem.retry_after_ms.is_none())
+}
+
 /// The requests of one attempt that a person is asked for.
 #[derive(Debug)]
 pub(crate) struct Desk {
+    /// What the names of its requests begin with: no other start has it.
+    start: String,
     /// How long an answer is waited for.
     patience: Duration,
+    /// How often the server is asked.
+    every: Duration,
     waiting: VecDeque<Ask>,
     open: Option<Open>,
     number: u32,
+    /// Why what the server was asked is not wanted any more, as long as it does not know that.
+    taken_back: Option<&'static str>,
+    looked: Option<Instant>,
     /// Since when the agent waits, and for how long it has before.
     since: Option<Instant>,
     before: Duration,
@@ -215,22 +286,37 @@ pub(crate) struct Desk {
 #[derive(Debug)]
 struct Open {
     ask: Ask,
-    request: String,
-    since: Instant,
-    /// Whether the server has been asked.
-    told: bool,
-    looked: Option<Instant>,
+    name: String,
+    /// Whether the server may have been asked.
+    sent: bool,
+    /// Since when it has been.
+    told: Option<Instant>,
 }
 
 impl Desk {
-    pub(crate) fn new(patience: Duration) -> Self {
-        let (waiting, before) = (VecDeque::new(), Duration::ZERO);
-        Self { patience, waiting, open: None, number: 0, since: None, before }
+    pub(crate) fn new(start: String, patience: Duration) -> Self {
+        Self {
+            start,
+            patience,
+            every: LOOK_EVERY,
+            waiting: VecDeque::new(),
+            open: None,
+            number: 0,
+            taken_back: None,
+            looked: None,
+            since: None,
+            before: Duration::ZERO,
+        }
     }
 
-    pub(crate) fn take(&mut self, ask: Ask) {
+    /// Takes a request; not where too many wait.
+    pub(crate) fn take(&mut self, ask: Ask) -> Result<(), Ask> {
+        if self.waiting.len() >= WAITING_MAX {
+            return Err(ask);
+        }
         self.since.get_or_insert_with(Instant::now);
         self.waiting.push_back(ask);
+        Ok(())
     }
 
     /// Returns how long the agent has waited for people: that is no part of its time limit.
@@ -239,13 +325,15 @@ impl Desk {
     }
 
     /// Forgets a request that the agent has taken back. Returns whether it was there.
-    pub(crate) fn forget(&mut self, id: &Value, client: &Client, run: &Run) -> bool {
+    pub(crate) fn forget(&mut self, id: &Value) -> bool {
         let before = self.waiting.len();
         self.waiting.retain(|ask| ask.id != *id);
         let mut gone = self.waiting.len() < before;
         if let Some(open) = self.open.take_if(|open| open.ask.id == *id) {
             gone = true;
-            self.withdraw(&open, client, run, "the agent does not want it any more");
+            if open.sent {
+                (self.taken_back, self.looked) = (Some("the agent does not want it any more"), None);
+            }
         }
         self.rest();
         gone
@@ -259,52 +347,63 @@ impl Desk {
         all
     }
 
-    /// Asks, or looks for the answer, where it is time.
-    pub(crate) fn look(&mut self, client: &Client, run: &Run, redactor: &Redactor) -> Look {
+    /// Asks, looks for the answer, or takes back what is not wanted any more, where it is time.
+    pub(crate) fn look(&mut self, office: &impl Office, redactor: &Redactor) -> Look {
+        if self.looked.is_some_and(|at| at.elapsed() < self.every) {
+            return Look::Nothing;
+        }
+        if let Some(reason) = self.taken_back {
+            self.looked = Some(Instant::now());
+            match withdraw(office, reason) {
+                Err(error) if crate::attempt::taken(&error) => return Look::Taken,
+                Err(error) if !is_final(&error) => return Look::Nothing,
+                _ => self.taken_back = None,
+            }
+        }
         if self.open.is_none() {
             let Some(ask) = self.waiting.pop_front() else { return Look::Nothing };
             self.number += 1;
-            let request = format!("{}-{}", run.resumed, self.number);
-            self.open = Some(Open { ask, request, since: Instant::now(), told: false, looked: None });
+            let name = format!("{}-{}", self.start, self.number);
+            self.open = Some(Open { ask, name, sent: false, told: None });
         }
         let Some(open) = &mut self.open else { return Look::Nothing };
-        if open.since.elapsed() >= self.patience {
-            let reason = format!("nobody has answered in {}", span(self.patience));
-            let open = self.open.take().expect("it is open");
-            self.withdraw(&open, client, run, &reason);
-            return self.say(
-                &open.ask,
-                open.ask.refusal().map(str::to_owned),
-                &format!("refused, since {reason}"),
-            );
-        }
-        if open.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-            return Look::Nothing;
-        }
-        open.looked = Some(Instant::now());
-        let asked = if open.told { answer_of(open, client, run) } else { ask(open, client, run, redactor) };
-        match asked {
-            Ok(None) => Look::Nothing,
-            Ok(Some(answer)) => {
-                let ask = self.open.take().expect("it is open").ask;
+        self.looked = Some(Instant::now());
+        let found = match open.told {
+            None => ask(open, office, redactor),
+            Some(told) if told.elapsed() >= self.patience => {
+                let reason = format!("nobody has answered in {}", span(self.patience));
+                match office.withdraw(&reason) {
+                    Ok(()) => Ok(Found::Refused(reason)),
+                    Err(error) if is_answered(&error) => answer_of(open, office),
+                    Err(error) => Err(error),
+                }
+            }
+            Some(_) => answer_of(open, office),
+        };
+        let (option, word) = match found {
+            Ok(Found::Nothing) => return Look::Nothing,
+            Ok(Found::Answer(answer)) => {
                 let by = answer.by.unwrap_or_else(|| "somebody".to_owned());
-                let word = if answer.state == "allowed" { "allowed" } else { "refused" };
-                self.say(&ask, answer.option, &format!("{word} by {by}"))
+                let allowed = answer.state == "allowed";
+                let option =
+                    answer.option.or_else(|| open.ask.refusal().filter(|_| !allowed).map(str::to_owned));
+                (option, format!("{} by {by}", if allowed { "allowed" } else { "refused" }))
             }
-            Err(error) if crate::attempt::taken(&error) => Look::Taken,
-            Err(ClientError::Problem(problem)) if problem.retry_after_ms.is_none() => {
-                let ask = self.open.take().expect("it is open").ask;
-                let refusal = ask.refusal().map(str::to_owned);
-                self.say(&ask, refusal, &format!("refused, since nobody can be asked ({problem})"))
+            Ok(Found::Refused(reason)) => {
+                (open.ask.refusal().map(str::to_owned), format!("refused, since {reason}"))
             }
+            Err(error) if crate::attempt::taken(&error) => return Look::Taken,
+            Err(error) if is_final(&error) => (
+                open.ask.refusal().map(str::to_owned),
+                format!("refused, since nobody can be asked ({error})"),
+            ),
             // The server is away, or busy.
-            Err(_) => Look::Nothing,
-        }
-    }
-
-    fn say(&mut self, ask: &Ask, option: Option<String>, word: &str) -> Look {
+            Err(_) => return Look::Nothing,
+        };
+        let ask = self.open.take().expect("it is open").ask;
+        self.looked = None;
         self.rest();
-        Look::Said(Said { id: ask.id.clone(), option, note: format!("{word}: {}", ask.title) })
+        Look::Said(Said { id: ask.id, option, note: format!("{word}: {}", ask.title) })
     }
 
     /// Stops the clock of waiting where nothing is open.
@@ -314,58 +413,43 @@ impl Desk {
             self.since = None;
         }
     }
-
-    fn withdraw(&self, open: &Open, client: &Client, run: &Run, reason: &str) {
-        if open.told {
-            // Where it does not get through, the next request takes its place, or the end of the assignment ends it.
-            let _ = withdraw(client, run, reason);
-        }
-    }
 }
 
-/// Takes back what the assignment wanted leave for, as far as it is open.
-pub(crate) fn withdraw(client: &Client, run: &Run, reason: &str) -> Result<(), ClientError> {
-    let it = &run.assignment;
-    let (agent, assignment) = (it.agent.clone(), it.assignment.clone());
-    let body = PermissionWithdrawal { agent, assignment, reason: reason.to_owned() };
-    client.withdraw_permission(&it.task, &body).map(|_| ())
+/// What the server says to a request.
+enum Found {
+    Nothing,
+    Answer(Permission),
+    /// It was not answered, and why.
+    Refused(String),
 }
 
-fn ask(
-    open: &mut Open,
-    client: &Client,
-    run: &Run,
-    redactor: &Redactor,
-) -> Result<Option<Permission>, ClientError> {
-    let (it, ask) = (&run.assignment, &open.ask);
+fn ask(open: &mut Open, office: &impl Office, redactor: &Redactor) -> Result<Found, ClientError> {
+    let ask = &open.ask;
     let name = |option: &PermissionOption| PermissionOption {
         name: shown(&option.name, redactor, NAME_BYTES_MAX),
         ..option.clone()
     };
-    let body = NewPermission {
-        agent: it.agent.clone(),
-        assignment: it.assignment.clone(),
-        request: open.request.clone(),
+    let wanted = NewPermission {
+        name: open.name.clone(),
         title: shown(&ask.title.replace('\n', " "), redactor, TITLE_BYTES_MAX),
         kind: ask.kind.clone(),
         detail: shown(&ask.detail, redactor, DETAIL_BYTES_MAX),
-        options: ask.options.iter().take(OPTIONS_MAX).map(name).collect(),
+        options: ask.options.iter().map(name).collect(),
+        ..NewPermission::default()
     };
-    client.ask_permission(&it.task, &body)?;
-    open.told = true;
-    Ok(None)
+    open.sent = true;
+    office.ask(wanted)?;
+    open.told = Some(Instant::now());
+    Ok(Found::Nothing)
 }
 
-/// Returns what the server says to a request; one that it knows no longer was taken back by somebody else, and is refused.
-fn answer_of(open: &Open, client: &Client, run: &Run) -> Result<Option<Permission>, ClientError> {
-    let task = client.task(&run.assignment.task)?;
-    let own = task.assignment.as_deref() == Some(run.assignment.assignment.as_str());
-    let known = task.permission.filter(|it| own && it.request == open.request);
-    match known {
-        Some(known) if known.state == "open" => Ok(None),
-        Some(known) => Ok(Some(known)),
-        None => Ok(Some(Permission { state: "refused".to_owned(), ..Permission::default() })),
-    }
+/// Returns what the server says to a request; one that it knows no longer was taken back by somebody else.
+fn answer_of(open: &Open, office: &impl Office) -> Result<Found, ClientError> {
+    Ok(match office.known()?.filter(|it| it.name == open.name) {
+        Some(known) if known.state == "open" => Found::Nothing,
+        Some(known) => Found::Answer(known),
+        None => Found::Refused("it was taken back".to_owned()),
+    })
 }
 
 #[cfg(test)]
@@ -394,6 +478,170 @@ mod tests {
             let error = read(wrong).expect_err(wrong).to_string();
             assert!(names.iter().all(|name| error.contains(name)), "{wrong}: {error}");
         }
+    }
+
+    /// A server that says what it is told to, one answer after the other, and notes what it was asked.
+    #[derive(Default)]
+    struct Played {
+        answers: std::cell::RefCell<VecDeque<Result<(), ClientError>>>,
+        known: std::cell::RefCell<Option<Permission>>,
+        heard: std::cell::RefCell<Vec<String>>,
+    }
+
+    impl Played {
+        fn will(&self, answers: impl IntoIterator<Item = Result<(), ClientError>>) {
+            self.answers.borrow_mut().extend(answers);
+        }
+
+        fn heard(&self) -> Vec<String> {
+            std::mem::take(&mut *self.heard.borrow_mut())
+        }
+
+        fn next(&self, word: &str) -> Result<(), ClientError> {
+            self.heard.borrow_mut().push(word.to_owned());
+            self.answers.borrow_mut().pop_front().unwrap_or(Ok(()))
+        }
+    }
+
+    impl Office for Played {
+        fn ask(&self, wanted: NewPermission) -> Result<(), ClientError> {
+            let said = self.next("ask");
+            let (name, state) = (wanted.name, "open".to_owned());
+            *self.known.borrow_mut() = Some(Permission { name, state, ..Permission::default() });
+            said
+        }
+
+        fn known(&self) -> Result<Option<Permission>, ClientError> {
+            self.next("look").map(|()| self.known.borrow().clone())
+        }
+
+        fn withdraw(&self, reason: &str) -> Result<(), ClientError> {
+            self.next(&format!("withdraw: {reason}"))
+        }
+    }
+
+    fn away() -> Result<(), ClientError> {
+        let source = std::io::Error::other("away").into();
+        Err(ClientError::Unreachable { url: "http://kapell".to_owned(), source })
+    }
+
+    fn refused(code: ErrorCode) -> Result<(), ClientError> {
+        Err(ClientError::Problem(Box::new(kapell_api::Problem::new(code, "no"))))
+    }
+
+    fn wanted(id: u32) -> Ask {
+        let options = json!([
+            {"optionId": "yes", "kind": "allow_once", "name": "Yes"},
+            {"optionId": "no", "kind": "reject_once", "name": "No"},
+        ]);
+        Ask::read(&json!(id), &json!({"toolCall": {"title": "push"}, "options": options}), None)
+    }
+
+    fn desk(patience: Duration) -> (Desk, Played, Redactor) {
+        let mut desk = Desk::new(crate::ledger::nonce().expect("a name"), patience);
+        desk.every = Duration::ZERO;
+        desk.take(wanted(7)).expect("room");
+        (desk, Played::default(), Redactor::new(Vec::<&str>::new()))
+    }
+
+    fn said(look: Look) -> (Option<String>, String) {
+        match look {
+            Look::Said(said) => (said.option, said.note),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_two_starts_ask_under_the_same_name() {
+        let names: std::collections::BTreeSet<_> = (0..8)
+            .map(|_| {
+                let (mut desk, office, redactor) = desk(Duration::MAX);
+                assert_eq!(desk.look(&office, &redactor), Look::Nothing);
+                office.known.borrow().clone().expect("it is asked").name
+            })
+            .collect();
+        assert_eq!(names.len(), 8);
+    }
+
+    #[test]
+    fn an_answer_that_was_faster_than_the_end_of_the_wait_is_told() {
+        let (mut desk, office, redactor) = desk(Duration::ZERO);
+        assert_eq!(desk.look(&office, &redactor), Look::Nothing);
+        let option = Some("yes".to_owned());
+        let name = office.known.borrow().clone().expect("it is asked").name;
+        let answer = Permission {
+            name,
+            state: "allowed".to_owned(),
+            option,
+            by: Some("olga".to_owned()),
+            ..Permission::default()
+        };
+        *office.known.borrow_mut() = Some(answer);
+        office.will([refused(ErrorCode::WrongState)]);
+        assert_eq!(
+            said(desk.look(&office, &redactor)),
+            (Some("yes".to_owned()), "allowed by olga: push".to_owned())
+        );
+        assert_eq!(office.heard(), ["ask", "withdraw: nobody has answered in 0ms", "look"]);
+    }
+
+    #[test]
+    fn nobody_is_told_what_the_server_does_not_know() {
+        // The wait begins when the server has the request, and ends when the server has taken it back.
+        let (mut desk, office, redactor) = desk(Duration::ZERO);
+        office.will([away(), away(), Ok(()), away(), away()]);
+        for _ in 0..5 {
+            assert_eq!(desk.look(&office, &redactor), Look::Nothing);
+        }
+        let (option, note) = said(desk.look(&office, &redactor));
+        assert_eq!(
+            (option.as_deref(), note.as_str()),
+            (Some("no"), "refused, since nobody has answered in 0ms: push")
+        );
+        let withdraw = "withdraw: nobody has answered in 0ms";
+        assert_eq!(office.heard(), ["ask", "ask", "ask", withdraw, withdraw, withdraw]);
+    }
+
+    #[test]
+    fn what_the_agent_takes_back_is_taken_back_until_the_server_knows_it_and_then_the_next_one_is_asked() {
+        let withdraw = "withdraw: the agent does not want it any more";
+        for (answers, wanted_of_it) in [
+            // Sent, and the answer to that was lost.
+            (vec![away(), away(), Ok(())], vec!["ask", withdraw, withdraw, "ask"]),
+            (vec![Ok(()), away(), refused(ErrorCode::WrongState)], vec!["ask", withdraw, withdraw, "ask"]),
+        ] {
+            let (mut desk, office, redactor) = desk(Duration::MAX);
+            office.will(answers);
+            desk.take(wanted(8)).expect("room");
+            assert_eq!(desk.look(&office, &redactor), Look::Nothing);
+            assert!(desk.forget(&json!(7)) && !desk.forget(&json!(7)));
+            for _ in 0..2 {
+                assert_eq!(desk.look(&office, &redactor), Look::Nothing);
+            }
+            assert_eq!(office.heard(), wanted_of_it);
+        }
+        let (mut desk, office, redactor) = desk(Duration::MAX);
+        assert!(desk.forget(&json!(7)), "it was never sent");
+        assert_eq!(desk.look(&office, &redactor), Look::Nothing);
+        assert_eq!(office.heard(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_number_and_size_and_every_sort_of_answer_is_offered() {
+        let (mut desk, ..) = desk(Duration::MAX);
+        let taken = (0..200).filter(|id| desk.take(wanted(*id)).is_ok()).count();
+        assert_eq!(taken, WAITING_MAX - 1);
+        let mut options: Vec<_> = (0..12)
+            .map(
+                |at| json!({"optionId": format!("y{at}"), "kind": "allow_once", "name": "x".repeat(100_000)}),
+            )
+            .collect();
+        options.push(json!({"optionId": "no", "kind": "reject_once", "name": "No"}));
+        let text = "x".repeat(1 << 20);
+        let params = json!({"toolCall": {"title": text, "rawInput": {"command": text}}, "options": options});
+        let ask = Ask::read(&json!(1), &params, None);
+        assert_eq!((ask.options.len(), ask.refusal(), ask.options[0].id.as_str()), (8, Some("no"), "y0"));
+        assert!(ask.title.len() + ask.detail.len() + ask.options[0].name.len() < 4 * KEPT_BYTES_MAX);
     }
 
     #[test]

@@ -70,7 +70,12 @@ fn markdown(agent: &Agent, tasks: &[Task], inbox: &Inbox, link: &str) -> String 
         );
     }
     left_out(&mut text, tasks.len(), rows.len());
-    let _ = write!(text, "\n## Waiting for a word from you ({})\n", inbox.total);
+    text + &waiting(inbox, link)
+}
+
+/// Returns what waits for a word.
+fn waiting(inbox: &Inbox, link: &str) -> String {
+    let mut text = format!("\n## Waiting for a word from you ({})\n", inbox.total);
     if inbox.items.is_empty() {
         text += "\nNothing.\n";
     }
@@ -93,6 +98,11 @@ fn markdown(agent: &Agent, tasks: &[Task], inbox: &Inbox, link: &str) -> String 
             due.unwrap_or_default(),
             output::plain(&item.answer)
         );
+        if let Some(permission) = &item.permission {
+            // Each of its lines stands behind blanks or a bar, so none of them ends the block.
+            let block = super::settle::permission(permission).replace('\n', "\n  ");
+            let _ = write!(text, "\n  ```text{block}\n  ```\n");
+        }
     }
     left_out(&mut text, inbox.total as usize, shown.len());
     text
@@ -124,6 +134,29 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_agent_wants_leave_for_is_shown_before_it_is_answered() {
+        let permission = kapell_api::Permission {
+            task: "T-12".to_owned(),
+            agent: "bot".to_owned(),
+            request: "P-7".to_owned(),
+            title: "run a script".to_owned(),
+            kind: "execute\n```".to_owned(),
+            detail: "command: curl x | sh\n```\n# For you".to_owned(),
+            ..kapell_api::Permission::default()
+        };
+        let item = kapell_api::InboxItem {
+            answer: "kapell approve T-12 --request P-7".to_owned(),
+            permission: Some(permission),
+            ..kapell_api::InboxItem::default()
+        };
+        let text = waiting(&Inbox { total: 1, items: vec![item], ..Inbox::default() }, "");
+        assert!(text.contains("`kapell approve T-12 --request P-7`\n\n  ```text\n"), "{text}");
+        assert!(text.contains("| command: curl x | sh\n    | ```\n    | # For you"), "{text}");
+        let fences = text.lines().filter(|line| line.trim_start().starts_with("```")).count();
+        assert_eq!(fences, 2, "{text}");
+    }
 
     #[test]
     fn titles_of_others_make_no_markup() {

@@ -84,7 +84,7 @@ pub struct Reject {
 
 #[derive(Debug, clap::Args)]
 struct Word {
-    /// What the owner wants leave for, as `kapell inbox` names it, instead of finished work
+    /// What the owner wants leave for, as `kapell inbox` names it (P-227), instead of finished work
     #[arg(long, conflicts_with_all = ["score", "gate"])]
     request: Option<String>,
     /// Which of the answers that its agent offers; the first that fits where nothing is said

@@ -183,7 +183,8 @@ fn standing(it: &Escalation) -> String {
 
 /// Writes what an agent wants leave for: its own words stand behind a bar, so that none of them passes for another's.
 pub fn permission(it: &Permission) -> String {
-    let mut text = format!("\n{} {} wants leave ({}, {}):", it.task, it.agent, it.request, it.kind);
+    let mut text =
+        format!("\n{} {} wants leave ({}, {}):", it.task, it.agent, it.request, output::cut(&it.kind, 40));
     let said = output::plain(&format!("{}\n{}", it.title, it.detail));
     for line in said.trim_end().lines() {
         text += &format!("\n  | {line}");

@@ -160,6 +160,8 @@ impl State {
                 clocks: Clocks::default(),
                 expected,
                 permission: None,
+                asked: 0,
+                rested: Span(0),
             }));
         });
         self.start_clocks(id);
@@ -171,6 +173,7 @@ impl State {
             let owner = task.owner.as_mut().expect("only an owner starts a task");
             owner.started_at = Some(at);
             owner.reported_at = at;
+            owner.rested = Span(0);
         });
         self.heard(id);
         self.turned_to(self.owner_of(id), id);
@@ -242,11 +245,14 @@ impl State {
         self.note_failure(id, agent);
     }
 
-    /// Returns what an owner's attempt that ends now has taken; nothing for a late result, whose beginning is not
-    /// known any more.
+    /// Returns what an owner's attempt that ends now has taken, in its working hours and without what it has waited for leave;
+    /// nothing for a late result, whose beginning is not known any more.
     pub(crate) fn actual_effort(&self, id: TaskId, assignment: AssignmentId) -> Option<Span> {
         let owner = self.tasks[id].owner.as_ref().filter(|owner| owner.assignment == assignment)?;
-        Some(Span(self.at.since(owner.started_at.unwrap_or(owner.since)).0.max(1)))
+        let agent = self.agent(owner.agent);
+        let waits = owner.wanted().map_or(Span(0), |wanted| agent.spent(wanted.at, self.at));
+        let spent = agent.spent(owner.started_at.unwrap_or(owner.since), self.at);
+        Some(Span((spent.0 - owner.rested.0 - waits.0).max(1)))
     }
 
     /// Learns from a completed attempt: its time efficiency, min(1, estimate / actual), and what such work takes.

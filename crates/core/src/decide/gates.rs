@@ -60,8 +60,7 @@ impl State {
         let task = self.find_task(reference)?;
         let agent = name.map(|name| self.find_agent(name)).transpose()?;
         if let Some(wanted) = task.wanted() {
-            let allowed =
-                format!("{}, since the work is not finished: its owner wants leave", wanted.ask.request);
+            let allowed = format!("{}, since the work is not finished: its owner wants leave", wanted.id);
             return Err(invalid("request", "missing", allowed));
         }
         require_state(task, "a word about finished work", BEFORE_A_GATE)?;

@@ -576,7 +576,8 @@ impl<P: Placer> Scenario<P> {
                 Command::DisbandForce { force: rest[0].parse().expect("a task force"), reason: reason() }
             }
             "settle" | "acknowledge" => escalation::said(verb, rest),
-            "ask" | "unask" | "allow" | "deny" => permission::said(verb, task(), assignment, rest),
+            "ask" | "unask" => permission::said(verb, task(), assignment, rest),
+            "allow" | "deny" => permission::answer(verb, task(), permission::read(&self.log, rest), rest),
             "pass" | "reject" => {
                 let given = rest.iter().find_map(|word| word.strip_prefix("score="));
                 let (notes, score) = (Text::from("a word"), given.map(ratio));

@@ -230,7 +230,7 @@ fn escalation(view: &View<'_>, it: &Escalation) -> InboxItem {
         (Subject::Conflict(conflict), _) => format!("kapell decision rule {conflict}"),
         (Subject::Task(task), EscalationKind::ApprovalNeeded) => format!("kapell approve {task}"),
         (Subject::Task(task), EscalationKind::PermissionNeeded) => {
-            let request = permission.as_ref().map(|it| it.request.clone()).unwrap_or_default();
+            let request = permission.as_ref().map(|it| it.request.as_str()).unwrap_or_default();
             format!("kapell approve {task} --request {request}")
         }
         (Subject::Task(task), EscalationKind::NoReviewer) => format!("kapell approve {task}"),

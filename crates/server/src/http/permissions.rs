@@ -5,7 +5,7 @@ use kapell_api::{
     Ack, NewPermission, NewVerdict, Page, Permission, PermissionOption, PermissionWithdrawal, Problem,
 };
 use kapell_core::{Command, EscalationKind, Event, OptionKind, PermissionAsk, State, Task};
-use kapell_model::{AgentId, Name, Text, limits};
+use kapell_model::{AgentId, Name, PermissionId, Position, Text, limits};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -74,7 +74,7 @@ pub(super) async fn ask(
         })
     });
     let ask = Box::new(PermissionAsk {
-        request: named(&it.request)?,
+        name: named(&it.name)?,
         title: parse::filled("title", &it.title, limits::PERMISSION_TITLE_BYTES_MAX)?,
         kind: name("kind", &it.kind)?,
         detail: parse::text("detail", &it.detail, limits::NOTE_BYTES_MAX)?,
@@ -106,10 +106,10 @@ pub(super) async fn withdraw(
     door.acknowledged(body.fingerprint, Some(agent), command).await
 }
 
-/// Reads what a request is called: people write it into commands.
-fn named(request: &str) -> Result<Text, Problem> {
-    parse::name("request", request)?;
-    parse::filled("request", request, limits::PERMISSION_NAME_BYTES_MAX)
+/// Reads what whoever asks calls a request.
+fn named(name: &str) -> Result<Text, Problem> {
+    parse::name("name", name)?;
+    parse::filled("name", name, limits::PERMISSION_NAME_BYTES_MAX)
 }
 
 /// Reads an answer to the request `request`, which is what a verdict is that names one.
@@ -132,7 +132,11 @@ pub(super) fn answer(
     };
     let option = verdict.option.as_deref().map(|option| name("option", option)).transpose()?;
     let notes = parse::text("notes", &verdict.notes, limits::NOTE_BYTES_MAX)?;
-    Ok(Command::AnswerPermission { task, agent, request: named(request)?, allowed, option, notes })
+    let request = request.parse().map_err(|_| {
+        let shown: String = request.escape_default().take(100).collect();
+        Problem::field("request", format!("`{shown}`"), "what the inbox names, such as P-227")
+    })?;
+    Ok(Command::AnswerPermission { task, agent, request, allowed, option, notes })
 }
 
 /// Shows what the owner of a task wants leave for, or last wanted.
@@ -150,7 +154,8 @@ pub(super) fn of_task(state: &State, task: &Task) -> Option<Permission> {
         task: task.id.to_string(),
         agent: name(owner.agent),
         assignment: owner.assignment.to_string(),
-        request: ask.request.to_string(),
+        request: permission.id.to_string(),
+        name: ask.name.to_string(),
         title: ask.title.to_string(),
         kind: ask.kind.to_string(),
         detail: ask.detail.to_string(),
@@ -170,10 +175,10 @@ pub(super) fn of_task(state: &State, task: &Task) -> Option<Permission> {
 }
 
 /// Shows what an event says of what was wanted.
-pub(super) fn event(event: &Event, name: impl Fn(AgentId) -> String) -> Value {
+pub(super) fn event(at: Position, event: &Event, name: impl Fn(AgentId) -> String) -> Value {
     match event {
         Event::PermissionAsked { ask, .. } => json!({
-            "request": ask.request, "title": ask.title, "kind": ask.kind, "detail": ask.detail,
+            "request": PermissionId(at.0).to_string(), "name": ask.name, "title": ask.title, "kind": ask.kind, "detail": ask.detail,
             "options": ask.options.iter().map(|it| json!({"id": it.id, "name": it.name, "kind": it.kind})).collect::<Vec<_>>(),
         }),
         Event::PermissionAnswered { request, answer, .. } => json!({

@@ -30,7 +30,7 @@ pub(crate) fn event(record: &Record, names: &Names) -> api::Event {
         task: about.task.map(|task| task.to_string()),
         agent: about.agent.map(|agent| name(agent, names)),
         assignment: about.assignment.map(|assignment| assignment.to_string()),
-        data: data(&record.event, names),
+        data: data(record, names),
     }
 }
 
@@ -227,7 +227,8 @@ fn said_by(by: Ruler, names: &Names) -> String {
     speaker(by).map_or_else(|| "manager".to_owned(), |agent| name(agent, names))
 }
 
-fn data(event: &Event, names: &Names) -> Map<String, Value> {
+fn data(record: &Record, names: &Names) -> Map<String, Value> {
+    let event = &record.event;
     let data = match event {
         Event::AgentRegistered { spec, online, .. } => agent(spec, *online),
         Event::AgentRemoved { .. }
@@ -322,7 +323,9 @@ fn data(event: &Event, names: &Names) -> Map<String, Value> {
         Event::GateOwnerLeft { cause, .. } => json!({ "cause": cause }),
         Event::PermissionAsked { .. }
         | Event::PermissionAnswered { .. }
-        | Event::PermissionWithdrawn { .. } => super::permissions::event(event, |agent| name(agent, names)),
+        | Event::PermissionWithdrawn { .. } => {
+            super::permissions::event(record.position, event, |agent| name(agent, names))
+        }
         Event::AttemptFailed { reason, retry_at, .. } => {
             json!({ "reason": reason, "retry_at": retry_at.map(time) })
         }

@@ -17,9 +17,9 @@ fn begun(served: &Served) -> Value {
     made["assignment"].clone()
 }
 
-fn wanted(assignment: &Value, request: &str) -> Value {
+fn wanted(assignment: &Value, name: &str) -> Value {
     json!({
-        "agent": "ada", "assignment": assignment, "request": request, "title": "remove the build", "kind": "execute",
+        "agent": "ada", "assignment": assignment, "name": name, "title": "remove the build", "kind": "execute",
         "detail": "command: rm -r target\npath: target",
         "options": [
             {"id": "no", "name": "No", "kind": "reject_once"},
@@ -39,7 +39,12 @@ fn a_person_sees_what_is_wanted_and_settles_it() {
     let inbox = served.get("/v1/inbox?agent=olga");
     let item = &inbox["items"][0];
     assert_eq!((&inbox["total"], &item["matter"]), (&json!(1), &json!("permission_needed")), "{inbox}");
-    assert_eq!(item["answer"], "kapell approve T-1 --request 0-1");
+    let request = item["permission"]["request"].clone();
+    assert!(request.as_str().is_some_and(|it| it.starts_with("P-")), "{item}");
+    assert_eq!(item["permission"]["name"], "0-1");
+    let answer = format!("kapell approve T-1 --request {}", request.as_str().unwrap_or_default());
+    assert_eq!(item["answer"], json!(answer));
+    assert!(item["detail"].as_str().is_some_and(|it| it.contains(request.as_str().unwrap_or("?"))), "{item}");
     assert_eq!(item["permission"]["detail"], "command: rm -r target\npath: target");
     let listed = served.get("/v1/permissions");
     assert_eq!(listed["items"], json!([served.get("/v1/tasks/T-1")["permission"]]), "{listed}");
@@ -49,7 +54,7 @@ fn a_person_sees_what_is_wanted_and_settles_it() {
     // Whose word is not named could be about anything.
     let (status, refused) = served.ask("POST", "/v1/tasks/T-1/verdict", &json!({"verdict": "approve"}));
     assert_eq!((status, &refused["field"]), (400, &json!("request")), "{refused}");
-    let word = json!({"verdict": "approve", "request": "0-1", "option": "always"});
+    let word = json!({"verdict": "approve", "request": request, "option": "always"});
     for name in ["ada", "bob"] {
         let token = served.token("agent", Some(name));
         let (status, refused) =
@@ -72,9 +77,33 @@ fn a_person_sees_what_is_wanted_and_settles_it() {
     let (status, refused) = served.ask("POST", "/v1/tasks/T-1/verdict", &word);
     assert_eq!((status, &refused["code"]), (409, &json!("wrong_state")), "{refused}");
     let events = served.get("/v1/events?task=T-1");
+    let told = |it: &&Value| it["kind"].as_str().is_some_and(|kind| kind.starts_with("permission."));
+    let told = events["events"].as_array().expect("events").iter().filter(told);
+    assert!(told.clone().all(|it| it["data"]["request"] == request), "{events}");
     let kinds: Vec<&str> =
         events["events"].as_array().expect("events").iter().filter_map(|it| it["kind"].as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| kind.starts_with("permission.")).count(), 2, "{kinds:?}");
+}
+
+#[test]
+fn a_word_about_what_was_read_goes_to_nothing_else_of_that_name() {
+    let served = Served::start();
+    let assignment = begun(&served);
+    served.post("/v1/tasks/T-1/permission", &wanted(&assignment, "0-1"));
+    let read = served.get("/v1/tasks/T-1")["permission"]["request"].clone();
+    let mut next = wanted(&assignment, "0-1");
+    next["title"] = json!("push");
+    served.post("/v1/tasks/T-1/permission", &next);
+    let word = json!({"verdict": "approve", "request": read});
+    let (status, refused) = served.ask("POST", "/v1/tasks/T-1/verdict", &word);
+    assert_eq!((status, &refused["code"]), (404, &json!("not_found")), "{refused}");
+    let shown = served.get("/v1/tasks/T-1")["permission"].clone();
+    assert_eq!((&shown["title"], &shown["state"]), (&json!("push"), &json!("open")), "{shown}");
+    served.post("/v1/tasks/T-1/verdict", &json!({"verdict": "approve", "request": shown["request"]}));
+    // Who takes it back goes by the answer.
+    let back = json!({"agent": "ada", "assignment": assignment, "reason": "too late"});
+    let (status, refused) = served.ask("POST", "/v1/tasks/T-1/permission/withdraw", &back);
+    assert_eq!((status, &refused["code"]), (409, &json!("wrong_state")), "{refused}");
 }
 
 #[test]

@@ -280,7 +280,7 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
         "/v1/tasks/{task}/permission",
         Itself,
         "/v1/tasks/T-99/permission",
-        r#"{"agent":"ada","assignment":"A-1","request":"1","title":"x","kind":"execute","options":[{"id":"a","name":"","kind":"allow_once"}]}"#,
+        r#"{"agent":"ada","assignment":"A-1","name":"1","title":"x","kind":"execute","options":[{"id":"a","name":"","kind":"allow_once"}]}"#,
     ),
     (
         "POST",

@@ -66,7 +66,7 @@ const SORTS = [
     id: "leave",
     title: "Leave for agents",
     none: "No agent waits for leave.",
-    read: () => pages("/v1/permissions").then((all) => all.map((wanted) => ({ ...wanted, id: `${wanted.task}/${wanted.request}` }))),
+    read: () => pages("/v1/permissions").then((all) => all.map((wanted) => ({ ...wanted, id: wanted.request }))),
     isOpen: () => true,
     about: (item) => `leave for ${item.task}`,
     Case: ({ item, ...rest }) => html`<${Leave} wanted=${item} ...${rest} />`,
