@@ -1,9 +1,10 @@
 //! Holds the server to its leases: who was heard of in time is not called unreachable, and who was not is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kapell_core::{Event, State};
-use kapell_model::{AgentId, AgentState, Hours, Moment, Span, limits};
+use kapell_core::{Event, MoveCause, State};
+use kapell_model::{AgentId, AgentState, Hours, Moment, Span, TaskId, limits};
 
 use crate::Broken;
 
@@ -16,13 +17,20 @@ pub struct Leases {
     ticked: Moment,
     /// Who could be silent for twice as long when the look of the clock began.
     extended: Vec<bool>,
+    /// Tasks whose owners were asked for a status, and have let the time for it pass.
+    unanswered: BTreeSet<TaskId>,
 }
 
 impl Leases {
     /// Begins every lease at `now`.
     #[must_use]
     pub fn new(state: &State, now: Moment) -> Self {
-        Self { heard: vec![now; state.agents().len()], ticked: now, extended: Vec::new() }
+        Self {
+            heard: vec![now; state.agents().len()],
+            ticked: now,
+            extended: Vec::new(),
+            unanswered: BTreeSet::new(),
+        }
     }
 
     /// Takes note of a call of an agent.
@@ -56,6 +64,24 @@ impl Leases {
             // What was before other hours is no silence by these.
             Event::AgentHoursSet { agent, .. } => {
                 self.heard(*agent, now);
+                return Ok(());
+            }
+            Event::StallUnanswered { task, .. } => {
+                self.unanswered.insert(*task);
+                return Ok(());
+            }
+            Event::TaskStalled { task, .. } => {
+                self.unanswered.remove(task);
+                return Ok(());
+            }
+            // Who is away loses its task to nobody who claims it, unless it has let the time for its answer pass.
+            Event::TaskMoved { task, from, cause: MoveCause::Disputed { .. }, .. } => {
+                let away = state.agent(*from).hours().is_some_and(|hours| !hours.contains(now));
+                if away && !self.unanswered.contains(task) {
+                    let what =
+                        format!("{task} is taken from `{}`, which is away", state.agent(*from).spec.name);
+                    return Err(Broken { id: "nobody-is-disowned-at-night".to_owned(), what });
+                }
                 return Ok(());
             }
             Event::AgentUnreachable { agent, .. } => (*agent, Span(0)),

@@ -5,13 +5,14 @@
 //! a result under an outdated token         > opened -> ruled in the same step -> the others are fenced and told why
 //! an agent says so                       /
 //! ```
-//! The rightful owner is the holder of a live assignment that is not stalled; else whoever of those in it could have the task
+//! The rightful owner is the holder of a live assignment that is not stalled, or of one who is away and was asked before; else whoever of those in it could have the task
 //! and has the highest score; else whoever claimed it first.
 
 use kapell_model::{AgentId, AssignmentId, ConflictId, Considered, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{Conflict, ConflictMatter};
+use crate::mutation::mutated;
 use crate::state::{OfferState, State};
 use crate::task::{Owner, Task};
 
@@ -122,6 +123,14 @@ impl Conflict {
 }
 
 impl State {
+    /// Tells whether a silent owner has to stand up to others for its task: nobody does who is away and has time for its answer yet.
+    pub(crate) fn is_forsaken(&self, owner: &Owner) -> bool {
+        let asked = owner.stall();
+        asked.is_some_and(|stall| {
+            stall.unanswered || !self.agent(owner.agent).is_away() || mutated!(ClaimedAtNight)
+        })
+    }
+
     /// Tells whether another agent has finished a task since its owner got it, and nobody has said what becomes of that.
     pub(crate) fn is_contested(&self, task: &Task, owner: &Owner) -> bool {
         let offers = task.offers.iter().filter_map(|&id| self.offer(id));

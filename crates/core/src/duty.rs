@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use kapell_model::{AgentId, AgentKind, AgentState, AssignmentId, Hours, Moment, Span};
+use kapell_model::{AgentId, AgentKind, AgentState, AssignmentId, Hours, Moment, Span, TaskId};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
@@ -87,7 +87,12 @@ impl State {
     /// Tells whether the owner of a live assignment is away at `now`.
     pub(crate) fn is_owner_away(&self, assignment: AssignmentId, now: Moment) -> bool {
         let owner = self.task_of(assignment).and_then(|task| task.owner.as_ref());
-        let hours = owner.and_then(|owner| self.agent(owner.agent).hours());
+        owner.is_some_and(|owner| self.is_off(owner.agent, now))
+    }
+
+    /// Tells whether `now` lies outside the working hours of an agent, whether or not that was noticed.
+    pub(crate) fn is_off(&self, agent: AgentId, now: Moment) -> bool {
+        let hours = self.agent(agent).hours().filter(|_| !mutated!(LapsesAtNight));
         hours.is_some_and(|hours| !hours.contains(now))
     }
 
@@ -132,8 +137,21 @@ impl State {
             self.reset_clocks(task, |_| {});
             self.touch(task);
         }
-        if !away {
-            self.reviewer_came();
+        match self.agents[id.index()].away_until() {
+            Some(until) if away && !mutated!(LapsesAtNight) => self.put_off(id, until),
+            Some(_) => {}
+            None => self.reviewer_came(),
+        }
+    }
+
+    /// Puts off what is wanted of somebody who is away, where it was due before that ends.
+    fn put_off(&mut self, id: AgentId, until: Moment) {
+        for task in self.agents[id.index()].tasks.clone() {
+            self.put_off_handoff(task, id, until);
+        }
+        let reviews: Vec<TaskId> = self.reviews_of(id).map(|task| task.id).collect();
+        for task in reviews {
+            self.put_off_review(task, until);
         }
     }
 

@@ -455,6 +455,7 @@ impl State {
             Event::ReviewPlaced { agent: Some(agent), .. } => format!("`{}` is asked", name(agent)),
             Event::GatePassed { .. } => "it has passed".to_owned(),
             Event::GateRejected { .. } => "it was sent back".to_owned(),
+            Event::PermissionAsked { agent, .. } => format!("`{}` wants leave", name(agent)),
             Event::PermissionAnswered { answer, .. } => {
                 if answer.allowed { "allowed" } else { "refused" }.to_owned()
             }
@@ -495,7 +496,7 @@ impl State {
             severity,
             detail: detail.clone(),
             at: self.at,
-            called: vec![Name::new(kind.role()).expect("a name")],
+            called: vec![self.first_called(kind)],
             due,
             again_at: Some(due).filter(|_| self.policy.escalations.reraises_max > 0),
             acknowledged: None,
@@ -510,6 +511,18 @@ impl State {
             Subject::Edge { task, on } => self.kept_out.extend([(task, on), (on, task)]),
             _ => {}
         }
+    }
+
+    /// Returns the role that an escalation calls first. What any person may say is asked of the highest of the ladder that
+    /// somebody has, where nobody has the role that it calls.
+    fn first_called(&self, kind: EscalationKind) -> Name {
+        let role = Name::new(kind.role()).expect("a name");
+        let by_anybody = matches!(kind, EscalationKind::PermissionNeeded | EscalationKind::ApprovalNeeded);
+        if !by_anybody || self.of_role(&role).next().is_some() {
+            return role;
+        }
+        let mut ladder = self.policy.escalations.ladder.iter().rev();
+        ladder.find(|role| self.of_role(role).next().is_some()).cloned().unwrap_or(role)
     }
 
     pub(crate) fn escalation_settled(&mut self, id: EscalationId, note: &Text) {

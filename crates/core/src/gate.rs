@@ -372,6 +372,15 @@ impl State {
         });
     }
 
+    /// Puts off until when a review is wanted.
+    pub(crate) fn put_off_review(&mut self, id: TaskId, until: Moment) {
+        let pending = self.tasks[id].pending_gate();
+        let Some((index, _)) = pending.filter(|(_, it)| it.due.is_some_and(|due| due < until)) else {
+            return;
+        };
+        self.change_gate(id, u8::try_from(index).expect("gates are bounded"), |gate| gate.due = Some(until));
+    }
+
     pub(crate) fn gate_passed(&mut self, id: TaskId, gate: u8, verdict: &Verdict) {
         let at = self.at;
         self.change_gate(id, gate, |gate| gate.verdict = Some((at, verdict.clone())));

@@ -290,6 +290,15 @@ impl Handoff {
     fn timer(&self) -> Option<Moment> {
         self.due.filter(|_| matches!(self.stage, Stage::PackageDue | Stage::Transferred))
     }
+
+    /// Returns who has to do something by its deadline.
+    pub(crate) fn awaits(&self) -> Option<AgentId> {
+        match self.stage {
+            Stage::PackageDue => Some(self.from),
+            Stage::Transferred => self.to,
+            _ => None,
+        }
+    }
 }
 
 /// Every handoff of one fleet.
@@ -463,6 +472,15 @@ impl State {
     fn count_leaving(&mut self, agent: AgentId) {
         let count = self.handoffs.leaving.get(&agent).map_or(0, BTreeSet::len);
         self.situation.set_leaving(agent, u32::try_from(count).expect("slots are bounded"));
+    }
+
+    /// Puts the deadline of a handoff off that `agent` has to meet.
+    pub(crate) fn put_off_handoff(&mut self, task: TaskId, agent: AgentId, until: Moment) {
+        let Some(handoff) = self.handoffs.of(task).filter(|it| it.awaits() == Some(agent)) else { return };
+        let (id, due) = (handoff.id, handoff.due);
+        if due.is_some_and(|due| due < until) {
+            self.change_handoff(id, |handoff| handoff.due = Some(until));
+        }
     }
 
     /// Takes the deadlines of handoffs over a time in which nobody served.

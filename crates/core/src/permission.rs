@@ -172,6 +172,7 @@ impl State {
         let (at, request) = (self.at, PermissionId(self.position.0));
         // It has said something, and rests from now on.
         self.heard(id);
+        self.note_sign_of_life(id);
         self.stop_clocks(id);
         let owner = self.tasks[id].owner.as_mut().filter(|owner| owner.assignment == assignment);
         let owner = owner.expect("the owner asks");

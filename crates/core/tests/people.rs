@@ -220,6 +220,69 @@ fn what_an_attempt_took_is_what_was_worked_of_it() {
 }
 
 #[test]
+fn what_was_asked_about_in_the_evening_is_claimed_by_nobody_at_night() {
+    let mut scenario = begin(at(0, 15), "agent Q\n agent R\n submit t1 agent=P\n start t1 P");
+    let mut liveness = Liveness::new(scenario.engine.state(), Moment(scenario.now));
+    for day in 1..4 {
+        go_on(&mut scenario, &mut liveness, at(day, 14));
+        liveness.renew(scenario.engine.state().agent_id("P").expect("P"), Moment(scenario.now));
+    }
+    // Asked on Thursday at 16:00; an answer is wanted on Friday at 10:00.
+    go_on(&mut scenario, &mut liveness, at(3, 15));
+    scenario.also("show t1 -> in_progress medium P stalled");
+    go_on(&mut scenario, &mut liveness, at(3, 20));
+    scenario.also(
+        "claim t1 Q -> refused: task T-1 is owned by `P`, not by `Q`
+         dispute t1 R
+         show t1 -> in_progress medium P stalled",
+    );
+    // In the morning it can speak for itself.
+    go_on(&mut scenario, &mut liveness, at(4, 8) + 60_000);
+    scenario.also("claim t1 Q");
+    let opened = scenario.log.iter().filter_map(|record| match record.event {
+        Event::DisputeOpened { stalled, .. } => Some(stalled),
+        _ => None,
+    });
+    assert_eq!(opened.collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn what_somebody_has_to_confirm_review_or_hand_over_waits_until_it_is_back() {
+    // Transferred on Monday at 16:00, to be confirmed on Tuesday at 10:00; half an hour later it says that it is away on Tuesday.
+    let mut scenario = begin(at(0, 15), "drain P\n agent Q\n submit t1\n start t1 Q\n resume P\n agent R");
+    scenario.also("handoff t1 by=Q to=P\n package t1 Q -> assigned P");
+    work_by(&mut scenario, "P", hours(&[(at(1, 0), at(2, 0))]));
+    let mut liveness = Liveness::new(scenario.engine.state(), Moment(scenario.now));
+    go_on(&mut scenario, &mut liveness, at(2, 7));
+    assert_eq!(first(&scenario, "handoff.mediation"), None);
+    scenario.also("show t1 -> assigned medium P\n restart -> as live");
+    go_on(&mut scenario, &mut liveness, at(2, 9));
+    assert_eq!(
+        first(&scenario, "handoff.mediation"),
+        Some((2, 8, 0)),
+        "when it is back, and has said nothing"
+    );
+
+    let mut scenario = begin(at(0, 9), "agent A");
+    scenario.also("submit t1 agent=A gates=review\n done t1 A -> in_review A");
+    work_by(&mut scenario, "P", hours(&[(at(0, 9), at(2, 0))]));
+    scenario.also("agent B");
+    let mut liveness = Liveness::new(scenario.engine.state(), Moment(scenario.now));
+    go_on(&mut scenario, &mut liveness, at(2, 7));
+    let withdrawn = |scenario: &Scenario| {
+        let found = scenario
+            .log
+            .iter()
+            .find(|record| matches!(record.event, Event::ReviewPlaced { agent: None, .. }));
+        found.map(|record| record.at)
+    };
+    assert_eq!(withdrawn(&scenario), None);
+    scenario.also("restart -> as live");
+    go_on(&mut scenario, &mut liveness, at(2, 9));
+    assert_eq!(withdrawn(&scenario), Some(Moment(at(2, 8))));
+}
+
+#[test]
 fn times_away_and_other_hours_move_what_is_due() {
     let mut scenario = begin(at(0, 9), "submit t1 agent=P\n start t1 P");
     work_by(&mut scenario, "P", hours(&[(at(0, 10), at(7, 0))]));
@@ -293,10 +356,36 @@ proptest! {
         };
         let mut scenario = Scenario::play("");
         scenario.now = at(0, start);
-        scenario.also("agent P kind=person slots=4\n agent Q\n submit t1 agent=P\n start t1 P\n submit t2 agent=P");
+        scenario.also("agent P kind=person slots=4\n agent Q slots=4\n submit t1 agent=P\n start t1 P\n submit t2 agent=P");
+        scenario.also("drain P\n submit t3\n start t3 Q\n resume P\n handoff t3 by=Q to=P\n package t3 Q");
         work_by(&mut scenario, "P", hours.clone());
         let until = scenario.now + 12 * DAY;
-        serve(&mut scenario, until);
+        let mut liveness = Liveness::new(scenario.engine.state(), Moment(scenario.now));
+        let mut unanswered = std::collections::BTreeSet::new();
+        let mut seen = scenario.log.len();
+        while scenario.now < until {
+            let next = scenario.now + 5 * HOUR;
+            go_on(&mut scenario, &mut liveness, next);
+            // Q wants all of it for itself.
+            for task in ["t1", "t2", "t3"] {
+                scenario.line(&format!("claim {task} Q"));
+            }
+            for record in &scenario.log[seen..] {
+                match &record.event {
+                    Event::StallUnanswered { task, .. } => {
+                        unanswered.insert(*task);
+                    }
+                    Event::TaskMoved { task, from, .. } if from.0 == 0 && !unanswered.contains(task) => {
+                        prop_assert!(hours.contains(record.at), "{task} is moved at {}", record.at);
+                    }
+                    Event::HandoffMediation { .. } => {
+                        prop_assert!(hours.contains(record.at), "not confirmed at {}", record.at);
+                    }
+                    _ => {}
+                }
+            }
+            seen = scenario.log.len();
+        }
         kapell_core::invariant::check(scenario.engine.state()).expect("every invariant");
         for record in &scenario.log {
             let of_p = match &record.event {

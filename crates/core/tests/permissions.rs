@@ -219,6 +219,21 @@ fn requests_under_one_assignment_are_bounded() {
 }
 
 #[test]
+fn where_nobody_has_the_role_the_highest_of_the_ladder_that_somebody_has_is_called() {
+    Scenario::play(
+        "agent A rust=0.9
+         agent K role=architect kind=person
+         agent M role=agent_manager kind=person
+         submit t1 needs=rust
+         start t1 A
+         ask t1 A run
+         escalations -> E-1 permission_needed for agent_manager +0
+         notices M -> called T-1
+         restart -> as live",
+    );
+}
+
+#[test]
 fn finished_work_wants_no_leave_and_begins_anew_when_it_is_sent_back() {
     begun(
         "submit t2 agent=B gates=approval
@@ -288,4 +303,13 @@ fn who_wants_leave_has_answered_and_nobody_is_called_for_its_silence_any_more() 
          ask t1 A run -> in_progress A
          calls -> E-2 permission_needed T-1",
     );
+    let mut scenario =
+        begun("submit t2 priority=critical agent=B\n start t2 B\n check +30m\n check +5m\n ask t2 B run");
+    let settled = scenario.log.iter().filter_map(|record| match &record.event {
+        Event::EscalationSettled { note, .. } => Some(note.as_str()),
+        _ => None,
+    });
+    assert!(settled.clone().any(|note| note == "`B` wants leave"), "{:?}", settled.collect::<Vec<_>>());
+    scenario.also("look +1m");
+    assert_eq!(events(&scenario, "emergency.ended"), events(&scenario, "emergency.declared"));
 }

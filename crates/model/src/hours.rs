@@ -143,7 +143,8 @@ impl Hours {
             }
             ends = other;
         }
-        Some(ends)
+        // What ends where nobody looks any further does not end.
+        Some(ends).filter(|&ends| ends < at.after(Span(DAYS_LOOKED_AT * DAY)))
     }
 
     /// Returns how much of the time from `from` up to `to` is worked.
@@ -171,8 +172,15 @@ impl Hours {
     #[must_use]
     pub fn in_working_days(&self, span: Span) -> Span {
         let worked: i64 = self.week.iter().map(|shift| minutes(shift.to) - minutes(shift.from)).sum();
-        let days = (0..7).filter(|&day| self.week.iter().any(|shift| shift.day == day)).count().max(1);
-        let scaled = i128::from(span.0) * i128::from(worked) / (i128::from(DAY) * days as i128);
+        // A shift over midnight is one, of the day on which it begins; but no working day is longer than a day.
+        let begins = |shift: &&Shift| {
+            let before = |other: &Shift| other.to == 1_440 && (other.day + 1) % 7 == shift.day;
+            shift.from > 0 || !self.week.iter().any(before)
+        };
+        let begun =
+            (0..7).filter(|&day| self.week.iter().filter(begins).any(|shift| shift.day == day)).count();
+        let days = i128::try_from(begun).unwrap_or(7).max(i128::from((worked + DAY - 1) / DAY)).max(1);
+        let scaled = i128::from(span.0) * i128::from(worked) / (i128::from(DAY) * days);
         Span(i64::try_from(scaled).unwrap_or(i64::MAX).max(1))
     }
 
@@ -279,6 +287,21 @@ mod tests {
         // Three days are three working days: whoever was last heard of on Friday at 15:00 is waited for until Wednesday at 15:00.
         assert_eq!(hours.in_working_days(Span(3 * DAY)), Span(24 * HOUR));
         assert_eq!(hours.advance(at(4, 14), Span(24 * HOUR)), at(9, 13));
+    }
+
+    #[test]
+    fn a_shift_over_midnight_is_of_one_working_day() {
+        let nights: Vec<_> = (0..5).flat_map(|day| [(day, 1_320, 1_440), (day + 1, 0, 360)]).collect();
+        let mut nights = nights;
+        nights.sort_unstable();
+        let three = |week: &[(u8, u16, u16)]| hours(&[(0, 0)], week, &[]).in_working_days(Span(3 * DAY));
+        assert_eq!(three(&nights), Span(24 * HOUR), "five nights of eight hours");
+        assert_eq!(three(&[(0, 1_320, 1_440), (1, 0, 360)]), Span(24 * HOUR), "one night a week");
+        assert_eq!(three(&[(0, 0, 360), (6, 1_320, 1_440)]), Span(24 * HOUR), "over Sunday, too");
+        let whole: Vec<_> = (0..7).map(|day| (day, 0, 1_440)).collect();
+        assert_eq!((three(&whole), three(&whole[..2])), (Span(3 * DAY), Span(3 * DAY)));
+        assert_eq!(three(&[(0, 540, 720), (0, 780, 1_020)]), Span(21 * HOUR), "two shifts of one day");
+        assert_eq!(hours(&[(0, 0)], &whole, &[]).next_change(Moment(MONDAY)), None, "it never ends");
     }
 
     #[test]

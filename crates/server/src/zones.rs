@@ -94,7 +94,7 @@ impl Look {
 }
 
 /// Returns hours with what is known of their zone now, where that makes a difference.
-fn renewed(hours: &Hours, (offsets, known_until): &Known, now: Moment) -> Option<Hours> {
+pub(crate) fn renewed(hours: &Hours, (offsets, known_until): &Known, now: Moment) -> Option<Hours> {
     let known_until = *known_until;
     let near = known_until.min(hours.known_until);
     let same = |at: Moment| ahead(offsets, at) == ahead(&hours.offsets, at);

@@ -75,7 +75,7 @@ impl State {
             conflict,
             task: task.id,
             assignment: owner.assignment,
-            stalled: owner.stall().is_some(),
+            stalled: self.is_forsaken(owner),
             parties,
             cause,
             by,

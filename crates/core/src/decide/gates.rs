@@ -163,7 +163,10 @@ impl State {
     pub(super) fn lapse_reviews(&self, now: Moment, out: &mut Vec<Event>) {
         let due =
             self.gates.timers.iter().take_while(|&&(at, _)| at <= now).filter(|_| !mutated!(ReviewNeverDue));
-        out.extend(due.take(LAPSED_MAX).map(|&(_, task)| self.review_withdrawn(task)));
+        let reviewer = |task| self.task(task).pending_gate().and_then(|(_, standing)| standing.reviewer);
+        let due = due.take(LAPSED_MAX).map(|&(_, task)| task);
+        let due = due.filter(|&task| !reviewer(task).is_some_and(|agent| self.is_off(agent, now)));
+        out.extend(due.map(|task| self.review_withdrawn(task)));
     }
 
     /// Returns the events that take the reviews of an agent that goes from it.

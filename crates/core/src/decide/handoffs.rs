@@ -256,8 +256,10 @@ impl State {
     /// Puts into `out` what comes of the deadlines that have passed by `now`.
     pub(super) fn lapse_handoffs(&self, now: Moment, out: &mut Vec<Event>) {
         let due = self.handoffs.timers.iter().take_while(|&&(at, _)| at <= now).take(DUE_MAX);
-        let due = due.filter(|_| !mutated!(HandoffNeverDue));
-        out.extend(due.filter_map(|&(_, id)| self.handoffs.get(id)).map(|handoff| {
+        let due = due.filter(|_| !mutated!(HandoffNeverDue)).filter_map(|&(_, id)| self.handoffs.get(id));
+        // Whoever has gone home is not late: that is put off with the end of its shift.
+        let due = due.filter(|handoff| !handoff.awaits().is_some_and(|agent| self.is_off(agent, now)));
+        out.extend(due.map(|handoff| {
             let late = handoff.stage == Stage::PackageDue;
             self.trouble(handoff, if late { Trouble::PackageLate } else { Trouble::NotConfirmed })
         }));

@@ -162,7 +162,7 @@ impl State {
             if owner.agent == agent.id {
                 return Ok(Reply::about(task.id));
             }
-            let disputable = owner.stall().is_some() || self.is_contested(task, owner);
+            let disputable = self.is_forsaken(owner) || self.is_contested(task, owner);
             if disputable && self.lost_already(task, owner, agent.id).is_none() {
                 return self.open_dispute(task, DisputeCause::Claimed, agent.id, agent.id, None, out);
             }

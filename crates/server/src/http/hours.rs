@@ -24,9 +24,19 @@ pub(super) async fn set(
 ) -> Result<Json<Ack>, Refusal> {
     let name = agent_name(&agent)?;
     door.speak_for(&name)?;
+    let of = name.clone();
+    let asked = door.app.fleet.query(move |view| {
+        let agent = view.state.agent_id(of.as_str()).map(|id| view.state.agent(id));
+        (view.now, agent.and_then(Agent::hours).cloned())
+    });
+    let (now, set) = asked.await?;
     let zone = parse::name("zone", &body.value.zone)?;
-    let now = door.app.fleet.query(|view| view.now).await?;
-    let hours = Some(Box::new(hours(&body.value, zone.clone(), known(zone, now).await?)?));
+    let known = known(zone.clone(), now).await?;
+    let hours = hours(&body.value, zone, known.clone())?;
+    let same = |set: &Hours| (&set.zone, &set.week, &set.quiet) == (&hours.zone, &hours.week, &hours.quiet);
+    // The same hours again are those that are set, as long as enough is known of their zone.
+    let set = set.filter(|set| same(set) && zones::renewed(set, &known, now).is_none());
+    let hours = Some(Box::new(set.unwrap_or(hours)));
     let contact = door.caller.agent.clone();
     door.acknowledged(body.fingerprint, contact, Command::SetHours { agent: name, hours }).await
 }

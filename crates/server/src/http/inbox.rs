@@ -6,7 +6,7 @@ use kapell_core::{
     Agent, Command, Conflict, Delivery, Escalation, EscalationKind, Handoff, Message, Offer, Stage, Subject,
     Task, Topic,
 };
-use kapell_model::{AgentId, EscalationId, Moment, Priority, limits};
+use kapell_model::{AgentId, AgentKind, EscalationId, Moment, Priority, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -46,7 +46,9 @@ pub(super) async fn show(door: Door, Asked(query): Asked<InboxQuery>) -> Result<
             agent.map(|name| view.state.agent_id(name.as_str()).ok_or_else(|| unknown(name.as_str())));
         let agent = agent.transpose()?.map(|id| view.state.agent(id));
         let role = role.as_ref().or(agent.map(|agent| &agent.spec.role));
-        let calls = |it: &&Escalation| role.is_none_or(|role| it.calls(role));
+        let calls = |it: &&Escalation| {
+            role.is_none_or(|role| it.calls(role)) || agent.is_some_and(|agent| is_for(view, agent, it))
+        };
         let mut all: Vec<Waiting<'_>> =
             view.state.open().filter(calls).map(|it| Waiting::of(view, Matter::Escalation(it))).collect();
         match agent {
@@ -65,6 +67,17 @@ pub(super) async fn show(door: Door, Asked(query): Asked<InboxQuery>) -> Result<
         })
     });
     Ok(Json(found.await??))
+}
+
+/// Tells whether an escalation asks what a person may say whatever its role is.
+fn is_for(view: &View<'_>, agent: &Agent, escalation: &Escalation) -> bool {
+    let Some(task) = escalation.task().map(|id| view.state.task(id)) else { return false };
+    let whose = match escalation.kind {
+        EscalationKind::PermissionNeeded => task.owner.as_ref().map(|owner| owner.agent),
+        EscalationKind::ApprovalNeeded => task.acceptance.as_ref().map(|finished| finished.agent),
+        _ => return false,
+    };
+    agent.spec.kind == AgentKind::Person && whose != Some(agent.id)
 }
 
 /// What something that waits is about.

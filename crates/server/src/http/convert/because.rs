@@ -113,6 +113,14 @@ fn owned_by(view: &View<'_>, task: &Task) -> Vec<String> {
             ago(owner.since)
         )],
     };
+    if let Some(wanted) = owner.wanted() {
+        let (id, ask) = (wanted.id, &wanted.ask);
+        facts.push(format!("waits for leave since {} ({id}, {}): {}", time(wanted.at), ask.kind, ask.title));
+    }
+    if let Some(until) = view.state.agent(owner.agent).away_until() {
+        let until = if until == Moment::NEVER { String::new() } else { format!(" until {}", time(until)) };
+        facts.push(format!("{name} is outside its working hours{until}: the clocks of the task stand still"));
+    }
     if let Some(stall) = owner.stall() {
         let (since, due) = (time(stall.since), time(stall.due));
         facts.push(format!("stalled since {since} ({} ago): {}", ago(stall.since), stall.text()));
