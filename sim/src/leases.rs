@@ -1,10 +1,10 @@
 //! Holds the server to its leases: who was heard of in time is not called unreachable, and who was not is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kapell_core::{Event, MoveCause, State};
-use kapell_model::{AgentId, AgentState, Hours, Moment, Span, TaskId, limits};
+use kapell_core::{Event, MoveCause, State, Trouble};
+use kapell_model::{AgentId, AgentState, HandoffId, Hours, Moment, Span, TaskId, limits};
 
 use crate::Broken;
 
@@ -19,17 +19,25 @@ pub struct Leases {
     extended: Vec<bool>,
     /// Tasks whose owners were asked for a status, and have let the time for it pass.
     unanswered: BTreeSet<TaskId>,
+    /// To whom a handoff has given its task.
+    confirming: BTreeMap<HandoffId, AgentId>,
 }
 
 impl Leases {
     /// Begins every lease at `now`.
     #[must_use]
     pub fn new(state: &State, now: Moment) -> Self {
+        let silent = state.stalled_tasks().filter(|task| {
+            task.owner.as_ref().and_then(|owner| owner.stall()).is_some_and(|stall| stall.unanswered)
+        });
+        let confirming =
+            state.handoffs().iter().filter_map(|it| Some((it.id, it.to.filter(|_| it.is_transferred())?)));
         Self {
             heard: vec![now; state.agents().len()],
             ticked: now,
             extended: Vec::new(),
-            unanswered: BTreeSet::new(),
+            unanswered: silent.map(|task| task.id).collect(),
+            confirming: confirming.collect(),
         }
     }
 
@@ -72,6 +80,25 @@ impl Leases {
             }
             Event::TaskStalled { task, .. } => {
                 self.unanswered.remove(task);
+                return Ok(());
+            }
+            Event::HandoffTransferred { handoff, agent, .. } => {
+                self.confirming.insert(*handoff, *agent);
+                return Ok(());
+            }
+            // Nor is it late with what it has to hand over or to confirm.
+            Event::HandoffMediation { handoff, trouble, .. } => {
+                let late = match trouble {
+                    Trouble::PackageLate => state.handoffs().get(*handoff).map(|it| it.from),
+                    Trouble::NotConfirmed => self.confirming.get(handoff).copied(),
+                    _ => None,
+                };
+                let away = |agent: &AgentId| state.agent(*agent).hours().is_some_and(|it| !it.contains(now));
+                if let Some(agent) = late.filter(away) {
+                    let what =
+                        format!("{handoff} is late by `{}`, which is away", state.agent(agent).spec.name);
+                    return Err(Broken { id: "nobody-is-late-at-night".to_owned(), what });
+                }
                 return Ok(());
             }
             // Who is away loses its task to nobody who claims it, unless it has let the time for its answer pass.

@@ -4,16 +4,17 @@ use axum::Json;
 use axum::http::StatusCode;
 use kapell_api::{Ack, ErrorCode, Problem, QuietTime, WorkingHours};
 use kapell_core::{Agent, Command};
-use kapell_model::{DAYS, Hours, Moment, Name, Shift};
+use kapell_model::{AgentKind, DAYS, Hours, Moment, Name, Shift};
 
 use super::agents::agent_name;
 use super::convert::time;
 use super::door::{Body, Door, Path, fingerprint};
 use super::problem::Refusals;
 use super::{Refusal, parse};
+use crate::token::Access;
 use crate::zones::{self, Known};
 
-/// Sets when an agent works: a manager, or the agent itself.
+/// Sets when an agent works: a manager, or a person itself.
 #[utoipa::path(put, path = "/v1/agents/{agent}/hours", request_body = WorkingHours,
     params(("agent" = String, Path, description = "its name")), tag = "agents",
     responses((status = 200, body = Ack), Refusals))]
@@ -23,7 +24,7 @@ pub(super) async fn set(
     body: Body<WorkingHours>,
 ) -> Result<Json<Ack>, Refusal> {
     let name = agent_name(&agent)?;
-    door.speak_for(&name)?;
+    may_set(&door, &name).await?;
     let of = name.clone();
     let asked = door.app.fleet.query(move |view| {
         let agent = view.state.agent_id(of.as_str()).map(|id| view.state.agent(id));
@@ -41,17 +42,32 @@ pub(super) async fn set(
     door.acknowledged(body.fingerprint, contact, Command::SetHours { agent: name, hours }).await
 }
 
-/// Takes the working hours of an agent away: it works at any time.
+/// Takes the working hours of an agent away: it works at any time. For a manager, or a person itself.
 #[utoipa::path(delete, path = "/v1/agents/{agent}/hours",
     params(("agent" = String, Path, description = "its name")), tag = "agents",
     responses((status = 204), Refusals))]
 pub(super) async fn clear(door: Door, Path(agent): Path<String>) -> Result<StatusCode, Refusal> {
     let name = agent_name(&agent)?;
-    door.speak_for(&name)?;
+    may_set(&door, &name).await?;
     let digest = fingerprint(&format!("hours {agent}"), &[]);
     let contact = door.caller.agent.clone();
     door.command(digest, contact, Command::SetHours { agent: name, hours: None }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets managers say when somebody works, and persons when they do: no other agent puts itself beyond its lease and its clocks.
+async fn may_set(door: &Door, name: &Name) -> Result<(), Refusal> {
+    door.speak_for(name)?;
+    let of = name.clone();
+    let is_person = door.app.fleet.query(move |view| {
+        let agent = view.state.agent_id(of.as_str()).map(|id| view.state.agent(id));
+        agent.is_some_and(|agent| agent.spec.kind == AgentKind::Person)
+    });
+    if door.caller.access <= Access::Manager || is_person.await? {
+        return Ok(());
+    }
+    let detail = format!("`{name}` is no person: a manager says when it works");
+    Err(Problem::new(ErrorCode::Forbidden, detail).into())
 }
 
 /// Returns what is known of a zone, which may wait for a file.

@@ -53,6 +53,43 @@ fn a_person_says_when_it_works_and_gets_work_then() {
 }
 
 #[test]
+fn the_same_hours_again_change_nothing_and_no_agent_sets_its_own() {
+    let served = begin();
+    let hours = json!({"zone": "Europe/Berlin", "week": {"mon": ["09:00-17:00"]}});
+    for _ in 0..3 {
+        assert_eq!(set(&served, &hours).0, 200);
+    }
+    let told = served.get("/v1/events?limit=1000").to_string();
+    assert_eq!(told.matches("agent.hours_set").count(), 1, "{told}");
+    let moved = json!({"zone": "Europe/Berlin", "week": {"mon": ["09:00-18:00"]}});
+    assert_eq!(set(&served, &moved).0, 200);
+    assert_eq!(served.get("/v1/agents/eve")["hours"], moved);
+
+    served.post("/v1/agents", &json!({"name": "bot", "kind": "agent"}));
+    let own = served.token("agent", Some("bot"));
+    let json_body = [("content-type", "application/json")];
+    for (method, body) in [("PUT", hours.to_string()), ("DELETE", "{}".to_owned())] {
+        let (status, refused) =
+            served.send(method, "/v1/agents/bot/hours", &own, &json_body, body.as_bytes());
+        assert_eq!((status, &refused["code"]), (403, &json!("forbidden")), "{refused}");
+        assert!(refused["detail"].as_str().is_some_and(|it| it.contains("no person")), "{refused}");
+    }
+}
+
+#[test]
+fn a_task_says_that_its_owner_has_gone_home() {
+    let served = begin();
+    let day = |days: i64| (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days)).to_string();
+    let made = served.post("/v1/tasks", &json!({"title": "first", "key": "one", "agent": "eve"}));
+    assert_eq!(made["agent"], "eve", "{made}");
+    let quiet = json!([{"from": day(-1), "to": day(20)}]);
+    let week = json!({"mon": ["09:00-17:00"], "tue": ["09:00-17:00"]});
+    assert_eq!(set(&served, &json!({"zone": "UTC", "week": week, "quiet": quiet})).0, 200);
+    let because = served.get("/v1/tasks/one")["because"].to_string();
+    assert!(because.contains("eve is outside its working hours until 20"), "{because}");
+}
+
+#[test]
 fn hours_that_are_none_are_refused_with_their_field() {
     let served = begin();
     let week = json!({"mon": ["09:00-17:00"]});

@@ -86,6 +86,23 @@ fn a_person_sees_what_is_wanted_and_settles_it() {
 }
 
 #[test]
+fn any_person_finds_what_it_may_answer_and_the_task_says_what_it_waits_for() {
+    let served = Served::start();
+    let assignment = begun(&served);
+    served.post("/v1/agents", &json!({"name": "kim", "role": "developer", "kind": "person"}));
+    served.post("/v1/tasks/T-1/permission", &wanted(&assignment, "0-1"));
+    let request =
+        served.get("/v1/tasks/T-1")["permission"]["request"].as_str().expect("a request").to_owned();
+    for (name, total) in [("olga", 1), ("kim", 1), ("bob", 0), ("ada", 0)] {
+        let inbox = served.get(&format!("/v1/inbox?agent={name}"));
+        assert_eq!(inbox["total"], total, "{name}: {inbox}");
+    }
+    let because = served.get("/v1/tasks/T-1")["because"].to_string();
+    assert!(because.contains("waits for leave since 20"), "{because}");
+    assert!(because.contains(&format!("({request}, execute): remove the build")), "{because}");
+}
+
+#[test]
 fn a_word_about_what_was_read_goes_to_nothing_else_of_that_name() {
     let served = Served::start();
     let assignment = begun(&served);

@@ -96,11 +96,11 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
     (
         "PUT",
         "/v1/agents/{agent}/hours",
-        Itself,
+        Managers,
         "/v1/agents/ada/hours",
         r#"{"zone":"UTC","week":{"mon":["09:00-17:00"]}}"#,
     ),
-    ("DELETE", "/v1/agents/{agent}/hours", Itself, "/v1/agents/ada/hours", ""),
+    ("DELETE", "/v1/agents/{agent}/hours", Managers, "/v1/agents/ada/hours", ""),
     ("POST", "/v1/agents/{agent}/heartbeat", Itself, "/v1/agents/ada/heartbeat", ""),
     ("POST", "/v1/agents/{agent}/next", Itself, "/v1/agents/ada/next", "{}"),
     ("GET", "/v1/agents/{agent}/assignments", Tokens, "/v1/agents/ada/assignments", ""),
