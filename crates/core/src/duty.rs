@@ -115,7 +115,8 @@ impl State {
             turns_at: hours.next_change(self.at),
             hours: hours.clone(),
         });
-        self.agents[id.index()].hours_at = Some(self.at);
+        let at = self.at;
+        self.agent_mut(id).hours_at = Some(at);
         self.set_duty(id, duty);
     }
 
