@@ -418,7 +418,7 @@ impl Desk {
 /// What the server says to a request.
 enum Found {
     Nothing,
-    Answer(Permission),
+    Answer(Box<Permission>),
     /// It was not answered, and why.
     Refused(String),
 }
@@ -447,7 +447,7 @@ fn ask(open: &mut Open, office: &impl Office, redactor: &Redactor) -> Result<Fou
 fn answer_of(open: &Open, office: &impl Office) -> Result<Found, ClientError> {
     Ok(match office.known()?.filter(|it| it.name == open.name) {
         Some(known) if known.state == "open" => Found::Nothing,
-        Some(known) => Found::Answer(known),
+        Some(known) => Found::Answer(Box::new(known)),
         None => Found::Refused("it was taken back".to_owned()),
     })
 }
