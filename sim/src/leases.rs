@@ -102,7 +102,7 @@ impl Leases {
                 return Ok(());
             }
             // Who is away loses its task to nobody who claims it, unless it has let the time for its answer pass.
-            Event::TaskMoved { task, from, cause: MoveCause::Disputed { .. }, .. } => {
+            Event::TaskMoved { task, from, cause: MoveCause::Disputed, .. } => {
                 let away = state.agent(*from).hours().is_some_and(|hours| !hours.contains(now));
                 if away && !self.unanswered.contains(task) {
                     let what =

@@ -70,7 +70,7 @@ fn an_agent_that_offers_one_sort_of_answer_gets_no_other_one() {
          ask t1 B stop -> refused: assignment A-9999 of task T-1 is outdated; the current one is A-1, held by `A`",
     );
     let last = scenario.log.iter().rev().find_map(|record| match &record.event {
-        Event::PermissionAnswered { answer, .. } if answer.allowed == false && answer.option.is_none() => {
+        Event::PermissionAnswered { answer, .. } if !answer.allowed && answer.option.is_none() => {
             Some(answer.option.clone())
         }
         _ => None,
