@@ -11,6 +11,7 @@ pub mod imports;
 pub mod log;
 mod made;
 pub mod requests;
+mod tour;
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]

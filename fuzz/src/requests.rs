@@ -1,7 +1,8 @@
 //! Requests: a server in this process is asked what its own published document describes, and what it does not. Every answer is
 //! one that the document names, every refusal says what is wrong, nothing breaks an invariant.
 //!
-//! The bytes choose operations, and bodies by their schemas, most often with values that mean something.
+//! The bytes choose how far the fleet has come (`tour.rs`), operations, and bodies by their schemas, most often with values that
+//! mean something.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -14,21 +15,24 @@ use kapell_server::InProcess;
 use serde_json::{Map, Value, json};
 
 use crate::made;
+use crate::tour::{POLICY, TOUR};
 
 /// Requests of one input.
 const REQUESTS_MAX: usize = 24;
 /// An answer that takes longer is one that waits for work.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// Operations that are not asked, and why. Every other one is answered well somewhere on the tour.
+pub const NOT_ASKED: &[(&str, &str)] = &[("GET /v1/events/stream", "its answer does not end")];
 /// How deep a body goes.
 const DEPTH: usize = 5;
 
 /// What fits where, by the name of a member or parameter.
 const FITTING: &[(&str, &[&str])] = &[
-    ("task", &["T-1", "T-2", "T-3", "key"]),
+    ("task", &["T-1", "T-2", "T-3", "T-5", "T-14", "key"]),
     ("on", &["T-1", "T-2", "T-3"]),
     ("parent", &["T-1", "T-2"]),
     ("depends_on", &["T-1", "T-2"]),
-    ("agent", &["ann", "bob", "cyd"]),
+    ("agent", &["ann", "bob", "cyd", "dee"]),
     ("to", &["ann", "bob"]),
     ("from", &["ann", "bob"]),
     ("name", &["cyd", "ann", "docs", "pager", "T-1"]),
@@ -89,6 +93,19 @@ struct Operation {
     statuses: BTreeSet<u16>,
 }
 
+impl Operation {
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// Tells whether a path is one of this operation.
+    fn has(&self, path: &str) -> bool {
+        let (own, given) = (self.path.split('/'), path.split('/'));
+        own.clone().count() == given.clone().count()
+            && own.zip(given).all(|(own, given)| own == given || own.starts_with('{'))
+    }
+}
+
 struct Published {
     operations: Vec<Operation>,
     schemas: Value,
@@ -100,14 +117,14 @@ fn published() -> &'static Published {
         let document: Value = serde_json::from_str(&kapell_server::openapi()).expect("the document is JSON");
         let mut operations = Vec::new();
         for (path, item) in document["paths"].as_object().expect("paths") {
-            // Streams do not end.
-            if path.ends_with("/stream") {
-                continue;
-            }
             for (method, operation) in item.as_object().into_iter().flatten() {
                 operations.push(operation_of(path, method, operation));
             }
         }
+        let not_asked: Vec<Operation> = operations
+            .extract_if(.., |operation| NOT_ASKED.iter().any(|(name, _)| *name == operation.name()))
+            .collect();
+        assert_eq!(not_asked.len(), NOT_ASKED.len(), "one that is not asked is not published any more");
         Published { operations, schemas: document["components"]["schemas"].clone() }
     })
 }
@@ -144,6 +161,7 @@ pub fn run(bytes: &[u8]) {
     let mut bytes = Unstructured::new(bytes);
     in_process(async |server| {
         prologue(server).await;
+        tour(server, bytes.int_in_range(0..=TOUR.len()).unwrap_or(0)).await;
         for _ in 0..REQUESTS_MAX {
             if bytes.is_empty() {
                 break;
@@ -159,6 +177,20 @@ pub fn run(bytes: &[u8]) {
             server.fleet().query(|view| invariant::check(view.state)).await.expect("the writer answers");
         held.unwrap_or_else(|broken| panic!("{broken}"));
     });
+}
+
+/// Goes on the whole tour, and names the operations that were not answered well anywhere.
+///
+/// # Panics
+/// Where a step is not answered as it should be.
+#[must_use]
+pub fn not_taken() -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    in_process(async |server| {
+        prologue(server).await;
+        taken = tour(server, TOUR.len()).await;
+    });
+    published().operations.iter().map(Operation::name).filter(|name| !taken.contains(name)).collect()
 }
 
 /// Submits tasks as an import does; where `all` must be taken, one that is refused is a fault.
@@ -204,6 +236,26 @@ async fn prologue(server: &InProcess) {
         let (status, answer) = server.ask("POST", path, body.to_string().into_bytes()).await;
         assert!((200..300).contains(&status), "{path}: {}", String::from_utf8_lossy(&answer));
     }
+}
+
+/// Goes the first steps of the tour, and names the operations that were answered well.
+async fn tour(server: &InProcess, steps: usize) -> BTreeSet<String> {
+    let (mut taken, mut policy) = (BTreeSet::new(), Vec::new());
+    for &(wanted, method, path, body) in &TOUR[..steps] {
+        let operation = published().operations.iter().find(|it| it.method == method && it.has(path));
+        let operation = operation.unwrap_or_else(|| panic!("{method} {path} is not published"));
+        let body = if body == POLICY { std::mem::take(&mut policy) } else { body.as_bytes().to_vec() };
+        let (status, answer) = server.ask(method, path, body).await;
+        judge(operation, status, &answer, &|| format!("{method} {path} of the tour"));
+        assert_eq!(status, wanted, "{method} {path} of the tour: {}", String::from_utf8_lossy(&answer));
+        if (method, path) == ("GET", "/v1/policy") {
+            policy = answer;
+        }
+        if status < 300 {
+            taken.insert(operation.name());
+        }
+    }
+    taken
 }
 
 fn judge(operation: &Operation, status: u16, answer: &[u8], what: &dyn Fn() -> String) {

@@ -142,6 +142,13 @@ fn requests_are_answered_as_published() {
     holds("requests", 16);
 }
 
+/// A target whose requests are all refused would hold whatever the server does.
+#[test]
+fn every_route_of_the_published_document_is_taken_somewhere() {
+    let not_taken = requests::not_taken();
+    assert!(not_taken.is_empty(), "nothing takes {not_taken:?}: they go into fuzz/src/tour.rs");
+}
+
 #[test]
 fn every_body_of_the_published_document_is_in_the_target() {
     let known: std::collections::BTreeSet<String> =
