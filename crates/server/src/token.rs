@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use kapell_model::{Moment, Name, Span};
 use kapell_store::{Store, StoreError};
@@ -133,16 +133,22 @@ pub enum TokenError {
     TooMany,
 }
 
+/// Who comes with a token, and until when, by its hash.
+type Callers = HashMap<[u8; 32], (Arc<Caller>, Option<Moment>)>;
+
 struct Inner {
     store: Box<dyn Store>,
     kept: Vec<Kept>,
-    callers: HashMap<[u8; 32], (Arc<Caller>, Option<Moment>)>,
+    callers: Arc<RwLock<Callers>>,
 }
 
 /// Every token of one data directory.
 #[derive(Clone)]
 pub struct Tokens {
+    /// Locked while a change is written.
     inner: Arc<Mutex<Inner>>,
+    /// Never locked over a write: every request looks here.
+    callers: Arc<RwLock<Callers>>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -161,9 +167,10 @@ impl Tokens {
             Some(bytes) => serde_json::from_slice(&bytes)?,
             None => Vec::new(),
         };
-        let mut inner = Inner { store, kept, callers: HashMap::new() };
+        let callers = Arc::<RwLock<Callers>>::default();
+        let inner = Inner { store, kept, callers: Arc::clone(&callers) };
         inner.index();
-        Ok(Self { inner: Arc::new(Mutex::new(inner)) })
+        Ok(Self { inner: Arc::new(Mutex::new(inner)), callers })
     }
 
     /// Makes the first admin token where there is none, and writes it to `directory` for its owner alone (mode 0600).
@@ -260,7 +267,7 @@ impl Tokens {
         Ok(true)
     }
 
-    /// Returns every token's description.
+    /// Returns every token's description; waits for a change that is being written.
     #[must_use]
     pub fn list(&self) -> Vec<Kept> {
         self.lock().kept.clone()
@@ -271,8 +278,8 @@ impl Tokens {
     #[must_use]
     pub fn caller(&self, token: &str, now: Moment) -> Option<Arc<Caller>> {
         let hash = blake3::hash(token.as_bytes());
-        let inner = self.lock();
-        let (caller, end) = inner.callers.get(hash.as_bytes())?;
+        let callers = self.callers.read().unwrap_or_else(PoisonError::into_inner);
+        let (caller, end) = callers.get(hash.as_bytes())?;
         end.is_none_or(|end| now < end).then(|| Arc::clone(caller))
     }
 
@@ -289,16 +296,17 @@ impl Inner {
         Ok(())
     }
 
-    fn index(&mut self) {
-        self.callers.clear();
+    fn index(&self) {
+        let mut callers = Callers::with_capacity(self.kept.len());
         for kept in &self.kept {
             let caller = Arc::new(Caller::of(kept));
             if let Some(former) = &kept.former {
                 let until = kept.expires_at.map_or(former.until, |end| end.min(former.until));
-                self.callers.insert(former.hash, (Arc::clone(&caller), Some(until)));
+                callers.insert(former.hash, (Arc::clone(&caller), Some(until)));
             }
-            self.callers.insert(kept.hash, (caller, kept.expires_at));
+            callers.insert(kept.hash, (caller, kept.expires_at));
         }
+        *self.callers.write().unwrap_or_else(PoisonError::into_inner) = callers;
     }
 }
 
@@ -315,4 +323,47 @@ fn fresh() -> Result<(String, [u8; 32]), TokenError> {
 fn write_file(path: &Path, token: &str) -> Result<(), TokenError> {
     let failed = |source| TokenError::File { path: path.to_owned(), source };
     replace(path, format!("{token}\n").as_bytes(), OWNER_ALONE).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use kapell_store::{MemoryDisk, Reader as _, RowBatch};
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_known_while_another_one_is_being_written() {
+        let disk = MemoryDisk::new();
+        let mut store = disk.open();
+        let head = store.open_fleet("default").expect("a fleet");
+        let mut rows = RowBatch::new();
+        rows.push(1, [1; 16], "ann", "noted", |out| out.extend_from_slice(b"{}"));
+        store.append(head.key, head.epoch, 0, &rows).expect("it is taken");
+        let tokens = Tokens::load(Box::new(disk.open())).expect("none yet");
+        let make = |tokens: &Tokens| {
+            tokens.make(Access::Viewer, None, String::new(), None, Moment(0)).expect("one").1
+        };
+        let known = make(&tokens);
+        let mut making = None;
+        let mut looked = 0;
+        // The memory is held still during a read, as a disk that hangs is.
+        let read = store.read(head.key, 0, 1, &mut |_| {
+            let beside = tokens.clone();
+            making = Some(thread::spawn(move || make(&beside)));
+            while tokens.inner.try_lock().is_ok() {
+                thread::yield_now();
+            }
+            let (beside, known, (say, hear)) = (tokens.clone(), known.clone(), mpsc::channel());
+            thread::spawn(move || say.send(beside.caller(&known, Moment(1)).is_some()));
+            assert_eq!(hear.recv_timeout(Duration::from_secs(20)), Ok(true), "a request waits for the disk");
+            looked += 1;
+        });
+        assert_eq!((read.expect("it is read"), looked), (1, 1));
+        let made = making.expect("it was begun").join().expect("it ends");
+        assert!(tokens.caller(&made, Moment(1)).is_some() && tokens.list().len() == 2);
+    }
 }

@@ -31,7 +31,10 @@ fn shown(kept: &Kept) -> Token {
 #[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses((status = 200, body = Vec<Token>), Refusals))]
 pub(super) async fn list(door: Door) -> Result<Json<Vec<Token>>, Refusal> {
     door.require(Access::Admin)?;
-    Ok(Json(door.app.tokens.list().iter().map(shown).collect()))
+    let tokens = door.app.tokens.clone();
+    let listed = tokio::task::spawn_blocking(move || tokens.list()).await;
+    let listed = listed.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?;
+    Ok(Json(listed.iter().map(shown).collect()))
 }
 
 /// Makes a token. It is shown this once, so an idempotency key is refused: the same answer could not be given again.
