@@ -116,3 +116,19 @@ fn those_in_line_who_share_are_served_together_once() {
         restart -> as live",
     );
 }
+
+#[test]
+fn what_is_beside_the_narrow_one_is_shared_with_it_too() {
+    let mut scenario =
+        Scenario::play("agent A\nagent B\nreserve A path:src/** looks ttl=24h -> R-1\ndrain A");
+    for turn in 1..=3 {
+        scenario.also(&format!("reserve B path:src/a shared wait=20m -> waits as W-{turn}\ntick +20m"));
+    }
+    scenario.also(
+        "submit t reads=path:src/b -> ready
+        look +1s
+        bottlenecks -> B-1 path:src/a low 1200000/900000 D-1 shorter_leases D-2 sharing
+        show t -> assigned medium B
+        restart -> as live",
+    );
+}

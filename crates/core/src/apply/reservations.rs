@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use kapell_model::{ClassId, Gate, Moment, Need, Priority, ReservationId, Span, TaskId, WaitId, limits};
+use kapell_model::{
+    ClassId, Gate, Mode, Moment, Need, Priority, ReservationId, Span, TaskId, WaitId, limits,
+};
 
 use crate::decide::agents::own_text;
 use crate::event::ReleaseCause;
@@ -84,21 +86,26 @@ impl State {
         }
     }
 
-    /// What is held near `narrow` and only reads is shared from now on, where it is to be; or it is not any more. Whoever waits near it
-    /// may wait for others than before.
+    /// What is held near `narrow` and only reads is shared from now on, where it is to be; or it is not any more. Whoever waits for
+    /// any of what is held or wanted near it may wait for others than before.
     pub(super) fn share_out(&mut self, narrow: &Need) {
         let near = std::slice::from_ref(narrow);
+        let mut touched = vec![narrow.clone()];
         for id in self.reservations.held_near.near(near) {
             let given = self.as_given_out(&self.reservations.held[&id].needs);
             if let Some(held) = self.reservations.held.get_mut(&id) {
+                touched.extend(held.needs.iter().filter(|need| need.mode == Mode::Reads).cloned());
                 held.needs = given;
             }
         }
-        let waiting = self.reservations.waiting_near.near(near);
-        let agents = waiting.iter().map(|id| self.reservations.waiting[id].agent);
-        let agents: Vec<_> = agents.collect();
+        let reads = |need: &&Need| need.mode == Mode::Reads && need.resource.overlaps(&narrow.resource);
+        for id in self.reservations.waiting_near.near(near) {
+            touched.extend(self.reservations.waiting[&id].needs.iter().filter(reads).cloned());
+        }
+        let waiting = self.reservations.waiting_near.near(&touched);
+        let agents: Vec<_> = waiting.iter().map(|id| self.reservations.waiting[id].agent).collect();
         self.reservations.turned.extend(agents);
-        self.stirred_near(near);
+        self.stirred_near(&touched);
     }
 
     /// Takes note that something near `needs` has changed hands.
