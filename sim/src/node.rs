@@ -393,6 +393,7 @@ impl Node {
             {
                 self.liveness.assigned(assignment, self.engine.state(), request.at);
             }
+            self.liveness.note(&event, request.at);
             if let Event::GateRejected { task, .. } = event
                 && let Some(owner) = &self.engine.state().task(task).owner
             {

@@ -47,9 +47,6 @@ pub struct Agent {
     /// Its working hours, where it does not always work.
     #[serde(default)]
     pub duty: Option<Arc<Duty>>,
-    /// When these were last set or taken away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hours_at: Option<Moment>,
 }
 
 impl Agent {

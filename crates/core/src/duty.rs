@@ -64,11 +64,9 @@ impl Agent {
         self.hours().filter(|_| person).map_or(lease, |hours| hours.in_working_days(lease))
     }
 
-    /// Tells whether it is at work and has been silent since `seen` for more than `lease` and `grace`. What was before its hours
-    /// were set is no silence by these: it was borne, or not, by the ones before.
+    /// Tells whether it is at work and has been silent since `seen` for more than `lease` and `grace`.
     #[must_use]
     pub fn is_overdue(&self, seen: Moment, lease: Span, grace: Span, now: Moment) -> bool {
-        let seen = self.hours_at.filter(|_| !mutated!(HoursJudgeThePast)).map_or(seen, |at| seen.max(at));
         let hours = self.hours().filter(|_| !mutated!(DisownedAtNight));
         let lease = if hours.is_some() { self.borne(lease) } else { lease };
         let borne = Span(lease.0.saturating_add(grace.0));
@@ -115,8 +113,6 @@ impl State {
             turns_at: hours.next_change(self.at),
             hours: hours.clone(),
         });
-        let at = self.at;
-        self.agent_mut(id).hours_at = Some(at);
         self.set_duty(id, duty);
     }
 

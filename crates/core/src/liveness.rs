@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use kapell_model::{AgentId, AgentState, AssignmentId, Moment, Span, TaskState, limits};
 
 use crate::command::Command;
+use crate::event::Event;
 use crate::mutation::mutated;
 use crate::state::State;
 use crate::task::Task;
@@ -70,6 +71,15 @@ impl Liveness {
             self.seen.resize(agent.index() + 1, now);
         }
         self.seen[agent.index()] = now;
+    }
+
+    /// Takes note of an event. Where the hours of an agent change its lease begins anew: what was before is no silence by these.
+    pub fn note(&mut self, event: &Event, now: Moment) {
+        if let Event::AgentHoursSet { agent, .. } = *event
+            && !mutated!(HoursJudgeThePast)
+        {
+            self.renew(agent, now);
+        }
     }
 
     /// Returns when an agent was last heard of.

@@ -45,6 +45,11 @@ fn begin(start: i64, more: &str) -> Scenario {
     scenario
 }
 
+/// Tells the leases what has just happened, as the server does.
+fn heed(scenario: &Scenario, liveness: &mut Liveness) {
+    liveness.note(&scenario.log.last().expect("an event").event, Moment(scenario.now));
+}
+
 /// Lets the clock look every half a minute until `until`, and does what follows. P says nothing.
 fn serve(scenario: &mut Scenario, until: i64) {
     let mut liveness = Liveness::new(scenario.engine.state(), Moment(scenario.now));
@@ -168,6 +173,7 @@ fn a_silence_before_the_hours_were_set_is_none_by_these() {
     let mut liveness = Liveness::new(scenario.engine.state(), Moment(scenario.now));
     go_on(&mut scenario, &mut liveness, at(9, 10));
     work_by(&mut scenario, "P", Hours { week: vec![Shift { day: 2, from: 0, to: 1_440 }], ..hours(&[]) });
+    heed(&scenario, &mut liveness);
     go_on(&mut scenario, &mut liveness, at(9, 12));
     assert_eq!(first(&scenario, "agent.unreachable"), None, "not for what was before");
     scenario.also("restart -> as live");
@@ -193,6 +199,7 @@ fn a_silence_before_the_hours_were_set_is_none_by_these() {
     go_on(&mut scenario, &mut liveness, at(0, 19));
     let always = Command::SetHours { agent: scenario::name("A"), hours: None };
     scenario.execute(always, None).expect("always at work");
+    heed(&scenario, &mut liveness);
     go_on(&mut scenario, &mut liveness, at(0, 19) + 120_000);
     assert_eq!(first(&scenario, "agent.unreachable"), None);
     go_on(&mut scenario, &mut liveness, at(0, 19) + 180_000);

@@ -293,6 +293,7 @@ impl Writer {
         for index in before..self.records.len() {
             let Record { at, command, actor, event, .. } = &self.records[index];
             self.rows.push(at.0, command.0.to_be_bytes(), actor, event.kind(), |out| event.encode(out));
+            self.liveness.note(event, request.at);
             match *event {
                 Event::TaskAssigned { agent, assignment, .. }
                 | Event::TaskMoved { agent, assignment, .. } => {

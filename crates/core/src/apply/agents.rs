@@ -29,7 +29,6 @@ impl State {
             registered_at: self.at,
             inbox: Inbox::default(),
             duty: None,
-            hours_at: None,
         };
         if id.index() == self.agents.len() {
             self.agent_ids.insert(spec.name.clone(), id);
