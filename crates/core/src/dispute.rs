@@ -12,7 +12,6 @@ use kapell_model::{AgentId, AssignmentId, ConflictId, Considered, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{Conflict, ConflictMatter};
-use crate::mutation::mutated;
 use crate::state::{OfferState, State};
 use crate::task::{Owner, Task};
 
@@ -126,9 +125,7 @@ impl State {
     /// Tells whether a silent owner has to stand up to others for its task: nobody does who is away and has time for its answer yet.
     pub(crate) fn is_forsaken(&self, owner: &Owner) -> bool {
         let asked = owner.stall();
-        asked.is_some_and(|stall| {
-            stall.unanswered || !self.agent(owner.agent).is_away() || mutated!(ClaimedAtNight)
-        })
+        asked.is_some_and(|stall| stall.unanswered || !self.agent(owner.agent).is_away())
     }
 
     /// Tells whether another agent has finished a task since its owner got it, and nobody has said what becomes of that.

@@ -187,10 +187,6 @@ mod seeded {
         AwayStillFree,
         /// The leases of those who have working hours run at night too.
         DisownedAtNight,
-        /// Whoever was asked for a status may lose its task to others while it is away.
-        ClaimedAtNight,
-        /// What somebody who is away has to confirm or to review is taken from it all the same.
-        LapsesAtNight,
         /// Hours that are set count for the silence before, too.
         HoursJudgeThePast,
         /// Every eighth answer is not remembered under its key.
