@@ -90,7 +90,7 @@ impl State {
 
     /// Tells whether `now` lies outside the working hours of an agent, whether or not that was noticed.
     pub(crate) fn is_off(&self, agent: AgentId, now: Moment) -> bool {
-        let hours = self.agent(agent).hours();
+        let hours = self.agent(agent).hours().filter(|_| !mutated!(LapsesAtNight));
         hours.is_some_and(|hours| !hours.contains(now))
     }
 
@@ -135,7 +135,7 @@ impl State {
             self.touch(task);
         }
         match self.agents[id.index()].away_until() {
-            Some(until) if away => self.put_off(id, until),
+            Some(until) if away && !mutated!(LapsesAtNight) => self.put_off(id, until),
             Some(_) => {}
             None => self.reviewer_came(),
         }

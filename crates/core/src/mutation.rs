@@ -187,6 +187,8 @@ mod seeded {
         AwayStillFree,
         /// The leases of those who have working hours run at night too.
         DisownedAtNight,
+        /// What somebody who is away has to confirm or to review is taken from it all the same.
+        LapsesAtNight,
         /// Hours that are set count for the silence before, too.
         HoursJudgeThePast,
         /// Every eighth answer is not remembered under its key.
