@@ -37,7 +37,7 @@ pub const TOUR: &[(u16, &str, &str, &str)] = &[
         200,
         "POST",
         "/v1/tasks/T-3/permission",
-        r#"{"agent": "dee", "assignment": "A-2", "request": "1", "title": "x", "kind": "execute", "options": [{"id": "a", "name": "", "kind": "allow_once"}]}"#,
+        r#"{"agent": "dee", "assignment": "A-2", "name": "1", "title": "x", "kind": "execute", "options": [{"id": "a", "name": "", "kind": "allow_once"}]}"#,
     ),
     (200, "GET", "/v1/permissions", ""),
     (200, "POST", "/v1/tasks/T-3/permission/withdraw", r#"{"agent": "dee", "assignment": "A-2"}"#),

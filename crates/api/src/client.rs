@@ -718,11 +718,12 @@ impl Client {
         if path.split('?').next().is_some_and(|path| path[1..].split('/').any(str::is_empty)) {
             return Err(ClientError::EmptyName { path: path.to_owned() });
         }
-        let key = fresh_key();
+        // What is not sent again needs no key, and where the answer is a secret none is taken.
+        let key = again.then(fresh_key);
         let started = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
-            let tried = self.send_once(method, path, body, &key);
+            let tried = self.send_once(method, path, body, key.as_deref());
             let wait = match &tried {
                 Err(ClientError::Unreachable { .. }) => again.then_some(pause),
                 Err(ClientError::Problem(problem)) => {
@@ -744,7 +745,13 @@ impl Client {
         }
     }
 
-    fn send_once(&self, method: &str, path: &str, body: Option<(&[u8], &str)>, key: &str) -> Result<Vec<u8>> {
+    fn send_once(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&[u8], &str)>,
+        key: Option<&str>,
+    ) -> Result<Vec<u8>> {
         let url = format!("{}{path}", self.base);
         let unreachable =
             |source: ureq::Error| ClientError::Unreachable { url: url.clone(), source: source.into() };
@@ -756,7 +763,11 @@ impl Client {
             .header("authorization", &self.authorization);
         let answer = match body {
             Some((bytes, kind)) => {
-                let request = builder.header("content-type", kind).header("idempotency-key", key).body(bytes);
+                let builder = builder.header("content-type", kind);
+                let request = match key {
+                    Some(key) => builder.header("idempotency-key", key).body(bytes),
+                    None => builder.body(bytes),
+                };
                 self.agent.run(request.map_err(|error| self.malformed(path, error))?)
             }
             None => self.agent.run(builder.body(()).map_err(|error| self.malformed(path, error))?),

@@ -83,7 +83,7 @@ impl State {
             wait.needs.iter().all(among) && self.holders(Some(wait.party()), &wait.needs).next().is_none()
         });
         waits.sort_by_cached_key(|wait| (self.turn_of(wait), wait.id));
-        waits.into_iter().map(|wait| wait.id).collect()
+        waits.into_iter().map(|wait| wait.id).take(limits::SERVED_TOGETHER_MAX).collect()
     }
 
     /// Returns those who hold something that `party` cannot have beside them, oldest grant first.

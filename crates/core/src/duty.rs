@@ -49,11 +49,10 @@ impl Agent {
         self.hours().map_or_else(|| from.after(span), |hours| hours.advance(from, span))
     }
 
-    /// Returns how much of the time from `from` up to `to` it has worked: what lies in its hours, or all of it where nothing does.
+    /// Returns how much of the time from `from` up to `to` lies in its hours; all of it where it has none.
     #[must_use]
-    pub fn spent(&self, from: Moment, to: Moment) -> Span {
-        let worked = self.hours().map(|hours| hours.worked(from, to)).filter(|worked| worked.0 > 0);
-        worked.unwrap_or_else(|| to.since(from))
+    pub fn worked(&self, from: Moment, to: Moment) -> Span {
+        self.hours().map_or_else(|| to.since(from), |hours| hours.worked(from, to))
     }
 
     /// Returns how long it may be silent where its lease is `lease`: of its working hours, where it has any. A person's lease

@@ -462,7 +462,9 @@ impl<P: Placer> Engine<P> {
     /// Returns the assignment of a task with another than the best, where an action keeps work together and that one can take it.
     fn rather(&mut self, best: &Placement) -> Option<Event> {
         let (_, other) = self.state.rather(best.task, best.agent)?;
-        let class = self.state.tasks.get(best.task)?.class;
+        // Whoever has just had it and does not have it any more is passed over while another can take it.
+        let task = self.state.tasks.get(best.task).filter(|task| task.failed_by != Some(other))?;
+        let class = task.class;
         let taker = self.placer.best_of(&self.state.situation, class, &[other])?;
         let considered =
             std::iter::once(taker).chain(best.considered.iter().cloned().filter(|it| it.agent != other));

@@ -55,7 +55,8 @@ impl Liveness {
         liveness
     }
 
-    fn begin_again(&mut self, state: &State, now: Moment) {
+    /// Begins every lease at `now`: nobody could be heard of before.
+    pub fn begin_again(&mut self, state: &State, now: Moment) {
         self.seen.clear();
         self.seen.resize(state.agents().len(), now);
         self.unfetched.clear();

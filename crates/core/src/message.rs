@@ -564,7 +564,8 @@ impl State {
         let agent = match event {
             Event::MessagesRead { agent, .. }
             | Event::MessageAcknowledged { agent, .. }
-            | Event::MessagesFolded { agent, .. } => *agent,
+            // What is gathered for a digest was not to be read one by one; what is folded was there.
+            | Event::MessagesFolded { agent, gathered: None, .. } => *agent,
             _ => return None,
         };
         let goes = |message: &Message| match event {

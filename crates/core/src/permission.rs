@@ -8,7 +8,7 @@
 //! It is the assignment's: whoever gets the task next has asked for nothing. As long as it is open a person is called, and nobody
 //! asks the owner how far it is.
 
-use kapell_model::{AgentId, AgentKind, AssignmentId, Moment, PermissionId, Span, TaskId, Text};
+use kapell_model::{AgentId, AgentKind, AssignmentId, Moment, PermissionId, TaskId, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
@@ -198,10 +198,11 @@ impl State {
     fn goes_on(&mut self, id: TaskId, change: impl FnOnce(&mut Owner)) {
         let owner = self.tasks[id].owner.as_ref().expect("the owner has asked");
         let asked = owner.wanted().expect("it has no answer yet").at;
-        let waited = self.agent(owner.agent).spent(asked, self.at);
+        let worked = self.agent(owner.agent).worked(asked, self.at);
+        let passed = self.at.since(asked);
         let owner = self.tasks[id].owner.as_mut().expect("the owner has asked");
         owner.reported_at = self.at;
-        owner.rested = Span(owner.rested.0.saturating_add(waited.0));
+        owner.rested.add(worked, passed);
         change(owner);
         self.has_rested(id);
         self.touch(id);

@@ -79,9 +79,29 @@ pub struct Owner {
     /// How often it has wanted leave.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub asked: u32,
-    /// How long it has waited for leave in all, of its working hours where it has any.
-    #[serde(default, skip_serializing_if = "no_time")]
-    pub rested: Span,
+    /// How long it has waited for leave in all.
+    #[serde(default, skip_serializing_if = "Rested::is_none")]
+    pub rested: Rested,
+}
+
+/// A time that counts for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rested {
+    /// Of working hours; all of it for whoever has none.
+    pub worked: Span,
+    /// By the clock on the wall.
+    pub passed: Span,
+}
+
+impl Rested {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn add(&mut self, worked: Span, passed: Span) {
+        self.worked = Span(self.worked.0.saturating_add(worked.0));
+        self.passed = Span(self.passed.0.saturating_add(passed.0));
+    }
 }
 
 impl Owner {
@@ -225,10 +245,6 @@ pub struct Task {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
-}
-
-fn no_time(span: &Span) -> bool {
-    span.0 == 0
 }
 
 fn no_class() -> ClassId {

@@ -224,6 +224,17 @@ fn what_an_attempt_took_is_what_was_worked_of_it() {
     let mut scenario = begin(at(0, 9), "agent A");
     scenario.also("submit t1 type=code effort=1h agent=A\n start t1 A\n tick +10m\n ask t1 A run\n tick +50m\n allow t1 run by=P\n tick +5m\n ask t1 A walk\n tick +2h\n done t1 A");
     assert_eq!(actual(&scenario), Span(15 * 60_000));
+    // Nor outside of its hours: what it has waited for then was no work that could be taken off.
+    let mut scenario = begin(at(0, 14), "agent Q kind=person");
+    scenario.also("submit t1 type=code effort=8h agent=P\n start t1 P");
+    scenario.now = at(0, 18);
+    scenario.also("ask t1 P run");
+    scenario.now = at(1, 9);
+    scenario.also("allow t1 run by=Q");
+    scenario.now = at(1, 12);
+    finish(&mut scenario);
+    // Two hours on the first day, four on the second, of which it waited one.
+    assert_eq!(actual(&scenario), Span::hours(5));
 }
 
 #[test]

@@ -155,6 +155,12 @@ fn what_waits_for_the_work_of_one_of_a_pair_is_kept_with_that_one() {
         }
         scenario.also(&format!("look +5m\n{full}\ndone a A\nshow next -> assigned medium B"));
     }
+    // Whoever has failed it does not get it again while another can take it.
+    let mut scenario = Scenario::play(pair);
+    for _ in 0..30 {
+        scenario.also("send A B hello");
+    }
+    scenario.also("look +5m\ndone a A\nshow next -> assigned medium A\nfail next A\ntick +1h\nshow next -> assigned medium B");
     // When the action is over the best gets it again.
     let mut scenario = Scenario::play(pair);
     for _ in 0..30 {

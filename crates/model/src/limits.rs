@@ -150,8 +150,10 @@ pub const INBOX_MAX: u32 = 10_000;
 pub const MESSAGES_KEPT_MAX: usize = 10_000;
 /// Messages that one digest stands for, where they are gathered: a page to read.
 pub const GATHERED_MAX: usize = 20;
+/// Places in line that are served together at once; the others wait for their turn.
+pub const SERVED_TOGETHER_MAX: usize = 256;
 /// Bytes of such a digest; the beginning of each message is in it.
-pub const DIGEST_BYTES_MAX: usize = 16 * 1024;
+pub const DIGEST_BYTES_MAX: usize = 4 * 1024;
 /// Channels of a fleet.
 pub const CHANNELS_MAX: usize = 10_000;
 /// Members of a channel: a message to it is as many deliveries.

@@ -34,6 +34,8 @@ pub(crate) struct Progress {
     pub(crate) answered: AtomicU64,
     /// Whether the log could not be written: what the writer has decided since is not known to have happened.
     pub(crate) failed: AtomicBool,
+    /// Whether the server stops: a file that another program holds is waited for no more.
+    pub(crate) stopping: AtomicBool,
 }
 
 impl Batch {
@@ -93,7 +95,9 @@ impl Appender {
         self.position = loop {
             match self.store.append(self.key, self.epoch, self.position, rows) {
                 // Nothing has changed: it is a wait, as for a disk that hangs.
-                Err(StoreError::Busy(busy)) => tracing::warn!("{busy}; it is tried again"),
+                Err(StoreError::Busy(busy)) if !self.progress.stopping.load(Ordering::Acquire) => {
+                    tracing::warn!("{busy}; it is tried again");
+                }
                 appended => break appended?,
             }
         };

@@ -23,6 +23,8 @@ pub(crate) const QUEUE_MAX: usize = 8_192;
 const NEXT_MAX: usize = 4;
 /// Commands of one agent that may be under way at once, for the same reason.
 const COMMANDS_MAX: usize = 64;
+/// How long a wait that has ended is answered at most.
+const ONCE_MORE: Duration = Duration::from_secs(2);
 /// Agents that were refused and are to be heard of all the same; more than any fleet has.
 const HEARD_MAX: usize = 100_000;
 
@@ -181,12 +183,13 @@ pub(crate) enum Message {
 pub(crate) struct Answering<T> {
     sender: oneshot::Sender<T>,
     under_way: Option<UnderWay>,
+    _turn: Option<Turn>,
 }
 
 impl<T> Answering<T> {
-    fn new(under_way: UnderWay) -> (Self, oneshot::Receiver<T>) {
+    fn new(under_way: UnderWay, turn: Option<Turn>) -> (Self, oneshot::Receiver<T>) {
         let (sender, answered) = oneshot::channel();
-        (Self { sender, under_way: Some(under_way) }, answered)
+        (Self { sender, under_way: Some(under_way), _turn: turn }, answered)
     }
 
     /// Answers, where somebody waits for it.
@@ -300,6 +303,7 @@ impl Heard {
 pub(crate) struct Asking(Arc<Mutex<HashMap<Name, usize>>>);
 
 /// One request of an agent that is under way, until it is dropped.
+#[derive(Debug)]
 struct Turn {
     asking: Asking,
     agent: Name,
@@ -337,8 +341,9 @@ impl Fleet {
     /// Where the rules refuse it, too many of the agent's commands are under way, the writer is overrun, or the server stops.
     pub async fn command(&self, ask: Ask) -> Result<Reply, Refused> {
         let turn = |agent| self.commanding.turn(agent, "commands", COMMANDS_MAX);
-        let _turn = ask.contact.as_ref().map(turn).transpose()?;
-        let mut answers = self.lines(vec![Line::Command(ask)]).await?;
+        let turn = ask.contact.as_ref().map(turn).transpose()?;
+        let offered = self.offer(vec![Line::Command(ask)], turn).map_err(|(refused, _)| refused)?;
+        let mut answers = offered.answers().await?;
         match answers.pop() {
             Some(Ok(Answer::Reply(reply))) => Ok(reply),
             Some(Err(rejection)) => Err(rejection.into()),
@@ -359,10 +364,14 @@ impl Fleet {
     /// # Errors
     /// Where the writer is overrun or the server stops; the lines come back.
     pub fn offer_lines(&self, lines: Vec<Line>) -> Result<Offered, (Refused, Vec<Line>)> {
+        self.offer(lines, None)
+    }
+
+    fn offer(&self, lines: Vec<Line>, turn: Option<Turn>) -> Result<Offered, (Refused, Vec<Line>)> {
         if let Err(refused) = self.has_room() {
             return Err((refused, lines));
         }
-        let (answer, answered) = Answering::new(self.admission.enter());
+        let (answer, answered) = Answering::new(self.admission.enter(), turn);
         let back = |message| match message {
             Message::Lines { lines, .. } => lines,
             _ => Vec::new(),
@@ -390,7 +399,10 @@ impl Fleet {
             Ok(answer) => answer.unwrap_or(Err(Refused::Down)),
             // What came in this moment was shown to nobody: it is asked for once more.
             Err(_) => match self.ask_next(agent, max, false) {
-                Ok(answered) => answered.await.unwrap_or(Err(Refused::Down)),
+                Ok(answered) => match tokio::time::timeout(ONCE_MORE, answered).await {
+                    Ok(answer) => answer.unwrap_or(Err(Refused::Down)),
+                    Err(_) => Ok(Handout::default()),
+                },
                 Err(Refused::Busy { .. }) => Ok(Handout::default()),
                 Err(refused) => Err(refused),
             },
@@ -404,7 +416,7 @@ impl Fleet {
         wait: bool,
     ) -> Result<oneshot::Receiver<Result<Handout, Refused>>, Refused> {
         self.has_room()?;
-        let (answer, answered) = Answering::new(self.admission.enter_to_look());
+        let (answer, answered) = Answering::new(self.admission.enter_to_look(), None);
         self.send(Message::Next { agent, max, wait, answer })?;
         Ok(answered)
     }
@@ -418,7 +430,7 @@ impl Fleet {
         ask: impl FnOnce(&View<'_>) -> T + Send + 'static,
     ) -> Result<T, Refused> {
         self.has_room()?;
-        let (answer, answered) = Answering::new(self.admission.enter_to_look());
+        let (answer, answered) = Answering::new(self.admission.enter_to_look(), None);
         self.send(Message::Query(Box::new(move |view| {
             if answer.is_closed() {
                 return Box::new(|_| ());
@@ -505,9 +517,11 @@ mod tests {
             let states = |view: &View<'_>| [0, 1].map(|id| view.state.agent(AgentId(id)).state);
             // Until it has been seen that silence ends a lease, the calls of one of them are refused.
             loop {
+                let began = std::time::Instant::now();
                 fleet.heard.note(Name::new("ada").expect("a name"));
                 let [ada, bram] = fleet.query(states).await.expect("it is answered");
-                assert_eq!(ada, AgentState::Online);
+                // A machine that is busy elsewhere proves nothing.
+                assert!(ada == AgentState::Online || began.elapsed() > Duration::from_millis(300));
                 if bram != AgentState::Online {
                     break;
                 }

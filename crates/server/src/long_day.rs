@@ -544,7 +544,7 @@ fn everything_has_happened(fleet: &Fleet) {
     let narrow: BTreeSet<&str> = bottlenecks.newest().map(|it| it.about.kind().as_str()).collect();
     assert_eq!(narrow.len(), 3, "{narrow:?}");
     let remedies: BTreeSet<&str> = bottlenecks.newest_actions().map(|it| it.remedy.as_str()).collect();
-    assert_eq!(remedies.len(), 4, "{remedies:?}");
+    assert_eq!(remedies.len(), 5, "{remedies:?}");
     let sources = fleet.events().filter_map(|event| match event {
         Event::BrokenDown { source, .. } => Some(source.map_or("planning", ComponentSource::as_str)),
         _ => None,

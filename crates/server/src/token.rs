@@ -306,7 +306,11 @@ impl Inner {
             }
             callers.insert(kept.hash, (caller, kept.expires_at));
         }
-        *self.callers.write().unwrap_or_else(PoisonError::into_inner) = callers;
+        // The former ones are let go when everybody can look again.
+        let mut now = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+        let former = std::mem::replace(&mut *now, callers);
+        drop(now);
+        drop(former);
     }
 }
 

@@ -41,6 +41,8 @@ const BATCH_EVENTS_MAX: usize = 20_000;
 const HAND_OVER_EVENTS: usize = 1_000;
 /// How long further messages are taken, where the appender has nothing to do: a look can cost as much as a thousand commands.
 const HAND_OVER_AFTER: Duration = Duration::from_millis(2);
+/// The longest append for which silence is still judged: far more than a disk takes that works.
+const STUCK: Duration = Duration::from_secs(5);
 /// Events of a batch that may wait behind the one that is being written.
 const AHEAD_EVENTS: usize = 4_000;
 /// Batches that the appender may hold: one under way, one behind it.
@@ -100,6 +102,10 @@ pub(crate) struct Writer {
     shown: Vec<(NoticeId, MessageId)>,
     ticked: Moment,
     hearing: Hearing,
+    /// How many batches were durable when the appender last went on, and when that was.
+    moved_on: (u64, Instant),
+    /// Whether the appender did not go on when silence was last to be judged.
+    was_stuck: bool,
     snapshot_at: u64,
     registered: bool,
     zones: zones::Look,
@@ -162,6 +168,8 @@ impl Writer {
             shown: Vec::new(),
             ticked: start,
             hearing: Hearing::default(),
+            moved_on: (0, Instant::now()),
+            was_stuck: false,
             snapshot_at,
             registered: true,
             zones: zones::Look::default(),
@@ -473,6 +481,9 @@ impl Writer {
         if !ready {
             return;
         }
+        if self.in_flight() == 0 {
+            self.moved_on = (self.handed, Instant::now());
+        }
         let batch = self.batch();
         match self.appender.try_send(batch) {
             Ok(()) => self.handed += 1,
@@ -523,6 +534,14 @@ impl Writer {
             self.look_at_zones(at);
             self.hearing.ask(at, self.queue.len());
         }
+        if self.is_stuck() {
+            // Whoever waits for an answer cannot call again.
+            self.was_stuck = true;
+            return;
+        }
+        if std::mem::take(&mut self.was_stuck) {
+            self.liveness.begin_again(self.engine.state(), at);
+        }
         let Some(at) = self.hearing.complete() else { return };
         for agent in self.fleet.heard.take() {
             // One that is not there is not silent either.
@@ -536,6 +555,15 @@ impl Writer {
         for command in self.liveness.lapsed(self.engine.state(), at) {
             self.command(command);
         }
+    }
+
+    /// Tells whether the appender has had the same batch for longer than calls may take.
+    fn is_stuck(&mut self) -> bool {
+        let answered = self.progress.answered.load(Ordering::Acquire);
+        if answered != self.moved_on.0 {
+            self.moved_on = (answered, Instant::now());
+        }
+        self.handed != answered && self.moved_on.1.elapsed() > STUCK
     }
 
     /// Tells the core of changes of clocks that it does not know yet.
@@ -602,6 +630,7 @@ impl Writer {
 
     /// Writes what has gathered and a last snapshot, then lets go of the appender.
     fn finish(mut self) {
+        self.progress.stopping.store(true, Ordering::Release);
         while self.in_flight() > 0 {
             // Every batch is answered with a message; what else comes now is told that the server stops.
             if self.queue.recv().is_err() {

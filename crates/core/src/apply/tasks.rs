@@ -18,7 +18,7 @@ use crate::history::{History, Outcome};
 use crate::mutation::mutated;
 use crate::stall::Clocks;
 use crate::state::State;
-use crate::task::{Edge, Ending, Owner, Task};
+use crate::task::{Edge, Ending, Owner, Rested, Task};
 
 impl State {
     pub(super) fn task_submitted(
@@ -161,7 +161,7 @@ impl State {
                 expected,
                 permission: None,
                 asked: 0,
-                rested: Span(0),
+                rested: Rested::default(),
             }));
         });
         self.start_clocks(id);
@@ -173,7 +173,7 @@ impl State {
             let owner = task.owner.as_mut().expect("only an owner starts a task");
             owner.started_at = Some(at);
             owner.reported_at = at;
-            owner.rested = Span(0);
+            owner.rested = Rested::default();
         });
         self.heard(id);
         self.turned_to(self.owner_of(id), id);
@@ -250,9 +250,16 @@ impl State {
     pub(crate) fn actual_effort(&self, id: TaskId, assignment: AssignmentId) -> Option<Span> {
         let owner = self.tasks[id].owner.as_ref().filter(|owner| owner.assignment == assignment)?;
         let agent = self.agent(owner.agent);
-        let waits = owner.wanted().map_or(Span(0), |wanted| agent.spent(wanted.at, self.at));
-        let spent = agent.spent(owner.started_at.unwrap_or(owner.since), self.at);
-        Some(Span((spent.0 - owner.rested.0 - waits.0).max(1)))
+        let began = owner.started_at.unwrap_or(owner.since);
+        let wanted = owner.wanted().map(|wanted| wanted.at);
+        let worked = agent.worked(began, self.at).0;
+        // Where nothing of it lies in the hours, the clock on the wall counts.
+        let (spent, rested, waits) = if worked > 0 {
+            (worked, owner.rested.worked, wanted.map_or(Span(0), |from| agent.worked(from, self.at)))
+        } else {
+            (self.at.since(began).0, owner.rested.passed, wanted.map_or(Span(0), |from| self.at.since(from)))
+        };
+        Some(Span((spent - rested.0 - waits.0).max(1)))
     }
 
     /// Learns from a completed attempt: its time efficiency, min(1, estimate / actual), and what such work takes.
@@ -352,6 +359,7 @@ impl State {
             }
         });
         if boosted {
+            self.recompute_urgency([id]);
             self.raise_blockers(id);
         }
         if !matches!(cause, Cause::SetAside | Cause::OverBudget) {

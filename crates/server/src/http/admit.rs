@@ -60,6 +60,9 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
     let absence = request.extensions().get::<Absence>().cloned();
     let caller = caller(request.headers());
     let mut early = absence.as_ref().and_then(|absence| absence.end(caller, lane));
+    if early.is_some() {
+        note_heard(&app, &request);
+    }
     let kept = Instant::now() + KEPT_MAX;
     loop {
         if let Some(end) = early {
@@ -74,8 +77,8 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
             early = Some(until);
             continue;
         }
-        note_heard(&app, &request);
         if early.is_none() {
+            note_heard(&app, &request);
             throw_away(request);
         }
         if let Some(absence) = absence {
@@ -98,8 +101,14 @@ fn note_heard(app: &App, request: &Request) {
     else {
         return;
     };
-    let named = request.uri().path().strip_prefix("/v1/agents/").and_then(|path| path.split('/').next());
-    let named = named.filter(|_| caller.access <= Access::Manager && request.method() == Method::POST);
+    // Whoever manages calls in the name of an agent only with these.
+    let named = request.uri().path().strip_prefix("/v1/agents/").and_then(|path| path.split_once('/'));
+    let named = named.filter(|(_, verb)| {
+        caller.access <= Access::Manager
+            && request.method() == Method::POST
+            && matches!(*verb, "heartbeat" | "next" | "messages/read" | "notices/read")
+    });
+    let named = named.map(|(agent, _)| agent);
     let agent = caller.agent.clone().or_else(|| Name::new(named?).ok());
     agent.into_iter().for_each(|agent| app.fleet.heard.note(agent));
 }

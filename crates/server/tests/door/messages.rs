@@ -131,3 +131,43 @@ fn every_refusal_of_a_message_names_the_field_and_changes_nothing() {
     }
     assert_eq!(served.get("/v1/status")["position"], before, "nothing has changed");
 }
+
+#[test]
+fn a_digest_ends_a_wait_that_single_messages_do_not() {
+    let served = Served::start();
+    team(&served);
+    let mut policy = served.get("/v1/policy");
+    policy["bottlenecks"]["period_ms"] = json!(10);
+    policy["messages"]["digest_ms"] = json!(86_400_001_i64);
+    let (status, refused) = served.ask("PUT", "/v1/policy", &policy);
+    assert_eq!((status, &refused["field"]), (400, &json!("messages.digest_ms")), "{refused}");
+    policy["messages"]["digest_ms"] = json!(1_500);
+    assert_eq!(served.ask("PUT", "/v1/policy", &policy).0, 200);
+    for _ in 0..20 {
+        served.post("/v1/messages", &json!({"from": "ada", "to": "bram", "text": "hello"}));
+    }
+    let patience = Instant::now() + Duration::from_secs(30);
+    let digests = || {
+        let found = served.get("/v1/bottlenecks");
+        let actions = found["items"][0]["actions"].as_array().cloned().unwrap_or_default();
+        actions.iter().any(|action| action["kind"] == "digest")
+    };
+    while !digests() {
+        assert!(Instant::now() < patience, "nobody finds that they talk much");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    served.post("/v1/agents/bram/messages/read", &json!({"up_to": "M-20"}));
+    let next = served.post("/v1/agents/bram/next", &json!({"wait_ms": 0}));
+    assert_eq!(next["messages_unread"], 0, "{next}");
+    let read =
+        next["notices"].as_array().and_then(|notices| notices.last()?["id"].as_str().map(str::to_owned));
+    served.post("/v1/agents/bram/notices/read", &json!({"up_to": read.expect("they were told")}));
+    served.post("/v1/messages", &json!({"from": "ada", "to": "bram", "text": "one"}));
+    served.post("/v1/messages", &json!({"from": "ada", "to": "bram", "text": "two"}));
+    assert_eq!(served.get("/v1/messages/M-21")["unread_by"], json!(["bram"]));
+    let next = served.post("/v1/agents/bram/next", &json!({"wait_ms": 20_000}));
+    let said = &next["messages"][0];
+    assert_eq!(said["digest"], json!(["M-21", "M-22"]), "{next}");
+    assert_eq!(said["text"], "digest of 2 messages:\nM-21 `ada`: one\nM-22 `ada`: two");
+    assert_eq!(served.get("/v1/messages/M-21")["unread_by"], json!([]));
+}

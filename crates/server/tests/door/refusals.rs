@@ -579,7 +579,7 @@ fn every_refusal_names_the_field_and_changes_nothing() {
             "/v1/reservations",
             r#"{"agent":"ada","resources":[{"resource":"env:a","mode":"half"}]}"#,
             "bad_request",
-            &["resources[0].mode", "half", "shared, exclusive"],
+            &["resources[0].mode", "half", "shared, reads, exclusive"],
         ),
         (
             "POST",
