@@ -74,6 +74,8 @@ pub struct Actor {
     again: Option<Rc<Wish>>,
     /// Whether it does not know what it has.
     lost: bool,
+    /// Whether the end of the play has begun: from here on it only works.
+    pub(crate) reformed: bool,
     keys: u64,
     number: u64,
     /// How far its clock is ahead, in milliseconds.
@@ -111,6 +113,7 @@ impl Actor {
             pending: None,
             again: None,
             lost: false,
+            reformed: false,
             keys: 0,
             number: 0,
             skew: 0,
@@ -123,6 +126,7 @@ impl Actor {
         self.silent_until = Moment(0);
         self.skew = 0;
         self.lost = true;
+        self.reformed = true;
     }
 
     /// Takes note that the server has died: the connection breaks.

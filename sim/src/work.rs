@@ -53,7 +53,7 @@ impl Actor {
         if let Some(command) = self.hand_over(work, &agent, state, scenario, chance) {
             return Some(self.command(command, keyed, now));
         }
-        if below(chance, 8) < scenario.get(Knob::Talk) {
+        if !self.reformed && below(chance, 8) < scenario.get(Knob::Talk) {
             return Some(self.command(talk(agent, work, state, chance)?, keyed, now));
         }
         if self.character != Character::Honest && below(chance, 32) < scenario.get(Knob::Dispute) {
