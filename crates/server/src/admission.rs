@@ -42,13 +42,13 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    /// Returns how long a request may have to wait, where an append takes `append`: an answer waits for one or two of them
-    /// however little there is to do.
+    /// Returns how long a request may have to wait, where an append takes `append`: what changes something waits for one and a half
+    /// of them however little there is to do. What waits longer makes the next one longer.
     fn wait(self, append: Duration) -> Duration {
         let (own, appends) = match self {
             Self::Control | Self::Owed => (100, 8),
-            Self::Change => (5, 3),
-            Self::Look => (5, 2),
+            Self::Change => (5, 2),
+            Self::Look => (5, 1),
         };
         Duration::from_millis(own) + append * appends
     }
@@ -186,6 +186,11 @@ impl Admission {
         self.flow().admit(lane, self.began.elapsed())
     }
 
+    /// Returns how long somebody should stay away who asks for work more often than at once can be answered.
+    pub(crate) fn come_back(&self) -> Duration {
+        self.flow().come_back(Lane::Look, self.began.elapsed())
+    }
+
     /// Notes how long an append took.
     pub(crate) fn appended(&self, took: Duration) {
         self.flow().appended(took);
@@ -269,12 +274,12 @@ mod tests {
         for _ in 0..100 {
             flow.appended(Duration::from_millis(30));
         }
-        // 340, 95 and 65 ms, less a hair of smoothing.
-        assert_eq!(rooms(&flow), [3_399, 949, 649]);
+        // 340, 65 and 35 ms, less a hair of smoothing.
+        assert_eq!(rooms(&flow), [3_399, 649, 349]);
         for _ in 0..100 {
             flow.appended(Duration::from_secs(9));
         }
-        assert_eq!(rooms(&flow), [4_999, 1_549, 1_049], "one that hangs is no reason to let everybody in");
+        assert_eq!(rooms(&flow), [4_999, 1_049, 549], "one that hangs is no reason to let everybody in");
     }
 
     #[test]

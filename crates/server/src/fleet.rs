@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crossbeam_channel::TrySendError;
@@ -279,22 +279,61 @@ impl Awaited {
     }
 }
 
-/// The agents whose calls were refused since silence was last judged: they are not silent.
+/// The agents whose calls were refused since silence was last judged, or are kept waiting: they are not silent.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heard(Arc<Mutex<HashSet<Name>>>);
+pub(crate) struct Heard(Arc<Mutex<Callers>>);
+
+#[derive(Debug, Default)]
+struct Callers {
+    refused: HashSet<Name>,
+    /// How many calls of each are kept waiting.
+    kept: HashMap<Name, usize>,
+}
+
+/// A call that is kept waiting, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    heard: Heard,
+    agent: Name,
+}
 
 impl Heard {
     /// Notes that an agent has called, where the caller may speak for it.
     pub(crate) fn note(&self, agent: Name) {
-        let mut agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if agents.len() < HEARD_MAX {
-            agents.insert(agent);
+        let mut callers = self.callers();
+        if callers.refused.len() < HEARD_MAX {
+            callers.refused.insert(agent);
         }
     }
 
-    /// Returns all of them, once.
+    /// Notes that a call of an agent is kept waiting.
+    pub(crate) fn keep(&self, agent: Name) -> Kept {
+        *self.callers().kept.entry(agent.clone()).or_default() += 1;
+        Kept { heard: self.clone(), agent }
+    }
+
+    /// Returns all that are not silent; those that were refused once.
     pub(crate) fn take(&self) -> HashSet<Name> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut callers = self.callers();
+        let mut agents = std::mem::take(&mut callers.refused);
+        agents.extend(callers.kept.keys().cloned());
+        agents
+    }
+
+    fn callers(&self) -> MutexGuard<'_, Callers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut callers = self.heard.callers();
+        if let Some(count) = callers.kept.get_mut(&self.agent) {
+            *count -= 1;
+            if *count == 0 {
+                callers.kept.remove(&self.agent);
+            }
+        }
     }
 }
 
@@ -311,11 +350,16 @@ struct Turn {
 
 impl Asking {
     /// Takes a turn for `agent`, where fewer than `most` of its requests are under way.
-    fn turn(&self, agent: &Name, what: &'static str, most: usize) -> Result<Turn, Refused> {
+    fn turn(
+        &self,
+        agent: &Name,
+        (what, most): (&'static str, usize),
+        admission: &Admission,
+    ) -> Result<Turn, Refused> {
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = under_way.entry(agent.clone()).or_default();
         if *count >= most {
-            return Err(Refused::Asking { what, most, after: RETRY_AFTER });
+            return Err(Refused::Asking { what, most, after: admission.come_back() });
         }
         *count += 1;
         Ok(Turn { asking: self.clone(), agent: agent.clone() })
@@ -340,7 +384,7 @@ impl Fleet {
     /// # Errors
     /// Where the rules refuse it, too many of the agent's commands are under way, the writer is overrun, or the server stops.
     pub async fn command(&self, ask: Ask) -> Result<Reply, Refused> {
-        let turn = |agent| self.commanding.turn(agent, "commands", COMMANDS_MAX);
+        let turn = |agent| self.commanding.turn(agent, ("commands", COMMANDS_MAX), &self.admission);
         let turn = ask.contact.as_ref().map(turn).transpose()?;
         let offered = self.offer(vec![Line::Command(ask)], turn).map_err(|(refused, _)| refused)?;
         let mut answers = offered.answers().await?;
@@ -390,7 +434,7 @@ impl Fleet {
     /// Where there is no such agent, too many of its requests for work are under way, the writer is overrun, or the server
     /// stops.
     pub async fn next(&self, agent: Name, max: usize, wait: Duration) -> Result<Handout, Refused> {
-        let _turn = self.asking.turn(&agent, "requests for work", NEXT_MAX)?;
+        let _turn = self.asking.turn(&agent, ("requests for work", NEXT_MAX), &self.admission)?;
         if wait.is_zero() {
             return self.ask_next(agent, max, false)?.await.unwrap_or(Err(Refused::Down));
         }
@@ -529,5 +573,17 @@ mod tests {
             }
         });
         fleet.stop();
+    }
+
+    #[test]
+    fn who_is_kept_waiting_is_heard_all_the_while() {
+        let (heard, ada) = (Heard::default(), Name::new("ada").expect("a name"));
+        let [first, second] = [heard.keep(ada.clone()), heard.keep(ada.clone())];
+        drop(first);
+        assert_eq!([heard.take().len(), heard.take().len()], [1, 1]);
+        drop(second);
+        assert!(heard.take().is_empty());
+        heard.note(ada);
+        assert_eq!([heard.take().len(), heard.take().len()], [1, 0]);
     }
 }

@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use kapell_model::Name;
 use tokio::time::Instant;
 
+use super::problem::Told;
 use super::{App, Refusal, door};
 use crate::admission::Lane;
 use crate::fleet::Refused;
@@ -30,10 +31,10 @@ const KEPT_MAX: Duration = Duration::from_secs(5);
 /// then, so that a flood of callers that never wait is no faster than one of callers that do; what goes before it is looked at,
 /// and what somebody else sends, since a proxy in front sends for many.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Absence(Arc<Mutex<Option<Told>>>);
+pub(crate) struct Absence(Arc<Mutex<Option<Away>>>);
 
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct Away {
     caller: u64,
     lane: Lane,
     until: Instant,
@@ -41,7 +42,7 @@ struct Told {
 
 impl Absence {
     fn begin(&self, caller: u64, lane: Lane, until: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Told { caller, lane, until });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Away { caller, lane, until });
     }
 
     /// Returns the end of the absence, where a request of `lane` is among what was meant.
@@ -60,16 +61,20 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
     let absence = request.extensions().get::<Absence>().cloned();
     let caller = caller(request.headers());
     let mut early = absence.as_ref().and_then(|absence| absence.end(caller, lane));
-    if early.is_some() {
-        note_heard(&app, &request);
-    }
+    let _kept = early.and_then(|_| agent_of(&app, &request)).map(|agent| app.fleet.heard.keep(agent));
     let kept = Instant::now() + KEPT_MAX;
     loop {
         if let Some(end) = early {
             tokio::time::sleep_until(end).await;
         }
         let Err(after) = app.fleet.admission.admit(lane) else {
-            return next.run(request).await;
+            let asks = request.uri().path().ends_with("/next");
+            let response = next.run(request).await;
+            // Who asks for work on more connections than it may is kept waiting like whoever found no room.
+            if let (true, Some(absence), Some(told)) = (asks, absence, response.extensions().get::<Told>()) {
+                absence.begin(caller, Lane::Look, Instant::now() + told.0);
+            }
+            return response;
         };
         let until = Instant::now() + after;
         // To be told the same again would cost more than to wait here.
@@ -77,8 +82,9 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
             early = Some(until);
             continue;
         }
+        // What is refused is no silence.
+        agent_of(&app, &request).into_iter().for_each(|agent| app.fleet.heard.note(agent));
         if early.is_none() {
-            note_heard(&app, &request);
             throw_away(request);
         }
         if let Some(absence) = absence {
@@ -95,22 +101,17 @@ fn caller(headers: &HeaderMap) -> u64 {
     hasher.finish()
 }
 
-/// Notes that an agent has called, however much else there is to do: what is refused here is no silence.
-fn note_heard(app: &App, request: &Request) {
-    let Some(caller) = door::token(request.headers()).and_then(|token| app.tokens.caller(token, now()))
-    else {
-        return;
-    };
+/// Returns the agent that is heard of by a request, where its token may speak for it.
+fn agent_of(app: &App, request: &Request) -> Option<Name> {
+    let caller = app.tokens.caller(door::token(request.headers())?, now())?;
+    if let Some(agent) = &caller.agent {
+        return Some(agent.clone());
+    }
     // Whoever manages calls in the name of an agent only with these.
-    let named = request.uri().path().strip_prefix("/v1/agents/").and_then(|path| path.split_once('/'));
-    let named = named.filter(|(_, verb)| {
-        caller.access <= Access::Manager
-            && request.method() == Method::POST
-            && matches!(*verb, "heartbeat" | "next" | "messages/read" | "notices/read")
-    });
-    let named = named.map(|(agent, _)| agent);
-    let agent = caller.agent.clone().or_else(|| Name::new(named?).ok());
-    agent.into_iter().for_each(|agent| app.fleet.heard.note(agent));
+    let (agent, verb) = request.uri().path().strip_prefix("/v1/agents/")?.split_once('/')?;
+    let calls = matches!(verb, "heartbeat" | "next" | "messages/read" | "notices/read");
+    let speaks = caller.access <= Access::Manager && request.method() == Method::POST && calls;
+    Name::new(agent).ok().filter(|_| speaks)
 }
 
 /// Returns the lane of a request; none where it is always let in. `is_awaited` tells whether work waits to be fetched by the

@@ -1,5 +1,7 @@
 //! The one table that turns refusals into codes and statuses.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kapell_api::{ErrorCode, Problem};
@@ -14,6 +16,10 @@ use crate::token::TokenError;
 /// What a caller should wait, in ms, while somebody else looks at the past.
 const PAST_RETRY_MS: u64 = 500;
 
+/// How long a caller was told to stay away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told(pub(super) Duration);
+
 /// A problem on its way out.
 #[derive(Debug)]
 pub(crate) struct Refusal(pub(crate) Problem);
@@ -27,6 +33,7 @@ impl IntoResponse for Refusal {
         if let Some(millis) = self.0.retry_after_ms {
             // The header knows whole seconds only.
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000)));
+            response.extensions_mut().insert(Told(Duration::from_millis(millis)));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
