@@ -109,7 +109,7 @@ fn mutations(name: &str, steps: u32) -> ExitCode {
         loop {
             let index = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
             let Some(&bug) = bugs.get(index) else { return };
-            let one = hunt(bug, Hunt { seeds: 200, steps });
+            let one = hunt(bug, Hunt { seeds: 600, steps });
             found.lock().expect("no worker has panicked")[index] = one;
         }
     });
