@@ -175,7 +175,7 @@ impl From<TrafficHour> for (i64, u32, u32) {
     }
 }
 
-/// What two agents have sent each other, either way, in the last [`TRAFFIC_HOURS`] hours in which they did.
+/// What two agents have sent each other, either way, in the last 24 hours in which they did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
     hours: VecDeque<TrafficHour>,
