@@ -2,15 +2,19 @@
 
 mod served;
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use kapell_api::TaskSubmission;
+use kapell_api::{Client, ClientError, ErrorCode, TaskSubmission};
 use served::load::{self, Load, Told};
 use served::{Server, template};
 
 /// Cycles of the ordinary run; `cargo xtask crash --cycles N` sets others.
 const KILLS: usize = 50;
+/// A machine that does much else may take long to say that it waits.
+const STUCK_MAX: Duration = Duration::from_secs(120);
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
@@ -53,6 +57,83 @@ fn a_second_server_on_the_same_data_is_refused_with_the_holders_number() {
     let told = String::from_utf8_lossy(&second.stderr);
     assert!(!second.status.success() && told.contains(&server.process.id().to_string()), "{told}");
     server.kill();
+}
+
+/// Waits until a server says that it is stuck, or that it is not any more.
+fn wait_until_stuck(client: &Client, stuck: bool) {
+    let is_stuck = || matches!(client.health(), Err(ClientError::Problem(told)) if told.code == ErrorCode::Busy);
+    let began = Instant::now();
+    while is_stuck() != stuck {
+        assert!(began.elapsed() < STUCK_MAX, "it does not become so: {stuck}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn whoever_comes_while_another_program_holds_the_log_file_is_told_and_nothing_is_lost() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let server = Server::start(&data);
+    let task = TaskSubmission { title: "Wait for the file".to_owned(), ..template() };
+    server.client.submit(&task).expect("nothing is in the way yet");
+    let other = rusqlite::Connection::open(data.join("kapell.db")).expect("the file can be opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("it can be held");
+    let waits = std::thread::spawn({
+        let (client, task) = (server.client.clone(), task.clone());
+        move || client.submit(&task)
+    });
+    wait_until_stuck(&server.client, true);
+    for refused in [server.client.submit(&task).map(drop), server.client.status().map(drop)] {
+        match refused {
+            Err(ClientError::Problem(told)) => {
+                assert_eq!(told.code, ErrorCode::Busy);
+                assert!(told.detail.contains("another program holds its file"), "{}", told.detail);
+                assert_eq!(told.retry_after_ms, Some(1_000));
+            }
+            other => panic!("it is let in: {other:?}"),
+        }
+    }
+    other.execute_batch("ROLLBACK").expect("it can be let go");
+    let late = waits.join().expect("it ends").expect("what was let in before is done, late");
+    wait_until_stuck(&server.client, false);
+    server.kill();
+    let server = Server::start(&data);
+    assert_eq!(server.client.status().expect("it serves").tasks.total, 2);
+    assert_eq!(server.client.task(&late.task.expect("a task")).expect("it is there").title, task.title);
+    server.kill();
+    served::verify(&data);
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_that_hangs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (data, told) = (directory.path().join("data"), directory.path().join("told"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kapell"));
+    command.stderr(File::create(&told).expect("a file"));
+    let mut server = Server::run_where(&data, &data, command, "127.0.0.1:0");
+    let other = rusqlite::Connection::open(data.join("kapell.db")).expect("the file can be opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("it can be held");
+    let waits = std::thread::spawn({
+        let client = server.client.clone();
+        move || client.submit(&TaskSubmission { title: "Wait for the file".to_owned(), ..template() })
+    });
+    wait_until_stuck(&server.client, true);
+    let said = |what: &str| {
+        let began = Instant::now();
+        while !std::fs::read_to_string(&told).expect("it is written").contains(what) {
+            assert!(began.elapsed() < STUCK_MAX, "it does not say `{what}`");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    server.ask_to_end();
+    said("once more ends at once");
+    server.ask_to_end();
+    let status = server.process.wait().expect("it ends");
+    assert_eq!(status.code(), Some(1));
+    said("ended at once");
+    assert!(waits.join().expect("it ends").is_err(), "nothing was acknowledged");
+    other.execute_batch("ROLLBACK").expect("it can be let go");
+    served::verify(&data);
 }
 
 /// Submits until the server ends by itself. Returns what was acknowledged; the server must have ended with an error.

@@ -70,11 +70,14 @@ impl State {
     /// Compares what is remembered with the tasks.
     pub(crate) fn check_changes(&self) -> Result<(), String> {
         let after = self.changes.complete_after;
-        let plain: Vec<TaskId> =
-            self.tasks.iter().filter(|task| task.changed > after).map(|task| task.id).collect();
-        let found = self.changed_since(after).unwrap_or_default();
-        let found: Vec<TaskId> = found.into_iter().map(|task| task.id).collect();
-        if found == plain { Ok(()) } else { Err(format!("{found:?} are known to have changed of {plain:?}")) }
+        let mut told = vec![false; self.tasks.len() + 1];
+        for (position, id) in self.changes.since(after).into_iter().flatten() {
+            told[id.0 as usize] |= self.tasks[id].changed == position;
+        }
+        match self.tasks.iter().find(|task| told[task.id.0 as usize] != (task.changed > after)) {
+            Some(task) => Err(format!("{} changed at {}, of which not everybody hears", task.id, task.changed)),
+            None => Ok(()),
+        }
     }
 }
 

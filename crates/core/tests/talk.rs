@@ -155,6 +155,21 @@ fn what_waits_for_the_work_of_one_of_a_pair_is_kept_with_that_one() {
         }
         scenario.also(&format!("look +5m\n{full}\ndone a A\nshow next -> assigned medium B"));
     }
+    // An optimal round keeps it too, and what it had planned for that one is planned anew.
+    let mut scenario = Scenario::play(&format!("policy strategy=optimal\n{pair}\nrounds"));
+    for _ in 0..30 {
+        scenario.also("send A B hello");
+    }
+    scenario.also(
+        "look +5m
+        done a A
+        rounds
+        show next -> assigned medium A
+        done b B
+        rounds
+        show other -> assigned medium B
+        show both -> assigned medium B",
+    );
     // Whoever has failed it does not get it again while another can take it.
     let mut scenario = Scenario::play(pair);
     for _ in 0..30 {

@@ -6,6 +6,7 @@
 //! processor's caches, and cost more than their requests. Those who are refused are told a time each, evenly spread, so that
 //! refusals take a small part of the machine however many they are for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,12 @@ const RETURNS: f64 = 0.03;
 const RETURN: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(20));
 /// The longest append that more is let in for.
 const APPEND_MAX: Duration = Duration::from_millis(50);
+/// The longest append for which more is let in, and silence is judged: far more than a disk takes that works.
+const STUCK: Duration = Duration::from_secs(5);
+/// How long those stay away who come while an append hangs.
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(1);
+/// No append is under way.
+const NONE: u64 = u64::MAX;
 /// Which part of their own room those who look have for themselves.
 const LOOKING: usize = 8;
 /// How often the answers are counted.
@@ -167,6 +174,8 @@ impl Flow {
 pub(crate) struct Admission {
     began: Instant,
     flow: Mutex<Flow>,
+    /// When the append under way began, in microseconds since `began`; [`NONE`] where there is none.
+    append: AtomicU64,
 }
 
 /// One request that is under way, until it is dropped.
@@ -178,7 +187,7 @@ pub(crate) struct UnderWay {
 
 impl Admission {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), flow: Mutex::default() })
+        Arc::new(Self { began: Instant::now(), flow: Mutex::default(), append: AtomicU64::new(NONE) })
     }
 
     /// Lets one in, or tells it how long to stay away.
@@ -191,9 +200,24 @@ impl Admission {
         self.flow().come_back(Lane::Look, self.began.elapsed())
     }
 
-    /// Notes how long an append took.
-    pub(crate) fn appended(&self, took: Duration) {
-        self.flow().appended(took);
+    /// Notes that an append begins.
+    pub(crate) fn append_begins(&self) {
+        self.append.store(micros(self.began.elapsed()), Ordering::Release);
+    }
+
+    /// Notes that it has ended, well or not.
+    pub(crate) fn append_ended(&self) {
+        let now = self.began.elapsed();
+        let began = self.append.swap(NONE, Ordering::AcqRel);
+        self.flow().appended(now.saturating_sub(Duration::from_micros(began)));
+    }
+
+    /// Returns how long the append under way has taken, where that is so long that something is wrong: the disk hangs, or another
+    /// program holds the file. Whoever is let in then waits for as long.
+    pub(crate) fn stuck(&self) -> Option<Duration> {
+        let began = self.append.load(Ordering::Acquire);
+        let taken = self.began.elapsed().checked_sub(Duration::from_micros(began))?;
+        (began != NONE && taken > STUCK).then_some(taken)
     }
 
     /// Counts one from here on that changes something.
@@ -221,6 +245,10 @@ impl Admission {
     fn flow(&self) -> MutexGuard<'_, Flow> {
         self.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(NONE - 1)
 }
 
 impl Drop for UnderWay {

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use kapell_core::{Facts, Record};
@@ -91,17 +90,18 @@ impl Appender {
         if rows.is_empty() {
             return Ok(());
         }
-        let began = Instant::now();
-        self.position = loop {
+        self.fleet.admission.append_begins();
+        let appended = loop {
             match self.store.append(self.key, self.epoch, self.position, rows) {
                 // Nothing has changed: it is a wait, as for a disk that hangs.
                 Err(StoreError::Busy(busy)) if !self.progress.stopping.load(Ordering::Acquire) => {
                     tracing::warn!("{busy}; it is tried again");
                 }
-                appended => break appended?,
+                appended => break appended,
             }
         };
-        self.fleet.admission.appended(began.elapsed());
+        self.fleet.admission.append_ended();
+        self.position = appended?;
         self.fleet.mark_durable(Position(self.position));
         Ok(())
     }

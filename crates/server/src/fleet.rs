@@ -125,6 +125,12 @@ pub enum Refused {
         /// When to try again.
         after: Duration,
     },
+    /// An append hangs: whoever is let in waits for as long.
+    #[error("the log has not been written for {} s: its disk hangs, or another program holds its file", .since.as_secs())]
+    Stuck {
+        /// For how long.
+        since: Duration,
+    },
     /// As many requests of one agent are under way as may be.
     #[error("{most} {what} of this agent are under way already")]
     Asking {

@@ -41,8 +41,6 @@ const BATCH_EVENTS_MAX: usize = 20_000;
 const HAND_OVER_EVENTS: usize = 1_000;
 /// How long further messages are taken, where the appender has nothing to do: a look can cost as much as a thousand commands.
 const HAND_OVER_AFTER: Duration = Duration::from_millis(2);
-/// The longest append for which silence is still judged: far more than a disk takes that works.
-const STUCK: Duration = Duration::from_secs(5);
 /// Events of a batch that may wait behind the one that is being written.
 const AHEAD_EVENTS: usize = 4_000;
 /// Batches that the appender may hold: one under way, one behind it.
@@ -102,9 +100,7 @@ pub(crate) struct Writer {
     shown: Vec<(NoticeId, MessageId)>,
     ticked: Moment,
     hearing: Hearing,
-    /// How many batches were durable when the appender last went on, and when that was.
-    moved_on: (u64, Instant),
-    /// Whether the appender did not go on when silence was last to be judged.
+    /// Whether an append hung when silence was last to be judged.
     was_stuck: bool,
     snapshot_at: u64,
     registered: bool,
@@ -168,7 +164,6 @@ impl Writer {
             shown: Vec::new(),
             ticked: start,
             hearing: Hearing::default(),
-            moved_on: (0, Instant::now()),
             was_stuck: false,
             snapshot_at,
             registered: true,
@@ -481,9 +476,6 @@ impl Writer {
         if !ready {
             return;
         }
-        if self.in_flight() == 0 {
-            self.moved_on = (self.handed, Instant::now());
-        }
         let batch = self.batch();
         match self.appender.try_send(batch) {
             Ok(()) => self.handed += 1,
@@ -534,7 +526,7 @@ impl Writer {
             self.look_at_zones(at);
             self.hearing.ask(at, self.queue.len());
         }
-        if self.is_stuck() {
+        if self.fleet.admission.stuck().is_some() {
             // Whoever waits for an answer cannot call again.
             self.was_stuck = true;
             return;
@@ -555,15 +547,6 @@ impl Writer {
         for command in self.liveness.lapsed(self.engine.state(), at) {
             self.command(command);
         }
-    }
-
-    /// Tells whether the appender has had the same batch for longer than calls may take.
-    fn is_stuck(&mut self) -> bool {
-        let answered = self.progress.answered.load(Ordering::Acquire);
-        if answered != self.moved_on.0 {
-            self.moved_on = (answered, Instant::now());
-        }
-        self.handed != answered && self.moved_on.1.elapsed() > STUCK
     }
 
     /// Tells the core of changes of clocks that it does not know yet.

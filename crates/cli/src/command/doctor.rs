@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use kapell_api::ClientError;
 use kapell_server::{ADMIN_TOKEN_FILE, Verified};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -151,10 +152,18 @@ fn kept_from_others(data: &Path, findings: &mut Vec<Finding>) {
 fn served(context: &Context, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
     let server = context.server()?;
     let client = context.client()?.with_patience(Duration::ZERO);
-    let Ok(health) = client.health() else {
-        let what = format!("no server answers at {server}; `kapell up` starts one");
-        findings.push(Finding { well: true, what });
-        return Ok(());
+    let health = match client.health() {
+        Ok(health) => health,
+        Err(ClientError::Problem(problem)) => {
+            let what = format!("server {server} answers, and does not serve: {}", problem.detail);
+            findings.push(Finding { well: false, what });
+            return Ok(());
+        }
+        Err(_) => {
+            let what = format!("no server answers at {server}; `kapell up` starts one");
+            findings.push(Finding { well: true, what });
+            return Ok(());
+        }
     };
     let own = env!("CARGO_PKG_VERSION");
     let what = format!("server {server} answers, version {}; this is {own}", health.version);

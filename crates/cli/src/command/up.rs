@@ -122,11 +122,21 @@ fn dashboard(started: &Started, data: &Path) -> String {
     }
 }
 
+/// Waits for a signal to stop. One more ends the process at once: a stop may wait for a disk that hangs.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut asked = async move || {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    asked().await;
+    eprintln!("stopping; once more ends at once");
+    tokio::spawn(async move {
+        asked().await;
+        eprintln!("ended at once: everything that was acknowledged is durable");
+        std::process::exit(1);
+    });
 }

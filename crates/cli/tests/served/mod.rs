@@ -56,11 +56,16 @@ impl Server {
         }
     }
 
-    /// Asks it to end, and waits.
-    pub fn terminate(mut self) {
+    /// Asks it to end.
+    pub fn ask_to_end(&self) {
         let pid = self.process.id().to_string();
         let sent = Command::new("sh").args(["-c", "kill -TERM $0", &pid]).status().expect("kill runs");
         assert!(sent.success(), "SIGTERM cannot be sent");
+    }
+
+    /// Asks it to end, and waits.
+    pub fn terminate(mut self) {
+        self.ask_to_end();
         let status = self.process.wait().expect("it ends");
         assert!(status.success(), "it does not end in order: {status}");
     }

@@ -43,6 +43,13 @@ impl<P: Placer> Engine<P> {
                 self.emit(step, closed);
                 continue;
             }
+            if let PlanItem::Place(planned) = item
+                && let Some(kept) = self.rather(planned)
+            {
+                applied += 1;
+                self.emit(step, kept);
+                continue;
+            }
             let judged = self.state.judge_item(plan.kind, item, step.at, &before, &mut events);
             let judged = judged.and_then(|()| self.state.not_just_given_back(item, plan.seen));
             let judged = judged.and_then(|()| self.score_anew(&mut events));

@@ -58,6 +58,10 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
     let Some(lane) = lane(request.method(), request.uri().path(), is_awaited) else {
         return next.run(request).await;
     };
+    if let Some(since) = app.fleet.admission.stuck() {
+        throw_away(request);
+        return Refusal::from(Refused::Stuck { since }).into_response();
+    }
     let absence = request.extensions().get::<Absence>().cloned();
     let caller = caller(request.headers());
     let mut early = absence.as_ref().and_then(|absence| absence.end(caller, lane));

@@ -18,20 +18,23 @@ use super::door::{Asked, AtQuery, Body, Door, Path};
 use super::orchestration;
 use super::problem::Refusals;
 use super::{App, Refusal, convert, created, parse};
-use crate::fleet::View;
+use crate::fleet::{Refused, View};
 use crate::token::Access;
 
 /// Escalations that are looked at for one page.
 const EXAMINED_MAX: usize = 20_000;
 
-/// Tells whether the server serves. Open to everybody.
-#[utoipa::path(get, path = "/v1/health", tag = "fleet", security(()), responses((status = 200, body = Health)))]
-pub(super) async fn health(State(app): State<App>) -> Json<Health> {
-    Json(Health {
+/// Tells whether the server serves: `busy` where the log has not been written for some seconds. Open to everybody.
+#[utoipa::path(get, path = "/v1/health", tag = "fleet", security(()), responses((status = 200, body = Health), Refusals))]
+pub(super) async fn health(State(app): State<App>) -> Result<Json<Health>, Refusal> {
+    if let Some(since) = app.fleet.admission.stuck() {
+        return Err(Refused::Stuck { since }.into());
+    }
+    Ok(Json(Health {
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         durable_position: app.fleet.durable().0,
-    })
+    }))
 }
 
 /// Explains an error code, as Markdown. Open to everybody.

@@ -9,6 +9,7 @@ use kapell_core::{Rejection, Taken};
 use utoipa::IntoResponses;
 
 use super::convert::time;
+use crate::admission::STUCK_AFTER;
 use crate::fleet::Refused;
 use crate::past::PastError;
 use crate::token::TokenError;
@@ -70,7 +71,11 @@ impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Rejected(rejection) => rejection.into(),
-            Refused::Busy { after } | Refused::Asking { after, .. } => {
+            Refused::Busy { .. } | Refused::Asking { .. } | Refused::Stuck { .. } => {
+                let after = match refused {
+                    Refused::Busy { after } | Refused::Asking { after, .. } => after,
+                    _ => STUCK_AFTER,
+                };
                 let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
                 let problem = Problem::new(ErrorCode::Busy, refused.to_string());
                 Self(Problem { retry_after_ms: Some(millis), ..problem })
