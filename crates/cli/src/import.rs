@@ -12,7 +12,7 @@ mod lines;
 mod link;
 pub mod order;
 pub mod record;
-mod report;
+pub(crate) mod report;
 mod table;
 pub mod task;
 pub mod taskmaster;
@@ -210,6 +210,9 @@ fn relations_apart(mut tasks: Vec<TaskSubmission>) -> Linked {
         task.related = now;
         let after: Vec<RelatedTask> = after;
         later.extend(after.into_iter().map(|on| (key.clone(), on.task, on.kind)));
+        // A parent may wait for its parts, and so stand behind them.
+        let parent = task.parent.take_if(|parent| places.get(parent).is_some_and(|&other| other > place));
+        later.extend(parent.map(|parent| (key, parent, DependencyKind::ParentChild.to_string())));
     }
     (tasks, later)
 }

@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::command::import::submit;
 use crate::export::{self, Names, Submissions, changes};
+use crate::import::report::LeftOut;
 use crate::import::{self, Format};
 
 /// How a task is called off that the file has closed.
@@ -37,6 +38,8 @@ pub struct Watch {
     path: PathBuf,
     memory: PathBuf,
     agreed: Submissions,
+    /// Edges that were told of.
+    dangling: BTreeSet<String>,
 }
 
 /// What a round did.
@@ -44,6 +47,8 @@ pub struct Watch {
 pub struct Round {
     /// What the fleet was told, a line each.
     pub told: Vec<String>,
+    /// Edges of the file that lead nowhere, a line each, once.
+    pub dangling: Vec<String>,
     /// What could not be done, a line each.
     pub refused: Vec<String>,
     /// Whether the file was written.
@@ -79,7 +84,7 @@ impl Watch {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Submissions::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", memory.display())),
         };
-        Ok(Self { path: full, memory, agreed })
+        Ok(Self { path: full, memory, agreed, dangling: BTreeSet::new() })
     }
 
     /// Brings file and fleet in step once.
@@ -95,7 +100,11 @@ impl Watch {
         }
         let (order, later) = (imported.tasks.clone(), imported.later.clone());
         let file = export::submissions(imported);
-        let mut round = Round::default();
+        let left_out = imported.report.left_out.iter().filter(|edge| edge.why == LeftOut::Dangling);
+        let dangling: BTreeSet<String> = left_out.map(ToString::to_string).collect();
+        let mut round =
+            Round { dangling: dangling.difference(&self.dangling).cloned().collect(), ..Round::default() };
+        self.dangling = dangling;
         let known = tasks(client)?;
         let keys = keys(&known, &file);
         let ids: BTreeMap<&str, &str> = keys.iter().map(|(id, key)| (key.as_str(), id.as_str())).collect();

@@ -586,6 +586,21 @@ fn the_time_limit_ends_the_whole_tree() {
 }
 
 #[test]
+fn a_runner_that_starts_while_the_server_is_away_waits_for_it() {
+    let mut place = Place::new(r#"echo "as far as it goes" > "$2""#).serve();
+    let task = place.submit("Serve the list");
+    place.server.take().expect("a server").kill();
+    let runner = place.run();
+    place.until("it waits", || {
+        let told = fs::read_to_string(place.path("told")).unwrap_or_default();
+        told.contains("waiting: no answer from ").then_some(())
+    });
+    place.start_server();
+    place.until_state(&task, "completed");
+    runner.stop();
+}
+
+#[test]
 fn two_at_once_never_share_a_worktree() {
     let place = Place::new(
         r#"
@@ -709,6 +724,12 @@ fn what_is_missing_is_named_before_anything_starts() {
     check("`base` is no-such-branch; allowed is a branch, tag or commit of ");
     place.configure("", "at_once = 0");
     check("kapell.toml:9: `at_once` is 0; allowed is 1 to 100");
+    // Who is registered already keeps its slots.
+    place.configure("dirty = \"allow\"", "at_once = 2");
+    let output = place.command().arg("--check").output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("backend-1: the fleet gives it 1 at once, the file says 2"), "{told}");
     place.configure("colour = 1", "");
     check("unknown field `colour`, expected one of `repository`");
     fs::write(

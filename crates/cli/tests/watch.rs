@@ -145,7 +145,13 @@ fn what_either_side_changes_is_so_on_the_other() {
     // The fleet edits the same field later: the file follows, since it has not changed.
     let edit = TaskEdit { title: Some("Serve everything".to_owned()), ..TaskEdit::default() };
     place.client().edit("bd-2", &edit).expect("edited");
+    place.change("bd-2", |record| record["updated_at"] = json!("2026-01-01T00:00:00Z"));
     place.once();
+    // beads takes a record only where it is newer than what it has.
+    assert!(place.record("bd-2")["updated_at"].as_str().is_some_and(|at| at > "2026-01-02"));
+    let written = place.text();
+    place.once();
+    assert_eq!(place.text(), written, "it is moved on once");
     assert_eq!(
         (&place.record("bd-2")["title"], &place.record("bd-2")["comments"][0]["text"]),
         (&json!("Serve everything"), &json!("soon"))
@@ -163,6 +169,17 @@ fn what_either_side_changes_is_so_on_the_other() {
     place.change("bd-2", |record| record["status"] = json!("open"));
     place.once();
     assert_eq!(place.state("bd-2"), "ready");
+}
+
+#[test]
+fn an_edge_to_nothing_is_told() {
+    let place = Place::new();
+    place.change("bd-1", |record| {
+        record["dependencies"] = json!([{"issue_id": "bd-1", "depends_on_id": "bd-9", "type": "blocks"}]);
+    });
+    let output = place.command().arg("--once").output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("leads nowhere yet: line 1: bd-1 blocks bd-9: not in this file"), "{told}");
 }
 
 #[test]

@@ -160,6 +160,12 @@ impl Conversation {
             self.usage.input = number("inputTokens") + number("cachedWriteTokens") + self.usage.cached;
             self.usage.output = number("outputTokens");
         }
+        // Gemini CLI reports in a place of its own.
+        let counted = &result["_meta"]["quota"]["token_count"];
+        if !used.is_object() && counted.is_object() {
+            self.usage.input = counted["input_tokens"].as_u64().unwrap_or(0);
+            self.usage.output = counted["output_tokens"].as_u64().unwrap_or(0);
+        }
         if self.usage != Usage::default() {
             said.push(Said::UsedInAll(self.usage));
         }
@@ -364,6 +370,16 @@ mod tests {
         let used = Usage { input: 7, cached: 0, output: 2, cost: Some(500_000) };
         assert_eq!(ended.said, [Said::Text("Done.".to_owned()), Said::UsedInAll(used), Said::Finished]);
         assert_eq!(it.cancel(), None);
+    }
+
+    #[test]
+    fn what_gemini_counts_is_read_where_nothing_else_says_it() {
+        let mut it = begun(Rule::Allow);
+        let ended = it.hear(
+            r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn","_meta":{"quota":{"token_count":{"input_tokens":20,"output_tokens":10}}}}}"#,
+        );
+        let used = Usage { input: 20, cached: 0, output: 10, cost: None };
+        assert_eq!(ended.said, [Said::UsedInAll(used), Said::Finished]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kapell_api::{AgentRegistration, Client, ClientError, ErrorCode};
 
 use crate::attempt;
-use crate::config::{Config, DirtyPolicy};
+use crate::config::{AgentSettings, Config, DirtyPolicy};
 use crate::crew::Crew;
 use crate::git::{GitError, Repository};
 use crate::ledger::{Ledger, Run};
@@ -17,6 +17,8 @@ use crate::process;
 
 /// How often somebody who waits looks whether the runner is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often a server that is away is asked for.
+const AWAY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a runner does not start.
 #[derive(Debug, thiserror::Error)]
@@ -145,13 +147,14 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Looks at everything that must be there, ends what a runner before has left running, and lets the agents join.
+    /// Looks at everything that must be there, ends what a runner before has left running, and lets the agents join. `patient`
+    /// waits for a server that is away; else that is an error.
     pub fn new(
         config: Config,
         client: Client,
         token: &str,
-        stop: Stop,
-        tell: Tell,
+        (stop, tell): (Stop, Tell),
+        patient: bool,
     ) -> Result<Self, RunnerError> {
         let repository =
             Repository::open(&config.repository).map_err(|source| RunnerError::NoRepository {
@@ -188,8 +191,8 @@ impl Runner {
         }
         let shared =
             Arc::new(Shared { config, client, token: token.to_owned(), ledger, repository, stop, tell });
-        let join = |agent: &crate::AgentSettings| {
-            let lease_ms = enrol(&shared.client, agent)
+        let join = |agent: &AgentSettings| {
+            let lease_ms = enrol(&shared, agent, patient)
                 .map_err(|source| RunnerError::Join { agent: agent.name.clone(), source })?;
             Ok(Crew::new(Arc::clone(&shared), agent.clone(), lease_ms))
         };
@@ -243,9 +246,31 @@ fn found(program: &str) -> bool {
 }
 
 /// Makes sure that an agent is registered, and returns its lease. One that is there already stays as it is.
-fn enrol(client: &Client, agent: &crate::AgentSettings) -> Result<i64, ClientError> {
+fn enrol(shared: &Shared, agent: &AgentSettings, patient: bool) -> Result<i64, ClientError> {
+    let mut waits = false;
+    loop {
+        match try_to_enrol(shared, agent) {
+            Err(ClientError::Unreachable { url, .. }) if patient && !shared.stop.asked() => {
+                if !std::mem::replace(&mut waits, true) {
+                    shared.tell(&format!("waiting: no answer from {url}"));
+                }
+                shared.wait(AWAY_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn try_to_enrol(shared: &Shared, agent: &AgentSettings) -> Result<i64, ClientError> {
+    let client = &shared.client;
     match client.agent(&agent.name) {
-        Ok(known) if known.state != "removed" => return Ok(known.lease_ms),
+        Ok(known) if known.state != "removed" => {
+            let (name, slots, wanted) = (&agent.name, known.max_concurrent_tasks, agent.at_once);
+            if slots < wanted {
+                shared.tell(&format!("{name}: the fleet gives it {slots} at once, the file says {wanted}"));
+            }
+            return Ok(known.lease_ms);
+        }
         Err(error) if error.problem().is_none_or(|problem| problem.code != ErrorCode::NotFound) => {
             return Err(error);
         }

@@ -42,7 +42,7 @@ pub enum ConflictVerb {
         #[arg(long)]
         against: Option<String>,
         /// Why
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Rule on a decision, as the architect or a manager
@@ -55,7 +55,7 @@ pub enum ConflictVerb {
         #[arg(long)]
         agent: Option<String>,
         /// Why
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
 }
@@ -98,7 +98,7 @@ pub struct Rule {
     #[arg(long)]
     option: String,
     /// Why
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     reason: String,
     /// Who rules: an agent of the role `architect`, or a person; a manager needs none
     #[arg(long)]

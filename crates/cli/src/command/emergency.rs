@@ -34,7 +34,7 @@ pub enum EmergencyVerb {
         #[arg(long)]
         project: Option<String>,
         /// What is the matter
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// End an emergency: what was done about it is undone
@@ -42,7 +42,7 @@ pub enum EmergencyVerb {
         ///
         emergency: String,
         /// Why
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
 }
@@ -77,7 +77,7 @@ pub enum ForceVerb {
         /// F-2
         force: String,
         /// Why
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
 }

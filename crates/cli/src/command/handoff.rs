@@ -29,7 +29,7 @@ pub enum HandoffVerb {
         #[arg(long)]
         agent: String,
         /// Why
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// Call a handoff off before the task has changed hands
@@ -40,7 +40,7 @@ pub enum HandoffVerb {
         #[arg(long)]
         agent: Option<String>,
         /// Why
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
     },
     /// List the handoffs
@@ -76,7 +76,7 @@ pub struct Request {
     #[arg(long, requires = "agent")]
     assignment: Option<String>,
     /// Why
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
     note: String,
 }
 

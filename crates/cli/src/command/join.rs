@@ -174,6 +174,9 @@ impl Join {
                         entry.text
                     ));
                 }
+                eprintln!(
+                    "of the two entries of an agent take one; over standard input and output where it runs on this machine"
+                );
                 if way.token.is_none() {
                     eprintln!(
                         "{NO_TOKEN} stands for a token: `kapell join {} --own-token` makes one",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::ensure;
 use kapell_mcp::{Remote, Tier, serve_stdio};
 
 use crate::context::Context;
@@ -23,6 +24,11 @@ fn tier(word: &str) -> Result<Tier, String> {
 
 impl Mcp {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        // A runner's agent has one task and reports by ending: with the tools it would take others, as whoever this entry is for.
+        ensure!(
+            std::env::var_os("KAPELL_ASSIGNMENT").is_none(),
+            "`kapell run` has started this agent for one task and reports for it: it gets no tools"
+        );
         let gate = Arc::new(Remote::new(context.client()?, context.token()?));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(serve_stdio(gate, self.tools, self.agent))?;

@@ -14,7 +14,7 @@ pub struct Priority {
     /// critical, high, medium or low
     priority: String,
     /// Why
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     reason: String,
     /// Who says so; a manager needs none
     #[arg(long)]
@@ -32,7 +32,7 @@ pub enum OrderVerb {
         /// What is to come after it
         then: String,
         /// Why
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
         /// Who says so; a manager needs none
         #[arg(long)]

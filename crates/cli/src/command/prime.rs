@@ -1,6 +1,6 @@
 //! `kapell prime`: what a fresh session of an agent must know, in a bounded number of tokens.
 
-use kapell_api::{Agent, Assignment, Client, Notice};
+use kapell_api::{Agent, Assignment, Client, ClientError, ErrorCode, Notice};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -27,8 +27,13 @@ pub struct Prime {
 impl Prime {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
-        let known = Known::ask(&client, &self.agent)?;
-        let text = known.write(usize::try_from(self.tokens).unwrap_or(usize::MAX));
+        let text = match Known::ask(&client, &self.agent) {
+            Ok(known) => known.write(usize::try_from(self.tokens).unwrap_or(usize::MAX)),
+            Err(error) if error.problem().is_some_and(|problem| problem.code == ErrorCode::NotFound) => {
+                stranger(&self.agent)
+            }
+            Err(error) => return Err(error.into()),
+        };
         match context.format() {
             Format::Json => output::json(&serde_json::json!({"tokens": tokens(&text), "text": text}))?,
             Format::Human => output::line(output::plain(text.trim_end())),
@@ -45,7 +50,7 @@ struct Known {
 }
 
 impl Known {
-    fn ask(client: &Client, name: &str) -> anyhow::Result<Self> {
+    fn ask(client: &Client, name: &str) -> Result<Self, ClientError> {
         let agent = client.agent(name)?;
         let assignments = client.assignments(name)?;
         let notices = client.notices(name)?.into_iter().filter(|notice| !notice.read).collect();
@@ -125,6 +130,14 @@ impl Known {
         }
         out + &how
     }
+}
+
+/// Says how somebody begins whom the fleet does not know yet.
+fn stranger(name: &str) -> String {
+    format!(
+        "# You are {name}\n\nKapell hands out the tasks of one backlog, and you are not in its fleet yet. With its tools (MCP): call `join` \
+         with the agent {name}, then `next`. Without: `kapell agent add {name} --cap CAPABILITY=0.8`, then `kapell next --agent {name} --wait 30s`.\n"
+    )
 }
 
 /// Writes a text under its title in a fence that it cannot leave, cut to `most` tokens; nothing where that is too few.

@@ -47,7 +47,7 @@ pub enum ReserveVerb {
         #[arg(long)]
         agent: Option<String>,
         /// Why; needed with force
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: Option<String>,
     },
 }

@@ -31,12 +31,14 @@ impl Run {
         let client = context.client()?.with_answer_within(ANSWER);
         let stop = Stop::default();
         let tell = Arc::new(|line: &str| eprintln!("{}", output::plain(line)));
-        let runner = Runner::new(config, client, &context.token()?, stop.clone(), tell)?;
+        if !self.check {
+            stop_by_signal(stop.clone())?;
+        }
+        let runner = Runner::new(config, client, &context.token()?, (stop, tell), !self.check)?;
         if self.check {
             output::line(format!("{} is well: {names} can start", self.file.display()));
             return Ok(Exit::Ok);
         }
-        stop_by_signal(stop)?;
         eprintln!("{names} wait for work; runs and worktrees in {state}; stop with Ctrl-C");
         runner.run();
         eprintln!("stopped: no agent is running");

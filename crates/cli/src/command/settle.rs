@@ -25,7 +25,7 @@ enum OfferVerb {
         /// O-5
         offer: String,
         /// Why
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", allow_hyphen_values = true)]
         reason: String,
     },
 }
@@ -96,7 +96,7 @@ enum EscalationVerb {
         /// E-2
         escalation: String,
         /// How
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", allow_hyphen_values = true)]
         note: String,
         /// Who says so, of a role that is called; a manager needs none
         #[arg(long)]

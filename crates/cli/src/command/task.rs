@@ -68,7 +68,7 @@ pub struct Reasoned {
     /// T-12, or its key
     task: String,
     /// Why; it is kept with the task
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     reason: String,
 }
 
@@ -99,7 +99,7 @@ pub struct Add {
     /// One line
     title: String,
     /// All of it
-    #[arg(long, short, default_value = "")]
+    #[arg(long, short, default_value = "", allow_hyphen_values = true)]
     description: String,
     /// task, bug, feature, ...
     #[arg(long = "type", default_value = "task")]
@@ -210,7 +210,7 @@ pub struct Edit {
     #[arg(long)]
     title: Option<String>,
     /// All of it
-    #[arg(long, short)]
+    #[arg(long, short, allow_hyphen_values = true)]
     description: Option<String>,
     /// critical, high, medium or low
     #[arg(long, short)]

@@ -72,6 +72,9 @@ fn tell(round: &Round) {
     for line in &round.told {
         output::line(output::plain(line));
     }
+    for line in &round.dangling {
+        eprintln!("leads nowhere yet: {}", output::plain(line));
+    }
     for line in &round.refused {
         eprintln!("refused: {}", output::plain(line));
     }

@@ -52,7 +52,7 @@ pub struct Move {
     #[arg(long)]
     to: String,
     /// Why, and what the new owner should know
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
     note: String,
 }
 
@@ -233,7 +233,7 @@ report! {
         #[arg(long)]
         percent: Option<u8>,
         /// What it is doing
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         note: Option<String>,
         #[command(flatten)]
         used: Used
@@ -244,7 +244,7 @@ report! {
 report! {
     Done {
         /// What came of it
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         result: Option<String>,
         #[command(flatten)]
         used: Used
@@ -255,7 +255,7 @@ report! {
 report! {
     Fail {
         /// Why
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         reason: String,
         /// Another attempt makes no sense
         #[arg(long)]
@@ -269,7 +269,7 @@ report! {
 report! {
     Release {
         /// Why, and what the next one should know
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         note: Option<String>,
         #[command(flatten)]
         used: Used

@@ -11,7 +11,8 @@
 //! | critical, high, medium, low | priority 0, 1, 2, 3 |
 //! | an edge that was added | an entry of `dependencies`; one that was waived leaves them |
 //!
-//! A changed status moves `updated_at` on to the moment of the change.
+//! Whatever changes a record moves `updated_at` on, to the moment of the change of status or else to now: beads takes only what is
+//! newer than what it has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,14 +66,21 @@ pub fn write(all: &[Task], tasks: &[&Task], report: &mut ExportReport) -> anyhow
         super::note_foreign_source(task, Format::Beads, report);
         let record = match super::source(task, Format::Beads).zip(base.get(&keys[&task.id])) {
             Some((source, base)) => {
+                let before = super::original(source, task, &import::beads::SECTIONS);
                 let mut record = original(task, source, &ids);
                 update(&mut record, task, base);
+                edges(&mut record, task, &ids);
+                if record != before && record.get("updated_at") == before.get("updated_at") {
+                    set(&mut record, "updated_at", jiff::Timestamp::now().to_string());
+                }
                 record
             }
-            None => made(task, &ids),
+            None => {
+                let mut record = made(task, &ids);
+                edges(&mut record, task, &ids);
+                record
+            }
         };
-        let mut record = record;
-        edges(&mut record, task, &ids);
         serde_json::to_writer(&mut bytes, &Ordered { value: &Value::Object(record), order: ORDER })?;
         bytes.push(b'\n');
     }
