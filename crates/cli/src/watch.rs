@@ -99,9 +99,9 @@ impl Watch {
             bail!("{}:{}: `{}` stands there twice", path.display(), twice.line, twice.id);
         }
         let (order, later) = (imported.tasks.clone(), imported.later.clone());
-        let file = export::submissions(imported);
         let left_out = imported.report.left_out.iter().filter(|edge| edge.why == LeftOut::Dangling);
         let dangling: BTreeSet<String> = left_out.map(ToString::to_string).collect();
+        let file = export::submissions(imported);
         let mut round =
             Round { dangling: dangling.difference(&self.dangling).cloned().collect(), ..Round::default() };
         self.dangling = dangling;
