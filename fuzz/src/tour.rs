@@ -228,4 +228,5 @@ pub const TOUR: &[(u16, &str, &str, &str)] = &[
     (200, "POST", "/v1/webhooks/pager/retry", "{}"),
     (200, "POST", "/v1/webhooks/pager/discard", "{}"),
     (204, "DELETE", "/v1/webhooks/pager", ""),
+    (200, "POST", "/v1/agents/gus/leave", ""),
 ];

@@ -112,7 +112,7 @@ impl Leases {
                 return Ok(());
             }
             Event::AgentUnreachable { agent, .. } => (*agent, Span(0)),
-            Event::AgentOffline { agent, .. } => (*agent, state.policy().lease_grace),
+            Event::AgentOffline { agent, signed_off: false, .. } => (*agent, state.policy().lease_grace),
             _ => return Ok(()),
         };
         let agent = state.agent(id);

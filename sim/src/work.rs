@@ -148,6 +148,7 @@ impl Actor {
             1 if self.character == Character::Failing && pick(chance, 3) > 0 => {
                 Command::Fail { task, agent, assignment, reason: text(), retry: pick(chance, 6) > 0 }
             }
+            1 if self.character == Character::Releasing && pick(chance, 8) == 0 => Command::SignOff { agent },
             1 if self.character == Character::Releasing && pick(chance, 2) == 0 => {
                 Command::Release { task, agent, assignment, note: Some(text()) }
             }

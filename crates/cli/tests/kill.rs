@@ -61,7 +61,8 @@ fn a_second_server_on_the_same_data_is_refused_with_the_holders_number() {
 
 /// Waits until a server says that it is stuck, or that it is not any more.
 fn wait_until_stuck(client: &Client, stuck: bool) {
-    let is_stuck = || matches!(client.health(), Err(ClientError::Problem(told)) if told.code == ErrorCode::Busy);
+    let is_stuck =
+        || matches!(client.health(), Err(ClientError::Problem(told)) if told.code == ErrorCode::Busy);
     let began = Instant::now();
     while is_stuck() != stuck {
         assert!(began.elapsed() < STUCK_MAX, "it does not become so: {stuck}");

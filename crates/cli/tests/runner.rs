@@ -663,6 +663,7 @@ fn a_runner_that_is_asked_to_stop_gives_its_task_back_with_the_work_kept() {
     );
     assert_eq!((back.failures, back.started_at), (0, None));
     assert_eq!(place.git(&["show", "kapell/T-1-serve-the-list:half.txt"]), "half");
+    assert_eq!(place.client().agent("backend-1").expect("the agent").state, "offline", "it has signed off");
     place.until_nobody_is_left();
 }
 

@@ -46,7 +46,7 @@ impl State {
             Event::AgentRegistered { agent, spec, online } => self.agent_registered(*agent, spec, *online),
             Event::AgentRemoved { agent } => self.agent_removed(*agent),
             Event::AgentUnreachable { agent, .. } => self.agent_unreachable(*agent),
-            Event::AgentOffline { agent, .. } => self.agent_offline(*agent),
+            Event::AgentOffline { agent, signed_off, .. } => self.agent_offline(*agent, *signed_off),
             Event::AgentBack { agent } => self.agent_back(*agent),
             Event::AgentDrained { agent } => self.agent_draining(*agent, true),
             Event::AgentResumed { agent } => self.agent_draining(*agent, false),

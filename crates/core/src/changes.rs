@@ -75,7 +75,9 @@ impl State {
             told[id.0 as usize] |= self.tasks[id].changed == position;
         }
         match self.tasks.iter().find(|task| told[task.id.0 as usize] != (task.changed > after)) {
-            Some(task) => Err(format!("{} changed at {}, of which not everybody hears", task.id, task.changed)),
+            Some(task) => {
+                Err(format!("{} changed at {}, of which not everybody hears", task.id, task.changed))
+            }
             None => Ok(()),
         }
     }

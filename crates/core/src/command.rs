@@ -137,6 +137,11 @@ pub enum Command {
         /// When it was last heard of.
         last_seen: Moment,
     },
+    /// An agent, or a manager for it: it goes, and nobody waits for it. What it owns returns to the queue.
+    SignOff {
+        /// Its name.
+        agent: Name,
+    },
     /// A manager: adds a project.
     CreateProject(ProjectSpec),
     /// A manager or an import: adds a task.

@@ -61,6 +61,7 @@ impl State {
             Command::AgentBack { agent } => self.decide_agent_back(agent, out),
             Command::AgentUnreachable { agent, last_seen } => self.unreachable(agent, *last_seen, out),
             Command::AgentOffline { agent, last_seen } => self.offline(agent, *last_seen, out),
+            Command::SignOff { agent } => self.sign_off(agent, now, out),
             Command::CreateProject(spec) => self.create_project(spec, out),
             Command::Submit { spec, edges } => self.submit(spec, edges, out),
             Command::Edit { task, edit, seen } => self.edit(task, edit, *seen, out),

@@ -502,7 +502,7 @@ impl State {
         }
     }
 
-    /// Takes note of an agent that has fallen silent, or has failed three times in a row.
+    /// Takes note of an agent that has fallen silent at its work, or has failed three times in a row.
     pub(crate) fn note_lost(&mut self, agent: AgentId) {
         let constants = self.policy.emergencies;
         let from = self.at.before(constants.window);
@@ -577,7 +577,11 @@ impl State {
         if self.emergencies.all.open_ids().is_empty() {
             return;
         }
-        let share = Ratio::of(self.online as u64, self.registered.max(1) as u64);
+        let gone = |agent: &&Arc<Agent>| {
+            agent.missed && matches!(agent.state, AgentState::Unreachable | AgentState::Offline)
+        };
+        let wanted = self.online + self.agents.iter().filter(gone).count();
+        let share = Ratio::of(self.online as u64, wanted.max(1) as u64);
         let (at, enough) = (self.at, share > self.policy.emergencies.recovered_share);
         let about = (EmergencyKind::AgentCascadeFailure, Scope::Fleet {});
         if let Some(open) = self.emergencies.all.of_mut(&about) {

@@ -146,8 +146,13 @@ events! {
     AgentRemoved = "agent.removed" { agent: AgentId }
     /// An agent missed its lease.
     AgentUnreachable = "agent.unreachable" { agent: AgentId, last_seen: Moment }
-    /// An agent stayed away for the grace too.
-    AgentOffline = "agent.offline" { agent: AgentId, last_seen: Moment }
+    /// An agent stayed away for the grace too, or said that it goes.
+    AgentOffline = "agent.offline" {
+        agent: AgentId,
+        last_seen: Moment,
+        #[serde(default, skip_serializing_if = "no")]
+        signed_off: bool,
+    }
     /// An agent can be reached (again).
     AgentBack = "agent.back" { agent: AgentId }
     /// An agent gets no new work; it ends what it has.

@@ -75,10 +75,47 @@ fn agents_that_fail_one_after_the_other_are_an_emergency_and_its_actions_are_und
 }
 
 #[test]
+fn whoever_has_nothing_to_do_or_says_that_it_goes_is_missed_by_nobody() {
+    let mut play = Scenario::play("");
+    for agent in 0..4 {
+        play.also(&format!("agent N{agent} rust=0.9"));
+    }
+    play.also("unreachable N0\nunreachable N1\nunreachable N2\nunreachable N3\nemergencies -> none");
+    let mut play = Scenario::play(TEAM);
+    play.also(
+        "signoff A
+         show t1                 -> ready medium          # given back, not lost
+         signoff A
+         signoff B
+         signoff C
+         emergencies             -> none
+         back A
+         show t1                 -> assigned medium A",
+    );
+    let gone = play.log.iter().filter(|record| record.event.kind() == "agent.offline");
+    assert_eq!(gone.count(), 3, "once more changes nothing");
+    // Who signs off is not waited for: the others are enough.
+    let mut play = Scenario::play(TEAM);
+    play.also(
+        "unreachable A
+         unreachable B
+         unreachable C
+         signoff B
+         signoff C
+         tick 5m
+         emergencies             -> X-1 agent_cascade_failure open: assignments_paused, leases_extended, checkpoints_asked, standby_raised, replacements_asked
+         signoff A
+         tick 5m
+         emergencies             -> X-1 agent_cascade_failure ending: assignments_paused, leases_extended undone, checkpoints_asked confirmed, standby_raised undone, replacements_asked confirmed
+         restart -> as live",
+    );
+}
+
+#[test]
 fn three_of_twenty_are_no_emergency_nor_are_three_within_an_hour() {
     let mut play = Scenario::play("");
     for agent in 0..20 {
-        play.also(&format!("agent N{agent} rust=0.9"));
+        play.also(&format!("agent N{agent} rust=0.9\nsubmit n{agent} agent=N{agent}"));
     }
     play.also(
         "unreachable N0

@@ -17,6 +17,8 @@ use crate::process;
 
 /// How often somebody who waits looks whether the runner is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a server is waited for that is to be told that an agent goes.
+const SIGNING_OFF: Duration = Duration::from_secs(2);
 /// How often a server that is away is asked for.
 const AWAY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -215,6 +217,13 @@ impl Runner {
         }
         for thread in threads {
             let _ = thread.join();
+        }
+        // Else work would be given to them until their leases end, and their silence would be an alarm.
+        let client = shared.client.clone().with_patience(SIGNING_OFF);
+        for agent in &shared.config.agents {
+            if let Err(error) = client.leave(&agent.name) {
+                shared.tell(&format!("{} is not signed off: {error}", agent.name));
+            }
         }
     }
 }

@@ -166,6 +166,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(agents::drain))
         .routes(routes!(agents::resume))
         .routes(routes!(agents::heartbeat))
+        .routes(routes!(agents::leave))
         .routes(routes!(hours::set, hours::clear))
         .routes(routes!(agents::next))
         .routes(routes!(agents::assignments))

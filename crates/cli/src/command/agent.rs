@@ -34,6 +34,11 @@ pub enum AgentVerb {
         /// Its name
         name: String,
     },
+    /// Say that an agent goes, such as at the end of its session: nobody waits for it, and what it has returns to the queue
+    Leave {
+        /// Its name
+        name: String,
+    },
     /// Take an agent out; its open tasks return to the queue
     Remove {
         /// Its name
@@ -97,6 +102,15 @@ impl AgentVerb {
             Self::Hours(hours) => return hours.run(context),
             Self::Drain { name } => drained(context, &name, true)?,
             Self::Resume { name } => drained(context, &name, false)?,
+            Self::Leave { name } => {
+                let ack = client.leave(&name)?;
+                match context.format() {
+                    Format::Json => output::json(&ack)?,
+                    Format::Human => {
+                        output::line(format!("{name} has signed off; its next call brings it back"))
+                    }
+                }
+            }
             Self::Remove { name } => {
                 client.remove_agent(&name)?;
                 if context.format() == Format::Human {

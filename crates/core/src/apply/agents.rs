@@ -18,7 +18,7 @@ impl State {
             spec: Arc::new(spec.clone()),
             state: if online { AgentState::Online } else { AgentState::Offline },
             state_since: self.at,
-            seen: online,
+            missed: online,
             draining: false,
             tasks: Vec::new(),
             idle_since: self.position,
@@ -85,16 +85,22 @@ impl State {
     }
 
     pub(super) fn agent_unreachable(&mut self, id: AgentId) {
+        // Who has nothing to do and goes fails nobody.
+        let works = !self.agents[id.index()].tasks.is_empty();
+        self.agent_mut(id).missed = works;
         self.set_agent_state(id, AgentState::Unreachable);
-        self.note_lost(id);
+        if works {
+            self.note_lost(id);
+        }
     }
 
-    pub(super) fn agent_offline(&mut self, id: AgentId) {
+    pub(super) fn agent_offline(&mut self, id: AgentId, signed_off: bool) {
+        self.agent_mut(id).missed &= !signed_off;
         self.set_agent_state(id, AgentState::Offline);
     }
 
     pub(super) fn agent_back(&mut self, id: AgentId) {
-        self.agent_mut(id).seen = true;
+        self.agent_mut(id).missed = true;
         self.set_agent_state(id, AgentState::Online);
         self.reviewer_came();
     }

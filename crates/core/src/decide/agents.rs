@@ -88,8 +88,23 @@ impl State {
             return Err(Rejection::AgentState { agent: name.clone(), state: agent.state });
         }
         self.return_all(agent, Cause::OwnerOffline, out);
-        out.push(Event::AgentOffline { agent: agent.id, last_seen });
+        out.push(Event::AgentOffline { agent: agent.id, last_seen, signed_off: false });
         Ok(Reply::default())
+    }
+
+    /// Takes an agent offline that says that it goes. Once more changes nothing.
+    pub(super) fn sign_off(
+        &self,
+        name: &Name,
+        now: Moment,
+        out: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
+        let agent = self.find_agent(name)?;
+        if agent.state != AgentState::Offline || agent.missed {
+            self.return_all(agent, Cause::Released, out);
+            out.push(Event::AgentOffline { agent: agent.id, last_seen: now, signed_off: true });
+        }
+        Ok(Reply { agent: Some(name.clone()), ..Reply::default() })
     }
 
     /// Returns every task of an agent to the queue, before the agent itself goes: so its work has an owner that exists

@@ -121,7 +121,7 @@ impl<P: Placer> Engine<P> {
             self.acted(step, id, Action::StandbyRaised { agent });
         }
         let gone = self.state.agents.iter().filter(|agent| {
-            matches!(agent.state, AgentState::Unreachable | AgentState::Offline) && agent.seen
+            matches!(agent.state, AgentState::Unreachable | AgentState::Offline) && agent.missed
         });
         let agents: Vec<AgentId> = gone.map(|agent| agent.id).take(AGENTS_NAMED_MAX).collect();
         if !agents.is_empty() {

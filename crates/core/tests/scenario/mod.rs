@@ -410,11 +410,11 @@ impl<P: Placer> Scenario<P> {
         match verb {
             "agent" => Command::RegisterAgent { spec: agent_spec(rest), online: true },
             "remove" => Command::RemoveAgent { agent: name(rest[0]) },
-            "drain" => Command::DrainAgent { agent: name(rest[0]), draining: true },
-            "resume" => Command::DrainAgent { agent: name(rest[0]), draining: false },
+            "drain" | "resume" => Command::DrainAgent { agent: name(rest[0]), draining: verb == "drain" },
             "unreachable" => Command::AgentUnreachable { agent: name(rest[0]), last_seen },
             "offline" => Command::AgentOffline { agent: name(rest[0]), last_seen },
             "back" => Command::AgentBack { agent: name(rest[0]) },
+            "signoff" => Command::SignOff { agent: name(rest[0]) },
             "project" => Command::CreateProject(emergency::project(rest, self.now)),
             "submit" => {
                 let (spec, edges) = task_spec(rest, self.now);

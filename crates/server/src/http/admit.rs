@@ -137,7 +137,7 @@ fn lane(method: &Method, path: &str, is_awaited: impl Fn(&str) -> bool) -> Optio
             _,
         )
         | ("tasks", "handoff", "package" | "confirm" | "decline")
-        | ("agents", "heartbeat", _)
+        | ("agents", "heartbeat" | "leave", _)
         | ("reservations", "renew" | "release", _) => Lane::Owed,
         ("agents", "drain", _) | ("emergencies" | "policy" | "tokens", ..) => Lane::Control,
         ("agents", "next", _) if is_awaited(two) => Lane::Owed,
@@ -186,6 +186,7 @@ mod tests {
             ("POST", "/v1/tasks/T-1/handoff/package", Some(Owed)),
             ("POST", "/v1/tasks/T-1/handoff", Some(Change)),
             ("POST", "/v1/agents/ada/heartbeat", Some(Owed)),
+            ("POST", "/v1/agents/ada/leave", Some(Owed)),
             // Only where something waits for the agent.
             ("POST", "/v1/agents/ada/next", Some(Owed)),
             ("POST", "/v1/agents/bram/next", Some(Look)),

@@ -153,6 +153,17 @@ pub(super) async fn heartbeat(door: Door, Path(agent): Path<String>) -> Result<J
     }
 }
 
+/// Signs an agent off: it goes, and nobody waits for it. What it owns returns to the queue; any later call brings it back.
+#[utoipa::path(post, path = "/v1/agents/{agent}/leave",
+    params(("agent" = String, Path, description = "its name")), tag = "agents",
+    responses((status = 200, body = Ack), Refusals))]
+pub(super) async fn leave(door: Door, Path(agent): Path<String>) -> Result<Json<Ack>, Refusal> {
+    let name = agent_name(&agent)?;
+    door.speak_for(&name)?;
+    let digest = fingerprint(&format!("leave {agent}"), &[]);
+    door.acknowledged(digest, None, Command::SignOff { agent: name }).await
+}
+
 /// Returns the agent's assignments that it has not started, oldest first, and the notices that it has not read; waits until
 /// there is an assignment, or a notice that it was not shown before. They are durable.
 #[utoipa::path(post, path = "/v1/agents/{agent}/next", request_body = NextRequest,

@@ -236,8 +236,9 @@ fn data(record: &Record, names: &Names) -> Map<String, Value> {
         | Event::AgentDrained { .. }
         | Event::CapabilitiesAged { .. }
         | Event::AgentResumed { .. } => json!({}),
-        Event::AgentUnreachable { last_seen, .. } | Event::AgentOffline { last_seen, .. } => {
-            json!({ "last_seen": time(*last_seen) })
+        Event::AgentUnreachable { last_seen, .. } => json!({ "last_seen": time(*last_seen) }),
+        Event::AgentOffline { last_seen, signed_off, .. } => {
+            json!({ "last_seen": time(*last_seen), "signed_off": signed_off })
         }
         Event::AgentHoursSet { hours, .. } => json!({ "hours": hours.as_deref().map(super::hours::shown) }),
         Event::AgentShift { working, until, .. } => json!({ "working": working, "until": until.map(time) }),

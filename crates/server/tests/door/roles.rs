@@ -102,6 +102,7 @@ const TABLE: &[(&str, &str, For, &str, &str)] = &[
     ),
     ("DELETE", "/v1/agents/{agent}/hours", Managers, "/v1/agents/ada/hours", ""),
     ("POST", "/v1/agents/{agent}/heartbeat", Itself, "/v1/agents/ada/heartbeat", ""),
+    ("POST", "/v1/agents/{agent}/leave", Itself, "/v1/agents/ada/leave", ""),
     ("POST", "/v1/agents/{agent}/next", Itself, "/v1/agents/ada/next", "{}"),
     ("GET", "/v1/agents/{agent}/assignments", Tokens, "/v1/agents/ada/assignments", ""),
     ("GET", "/v1/agents/{agent}/notices", Tokens, "/v1/agents/ada/notices", ""),
