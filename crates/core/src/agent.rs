@@ -23,6 +23,8 @@ pub struct Agent {
     pub state: AgentState,
     /// Since when.
     pub state_since: Moment,
+    /// Whether it was ever heard of.
+    pub seen: bool,
     /// Whether it is missed where it is away: it was heard of, and has neither signed off nor fallen silent with nothing to do.
     pub missed: bool,
     /// Whether it gets no new work by a manager's word.

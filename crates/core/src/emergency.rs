@@ -577,10 +577,10 @@ impl State {
         if self.emergencies.all.open_ids().is_empty() {
             return;
         }
-        let gone = |agent: &&Arc<Agent>| {
+        let gone = self.agents.iter().filter(|agent| {
             agent.missed && matches!(agent.state, AgentState::Unreachable | AgentState::Offline)
-        };
-        let wanted = self.online + self.agents.iter().filter(gone).count();
+        });
+        let wanted = self.online + gone.count();
         let share = Ratio::of(self.online as u64, wanted.max(1) as u64);
         let (at, enough) = (self.at, share > self.policy.emergencies.recovered_share);
         let about = (EmergencyKind::AgentCascadeFailure, Scope::Fleet {});

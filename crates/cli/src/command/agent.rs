@@ -107,7 +107,7 @@ impl AgentVerb {
                 match context.format() {
                     Format::Json => output::json(&ack)?,
                     Format::Human => {
-                        output::line(format!("{name} has signed off; its next call brings it back"))
+                        output::line(format!("{name} has signed off; its next call brings it back"));
                     }
                 }
             }

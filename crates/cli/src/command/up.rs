@@ -84,7 +84,11 @@ impl Up {
             eprintln!("{}", dashboard(started, &data));
             eprintln!("data in {}; stop with Ctrl-C", data.display());
         };
-        runtime.block_on(kapell_server::serve(options, started, stop_signal()))?;
+        let stop = {
+            let _inside = runtime.enter();
+            stop_signal()?
+        };
+        runtime.block_on(kapell_server::serve(options, started, stop))?;
         eprintln!("stopped: everything that was acknowledged is durable");
         Ok(Exit::Ok)
     }
@@ -122,21 +126,24 @@ fn dashboard(started: &Started, data: &Path) -> String {
     }
 }
 
-/// Waits for a signal to stop. One more ends the process at once: a stop may wait for a disk that hangs.
-async fn stop_signal() {
+/// Listens for signals to stop from here on, and returns the wait for the first. One more ends the process at once: a stop may wait
+/// for a disk that hangs.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut asked = async move || {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     };
-    asked().await;
-    eprintln!("stopping; once more ends at once");
-    tokio::spawn(async move {
+    Ok(async move {
         asked().await;
-        eprintln!("ended at once: everything that was acknowledged is durable");
-        std::process::exit(1);
-    });
+        eprintln!("stopping; once more ends at once");
+        tokio::spawn(async move {
+            asked().await;
+            eprintln!("ended at once: everything that was acknowledged is durable");
+            std::process::exit(1);
+        });
+    })
 }

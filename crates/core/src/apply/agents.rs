@@ -18,6 +18,7 @@ impl State {
             spec: Arc::new(spec.clone()),
             state: if online { AgentState::Online } else { AgentState::Offline },
             state_since: self.at,
+            seen: online,
             missed: online,
             draining: false,
             tasks: Vec::new(),
@@ -100,7 +101,8 @@ impl State {
     }
 
     pub(super) fn agent_back(&mut self, id: AgentId) {
-        self.agent_mut(id).missed = true;
+        let agent = self.agent_mut(id);
+        (agent.seen, agent.missed) = (true, true);
         self.set_agent_state(id, AgentState::Online);
         self.reviewer_came();
     }
