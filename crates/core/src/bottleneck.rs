@@ -604,7 +604,7 @@ impl State {
     pub(crate) fn rather(&self, task: TaskId, agent: AgentId) -> Option<(ActionId, AgentId)> {
         let actions = self.bottlenecks.together.get(&agent)?;
         let by = |on: TaskId| self.task(on).ending.as_ref().and_then(|it| it.by).map(|(agent, _)| agent);
-        let done: BTreeSet<AgentId> = self.task(task).gates().filter_map(by).collect();
+        let done: BTreeSet<AgentId> = self.tasks.get(task)?.gates().filter_map(by).collect();
         if done.contains(&agent) {
             return None;
         }

@@ -44,6 +44,7 @@ impl<P: Placer> Engine<P> {
                 continue;
             }
             if let PlanItem::Place(planned) = item
+                && plan.kind == PlanKind::Optimal
                 && let Some(kept) = self.rather(planned)
             {
                 applied += 1;
