@@ -9,7 +9,7 @@ mod plot;
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kapell_api::{ErrorCode, Problem, Report, SavedReport};
+use kapell_api::{ErrorCode, Measured, Problem, Report, SavedReport};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -22,6 +22,7 @@ use crate::token::Access;
 pub(crate) use gather::{health, report, totals};
 pub(crate) use html::html;
 pub(crate) use markdown::markdown;
+use plot::Scale;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -98,5 +99,13 @@ pub(super) async fn save(door: Door) -> Result<(StatusCode, Json<SavedReport>), 
             Err(Problem::new(ErrorCode::Internal, format!("the report cannot be saved: {error}")).into())
         }
         Err(_) => Err(Problem::new(ErrorCode::ShuttingDown, "the server is shutting down").into()),
+    }
+}
+
+/// Shows what was measured beside its bound, in its unit.
+fn measured(it: &Measured) -> String {
+    match it.of.as_str() {
+        "wait_p90_ms" => format!("{} of {}", Scale::Span.label(it.value), Scale::Span.label(it.bound)),
+        _ => format!("{:.2} of {:.2}", it.value, it.bound),
     }
 }

@@ -99,6 +99,22 @@ fn a_declared_emergency_shows_what_it_does_and_undoes_it_when_it_ends() {
 }
 
 #[test]
+fn a_task_force_without_an_emergency_stands_in_every_report() {
+    let served = Served::start();
+    team(&served);
+    let ack = served.post("/v1/forces", &json!({"project": "web", "requires": [{"capability": "rust"}]}));
+    assert_eq!(ack["force"], "F-1");
+    assert_eq!(listed(&served.get("/v1/emergencies")), 0);
+    assert_eq!(served.get("/v1/report")["forces"][0]["id"], "F-1");
+    for (format, row) in [("markdown", "| F-1 | web | ada |"), ("html", ">F-1</td><td>web</td><td>ada</td>")]
+    {
+        let path = format!("/v1/report?format={format}");
+        let (_, page) = served.send_text("GET", &path, &served.admin, &[], &[]);
+        assert!(page.contains(row), "{page}");
+    }
+}
+
+#[test]
 fn agents_that_are_lost_together_pause_assignments_until_they_are_back() {
     let served = Served::start();
     let mut policy = served.get("/v1/policy");

@@ -274,6 +274,8 @@ fn what_holds_the_work_up_is_listed_with_what_was_done_and_what_came_of_it() {
         found["actions"].as_array().expect("a list").iter().map(|it| &it["kind"]).collect();
     assert_eq!(kinds, ["kept", "training"], "{found}");
     assert_eq!(found["actions"][0]["agents"], json!(["ada"]));
+    let (_, page) = served.send_text("GET", "/v1/report?format=markdown", &served.admin, &[], &[]);
+    assert!(page.contains("| B-1 | capability gap | rust | low | 2."), "{page}");
     let called = served.get("/v1/escalations");
     assert_eq!(
         (&called["items"][0]["kind"], &called["items"][0]["capability"]),

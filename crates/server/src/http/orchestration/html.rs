@@ -4,10 +4,11 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use kapell_api::{BottleneckAction, Measured, Report, Sample, Usage};
+use kapell_api::{BottleneckAction, Report, Sample, Usage};
 use kapell_core::money;
 use kapell_model::{Span, is_unseen};
 
+use super::measured;
 use super::plot::{self, Line, Plot, Scale};
 
 const STYLE: &str = include_str!("../../../assets/report.css");
@@ -439,13 +440,6 @@ fn urgency(word: &str) -> &'static str {
         "critical" | "high" => "bad",
         "medium" => "warn",
         _ => "",
-    }
-}
-
-fn measured(it: &Measured) -> String {
-    match it.of.as_str() {
-        "wait_p90_ms" => format!("{} of {}", Scale::Span.label(it.value), Scale::Span.label(it.bound)),
-        _ => format!("{:.2} of {:.2}", it.value, it.bound),
     }
 }
 

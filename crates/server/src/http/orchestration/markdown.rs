@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use kapell_api::{HealthPart, Measured, Report, Sample, Usage};
+use kapell_api::{HealthPart, Report, Sample, Usage};
 use kapell_core::money;
 use kapell_model::{Span, is_unseen};
+
+use super::measured;
 
 /// Eighths of a block, for small plots of text.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -80,7 +82,7 @@ fn hundredths(share: f64) -> u32 {
 }
 
 fn emergencies(page: &mut String, report: &Report) {
-    if report.emergencies.is_empty() {
+    if report.emergencies.is_empty() && report.forces.is_empty() {
         return;
     }
     let _ = writeln!(page, "## Emergencies\n");
@@ -363,14 +365,19 @@ fn bottlenecks(page: &mut String, report: &Report) {
     if report.bottlenecks.is_empty() {
         let _ = writeln!(page, "None.\n");
     }
-    for found in &report.bottlenecks {
-        let _ = writeln!(
-            page,
-            "- {} ({}): {}",
-            plain(&found.about),
-            found.kind.replace('_', " "),
-            plain(&found.detail)
-        );
+    if !report.bottlenecks.is_empty() {
+        let rows = report.bottlenecks.iter().map(|it| {
+            vec![
+                it.id.clone().unwrap_or_default(),
+                it.kind.replace('_', " "),
+                plain(&it.about),
+                it.severity.clone().unwrap_or_default(),
+                it.measured.as_ref().map(measured).unwrap_or_default(),
+                plain(&it.detail),
+            ]
+        });
+        let heads = ["Bottleneck", "Kind", "About", "Severity", "Measured", "What is the matter"];
+        table(page, &heads, rows);
     }
     if let Some(since) = &report.degraded_since {
         let _ = writeln!(page, "\nThe fleet does worse than it did, since {since}.");
@@ -378,7 +385,6 @@ fn bottlenecks(page: &mut String, report: &Report) {
     if !report.actions.is_empty() {
         let _ = writeln!(page, "\n### What was done, and what came of it\n");
         let rows = report.actions.iter().map(|it| {
-            let measured = |it: &Measured| format!("{:.2} of {:.2}", it.value, it.bound);
             vec![
                 it.id.clone(),
                 plain(&it.about),
