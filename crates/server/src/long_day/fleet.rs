@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use kapell_core::{
     AgentSpec, Command, Component, Engine, Event, ForecastMonitor, GateWord, Liveness, Package, Part, Record,
-    Rejection, Reply, Request, Stage, State, Task, TaskRef, WorkloadMonitor, invariant,
+    Rejection, Reply, Request, Stage, State, Task, TaskRef, UsageReport, WorkloadMonitor, invariant,
 };
 use kapell_model::{
     AgentId, AgentKind, AgentState, AssignmentId, CommandId, Moment, Name, Ratio, Span, TaskGate, TaskId,
-    TaskState, Text,
+    TaskState, Text, Usage,
 };
 use kapell_plan::Greedy;
 
@@ -244,16 +244,36 @@ impl Fleet {
                     self.tell(Command::Fail { task, agent, assignment, reason, retry: true });
                 } else if spent >= takes {
                     self.lost.remove(&assignment);
+                    self.spend(id, &agent, assignment, spent);
                     self.propose(id, &agent, assignment);
                     let result = Some(Text::from("as asked for"));
                     self.tell(Command::Finish { task, agent, assignment, result });
                 } else if spent.0 / MINUTE.0 % TELLS_EVERY == 0 {
+                    self.spend(id, &agent, assignment, spent);
                     let percent = u8::try_from(spent.0 * 100 / takes.0).ok();
                     self.tell(Command::Progress { task, agent, assignment, percent, note: None });
                 }
             }
             TaskState::Waiting => self.run_command(id, agent),
             _ => {}
+        }
+    }
+
+    /// Tells what an attempt has used so far, where its agent counts that; twice, since reports come twice.
+    fn spend(&mut self, id: TaskId, agent: &Name, assignment: AssignmentId, spent: Span) {
+        if !id.0.is_multiple_of(3) {
+            return;
+        }
+        let minutes = spent.0.unsigned_abs() / MINUTE.0.unsigned_abs();
+        let usage = Usage {
+            input: minutes * 900,
+            cached: minutes * 300,
+            output: minutes * 40,
+            money: minutes * 7_500,
+        };
+        for _ in 0..2 {
+            let (task, agent) = (TaskRef::Id(id), agent.clone());
+            self.tell(Command::ReportUsage(UsageReport { task, agent, assignment, usage }));
         }
     }
 
