@@ -280,19 +280,113 @@ fn dependencies() -> anyhow::Result<Vec<String>> {
     Ok(missing.chain(spare).collect())
 }
 
-/// Finds tests that a page names, as `path::name` in code style, and that are not there.
+/// The page on which every row of the table names a test.
+const TESTED: &str = "docs/founding-description.md";
+
+/// Finds tests that a page names, as `path::name` in code style, and that are not there or are no tests; and rows without one on
+/// the page where every row has one.
 fn missing_tests(file: &str, text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let named = |(number, line): (usize, &str)| -> Vec<String> {
-        let tests = line.split('`').filter_map(|code| code.split_once(".rs::"));
-        let missing = tests.filter(|(path, name)| {
-            let source = read(&format!("{path}.rs"));
-            source.is_none_or(|source| !source.contains(&format!("fn {name}(")))
-        });
-        missing
-            .map(|(path, name)| format!("{file}:{}: there is no test `{path}.rs::{name}`", number + 1))
-            .collect()
+    let mut findings = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let at = format!("{file}:{}", number + 1);
+        let named: Vec<(&str, &str)> = line.split('`').filter_map(|code| code.split_once(".rs::")).collect();
+        for (path, name) in &named {
+            if read(&format!("{path}.rs")).is_none_or(|source| !is_test(&source, name)) {
+                findings.push(format!("{at}: there is no test `{path}.rs::{name}`"));
+            }
+        }
+        // The heading and the line under it are no rows.
+        let is_row =
+            line.starts_with("| ") && !line.starts_with("| ---") && !line.starts_with("| function |");
+        if file == TESTED && is_row && !line.split(" | ").skip(2).any(|cell| cell.contains(".rs::")) {
+            findings.push(format!("{at}: this row names no test"));
+        }
+    }
+    findings
+}
+
+/// Tells whether a function stands in a source as a test: an attribute says so, and none of it is commented out.
+fn is_test(source: &str, name: &str) -> bool {
+    let source = uncommented(source);
+    let is_attribute = |line: &str| line.starts_with("#[") || line.starts_with("#![");
+    let lines: Vec<&str> = source.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let here = |line: &str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        let line = line.strip_prefix("async ").unwrap_or(line);
+        line.strip_prefix("fn ")
+            .and_then(|rest| rest.strip_prefix(name))
+            .is_some_and(|rest| rest.starts_with('('))
     };
-    text.lines().enumerate().flat_map(named).collect()
+    (0..lines.len()).filter(|&at| here(lines[at])).any(|at| {
+        let before = lines[..at].iter().rev().take_while(|line| is_attribute(line));
+        before.copied().any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
+    })
+}
+
+/// Blanks the comments of a source. What is in quotes stays, also where it looks like one.
+fn uncommented(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let taken = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            out.push(' ');
+            comment(rest)
+        } else {
+            let taken = quoted(rest).unwrap_or(c.len_utf8());
+            out.push_str(&rest[..taken]);
+            taken
+        };
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// Returns the length of the block comment that a text begins with; they lie in each other.
+fn comment(text: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while at < text.len() {
+        let rest = &text.as_bytes()[at..];
+        if rest.starts_with(b"/*") {
+            (depth, at) = (depth + 1, at + 2);
+        } else if rest.starts_with(b"*/") {
+            (depth, at) = (depth - 1, at + 2);
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    text.len()
+}
+
+/// Returns the length of the string or sign in quotes that a text begins with.
+fn quoted(text: &str) -> Option<usize> {
+    if let Some(raw) = text.strip_prefix('r') {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        let body = raw[hashes..].strip_prefix('"')?;
+        let end = format!("\"{}", "#".repeat(hashes));
+        let head = text.len() - body.len();
+        return Some(body.find(&end).map_or(text.len(), |at| head + at + end.len()));
+    }
+    if let Some(body) = text.strip_prefix('"') {
+        let mut escaped = false;
+        let end = body.char_indices().find(|&(_, c)| {
+            let is_end = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            is_end
+        });
+        return Some(end.map_or(text.len(), |(at, _)| at + 2));
+    }
+    // A lifetime has no quote at its end.
+    let body = text.strip_prefix('\'')?;
+    let first = body.chars().next()?;
+    if first == '\\' {
+        return body.char_indices().skip(2).find(|&(_, c)| c == '\'').map(|(at, _)| at + 2);
+    }
+    body[first.len_utf8()..].starts_with('\'').then(|| first.len_utf8() + 2)
 }
 
 /// Finds modules of others that are not as they were published, by `SHA256SUMS` beside them, or have no line there.
@@ -354,11 +448,51 @@ mod tests {
 
     #[test]
     fn a_test_that_is_not_there_is_found() {
-        let read = |path: &str| (path == "a/b.rs").then(|| "fn there() {}".to_owned());
+        let read = |path: &str| (path == "a/b.rs").then(|| "#[test]\nfn there() {}".to_owned());
         let page = "| x | `a/b.rs::there` |\n| y | `a/b.rs::gone` |\n| z | `a/c.rs::there` |";
         let found = missing_tests("page.md", page, read);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("page.md:2:"), "{found:?}");
+    }
+
+    #[test]
+    fn a_row_without_a_test_is_found_on_the_page_where_every_row_has_one() {
+        let read = |_: &str| Some("#[test]\nfn there() {}".to_owned());
+        let page = "# Title\n\n| function | module | test |\n| --- | --- | --- |\n| `A` | `a.rs` | `a.rs::there` |\n\
+                    | `B` | `a.rs` | looked at by hand |\n| `C` | `a.rs::there` | |\n";
+        let found = missing_tests(TESTED, page, read);
+        assert_eq!(
+            found,
+            [6, 7].map(|line| format!("docs/founding-description.md:{line}: this row names no test"))
+        );
+        assert_eq!(missing_tests("other.md", page, read), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_commented_out_or_has_no_attribute_is_no_test() {
+        for source in [
+            "#[test]\nfn it() {}",
+            "    #[test]\n    #[expect(clippy::all, reason = \"x\")]\n    /// Why.\n    fn it() {}",
+            "#[tokio::test(flavor = \"current_thread\")]\nasync fn it() {}",
+            "proptest! {\n    #![proptest_config(x)]\n    #[test]\n    fn it(steps in any()) {}\n}",
+            "let a = \"/*\";\nlet b: &'a str = r#\"\"/*\"#;\nlet c = ['\"', '\\''];\n#[test]\nfn it() {}",
+            "/* one /* in */ another */\n#[test]\nfn it() {}",
+        ] {
+            assert!(is_test(source, "it"), "{source}");
+        }
+        for source in [
+            "fn it() {}",
+            "// #[test]\nfn it() {}",
+            "#[test]\n// fn it() {}",
+            "#[test]\nfn it_is_another() {}",
+            "#[test]\nfn other() {}\nfn it() {}",
+            "/*\n#[test]\nfn it() {}\n*/",
+            "/* /* */\n#[test]\nfn it() {}\n*/",
+            "#[testing]\nfn it() {}",
+            "#[test]\nfn other() { it(); }",
+        ] {
+            assert!(!is_test(source, "it"), "{source}");
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 mod scenario;
 
-use kapell_core::{BudgetOf, Command, EdgeSource, State, Task, TaskRef};
-use kapell_model::{DependencyKind, Span, TaskId, TaskState};
+use kapell_core::{BudgetOf, Command, Component, EdgeSource, Require, State, Task, TaskRef};
+use kapell_model::{DependencyKind, Ratio, Span, TaskId, TaskState, Text};
 use proptest::prelude::*;
-use scenario::Scenario;
+use scenario::{Scenario, name};
 
 const TEAM: &str = "agent A rust=0.9 slots=3
     agent B rust=0.8 slots=3
@@ -54,6 +54,38 @@ fn a_task_becomes_planning_components_integration_and_testing() {
     assert_eq!(titles, ["Plan: a task", "api", "page", "Integrate: a task", "Test: a task"]);
     let project = |id| task(state, id).spec.project.as_ref().map(ToString::to_string);
     assert!(["T-4", "T-5", "T-8"].iter().all(|id| project(id).as_deref() == Some("web")));
+}
+
+#[test]
+fn a_component_that_requires_its_own_goes_to_the_best_agent_for_that() {
+    let component = |title, needs| Component {
+        title: Text::from(title),
+        description: Text::default(),
+        requires: vec![Require { capability: name(needs), weight: Ratio::UNIT, minimum: Ratio::ZERO }],
+        estimate: None,
+    };
+    for components in [[("query", "sql"), ("service", "rust")], [("service", "rust"), ("query", "sql")]] {
+        let mut scenario = Scenario::play(
+            "agent A rust=0.9 sql=0.4 slots=3
+            agent B rust=0.4 sql=0.9 slots=3
+            submit t1 needs=cobol",
+        );
+        let components = components.map(|(title, needs)| component(title, needs)).to_vec();
+        let whole = TaskRef::Id(TaskId(1));
+        let broken =
+            Command::BreakDown { task: whole, components, source: None, model: None, by_policy: false };
+        scenario.execute(broken, None).expect("it is ready");
+        scenario.also("agent C role=architect\ndone T-2 C -> completed");
+        let state = scenario.engine.state();
+        let owner = |id| {
+            let task = task(state, id);
+            let owner = task.owner.as_ref().map(|owner| state.agent(owner.agent).spec.name.to_string());
+            (task.spec.title.to_string(), owner.unwrap_or_default())
+        };
+        let mut owners = [owner("T-3"), owner("T-4")];
+        owners.sort();
+        assert_eq!(owners, [("query", "B"), ("service", "A")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+    }
 }
 
 #[test]

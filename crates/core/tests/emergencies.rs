@@ -328,6 +328,47 @@ fn a_project_that_will_be_late_sets_aside_what_it_can_do_without() {
 }
 
 #[test]
+fn what_is_not_begun_on_the_longest_path_goes_to_a_faster_agent() {
+    let mut play = Scenario::play(
+        "agent A rust=0.9 slots=3
+         agent B rust=0.9
+         project web deadline=10h
+         submit t1 needs=rust agent=A
+         start t1 A
+         fail t1 A
+         cancel t1
+         submit t2 needs=rust agent=B            # B is taken while t3 to t6 are given out
+         start t2 B
+         submit t3 needs=rust project=web effort=9h           -> assigned A
+         submit t4 needs=rust project=web effort=9h           -> ready
+         submit t5 needs=rust project=web effort=9h agent=A   -> ready
+         assign t4 A             -> assigned A
+         assign t5 A             -> assigned A
+         start t3 A
+         tick 10m
+         done t2 B",
+    );
+    // What was begun stays, and so does what is asked of A by name; B has a slot for one.
+    forecast(&mut play, 11, 12, &[3, 4, 5]);
+    play.also(
+        "emergencies             -> X-1 deadline_risk open: work_moved, breakdown_offered, capability_asked
+         show t3                 -> in_progress medium A
+         show t4                 -> assigned medium B
+         show t5                 -> assigned medium A
+         notices A               -> moved T-4
+         end X-1
+         emergencies             -> X-1 deadline_risk ended: work_moved confirmed, breakdown_offered confirmed, capability_asked confirmed
+         show t4                 -> assigned medium B",
+    );
+    // Nobody is faster than B, so nothing is moved again.
+    forecast(&mut play, 9, 9, &[4]);
+    forecast(&mut play, 11, 12, &[4]);
+    play.also("show t4 -> assigned medium B");
+    let moved = play.log.iter().filter(|record| record.event.kind() == "task.moved").count();
+    assert_eq!(moved, 1);
+}
+
+#[test]
 fn where_nothing_is_set_aside_a_better_forecast_ends_it() {
     let mut play = Scenario::play("project web deadline=10h\nsubmit t1 needs=rust project=web");
     forecast(&mut play, 11, 12, &[1]);
@@ -448,6 +489,33 @@ fn the_milestones_of_a_project_are_its_checkpoints() {
          done t2 A
          forces                  -> F-1 big disbanded",
     );
+}
+
+#[test]
+fn members_of_a_task_force_who_differ_come_to_a_ruling() {
+    let mut play = Scenario::play(
+        "agent A rust=0.9 slots=2
+         agent B rust=0.4 sql=0.9 slots=2
+         project big
+         submit t1 project=big needs=rust,sql
+         gather project=big needs=rust,sql -> F-1
+         forces                  -> F-1 big B [B A] rust:A sql:B
+         send A @force-1 which_way
+         decide rust ask=A,B for=1h by=B -> C-1
+         propose C-1 A one       -> C-1
+         conflict C-1            -> open of A,B
+         propose C-1 B other     -> C-1
+         conflict C-1            -> resolved of A,B for one    # 0.9 of 1.3 is behind it
+         reserve A env:staging ttl=60s -> R-1
+         reserve B env:staging ttl=60s wait=5m -> waits as W-1
+         conflict C-2            -> open of B,A
+         free A R-1
+         conflict C-2            -> resolved of B,A",
+    );
+    for agent in ["A", "B"] {
+        let told = play.line(&format!("notices {agent}"));
+        assert!(told.contains("decision_made"), "{agent}: {told}");
+    }
 }
 
 proptest! {

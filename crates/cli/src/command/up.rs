@@ -147,3 +147,42 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
         });
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kapell_server::Found;
+
+    use super::*;
+
+    #[test]
+    fn a_start_says_what_it_found() {
+        let found = Found {
+            fleet: "default".to_owned(),
+            epoch: 3,
+            position: 120,
+            snapshot: 100,
+            skipped: vec!["snapshot at position 110 is passed over".to_owned()],
+            replayed: 20,
+            took: Duration::from_millis(7),
+            agents: 5,
+            online: 4,
+            owned: 3,
+            ready: 2,
+            blocked: 1,
+            ended: 6,
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], 7_400));
+        let lines = self::found(&Started { address, found, new_token: None });
+        assert_eq!(
+            lines[1..],
+            [
+                "fleet `default`: 120 events in the log, 20 folded in 7ms after a snapshot at 100; epoch 3",
+                "5 agents, 4 online as the log has it (every lease begins again); 3 tasks owned, 2 ready, 1 blocked, 6 ended",
+                "warning: snapshot at position 110 is passed over",
+            ]
+        );
+        assert!(lines[0].ends_with("listens on http://127.0.0.1:7400"), "{}", lines[0]);
+    }
+}

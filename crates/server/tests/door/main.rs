@@ -26,5 +26,6 @@ mod roles;
 mod secrets;
 mod served;
 mod stalls;
+mod starts;
 mod webhooks;
 mod work;
