@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::forecast::ForecastStep;
 use crate::task::Requirement;
 
 /// An emergency, with what was done about it.
@@ -42,6 +43,15 @@ pub struct Emergency {
     pub ended_at: Option<String>,
     /// What was done about it, in that order.
     pub actions: Vec<EmergencyAction>,
+    /// Of a project that will be late, until that is over: the longest path of what is left, by the last forecast.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<ForecastStep>,
+    /// What the whole of that path takes in hours, whoever is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_hours: Option<f64>,
+    /// Hours from p80 of that forecast to the deadline; below 0 where that is passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack_hours: Option<f64>,
 }
 
 /// Something that was done about an emergency.

@@ -98,6 +98,18 @@ pub struct Rates {
     /// Mean of min(1, estimate / actual) over the completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub efficiency_score: Option<f64>,
+    /// Messages that were sent; one to many counts once.
+    #[serde(default)]
+    pub messages: u32,
+    /// Messages for each completed task, to the hundredth; nothing where none was completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages_per_task: Option<f64>,
+    /// Tasks that went over in a handoff.
+    #[serde(default)]
+    pub handoffs: u32,
+    /// Handoffs for each completed task, to the hundredth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoffs_per_task: Option<f64>,
 }
 
 /// How the work goes.
@@ -168,7 +180,7 @@ pub struct BottleneckAction {
     pub bottleneck: String,
     /// What that is about.
     pub about: String,
-    /// `training`, `staffing`, `kept`, `shorter_leases` or `direct_channel`.
+    /// `training`, `staffing`, `kept`, `shorter_leases`, `sharing`, `batching`, `direct_channel`, `together` or `digest`.
     pub kind: String,
     /// What it does, in words.
     pub does: String,
@@ -238,7 +250,7 @@ pub struct Sample {
 }
 
 /// An agent in a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AgentLine {
     /// Its name.
     pub name: String,
@@ -256,6 +268,16 @@ pub struct AgentLine {
     pub failed: u32,
     /// Tasks that it lost.
     pub lost: u32,
+    /// Mean of min(1, estimate / actual) over what it completed in the last 24 hours; nothing where it completed nothing, or is
+    /// not one of the 1,000 agents that ended attempts last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efficiency_score: Option<f64>,
+    /// The same of the 24 hours before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efficiency_before: Option<f64>,
+    /// Share of its attempts that ended in the last 24 hours and succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_rate: Option<f64>,
 }
 
 /// The report on a fleet at one moment.

@@ -154,6 +154,7 @@ impl State {
                 ..
             } => {
                 let to = (*agent, *assignment);
+                self.metrics.handed_over(record.at);
                 self.count_handoff(*from, *agent, *task);
                 self.handoff_transferred(*handoff, *task, to, *due, reservations, note);
             }
@@ -165,6 +166,7 @@ impl State {
                 self.handoff_ended(*handoff, *outcome, reason);
             }
             Event::MessageSent { message, to, gathered } => {
+                self.metrics.messaged(record.at);
                 self.message_sent(message.clone(), to, gathered.as_ref());
             }
             Event::MessagesRead { agent, up_to } => self.messages_read(*agent, *up_to),

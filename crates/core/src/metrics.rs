@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use kapell_model::{Moment, Name, Position, Ratio, Span, Text, limits};
+use kapell_model::{AgentId, Moment, Name, Position, Ratio, Span, Text, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::bottleneck::{Measure, ResourceWaits};
 use crate::effort::Efforts;
+use crate::impact::Hundredths;
 
 const HOUR: i64 = Span::hours(1).0;
 /// Hours of the window that rates are taken over.
@@ -35,6 +36,10 @@ pub struct Tally {
     pub lead: Span,
     /// The sum of min(1, estimate / actual) of those that succeeded, in millionths.
     pub efficiency_micros: u64,
+    /// Messages that were sent; one to many counts once, and a digest does not count beside what is in it.
+    pub messages: u32,
+    /// Tasks that went over in a handoff.
+    pub handoffs: u32,
 }
 
 impl Tally {
@@ -46,6 +51,15 @@ impl Tally {
         self.effort.0 = self.effort.0.saturating_add(other.effort.0);
         self.lead.0 = self.lead.0.saturating_add(other.lead.0);
         self.efficiency_micros += other.efficiency_micros;
+        self.messages += other.messages;
+        self.handoffs += other.handoffs;
+    }
+
+    /// Returns so many by the tasks that were completed, in hundredths.
+    #[must_use]
+    pub fn by_task(&self, count: u32) -> Option<Hundredths> {
+        let completed = u64::from(self.completed);
+        (completed > 0).then(|| Hundredths((u64::from(count) * 100 + completed / 2) / completed))
     }
 
     /// Returns the attempts that ended.
@@ -110,11 +124,47 @@ struct Waits {
     last: Position,
 }
 
+/// Hours since 1970 in which anything happened, oldest first: two days of them at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Hours(VecDeque<(i64, Tally)>);
+
+impl Hours {
+    /// Returns what happened in the 24 hours up to `now`, or the 24 before those.
+    fn day(&self, now: Moment, before: bool) -> Tally {
+        let last = now.0.div_euclid(HOUR) - if before { WINDOW_HOURS } else { 0 };
+        self.sum(last - WINDOW_HOURS + 1, last)
+    }
+
+    fn sum(&self, first: i64, last: i64) -> Tally {
+        let mut sum = Tally::default();
+        for (_, tally) in self.0.iter().filter(|(hour, _)| (first..=last).contains(hour)) {
+            sum.add(tally);
+        }
+        sum
+    }
+
+    fn last(&self) -> i64 {
+        self.0.back().map_or(i64::MIN, |(hour, _)| *hour)
+    }
+
+    fn at(&mut self, at: Moment) -> &mut Tally {
+        let hour = at.0.div_euclid(HOUR);
+        if self.last() < hour {
+            if self.0.len() == limits::METRIC_HOURS_MAX {
+                self.0.pop_front();
+            }
+            self.0.push_back((hour, Tally::default()));
+        }
+        &mut self.0.back_mut().expect("one was just made").1
+    }
+}
+
 /// What a fleet has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Hours since 1970 in which anything happened, oldest first.
-    hours: VecDeque<(i64, Tally)>,
+    hours: Hours,
+    /// The attempts of each agent.
+    agents: BTreeMap<AgentId, Hours>,
     kinds: BTreeMap<Name, Completions>,
     other_kinds: Completions,
     /// Waits by the class's fingerprint.
@@ -137,37 +187,34 @@ impl Metrics {
     /// Returns what happened in the 24 hours up to `now`, counted in whole hours with the present one as the last.
     #[must_use]
     pub fn last_day(&self, now: Moment) -> Tally {
-        let last = now.0.div_euclid(HOUR);
-        self.sum(last - WINDOW_HOURS + 1, last)
+        self.hours.day(now, false)
     }
 
     /// Returns what happened in the 24 hours before those of [`Metrics::last_day`].
     #[must_use]
     pub fn day_before(&self, now: Moment) -> Tally {
-        let last = now.0.div_euclid(HOUR) - WINDOW_HOURS;
-        self.sum(last - WINDOW_HOURS + 1, last)
+        self.hours.day(now, true)
+    }
+
+    /// Returns how the attempts of an agent went in the hours of [`Metrics::last_day`], and in those of [`Metrics::day_before`].
+    #[must_use]
+    pub fn of_agent(&self, agent: AgentId, now: Moment) -> [Tally; 2] {
+        let hours = self.agents.get(&agent);
+        [false, true].map(|before| hours.map_or_else(Tally::default, |hours| hours.day(now, before)))
     }
 
     /// Returns what happened since midnight, UTC.
     #[must_use]
     pub fn today(&self, now: Moment) -> Tally {
         let last = now.0.div_euclid(HOUR);
-        self.sum(last.div_euclid(24) * 24, last)
+        self.hours.sum(last.div_euclid(24) * 24, last)
     }
 
     /// Returns what happened in each of the 24 hours up to `now`, oldest first.
     #[must_use]
     pub fn by_hour(&self, now: Moment) -> Vec<Tally> {
         let last = now.0.div_euclid(HOUR);
-        (last - WINDOW_HOURS + 1..=last).map(|hour| self.sum(hour, hour)).collect()
-    }
-
-    fn sum(&self, first: i64, last: i64) -> Tally {
-        let mut sum = Tally::default();
-        for (_, tally) in self.hours.iter().filter(|(hour, _)| (first..=last).contains(hour)) {
-            sum.add(tally);
-        }
-        sum
+        (last - WINDOW_HOURS + 1..=last).map(|hour| self.hours.sum(hour, hour)).collect()
     }
 
     /// Visits the completion times by type, those of types beyond the bound last and without a name.
@@ -232,38 +279,51 @@ impl Metrics {
         worse
     }
 
-    fn hour(&mut self, at: Moment) -> &mut Tally {
-        let hour = at.0.div_euclid(HOUR);
-        if self.hours.back().is_none_or(|(last, _)| *last < hour) {
-            if self.hours.len() == limits::METRIC_HOURS_MAX {
-                self.hours.pop_front();
-            }
-            self.hours.push_back((hour, Tally::default()));
+    /// Returns the hours of an agent; beyond the bound the one goes whose last attempt is longest past.
+    fn agent(&mut self, agent: AgentId) -> &mut Hours {
+        let full = self.agents.len() >= limits::METRIC_AGENTS_MAX;
+        if full && !self.agents.contains_key(&agent) {
+            let longest_ago =
+                self.agents.iter().min_by_key(|(_, hours)| hours.last()).map(|(agent, _)| *agent);
+            longest_ago.map(|agent| self.agents.remove(&agent));
         }
-        &mut self.hours.back_mut().expect("one was just made").1
+        self.agents.entry(agent).or_default()
     }
 
     pub(crate) fn submitted(&mut self, at: Moment) {
-        self.hour(at).submitted += 1;
+        self.hours.at(at).submitted += 1;
     }
 
     pub(crate) fn completed(&mut self, at: Moment) {
-        self.hour(at).completed += 1;
+        self.hours.at(at).completed += 1;
     }
 
-    pub(crate) fn failed(&mut self, at: Moment) {
-        self.hour(at).failed += 1;
+    pub(crate) fn failed(&mut self, at: Moment, agent: AgentId) {
+        self.hours.at(at).failed += 1;
+        self.agent(agent).at(at).failed += 1;
+    }
+
+    pub(crate) fn messaged(&mut self, at: Moment) {
+        self.hours.at(at).messages += 1;
+    }
+
+    pub(crate) fn handed_over(&mut self, at: Moment) {
+        self.hours.at(at).handoffs += 1;
     }
 
     /// Notes an attempt that its owner completed.
-    pub(crate) fn succeeded(&mut self, at: Moment, kind: &Name, effort: Span, lead: Span, efficiency: Ratio) {
-        self.hour(at).add(&Tally {
-            succeeded: 1,
-            effort,
-            lead,
-            efficiency_micros: u64::from(efficiency.as_micros()),
-            ..Tally::default()
-        });
+    pub(crate) fn succeeded(
+        &mut self,
+        at: Moment,
+        agent: AgentId,
+        kind: &Name,
+        (effort, lead): (Span, Span),
+        efficiency: Ratio,
+    ) {
+        let efficiency_micros = u64::from(efficiency.as_micros());
+        let one = Tally { succeeded: 1, effort, lead, efficiency_micros, ..Tally::default() };
+        self.hours.at(at).add(&one);
+        self.agent(agent).at(at).add(&one);
         let known = self.kinds.contains_key(kind) || self.kinds.len() < limits::METRIC_KINDS_MAX;
         let completions =
             if known { self.kinds.entry(kind.clone()).or_default() } else { &mut self.other_kinds };
@@ -317,7 +377,30 @@ mod tests {
         for hour in 4..200 {
             metrics.completed(Moment(day + hour * HOUR));
         }
-        assert_eq!(metrics.hours.len(), limits::METRIC_HOURS_MAX);
+        assert_eq!(metrics.hours.0.len(), limits::METRIC_HOURS_MAX);
+    }
+
+    #[test]
+    fn the_agent_whose_last_attempt_is_longest_past_is_forgotten() {
+        let mut metrics = Metrics::default();
+        let agents = u32::try_from(limits::METRIC_AGENTS_MAX).expect("few");
+        let at = |hour: u32| Moment(i64::from(hour) * HOUR / 100);
+        for agent in 0..agents {
+            metrics.failed(at(agent), AgentId(agent));
+        }
+        metrics.failed(at(agents), AgentId(0));
+        metrics.failed(at(agents + 1), AgentId(agents));
+        let failed = |agent: u32| metrics.of_agent(AgentId(agent), at(agents + 1))[0].failed;
+        assert_eq!((failed(0), failed(agents), failed(agents - 1)), (2, 1, 1));
+        assert_eq!(metrics.agents.len(), limits::METRIC_AGENTS_MAX);
+        assert!(!metrics.agents.contains_key(&AgentId(1)));
+    }
+
+    #[test]
+    fn by_task_as_worked_out_by_hand() {
+        let tally = Tally { completed: 3, ..Tally::default() };
+        assert_eq!(tally.by_task(2), Some(Hundredths(67)));
+        assert_eq!(Tally::default().by_task(2), None);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kapell_core::{
-    Action, Command, EdgeSource, EscalationKind, Event, Record, SNAPSHOT_FORMAT, Share, State, Subject,
-    Tally, TaskRef, TaskSpec,
+    Action, Address, Command, EdgeSource, EscalationKind, Event, NewMessage, Package, Record,
+    SNAPSHOT_FORMAT, Share, State, Subject, Tally, TaskRef, TaskSpec,
 };
 use kapell_model::{
     AgentId, AssignmentId, DependencyKind, EmergencyId, EscalationId, Moment, Name, OfferId, Policy,
@@ -48,6 +48,10 @@ struct Plain {
     completed: Vec<i64>,
     failed: Vec<i64>,
     succeeded: Vec<(i64, Name, Span, Span, Ratio)>,
+    /// When an attempt ended, whose it was, and its efficiency where it succeeded.
+    attempts: Vec<(i64, AgentId, Option<Ratio>)>,
+    messages: Vec<i64>,
+    handoffs: Vec<i64>,
     waits: Vec<(Class, Span)>,
     /// What emergencies have set aside, by emergency and number of the action.
     aside: BTreeMap<(EmergencyId, u32), TaskId>,
@@ -127,7 +131,7 @@ impl Plain {
             Event::TaskProgressed { task, .. } | Event::StallSettled { task } => {
                 self.task(*task).asked = None;
             }
-            Event::TaskCompleted { task, assignment, .. } => {
+            Event::TaskCompleted { task, agent, assignment, .. } => {
                 self.completed.push(at.0);
                 let seen = self.task(*task);
                 let own = seen.owner.filter(|(current, _, _)| current == assignment);
@@ -138,10 +142,17 @@ impl Plain {
                     let efficiency =
                         Ratio::of(estimate.min(effort.0).unsigned_abs(), effort.0.unsigned_abs());
                     self.succeeded.push((at.0, kind, effort, at.since(submitted), efficiency));
+                    self.attempts.push((at.0, *agent, Some(efficiency)));
                 }
             }
-            Event::AttemptFailed { task, retry_at, .. } => {
+            Event::MessageSent { .. } => self.messages.push(at.0),
+            Event::HandoffTransferred { task, assignment, .. } => {
+                self.handoffs.push(at.0);
+                self.task(*task).owner = Some((*assignment, at, None));
+            }
+            Event::AttemptFailed { task, agent, retry_at, .. } => {
                 self.failed.push(at.0);
+                self.attempts.push((at.0, *agent, None));
                 let seen = self.task(*task);
                 (seen.owner, seen.deferred) = (None, retry_at.is_some());
             }
@@ -229,6 +240,8 @@ impl Plain {
             effort: Span(succeeded.iter().map(|it| it.2.0).sum()),
             lead: Span(succeeded.iter().map(|it| it.3.0).sum()),
             efficiency_micros: succeeded.iter().map(|it| u64::from(it.4.as_micros())).sum(),
+            messages: count(&self.messages),
+            handoffs: count(&self.handoffs),
         }
     }
 
@@ -242,6 +255,21 @@ impl Plain {
         assert_eq!(metrics.last_day(now), self.tally(hour - 23, hour));
         assert_eq!(metrics.day_before(now), self.tally(hour - 47, hour - 24));
         assert_eq!(metrics.today(now), self.tally(hour.div_euclid(24) * 24, hour));
+        for agent in state.agents() {
+            for (ago, tally) in [0, 24].into_iter().zip(metrics.of_agent(agent.id, now)) {
+                let within = |at: i64| (hour - ago - 23..=hour - ago).contains(&at.div_euclid(HOUR));
+                let own: Vec<_> = self
+                    .attempts
+                    .iter()
+                    .filter(|it| it.1 == agent.id && within(it.0))
+                    .map(|it| it.2)
+                    .collect();
+                let micros = own.iter().flatten().map(|it| u64::from(it.as_micros())).sum::<u64>();
+                let counted = (own.len(), own.iter().flatten().count(), micros);
+                let found = (tally.attempts() as usize, tally.succeeded as usize, tally.efficiency_micros);
+                assert_eq!(found, counted, "{}", agent.spec.name);
+            }
+        }
         for (kind, completions) in metrics.completions() {
             let of = |it: &&(i64, Name, Span, Span, Ratio)| Some(&it.1) == kind;
             let times: Vec<Span> = self.succeeded.iter().filter(of).map(|it| it.2).collect();
@@ -302,8 +330,15 @@ fn spec(first: u32, flag: bool, token: u64) -> TaskSpec {
     spec
 }
 
+fn package() -> Arc<Package> {
+    let text = || Text::from("as noted");
+    let (completed, state, remaining, context) = (text(), text(), text(), text());
+    let files = vec![Text::from("none")];
+    Arc::new(Package { completed, state, remaining, context, files, reservations: Vec::new() })
+}
+
 fn commands() -> impl Strategy<Value = Command> {
-    let draw = (0..30_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
+    let draw = (0..34_u8, 0..AGENTS, 0..TASKS, 0..TASKS, 1..40_u64, any::<bool>());
     draw.prop_map(|(kind, who, first, second, token, flag)| {
         let task = |index: u32| TaskRef::Id(TaskId(index % TASKS + 1));
         let agent = name(["ada", "bram", "chidi", "dana"][who]);
@@ -339,6 +374,17 @@ fn commands() -> impl Strategy<Value = Command> {
             28 => {
                 Command::SettleEscalation { escalation: EscalationId(first + 1), agent: None, note: text() }
             }
+            29 | 30 => Command::SendMessage(Box::new(NewMessage {
+                from: Some(agent),
+                to: Address::Agent(name(["ada", "bram", "chidi", "dana"][first as usize % AGENTS])),
+                text: text(),
+                priority: Priority::Low,
+                task: None,
+                reply_to: None,
+                ack: false,
+            })),
+            31 => Command::RequestHandoff { task, owner: None, to: None, note: None },
+            32 => Command::SubmitPackage { task, agent, assignment, package: package() },
             _ => Command::LookAtHealth,
         }
     })
@@ -354,6 +400,10 @@ fn aimed(state: &State, command: Command) -> Command {
         Command::Finish { task, agent, assignment, result } => {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
             Command::Finish { task, agent, assignment, result }
+        }
+        Command::SubmitPackage { task, agent, assignment, package } => {
+            let (agent, assignment) = find(&task).unwrap_or((agent, assignment));
+            Command::SubmitPackage { task, agent, assignment, package }
         }
         Command::Start { task, agent, assignment } => {
             let (agent, assignment) = find(&task).unwrap_or((agent, assignment));

@@ -88,6 +88,8 @@ pub const OUTCOMES_MAX: usize = 50;
 pub const SAMPLES_MAX: usize = 192;
 /// Hours of which sums are kept: two days, so that a day can be set beside the one before.
 pub const METRIC_HOURS_MAX: usize = 48;
+/// Agents whose attempts are counted by hour; beyond it the one goes whose last attempt is longest past.
+pub const METRIC_AGENTS_MAX: usize = 1_000;
 /// Task types whose completion times are kept apart; those of further ones are kept together.
 pub const METRIC_KINDS_MAX: usize = 1_000;
 /// Classes whose waits are remembered; beyond it the one goes of which none was placed for longest.

@@ -224,11 +224,18 @@ fn a_long_day_with_everything_in_it_is_reported_truly() {
 fn in_the_middle(fleet: &Fleet) {
     let report = truth::told(fleet);
     assert!(report.forecasts.iter().any(|it| it.at_risk && !it.path.is_empty()), "{:?}", report.forecasts);
-    let late = |it: &Emergency| it.kind == "deadline_risk" && it.state == "open";
-    assert!(report.emergencies.iter().any(late), "{:?}", report.emergencies);
+    let late = |it: &&Emergency| it.kind == "deadline_risk" && it.state == "open";
+    let late = report.emergencies.iter().find(late).expect("a project will be late");
+    assert!(!late.path.is_empty() && late.slack_hours.is_some_and(|slack| slack < 0.0), "{late:?}");
+    for page in [markdown(&report), html(&report)] {
+        let first = format!("Longest path: {} (", late.path[0].task);
+        // Brackets are no signs of Markdown's here.
+        assert!(page.replace('\\', "").contains(&first), "{first}");
+    }
     let (tasks, day) = (&report.tasks.by_state, &report.performance.last_day);
     assert!(tasks.in_progress > 10 && tasks.blocked > 0 && tasks.deferred > 0, "{tasks:?}");
     assert!(day.completed > 100 && day.failed > 0, "{day:?}");
+    assert!(day.messages > 10 && day.handoffs > 3, "{day:?}");
     assert!(report.escalations_open > 0 && !report.bottlenecks.is_empty());
 }
 

@@ -183,6 +183,13 @@ fn show(it: &Emergency) {
     if let Some(reason) = &it.ended_because {
         output::line(format!("  over: {}", output::plain(reason)));
     }
+    if let Some(hours) = it.path_hours {
+        let slack = it.slack_hours.map(|slack| format!("; {slack:.1} h of slack")).unwrap_or_default();
+        output::line(format!("  longest path: {hours:.1} h{slack}"));
+        for step in &it.path {
+            output::line(format!("    {} {:.1} h  {}", step.task, step.hours, output::cut(&step.title, 70)));
+        }
+    }
     let rows = it.actions.iter().map(|it| {
         vec![
             it.number.to_string(),

@@ -241,7 +241,7 @@ impl State {
             task.deferred_until = retry_at;
         });
         self.note_outcome(id, agent, Outcome { efficiency: None, review });
-        self.metrics.failed(self.at);
+        self.metrics.failed(self.at, agent);
         self.note_failure(id, agent);
     }
 
@@ -269,7 +269,7 @@ impl State {
         self.learning.completed(&task.spec.kind, task.spec.complexity_or_middle(), actual);
         let efficiency = Ratio::of(estimate.unsigned_abs(), actual.0.unsigned_abs());
         let lead = self.at.since(task.submitted_at);
-        self.metrics.succeeded(self.at, &task.spec.kind, actual, lead, efficiency);
+        self.metrics.succeeded(self.at, agent, &task.spec.kind, (actual, lead), efficiency);
         self.note_outcome(id, agent, Outcome { efficiency: Some(efficiency), review });
     }
 

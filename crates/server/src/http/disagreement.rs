@@ -253,7 +253,7 @@ fn impact(it: &Impact) -> api::Impact {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "points are far below 2^52")]
-fn decimal(number: Hundredths) -> f64 {
+pub(super) fn decimal(number: Hundredths) -> f64 {
     number.0 as f64 / 100.0
 }
 

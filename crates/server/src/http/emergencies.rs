@@ -230,7 +230,13 @@ fn name(state: &State, agent: AgentId) -> String {
 /// Shows an emergency.
 pub(super) fn shown(view: &View<'_>, it: &Emergency) -> api::Emergency {
     let state = view.state;
+    let late = it.scope.project().filter(|_| it.state != EmergencyState::Ended);
+    let forecast = late.and_then(|project| state.forecast(project.as_str()));
+    let forecast = forecast.map(|forecast| super::forecasts::shown(state, forecast));
     api::Emergency {
+        path_hours: forecast.as_ref().map(|forecast| forecast.path_hours),
+        slack_hours: forecast.as_ref().and_then(|forecast| forecast.slack_hours),
+        path: forecast.map(|forecast| forecast.path).unwrap_or_default(),
         id: it.id.to_string(),
         kind: it.kind.as_str().to_owned(),
         state: it.state.as_str().to_owned(),

@@ -9,7 +9,8 @@ mod plot;
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kapell_api::{ErrorCode, Measured, Problem, Report, SavedReport};
+use kapell_api::{ErrorCode, ForecastStep, Measured, Problem, Report, SavedReport};
+use kapell_model::Span;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -23,6 +24,9 @@ pub(crate) use gather::{health, report, totals};
 pub(crate) use html::html;
 pub(crate) use markdown::markdown;
 use plot::Scale;
+
+/// Tasks of the longest path that a page names.
+const STEPS_MAX: usize = 10;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -100,6 +104,32 @@ pub(super) async fn save(door: Door) -> Result<(StatusCode, Json<SavedReport>), 
         }
         Err(_) => Err(Problem::new(ErrorCode::ShuttingDown, "the server is shutting down").into()),
     }
+}
+
+/// Shows the longest path of what is left, its beginning where it is long, with what is left of each task and in all.
+fn path(steps: &[ForecastStep], hours: f64) -> String {
+    let shown: Vec<String> =
+        steps.iter().take(STEPS_MAX).map(|step| format!("{} ({})", step.task, time(step.hours))).collect();
+    let more = match steps.len().saturating_sub(STEPS_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    if steps.is_empty() {
+        String::new()
+    } else {
+        format!("{}{more}; {} in all", shown.join(", "), time(hours))
+    }
+}
+
+/// Shows how long it is from p80 of a forecast to the deadline.
+fn slack(hours: Option<f64>) -> String {
+    hours.map(time).unwrap_or_default()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "hours of a plan")]
+fn time(hours: f64) -> String {
+    let span = Span((hours.abs() * 3_600_000.0).round() as i64);
+    format!("{}{span}", if hours < 0.0 { "-" } else { "" })
 }
 
 /// Shows what was measured beside its bound, in its unit.

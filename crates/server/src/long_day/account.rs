@@ -109,6 +109,8 @@ pub(super) struct Window {
     pub(super) completed: usize,
     pub(super) failed: usize,
     pub(super) succeeded: usize,
+    pub(super) messages: usize,
+    pub(super) handoffs: usize,
     pub(super) effort_mean: Option<i64>,
     pub(super) lead_mean: Option<i64>,
     pub(super) efficiency: Option<f64>,
@@ -133,6 +135,8 @@ pub(super) struct Account {
     submitted: Vec<Moment>,
     completed: Vec<Moment>,
     failed: Vec<(Moment, AgentId)>,
+    messages: Vec<Moment>,
+    handoffs: Vec<Moment>,
     succeeded: Vec<Success>,
     /// The waits in the queue, by what the tasks ask for.
     waits: BTreeMap<String, Vec<i64>>,
@@ -227,8 +231,9 @@ impl Account {
                 }
                 self.owns(*task, *agent, *assignment, at);
             }
-            Event::TaskMoved { task, agent, assignment, .. }
-            | Event::HandoffTransferred { task, agent, assignment, .. } => {
+            Event::TaskMoved { task, agent, assignment, .. } => self.owns(*task, *agent, *assignment, at),
+            Event::HandoffTransferred { task, agent, assignment, .. } => {
+                self.handoffs.push(at);
                 self.owns(*task, *agent, *assignment, at);
             }
             Event::TaskStarted { task, .. } => {
@@ -433,6 +438,7 @@ impl Account {
             Event::ForecastMade { forecast } => {
                 self.forecasts.insert(forecast.project.to_string(), (**forecast).clone());
             }
+            Event::MessageSent { .. } => self.messages.push(at),
             Event::PerformanceDegraded { .. } => self.degraded = Some(at),
             Event::PerformanceRecovered { .. } => self.degraded = None,
             Event::HealthFell { .. } => self.low = Some(at),
@@ -542,6 +548,8 @@ impl Account {
             completed: self.completed.iter().filter(|it| within(**it)).count(),
             failed: self.failed.iter().filter(|it| within(it.0) && own(it.1)).count(),
             succeeded: all.len(),
+            messages: self.messages.iter().filter(|it| within(**it)).count(),
+            handoffs: self.handoffs.iter().filter(|it| within(**it)).count(),
             effort_mean: mean(|it| it.effort),
             lead_mean: mean(|it| it.lead),
             efficiency: (count > 0).then(|| efficiency / count as f64),

@@ -121,8 +121,28 @@ impl Told<'_> {
             completed: it.completed,
             failed: it.failed,
             lost: it.lost,
+            efficiency_score: None,
+            efficiency_before: None,
+            success_rate: None,
         };
-        assert_eq!(self.report.agent_table, agents.iter().map(line).collect::<Vec<_>>());
+        assert_eq!(self.report.agent_table.len(), agents.len());
+        for (shown, (id, it)) in self.report.agent_table.iter().zip(agents) {
+            let counted = line((id, it));
+            let (score, before, success) =
+                (shown.efficiency_score, shown.efficiency_before, shown.success_rate);
+            let shown = api::AgentLine {
+                efficiency_score: None,
+                efficiency_before: None,
+                success_rate: None,
+                ..shown.clone()
+            };
+            assert_eq!(shown, counted);
+            let [day, day_before] = [0..24, 24..48].map(|ago| self.account.window(self.now, ago, Some(*id)));
+            both_near(score, day.efficiency);
+            both_near(before, day_before.efficiency);
+            let attempts = day.succeeded + day.failed;
+            both_near(success, (attempts > 0).then(|| day.succeeded as f64 / attempts as f64));
+        }
     }
 
     fn performance(&self) {
@@ -154,6 +174,14 @@ impl Told<'_> {
         let success = (attempts > 0).then(|| counted.succeeded as f64 / attempts as f64);
         both_near(shown.success_rate, success);
         both_near(shown.efficiency_score, counted.efficiency);
+        assert_eq!((shown.messages, shown.handoffs), (number(counted.messages), number(counted.handoffs)));
+        for (shown, count) in
+            [(shown.messages_per_task, counted.messages), (shown.handoffs_per_task, counted.handoffs)]
+        {
+            let by_task = (counted.completed > 0).then(|| count as f64 / counted.completed as f64);
+            assert_eq!(shown.is_some(), by_task.is_some());
+            shown.into_iter().zip(by_task).for_each(|(a, b)| assert!((a - b).abs() < 0.006, "{a} {b}"));
+        }
     }
 
     fn health(&self) {

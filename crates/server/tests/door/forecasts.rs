@@ -36,6 +36,18 @@ fn a_forecast_is_made_on_demand_recorded_and_can_be_made_again_from_its_seed() {
     assert_eq!((path, &made["path_hours"]), (vec!["T-1", "T-2"], &json!(4.0)));
     assert_eq!(made["gains"][0]["capability"], "rust");
     assert_eq!(made["outdated"], false);
+    // The emergency that comes of it shows the path and the slack too.
+    let late = served.get("/v1/emergencies/X-1");
+    assert_eq!((&late["kind"], &late["path_hours"]), (&json!("deadline_risk"), &json!(4.0)), "{late}");
+    assert_eq!((&late["path"], &late["slack_hours"]), (&made["path"], &made["slack_hours"]));
+    for format in ["markdown", "html"] {
+        let path = format!("/v1/report?format={format}");
+        let (_, page) = served.send_text("GET", &path, &served.admin, &[], &[]);
+        let page = page.replace('\\', "");
+        let longest = "T-1 (2h 0m), T-2 (2h 0m); 4h 0m in all";
+        assert_eq!(page.matches(longest).count(), 2, "of the emergency and of the forecast: {page}");
+        assert!(page.contains("Slack: -"), "{page}");
+    }
     let (p50, p80, p90) = (made["p50"].as_str(), made["p80"].as_str(), made["p90"].as_str());
     assert!(p50 < p80 && p80 < p90, "{made}");
 

@@ -310,6 +310,76 @@ fn what_holds_the_work_up_is_listed_with_what_was_done_and_what_came_of_it() {
 }
 
 #[test]
+fn messages_handoffs_and_efficiency_by_agent_stand_in_every_report() {
+    let served = Served::start();
+    for name in ["ada", "bram"] {
+        let agent = json!({"name": name, "role": "developer", "capabilities": {"rust": 0.9}});
+        served.post("/v1/agents", &agent);
+        if name == "ada" {
+            served.post("/v1/agents/ada/heartbeat", &json!({}));
+            let task = json!({"title": "first", "key": "one", "estimate_hours": 1});
+            served.post("/v1/tasks", &task);
+        }
+    }
+    served.post("/v1/agents/bram/heartbeat", &json!({}));
+    let report = served.get("/v1/report");
+    let day = |report: &Value, name: &str| report["performance"]["last_day"][name].clone();
+    assert_eq!((day(&report, "messages"), day(&report, "messages_per_task")), (json!(0), Value::Null));
+    assert_eq!(report["agent_table"][1]["efficiency_score"], Value::Null);
+
+    served.post("/v1/channels", &json!({"name": "web", "members": ["ada", "bram"]}));
+    for to in ["bram", "bram"] {
+        served.post("/v1/messages", &json!({"from": "ada", "to": to, "text": "look"}));
+    }
+    served.post("/v1/messages", &json!({"from": "bram", "channel": "web", "text": "I do"}));
+    let handed = served.post("/v1/agents/ada/next", &json!({}))["assignments"][0]["assignment"].clone();
+    served.post("/v1/tasks/one/start", &json!({"agent": "ada", "assignment": handed}));
+    served.post("/v1/tasks/one/handoff", &json!({"agent": "ada", "assignment": handed}));
+    let package = json!({
+        "agent": "ada", "assignment": handed, "completed": "half", "state": "it builds",
+        "remaining": "half", "context": "none", "files": ["none"],
+    });
+    assert_eq!(served.post("/v1/tasks/one/handoff/package", &package)["agent"], "bram");
+    let token = served.post("/v1/agents/bram/next", &json!({}))["assignments"][0]["assignment"].clone();
+    served.post("/v1/tasks/one/start", &json!({"agent": "bram", "assignment": token}));
+    served.post("/v1/tasks/one/done", &json!({"agent": "bram", "assignment": token}));
+
+    let report = served.get("/v1/report");
+    for (name, value) in [
+        ("messages", json!(3)),
+        ("messages_per_task", json!(3.0)),
+        ("handoffs", json!(1)),
+        ("handoffs_per_task", json!(1.0)),
+    ] {
+        assert_eq!(day(&report, name), value, "{name}");
+    }
+    let agents = &report["agent_table"];
+    assert_eq!(agents[0].get("efficiency_score"), None, "ada has completed nothing");
+    let line = [&agents[1]["efficiency_score"], &agents[1]["success_rate"]];
+    assert_eq!((line, agents[1].get("efficiency_before")), ([&json!(1.0), &json!(1.0)], None));
+    let (_, page) = served.send_text("GET", "/v1/report?format=markdown", &served.admin, &[], &[]);
+    for row in [
+        "| messages per task | 3 | no data |",
+        "| handoffs per task | 1 | no data |",
+        "| bram | developer | online | 0/1 | 1 | 0 | 0 | 1 | no data | 1 |",
+    ] {
+        assert!(page.contains(row), "{row}: {page}");
+    }
+    let (_, page) = served.send_text("GET", "/v1/report?format=html", &served.admin, &[], &[]);
+    for row in [
+        "<td>messages per task</td><td class=\"number\">3</td>",
+        "<td>handoffs per task</td><td class=\"number\">1</td>",
+        "<th scope=\"col\">Efficiency, last 24 h</th>",
+    ] {
+        assert!(page.contains(row), "{row}: {page}");
+    }
+    // They outlive a restart.
+    let served = Served::on(served.stop());
+    assert_eq!(served.get("/v1/report")["performance"]["last_day"]["messages"], 3);
+    assert_eq!(served.get("/v1/report")["agent_table"][1]["efficiency_score"], 1.0);
+}
+
+#[test]
 fn the_report_as_html_is_one_file_with_plots_and_their_numbers_and_no_text_steers_it() {
     let served = Served::start();
     let mut policy = served.get("/v1/policy");

@@ -11,7 +11,7 @@ use super::bottlenecks::{bottlenecks, recommendations};
 use crate::fleet::View;
 use crate::http::bottlenecks::last_actions;
 use crate::http::convert::{self, time};
-use crate::http::disagreement::conflict;
+use crate::http::disagreement::{conflict, decimal};
 use crate::http::emergencies::{shown as shown_emergency, shown_force};
 
 /// Causes of a part of the health, and bottlenecks of a kind, that one report names.
@@ -59,7 +59,7 @@ pub(crate) fn report(view: &View<'_>) -> Report {
             .iter()
             .filter(|agent| agent.state != AgentState::Removed)
             .take(ROWS_MAX)
-            .map(|agent| line(agent))
+            .map(|agent| line(state, agent, now))
             .collect(),
         projects: state.projects().values().take(ROWS_MAX).map(convert::project).collect(),
         costs: crate::http::budgets::spent(view, COST_DAYS),
@@ -204,17 +204,25 @@ fn performance(state: &State, now: Moment) -> Performance {
     }
 }
 
-fn rates(tally: &Tally) -> Rates {
+fn success_rate(tally: &Tally) -> Option<f64> {
     let ended = tally.attempts();
-    let success = (ended > 0).then(|| Ratio::of(u64::from(tally.succeeded), u64::from(ended)));
+    (ended > 0).then(|| Ratio::of(u64::from(tally.succeeded), u64::from(ended)).as_decimal())
+}
+
+fn rates(tally: &Tally) -> Rates {
+    let by_task = |count| tally.by_task(count).map(decimal);
     Rates {
         submitted: tally.submitted,
         completed: tally.completed,
         failed: tally.failed,
         completion_mean_ms: tally.effort_mean().map(|span| span.0),
         lead_mean_ms: tally.lead_mean().map(|span| span.0),
-        success_rate: success.map(Ratio::as_decimal),
+        success_rate: success_rate(tally),
         efficiency_score: tally.efficiency().map(Ratio::as_decimal),
+        messages: tally.messages,
+        messages_per_task: by_task(tally.messages),
+        handoffs: tally.handoffs,
+        handoffs_per_task: by_task(tally.handoffs),
     }
 }
 
@@ -276,7 +284,8 @@ fn forecasts(state: &State) -> Vec<kapell_api::Forecast> {
     shown
 }
 
-fn line(agent: &kapell_core::Agent) -> AgentLine {
+fn line(state: &State, agent: &kapell_core::Agent, now: Moment) -> AgentLine {
+    let [day, before] = state.metrics().of_agent(agent.id, now);
     AgentLine {
         name: agent.spec.name.to_string(),
         role: agent.spec.role.to_string(),
@@ -286,6 +295,9 @@ fn line(agent: &kapell_core::Agent) -> AgentLine {
         completed: agent.completed,
         failed: agent.failed,
         lost: agent.lost,
+        efficiency_score: day.efficiency().map(Ratio::as_decimal),
+        efficiency_before: before.efficiency().map(Ratio::as_decimal),
+        success_rate: success_rate(&day),
     }
 }
 

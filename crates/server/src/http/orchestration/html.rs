@@ -8,8 +8,8 @@ use kapell_api::{BottleneckAction, Report, Sample, Usage};
 use kapell_core::money;
 use kapell_model::{Span, is_unseen};
 
-use super::measured;
 use super::plot::{self, Line, Plot, Scale};
+use super::{measured, path, slack};
 
 const STYLE: &str = include_str!("../../../assets/report.css");
 const HOUR: i64 = Span::hours(1).0;
@@ -390,6 +390,8 @@ fn flow(page: &mut String, report: &Report, course: &Course<'_>) {
             time("average lead time", day.lead_mean_ms, before.lead_mean_ms),
             share("success rate", day.success_rate, before.success_rate),
             share("efficiency score", day.efficiency_score, before.efficiency_score),
+            share("messages per task", day.messages_per_task, before.messages_per_task),
+            share("handoffs per task", day.handoffs_per_task, before.handoffs_per_task),
             count("completed", day.completed, before.completed),
             count("submitted", day.submitted, before.submitted),
             count("failed attempts", day.failed, before.failed),
@@ -546,6 +548,10 @@ fn emergencies(page: &mut String, report: &Report) {
             if let Some(reason) = &it.ended_because {
                 let _ = write!(page, " Over: {}.", text(reason));
             }
+            if let Some(hours) = it.path_hours {
+                let (path, slack) = (path(&it.path, hours), slack(it.slack_hours));
+                let _ = write!(page, " Longest path: {}. Slack: {}.", text(&path), text(&slack));
+            }
             page.push_str("</p>");
             let rows = it.actions.iter().map(|action| {
                 let settled = action.settled.as_deref().unwrap_or("in effect");
@@ -595,9 +601,12 @@ fn forecasts(page: &mut String, report: &Report) {
                 Cell::text(clock(&it.p80)),
                 Cell::text(clock(&it.p90)),
                 Cell::Word(class, word.to_owned()),
+                Cell::Number(slack(it.slack_hours)),
+                Cell::text(path(&it.path, it.path_hours)),
             ]
         });
-        table(page, &["Project", "Deadline", "p50", "p80", "p90", ""], rows);
+        let heads = ["Project", "Deadline", "p50", "p80", "p90", "", "Slack", "Longest path"];
+        table(page, &heads, rows);
     });
 }
 
@@ -672,9 +681,14 @@ fn rows(page: &mut String, report: &Report) {
                 Cell::number(agent.completed),
                 Cell::number(agent.failed),
                 Cell::number(agent.lost),
+                Cell::optional(agent.efficiency_score, decimal),
+                Cell::optional(agent.efficiency_before, decimal),
+                Cell::optional(agent.success_rate, decimal),
             ]
         });
-        table(page, &["Agent", "Role", "State", "Slots taken", "Completed", "Failed", "Lost"], rows);
+        let heads = ["Agent", "Role", "State", "Slots taken", "Completed", "Failed", "Lost"];
+        let day = ["Efficiency, last 24 h", "24 h before", "Success, last 24 h"];
+        table(page, &[&heads[..], &day[..]].concat(), rows);
     });
     section(page, "Projects", |page| {
         let rows = report.projects.iter().map(|project| {

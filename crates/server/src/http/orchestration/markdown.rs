@@ -6,7 +6,7 @@ use kapell_api::{HealthPart, Report, Sample, Usage};
 use kapell_core::money;
 use kapell_model::{Span, is_unseen};
 
-use super::measured;
+use super::{measured, path, slack};
 
 /// Eighths of a block, for small plots of text.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -94,6 +94,10 @@ fn emergencies(page: &mut String, report: &Report) {
         if let Some(reason) = &it.ended_because {
             let _ = writeln!(page, "Over: {}.", plain(reason));
         }
+        if let Some(hours) = it.path_hours {
+            let (path, slack) = (path(&it.path, hours), slack(it.slack_hours));
+            let _ = writeln!(page, "Longest path: {}. Slack: {slack}.", plain(&path));
+        }
         page.push('\n');
         for action in &it.actions {
             let settled = action.settled.as_deref().unwrap_or("in effect");
@@ -133,9 +137,12 @@ fn forecasts(page: &mut String, report: &Report) {
             it.p80.clone(),
             it.p90.clone(),
             if it.at_risk { "at risk" } else { "in time" }.to_owned(),
+            slack(it.slack_hours),
+            plain(&path(&it.path, it.path_hours)),
         ]
     };
-    table(page, &["Project", "Deadline", "p50", "p80", "p90", ""], report.forecasts.iter().map(row));
+    let heads = ["Project", "Deadline", "p50", "p80", "p90", "", "Slack", "Longest path"];
+    table(page, &heads, report.forecasts.iter().map(row));
 }
 
 /// Shows what was spent; nothing where nothing was, and nothing is closed.
@@ -331,6 +338,16 @@ fn performance(page: &mut String, report: &Report) {
             optional(day.efficiency_score, decimal),
             optional(before.efficiency_score, decimal),
         ),
+        (
+            "messages per task",
+            optional(day.messages_per_task, decimal),
+            optional(before.messages_per_task, decimal),
+        ),
+        (
+            "handoffs per task",
+            optional(day.handoffs_per_task, decimal),
+            optional(before.handoffs_per_task, decimal),
+        ),
         ("completed", day.completed.to_string(), before.completed.to_string()),
         ("submitted", day.submitted.to_string(), before.submitted.to_string()),
         ("failed attempts", day.failed.to_string(), before.failed.to_string()),
@@ -436,9 +453,14 @@ fn tables(page: &mut String, report: &Report) {
             agent.completed.to_string(),
             agent.failed.to_string(),
             agent.lost.to_string(),
+            optional(agent.efficiency_score, |it| it.to_string()),
+            optional(agent.efficiency_before, |it| it.to_string()),
+            optional(agent.success_rate, |it| it.to_string()),
         ]
     });
-    table(page, &["Agent", "Role", "State", "Slots taken", "Completed", "Failed", "Lost"], rows);
+    let heads = ["Agent", "Role", "State", "Slots taken", "Completed", "Failed", "Lost"];
+    let day = ["Efficiency, last 24 h", "24 h before", "Success, last 24 h"];
+    table(page, &[&heads[..], &day[..]].concat(), rows);
     let _ = writeln!(page, "## Projects\n");
     let rows = report.projects.iter().map(|project| {
         let tasks = &project.tasks;
