@@ -31,6 +31,8 @@ impl Table {
         let mut page = String::from(
             "# Benchmarks\n\nWritten by `cargo xtask bench`. Figures are medians of several runs of one session on one \
              machine; its own limits stand in the same table. They vary from machine to machine, the ratios less.\n\n\
+             Routing: Kapell's score knows no price. Where one counts, \"cheapest first, failures to the best\" solves more of \
+             the same tasks at less cost.\n\n\
              | what | measured | asked | on what |\n| --- | --- | --- | --- |\n",
         );
         for Row { what, figure, wanted, note } in &self.rows {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, Body, Door, Path};
+use super::door::{Asked, Body, Door, NoQuery, Path};
 use super::problem::Refusals;
 use super::reservations::speaker;
 use super::{Refusal, created, disagreement, parse};
@@ -227,7 +227,10 @@ pub(super) async fn assert_priority(
 
 /// Lists the orders of two open tasks that stand, those that were ruled among them.
 #[utoipa::path(get, path = "/v1/orders", tag = "conflicts", responses((status = 200, body = Page<Order>), Refusals))]
-pub(super) async fn orders(door: Door) -> Result<Json<Page<Order>>, Refusal> {
+pub(super) async fn orders(
+    door: Door,
+    Asked(NoQuery {}): Asked<NoQuery>,
+) -> Result<Json<Page<Order>>, Refusal> {
     let found = door.app.fleet.query(move |view| disagreement::orders(view.state));
     Ok(Json(Page { items: found.await?, next_cursor: None }))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body as HttpBody;
+use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -10,6 +10,7 @@ use kapell_api::{Ack, ErrorCode, Objects, Problem};
 use kapell_core::{Command, Reply};
 use kapell_model::{CommandId, Name};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::convert::{self, ack};
 use super::problem::STALE_HINT;
@@ -130,15 +131,22 @@ impl Door {
         }
     }
 
-    /// Executes a command.
+    /// Executes a command. A name that is not known is refused with the field of the body that it stands in.
     pub(crate) async fn command(
         &self,
-        fingerprint: u64,
+        print: impl Into<Print>,
         contact: Option<Name>,
         command: Command,
     ) -> Result<Reply, Refusal> {
-        let ask = self.ask(0, || fingerprint, contact, command);
-        Ok(self.app.fleet.command(ask).await?)
+        let print = print.into();
+        let ask = self.ask(0, || print.digest, contact, command);
+        self.app.fleet.command(ask).await.map_err(|refused| {
+            let Refusal(mut problem) = refused.into();
+            if let (ErrorCode::NotFound, None, Some(given)) = (problem.code, &problem.field, &problem.given) {
+                problem.field = print.field_of(given);
+            }
+            Refusal(problem)
+        })
     }
 
     /// Makes the ask of line `line` of the request; the digest of what it asks for is needed only with a key.
@@ -166,11 +174,11 @@ impl Door {
     /// the result is kept.
     pub(crate) async fn acknowledged(
         &self,
-        fingerprint: u64,
+        print: impl Into<Print>,
         contact: Option<Name>,
         command: Command,
     ) -> Result<axum::Json<Ack>, Refusal> {
-        let reply = self.command(fingerprint, contact, command).await?;
+        let reply = self.command(print, contact, command).await?;
         Ok(axum::Json(accepted(&reply)?))
     }
 }
@@ -214,10 +222,51 @@ pub(crate) fn fingerprint(path: &str, body: &[u8]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// A JSON body with its digest.
+/// A digest of what is asked for, with the path and the body that it was made of, where there is one.
+#[derive(Clone)]
+pub(crate) struct Print {
+    pub(crate) digest: u64,
+    path: String,
+    body: Bytes,
+}
+
+impl From<u64> for Print {
+    fn from(digest: u64) -> Self {
+        Self { digest, path: String::new(), body: Bytes::new() }
+    }
+}
+
+impl Print {
+    /// Returns in which field of the body a name stands; nothing where the path names it too.
+    fn field_of(&self, name: &str) -> Option<String> {
+        if self.path.split('/').any(|part| part == name) {
+            return None;
+        }
+        place_of(&serde_json::from_slice(&self.body).ok()?, name)
+    }
+}
+
+/// Returns where a text stands in a value, as in `requires[0].capability`.
+fn place_of(value: &Value, text: &str) -> Option<String> {
+    match value {
+        Value::String(own) => (own == text).then(String::new),
+        Value::Array(all) => {
+            let mut places = all.iter().enumerate();
+            places.find_map(|(at, it)| Some(format!("[{at}]{}", place_of(it, text)?)))
+        }
+        Value::Object(all) => all.iter().find_map(|(name, it)| {
+            let place = place_of(it, text)?;
+            let dot = if place.is_empty() || place.starts_with('[') { "" } else { "." };
+            Some(format!("{name}{dot}{place}"))
+        }),
+        _ => None,
+    }
+}
+
+/// A JSON body with what tells it from another.
 pub(crate) struct Body<T> {
     pub(crate) value: T,
-    pub(crate) fingerprint: u64,
+    pub(crate) fingerprint: Print,
 }
 
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
@@ -231,7 +280,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
         }
         let path = request.uri().path().to_owned();
         let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
-        Ok(Self { value: json(&bytes)?, fingerprint: fingerprint(&path, &bytes) })
+        let (value, digest) = (json(&bytes)?, fingerprint(&path, &bytes));
+        Ok(Self { value, fingerprint: Print { digest, path, body: bytes.into() } })
     }
 }
 
@@ -263,12 +313,22 @@ fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// Returns the name of a field that is missing, from the words that say so.
+fn missing(detail: &str) -> Option<&str> {
+    detail.strip_prefix("missing field `")?.split('`').next()
+}
+
 /// Reads JSON whose objects are objects; an error names the field.
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(Objects::new(&mut deserializer)).map_err(|error| {
         let path = plain(&error.path().to_string().chars().take(200).collect::<String>());
         let detail = plain(&error.inner().to_string());
+        let path = match missing(&detail) {
+            Some(name) if matches!(path.as_str(), "" | ".") => name.to_owned(),
+            Some(name) => format!("{path}.{name}"),
+            None => path,
+        };
         let problem = Problem::new(ErrorCode::BadRequest, format!("the body does not fit: {detail}"));
         Problem { field: Some(path).filter(|path| !matches!(path.as_str(), "" | ".")), ..problem }
     })?;
@@ -303,6 +363,11 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
         }
     }
 }
+
+/// No query: whatever is asked with one is refused.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoQuery {}
 
 /// A query string; an error names the parameter.
 pub(crate) struct Asked<T>(pub(crate) T);

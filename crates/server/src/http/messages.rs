@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{agent_name, limit, unknown};
-use super::door::{Asked, Body, Door, Path};
+use super::door::{Asked, Body, Door, NoQuery, Path};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::Access;
@@ -131,7 +131,11 @@ fn no_message() -> Problem {
 #[utoipa::path(get, path = "/v1/agents/{agent}/messages",
     params(("agent" = String, Path, description = "its name")), tag = "messages",
     responses((status = 200, body = Page<Message>), Refusals))]
-pub(super) async fn inbox(door: Door, Path(agent): Path<String>) -> Result<Json<Page<Message>>, Refusal> {
+pub(super) async fn inbox(
+    door: Door,
+    Path(agent): Path<String>,
+    Asked(NoQuery {}): Asked<NoQuery>,
+) -> Result<Json<Page<Message>>, Refusal> {
     let name = agent_name(&agent)?;
     let found = door.app.fleet.query(move |view| {
         let id = view.state.agent_id(name.as_str())?;
@@ -161,7 +165,10 @@ pub(super) async fn read(
 /// Lists the channels by name.
 #[utoipa::path(get, path = "/v1/channels", tag = "messages",
     responses((status = 200, body = Page<Channel>), Refusals))]
-pub(super) async fn channels(door: Door) -> Result<Json<Page<Channel>>, Refusal> {
+pub(super) async fn channels(
+    door: Door,
+    Asked(NoQuery {}): Asked<NoQuery>,
+) -> Result<Json<Page<Channel>>, Refusal> {
     let found = door.app.fleet.query(|view| {
         let shown = |(name, channel)| convert::channel(view.state, name, channel);
         view.state.messages().channels().map(shown).collect::<Vec<_>>()

@@ -126,12 +126,12 @@ async fn report<T: Report>(door: &Door, task: &str, body: Body<T>) -> Result<Jso
         Command::WithUsage { report, .. } => Some(Command::ReportUsage(report.clone())),
         _ => None,
     };
-    let answer = door.acknowledged(body.fingerprint, Some(agent.clone()), command).await;
+    let answer = door.acknowledged(body.fingerprint.clone(), Some(agent.clone()), command).await;
     if let (Err(Refusal(problem)), Some(late)) = (&answer, late)
         && problem.code == ErrorCode::StaleAssignment
     {
         // The report is refused; what it says was used has been spent all the same.
-        let ask = door.ask(1, || body.fingerprint, Some(agent), late);
+        let ask = door.ask(1, || body.fingerprint.digest, Some(agent), late);
         let _ = door.app.fleet.command(ask).await;
     }
     answer

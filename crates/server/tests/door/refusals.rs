@@ -698,6 +698,38 @@ fn every_refusal_names_the_field_and_changes_nothing() {
 }
 
 #[test]
+fn what_is_missing_or_unknown_in_a_body_is_named_as_its_field() {
+    let served = Served::start();
+    team(&served);
+    let task = |more: &str| format!(r#"{{"title":"t",{more}}}"#);
+    for (path, body, code, field) in [
+        ("/v1/tasks", r#"{"key":"t"}"#.to_owned(), "bad_request", json!("title")),
+        ("/v1/tasks", task(r#""requires":[{"weight":2}]"#), "bad_request", json!("requires[0].capability")),
+        ("/v1/tasks", task(r#""prioritty":"high""#), "bad_request", json!("prioritty")),
+        ("/v1/tasks/one/cancel", "{}".to_owned(), "bad_request", json!("reason")),
+        ("/v1/tasks/one/handoff", r#"{"to":"nobody"}"#.to_owned(), "not_found", json!("to")),
+        ("/v1/tasks", task(r#""depends_on":["one","nothing"]"#), "not_found", json!("depends_on[1]")),
+        ("/v1/orders/drop", r#"{"first":"one","then":"nothing"}"#.to_owned(), "not_found", json!("then")),
+        // What the path names is no field of the body, whatever stands there.
+        ("/v1/tasks/nothing/handoff", r#"{"to":"nothing"}"#.to_owned(), "not_found", Value::Null),
+    ] {
+        let (_, problem) = served.send("POST", path, &served.admin, &JSON, body.as_bytes());
+        assert_eq!((&problem["code"], &problem["field"]), (&json!(code), &field), "{path} {body}: {problem}");
+    }
+}
+
+#[test]
+fn a_query_that_is_not_known_is_refused() {
+    let served = Served::start();
+    team(&served);
+    for path in ["/v1/channels", "/v1/orders", "/v1/agents/ada/messages"] {
+        assert_eq!(served.ask("GET", path, &Value::Null).0, 200, "{path}");
+        let answer = served.ask("GET", &format!("{path}?limit=0"), &Value::Null);
+        refused(&served, answer, "bad_request", &["limit"], path);
+    }
+}
+
+#[test]
 fn bodies_have_bounds_and_types() {
     let served = Served::start();
     let large = format!("{{\"title\":\"{}\"}}", "x".repeat(1 << 20));
