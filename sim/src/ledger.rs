@@ -8,9 +8,9 @@ use kapell_core::{
     Settlement, StallCause, Subject, Verdict,
 };
 use kapell_model::{
-    AgentId, AssignmentId, Budget, CommandId, ConflictId, EmergencyId, EscalationId, Moment, Name, OfferId,
-    Period, PermissionId, Policy, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Unit, WaitId,
-    limits,
+    AgentId, AssignmentId, Budget, CommandId, ConflictId, EmergencyId, EscalationId, MessageId, Moment, Name,
+    OfferId, Period, PermissionId, Policy, ReservationId, Span, TaskGate, TaskId, TaskState, Text, Unit,
+    WaitId, limits,
 };
 
 use crate::Broken;
@@ -103,6 +103,8 @@ pub struct Ledger {
     /// Those of whoever has just gone, and in which command; they are to be dropped in it.
     left: BTreeMap<EscalationId, CommandId>,
     reraised: BTreeMap<EscalationId, u32>,
+    /// What waits for room in whose inbox.
+    undelivered: BTreeSet<(AgentId, MessageId)>,
     offers_settled: BTreeSet<OfferId>,
     decided: BTreeSet<ConflictId>,
     /// What was done about each emergency and is neither undone nor confirmed.
@@ -191,11 +193,40 @@ impl Ledger {
                     format!("{escalation} is raised again for the {times}th time")
                 })?;
             }
+            Event::EscalationUpdated { escalation, .. } => {
+                hold("settled-once", self.open.contains_key(escalation), || {
+                    format!("{escalation} is not open and changes")
+                })?;
+            }
             Event::EscalationSettled { escalation, .. } => {
                 self.left.remove(escalation);
-                hold("settled-once", self.open.remove(escalation).is_some(), || {
-                    format!("{escalation} is not open")
-                })?;
+                let cause = self.open.remove(escalation);
+                hold("settled-once", cause.is_some(), || format!("{escalation} is not open"))?;
+                if let Some((EscalationKind::MessageUnanswered, Subject::Agent(agent))) = cause {
+                    let waits = self.undelivered.iter().find(|(to, _)| *to == agent);
+                    hold("what-has-no-room-comes", waits.is_none(), || {
+                        format!("{escalation} is settled, and {waits:?} has not come")
+                    })?;
+                }
+            }
+            Event::MessageSent { message, full, .. } => {
+                for &agent in full {
+                    let cause = (EscalationKind::MessageUnanswered, Subject::Agent(agent));
+                    hold("what-has-no-room-comes", self.open.values().any(|open| *open == cause), || {
+                        format!("{} has no room at {agent:?}, and nobody is called", message.id)
+                    })?;
+                    self.undelivered.insert((agent, message.id));
+                }
+            }
+            Event::MessagesDelivered { agent, messages } => {
+                for &message in messages {
+                    hold("what-has-no-room-comes", self.undelivered.remove(&(*agent, message)), || {
+                        format!("{message} comes to {agent:?}, for whom it does not wait")
+                    })?;
+                }
+            }
+            Event::MessageAcknowledged { agent, message } => {
+                self.undelivered.remove(&(*agent, *message));
             }
             Event::OfferAccepted { offer, .. } | Event::OfferDeclined { offer, .. } => {
                 hold("settled-once", self.offers_settled.insert(*offer), || {

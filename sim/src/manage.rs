@@ -503,6 +503,9 @@ pub fn policy(scenario: &Scenario) -> Policy {
         policy.breakdown.by = BreakdownBy::Policy;
         policy.breakdown.factor_min = Ratio::micros(420_000);
     }
+    if scenario.get(Knob::Talk) % 2 == 1 {
+        policy.messages.inbox_max = 4;
+    }
     policy.gates.review = Span::minutes(3);
     policy.gates.rejections_max = 2;
     policy.handoffs.package = Span::minutes(3);

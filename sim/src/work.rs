@@ -255,7 +255,7 @@ fn want(
 /// Says something to a neighbour, mostly the same one, or to all; now and then it reads what was said to it.
 fn talk(agent: Name, work: Work, state: &State, chance: &mut Chance) -> Option<Command> {
     let own = state.agent_id(agent.as_str())?;
-    let last = state.messages().last_for(own);
+    let last = state.messages().inbox(own).next_back().map(|(message, _)| message.id);
     let said = |to, chance: &mut Chance| {
         let priority = if pick(chance, 6) == 0 { Priority::High } else { Priority::Medium };
         let task = Some(TaskRef::Id(work.task)).filter(|_| pick(chance, 8) == 0);

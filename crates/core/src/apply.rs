@@ -165,10 +165,11 @@ impl State {
             Event::HandoffEnded { handoff, outcome, reason, .. } => {
                 self.handoff_ended(*handoff, *outcome, reason);
             }
-            Event::MessageSent { message, to, gathered } => {
+            Event::MessageSent { message, to, gathered, full } => {
                 self.metrics.messaged(record.at);
-                self.message_sent(message.clone(), to, gathered.as_ref());
+                self.message_sent(message.clone(), to, gathered.as_ref(), full);
             }
+            Event::MessagesDelivered { agent, messages } => self.messages_delivered(*agent, messages),
             Event::MessagesRead { agent, up_to } => self.messages_read(*agent, *up_to),
             Event::MessageAcknowledged { agent, message } => self.message_acknowledged(*agent, *message),
             Event::MessageResent { message, agent, due } => self.message_resent(*agent, *message, *due),
@@ -294,6 +295,9 @@ impl State {
             Event::EscalationDropped { escalation, due, .. } => self.escalation_dropped(*escalation, *due),
             Event::EscalationReraised { escalation, role, due } => {
                 self.escalation_reraised(*escalation, role, *due);
+            }
+            Event::EscalationUpdated { escalation, severity, detail } => {
+                self.escalation_updated(*escalation, *severity, detail);
             }
             Event::EscalationSettled { escalation, note } => self.escalation_settled(*escalation, note),
             Event::HealthFell { .. } => self.health_low = Some(record.at),
@@ -491,6 +495,7 @@ impl State {
             Event::EscalationSettled { escalation, .. }
             | Event::EscalationAcknowledged { escalation, .. }
             | Event::EscalationDropped { escalation, .. }
+            | Event::EscalationUpdated { escalation, .. }
             | Event::EscalationReraised { escalation, .. } => {
                 self.escalation(*escalation).and_then(Escalation::task)
             }

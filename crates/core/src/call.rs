@@ -8,7 +8,7 @@
 //! ```
 //! Raised again it is the same escalation: there is still one of its cause.
 
-use kapell_model::{AgentId, AgentState, EscalationId, Moment, Name, Span, Text, limits};
+use kapell_model::{AgentId, AgentState, EscalationId, Moment, Name, Priority, Span, Text, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::escalation::{Escalation, EscalationKind};
@@ -188,6 +188,19 @@ impl State {
         self.change_escalation(id, |escalation| {
             escalation.called.push(role.clone());
             escalation.again_at = Some(due).filter(|_| escalation.raised_again() < most);
+        });
+    }
+
+    /// Says anew what is the matter. What is more urgent than before is to be taken on sooner.
+    pub(crate) fn escalation_updated(&mut self, id: EscalationId, severity: Priority, detail: &Text) {
+        let due = self.at.after(self.policy.ack.of(severity));
+        self.change_escalation(id, |escalation| {
+            escalation.detail = detail.clone();
+            escalation.severity = severity;
+            if escalation.again_at == Some(escalation.due) {
+                escalation.due = escalation.due.min(due);
+                escalation.again_at = Some(escalation.due);
+            }
         });
     }
 

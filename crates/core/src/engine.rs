@@ -283,6 +283,10 @@ impl<P: Placer> Engine<P> {
             Event::AgentOffline { agent, .. } | Event::AgentRemoved { agent } => Some(agent),
             _ => None,
         };
+        let read = match event {
+            Event::MessagesRead { agent, .. } | Event::MessageAcknowledged { agent, .. } => Some(agent),
+            _ => None,
+        };
         let gated = match event {
             Event::GatesOpened { task, .. } | Event::GatePassed { task, .. } => Some(task),
             _ => None,
@@ -308,6 +312,10 @@ impl<P: Placer> Engine<P> {
         if let Some(agent) = gone {
             let dropped = self.state.dropped_by(agent, step.at);
             dropped.into_iter().for_each(|event| self.emit(step, event));
+        }
+        if let Some(agent) = read {
+            let comes = self.state.comes_now(agent);
+            comes.into_iter().for_each(|event| self.emit(step, event));
         }
         if let Some(call) = gated.and_then(|task| self.state.approval_called(task)) {
             self.emit(step, call);

@@ -416,7 +416,12 @@ events! {
         /// Where it waits to come as part of a digest, and until when.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gathered: Option<(Talk, Moment)>,
+        /// Those whose inboxes are full: it waits for room there.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        full: Vec<AgentId>,
     }
+    /// There is room again: what waited for it came into the inbox.
+    MessagesDelivered = "message.delivered" { agent: AgentId, messages: Vec<MessageId> }
     /// An agent has read its messages, up to this.
     MessagesRead = "message.read" { agent: AgentId, up_to: MessageId }
     /// An agent has acknowledged a message.
@@ -564,6 +569,8 @@ events! {
     EscalationDropped = "escalation.dropped" { escalation: EscalationId, agent: AgentId, due: Moment }
     /// Nobody has taken it on in time: `role` is called, until `due`.
     EscalationReraised = "escalation.reraised" { escalation: EscalationId, role: Name, due: Moment }
+    /// More has come to it: what is the matter now, and how urgent it is.
+    EscalationUpdated = "escalation.updated" { escalation: EscalationId, severity: Priority, detail: Text }
     /// It has been seen to, or its cause is gone.
     EscalationSettled = "escalation.settled" { escalation: EscalationId, note: Text }
     /// The health fell below what the policy wants; an alert goes with it.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Inboxes are bounded: where one is full, its oldest messages of low priority are folded into a digest, and where there are none
-//! of these the sender is refused. So every message is read, stands in a digest that is, or somebody is called.
+//! of these the sender is refused. What went to a channel waits for room in the inboxes that are full, and somebody is called as
+//! long as it does. So every message is read, stands in a digest that is, or somebody is called.
 //!
 //! Where a pair talks much, or a channel is read too little (SEMANTICS 8), what is said there and is not urgent is gathered, and
 //! comes as one digest: `sent, gathered --due, as many as one takes, or something urgent follows--> folded into a digest, sent`.
@@ -15,11 +16,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use kapell_model::{AgentId, MessageId, Moment, Name, Priority, Span, TaskId, Text, limits};
+use kapell_model::{AgentId, EscalationId, MessageId, Moment, Name, Priority, Span, TaskId, Text, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::decide::agents::own_text;
 use crate::escalation::{EscalationKind, Matter, Subject};
 use crate::event::Event;
+use crate::mutation::mutated;
 use crate::state::State;
 
 /// A message.
@@ -66,6 +69,9 @@ pub struct Delivery {
     pub resent: bool,
     /// Whether somebody was called.
     pub escalated: bool,
+    /// The newest message that there was when it came, where it had waited for room: it stands behind that one in the inbox.
+    #[serde(default)]
+    pub behind: Option<MessageId>,
 }
 
 /// Where something is said: what comes of it as a digest comes of it alone.
@@ -247,6 +253,9 @@ pub struct Messages {
     pub(crate) traffic: BTreeMap<(AgentId, AgentId), Traffic>,
     /// What waits for a digest, by who will read it and where it was said.
     pub(crate) gathered: BTreeMap<(AgentId, Talk), Gathered>,
+    /// What waits for room, by whose inbox was full; never none.
+    #[serde(default)]
+    pub(crate) undelivered: BTreeMap<AgentId, BTreeSet<MessageId>>,
     // Derived.
     #[serde(skip)]
     pub(crate) timers: BTreeSet<(Moment, AgentId, MessageId)>,
@@ -270,10 +279,29 @@ impl Messages {
         self.all.values().rev().map(Arc::as_ref)
     }
 
-    /// Visits what an agent has to read or acknowledge, oldest first.
+    /// Visits what an agent has to read or acknowledge, in the order in which it came.
     pub fn inbox(&self, agent: AgentId) -> impl DoubleEndedIterator<Item = (&Message, &Delivery)> + '_ {
         let inbox = self.inboxes.get(&agent).into_iter().flatten();
-        inbox.filter_map(|(id, delivery)| Some((self.get(*id)?, delivery)))
+        let mut all: Vec<_> = inbox.filter_map(|(id, delivery)| Some((self.get(*id)?, delivery))).collect();
+        all.sort_by_key(|(message, delivery)| place(message.id, Some(delivery)));
+        all.into_iter()
+    }
+
+    /// Visits what an agent has read that has read its inbox up to a message.
+    pub(crate) fn read_by(
+        &self,
+        agent: AgentId,
+        up_to: MessageId,
+    ) -> impl Iterator<Item = (MessageId, &Delivery)> + '_ {
+        let inbox = self.inboxes.get(&agent);
+        let last = place(up_to, inbox.and_then(|inbox| inbox.get(&up_to)));
+        let all = inbox.into_iter().flatten().map(|(&id, delivery)| (id, delivery));
+        all.filter(move |&(id, delivery)| place(id, Some(delivery)) <= last)
+    }
+
+    /// Visits what waits until there is room in the inbox of an agent, oldest first.
+    pub fn undelivered(&self, agent: AgentId) -> impl Iterator<Item = MessageId> + '_ {
+        self.undelivered.get(&agent).into_iter().flatten().copied()
     }
 
     /// Returns how many messages an agent has to read or acknowledge, and digests that will come.
@@ -314,7 +342,9 @@ impl Messages {
     pub fn unread_by(&self, id: MessageId) -> impl Iterator<Item = AgentId> + '_ {
         let inboxes = self.inboxes.iter().filter(move |(_, inbox)| inbox.contains_key(&id));
         let gathered = self.gathered.iter().filter(move |(_, gathered)| gathered.messages.contains(&id));
-        inboxes.map(|(&agent, _)| agent).chain(gathered.map(|((agent, _), _)| *agent))
+        let full = self.undelivered.iter().filter(move |(_, waiting)| waiting.contains(&id));
+        let read_late = gathered.map(|((agent, _), _)| *agent).chain(full.map(|(&agent, _)| agent));
+        inboxes.map(|(&agent, _)| agent).chain(read_late)
     }
 
     pub(crate) fn next_timer(&self) -> Option<Moment> {
@@ -336,6 +366,9 @@ impl Messages {
             self.digests.insert((gathered.due, *agent, talk.clone()));
             gathered.messages.iter().for_each(|&id| *self.open.entry(id).or_default() += 1);
         }
+        for id in self.undelivered.values().flatten() {
+            *self.open.entry(*id).or_default() += 1;
+        }
     }
 
     /// Puts a message to those that wait for a digest, which comes at `due` where it is the first.
@@ -350,7 +383,7 @@ impl Messages {
     }
 
     fn deliver(&mut self, id: MessageId, agent: AgentId, due: Moment) {
-        let delivery = Delivery { due, read: false, resent: false, escalated: false };
+        let delivery = Delivery { due, read: false, resent: false, escalated: false, behind: None };
         self.inboxes.entry(agent).or_default().insert(id, delivery);
         self.timers.insert((due, agent, id));
         *self.open.entry(id).or_default() += 1;
@@ -367,8 +400,21 @@ impl Messages {
         }
     }
 
+    /// Takes a message from what waits for room; tells whether it did.
+    fn come(&mut self, id: MessageId, agent: AgentId) -> bool {
+        let Some(waiting) = self.undelivered.get_mut(&agent) else { return false };
+        let waited = waiting.remove(&id);
+        if waiting.is_empty() {
+            self.undelivered.remove(&agent);
+        }
+        waited
+    }
+
     /// Takes a message out of an inbox that was read, or stands in a digest.
     fn close(&mut self, id: MessageId, agent: AgentId) {
+        if self.come(id, agent) {
+            return self.left(id);
+        }
         let Some(inbox) = self.inboxes.get_mut(&agent) else { return };
         let Some(delivery) = inbox.remove(&id) else { return };
         if inbox.is_empty() {
@@ -430,13 +476,14 @@ impl State {
         message: Message,
         to: &[AgentId],
         gathered: Option<&(Talk, Moment)>,
+        full: &[AgentId],
     ) {
         let (id, at, from, task) = (message.id, self.at, message.from, message.task);
         let span = self.policy.ack.of(message.priority);
         if let Some(channel) = message.channel.as_ref().and_then(|name| self.messages.channels.get_mut(name))
         {
             channel.sent += 1;
-            channel.count(at, u32::try_from(to.len()).unwrap_or(u32::MAX), 0);
+            channel.count(at, u32::try_from(to.len() + full.len()).unwrap_or(u32::MAX), 0);
         }
         let direct = message.channel.is_none();
         let message = Message { to: to.first().copied().filter(|_| direct), ..message };
@@ -450,13 +497,34 @@ impl State {
                     self.messages.deliver(id, agent, due);
                 }
             }
-            // In a channel of two everything is between these two.
-            if let Some(from) = from.filter(|_| direct || to.len() == 1) {
+        }
+        for &agent in full.iter().filter(|_| !mutated!(FullForgotten)) {
+            self.messages.undelivered.entry(agent).or_default().insert(id);
+            *self.messages.open.entry(id).or_default() += 1;
+        }
+        // In a channel of two everything is between these two.
+        if let (Some(from), true) = (from, direct || to.len() + full.len() == 1) {
+            for &agent in to.iter().chain(full) {
                 self.count_between(from, agent, task, 1, 0);
             }
         }
-        if to.is_empty() {
+        if self.messages.unread(id) == 0 {
             self.messages.keep_closed(id);
+        }
+    }
+
+    /// What waited for room comes into an inbox, behind what is there.
+    pub(crate) fn messages_delivered(&mut self, agent: AgentId, messages: &[MessageId]) {
+        let last = self.messages.last;
+        for &id in messages {
+            let Some(priority) = self.messages.get(id).map(|message| message.priority) else { continue };
+            if !self.messages.come(id, agent) {
+                continue;
+            }
+            let due = self.due_for(agent, self.at, self.policy.ack.of(priority));
+            self.messages.deliver(id, agent, due);
+            self.messages.left(id);
+            self.messages.change(id, agent, |delivery| delivery.behind = Some(last));
         }
     }
 
@@ -488,14 +556,7 @@ impl State {
 
     /// An agent has read its inbox up to a message: what wants no acknowledgement leaves it.
     pub(crate) fn messages_read(&mut self, agent: AgentId, up_to: MessageId) {
-        let ids: Vec<MessageId> = self
-            .messages
-            .inboxes
-            .get(&agent)
-            .into_iter()
-            .flat_map(|it| it.range(..=up_to))
-            .map(|(&id, _)| id)
-            .collect();
+        let ids: Vec<MessageId> = self.messages.read_by(agent, up_to).map(|(id, _)| id).collect();
         for id in ids {
             if self.messages.get(id).is_some_and(|message| message.ack) {
                 self.messages.change(id, agent, |delivery| delivery.read = true);
@@ -565,20 +626,50 @@ impl State {
             Event::MessagesRead { agent, .. }
             | Event::MessageAcknowledged { agent, .. }
             // What is gathered for a digest was not to be read one by one; what is folded was there.
-            | Event::MessagesFolded { agent, gathered: None, .. } => *agent,
+            | Event::MessagesFolded { agent, gathered: None, .. }
+            | Event::MessagesDelivered { agent, .. } => *agent,
             _ => return None,
         };
-        let goes = |message: &Message| match event {
-            Event::MessagesRead { up_to, .. } => message.id <= *up_to && !message.ack,
-            Event::MessageAcknowledged { message: id, .. } => message.id == *id,
-            Event::MessagesFolded { digest, .. } => digest.digest.contains(&message.id),
-            _ => false,
+        let escalation = self.unread_call(agent)?;
+        let read: BTreeSet<MessageId> = match event {
+            Event::MessagesRead { up_to, .. } => {
+                let read = self.messages.read_by(agent, *up_to).map(|(id, _)| id);
+                read.filter(|&id| self.messages.get(id).is_some_and(|message| !message.ack)).collect()
+            }
+            Event::MessageAcknowledged { message, .. } => BTreeSet::from([*message]),
+            Event::MessagesFolded { digest, .. } => digest.digest.iter().copied().collect(),
+            _ => BTreeSet::new(),
         };
-        let matter = Matter { subject: Subject::Agent(agent), kind: EscalationKind::MessageUnanswered };
-        let escalation = *self.open_escalations.get(&matter)?;
-        let left = |(message, delivery): (&Message, &Delivery)| delivery.escalated && !goes(message);
+        let comes: &[MessageId] = match event {
+            Event::MessagesDelivered { messages, .. } => messages,
+            _ => &[],
+        };
+        let waits = |id: MessageId| !read.contains(&id) && !comes.contains(&id);
+        let unread =
+            self.messages.inbox(agent).any(|(message, it)| it.escalated && !read.contains(&message.id));
+        if unread || self.messages.undelivered(agent).any(waits) {
+            return None;
+        }
         let name = &self.agent(agent).spec.name;
-        let note = crate::decide::agents::own_text(&format!("`{name}` has read what was sent to it"));
-        (!self.messages.inbox(agent).any(left)).then_some(Event::EscalationSettled { escalation, note })
+        let note = if comes.is_empty() {
+            format!("`{name}` has read what was sent to it")
+        } else {
+            format!("`{name}` has read, and what waited for room is in its inbox")
+        };
+        Some(Event::EscalationSettled { escalation, note: own_text(&note) })
+    }
+
+    /// Returns the open call about an agent that does not read what is sent to it.
+    pub(crate) fn unread_call(&self, agent: AgentId) -> Option<EscalationId> {
+        let matter = Matter { subject: Subject::Agent(agent), kind: EscalationKind::MessageUnanswered };
+        self.open_escalations.get(&matter).copied()
+    }
+}
+
+/// Returns where a message stands in an inbox.
+fn place(id: MessageId, delivery: Option<&Delivery>) -> (MessageId, Option<MessageId>) {
+    match delivery.and_then(|delivery| delivery.behind) {
+        Some(last) => (last, Some(id)),
+        None => (id, None),
     }
 }

@@ -167,6 +167,10 @@ mod seeded {
         KeptCannot,
         /// Nobody hears that what only reads is shared from now on.
         SharingNotSeen,
+        /// What does not fit into an inbox is forgotten.
+        FullForgotten,
+        /// The ack times of messages pass unnoticed.
+        MessageNeverDue,
         /// What is gathered for a digest stays where it is.
         DigestNeverComes,
         /// What somebody has taken on who is gone stays taken on.

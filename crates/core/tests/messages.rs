@@ -2,11 +2,11 @@
 
 mod scenario;
 
-use kapell_core::{Address, Command, Event, NewMessage, State, invariant};
-use kapell_model::{MessageId, Moment, Priority, Text};
+use kapell_core::{Address, Command, EscalationKind, Event, NewMessage, State, Subject, invariant};
+use kapell_model::{AgentId, MessageId, Moment, Priority, Text};
 use proptest::prelude::*;
 use scenario::{Scenario, name};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const TWO: &str = "agent A\nagent B\nagent C\n";
 
@@ -18,6 +18,15 @@ fn escalations(scenario: &Scenario) -> Vec<String> {
     let shown = scenario.engine.state().escalations().iter().map(|it| match &it.settled {
         Some((_, note)) => format!("{}: {note}", it.kind.as_str()),
         None => it.kind.as_str().to_owned(),
+    });
+    shown.collect()
+}
+
+/// Says all calls: kind, severity, what is the matter, and how it was settled.
+fn calls(scenario: &Scenario) -> Vec<String> {
+    let shown = scenario.engine.state().escalations().iter().map(|it| {
+        let settled = it.settled.as_ref().map(|(_, note)| format!("; {note}")).unwrap_or_default();
+        format!("{} {}: {}{settled}", it.kind.as_str(), it.severity, it.detail)
     });
     shown.collect()
 }
@@ -129,17 +138,91 @@ fn a_full_inbox_folds_its_oldest_unimportant_messages_and_refuses_where_there_ar
         Some("one"),
         "it can still be read by its number"
     );
-    // In a channel the others are not kept from it: who is full is called for.
+}
+
+#[test]
+fn what_does_not_fit_into_an_inbox_waits_for_room_and_somebody_is_called_until_it_has_come() {
+    // The others of the channel are not kept from it.
     let scenario = play(
         "policy inbox=2
          channel web A,B,C
          send A B one high
          send A B two high
-         send A @web three               -> M-3
-         inbox B                         -> M-1 high, M-2 high
-         inbox C                         -> M-3 medium",
+         send A @web three critical ack  -> M-3
+         inbox B                         -> M-1 high, M-2 high, M-3 waits for room
+         inbox C                         -> M-3 critical ack
+         restart                         -> as live
+         readmail B M-1
+         inbox B                         -> M-2 high, M-3 critical ack
+         restart                         -> as live
+         readmail B M-2
+         ack B M-3
+         inbox B                         -> none",
     );
-    assert_eq!(escalations(&scenario), ["message_unanswered"]);
+    assert_eq!(
+        calls(&scenario),
+        [
+            "message_unanswered critical: the inbox of `B` is full: M-3 waits for room; `B` has read, and what waited for room is in its inbox"
+        ]
+    );
+    // While somebody is called, what does not fit is counted, and makes the call as urgent as it is.
+    let mut scenario = play(
+        "policy inbox=2
+         channel web A,B,C
+         send A B one high
+         send A B two high
+         send A @web three low           -> M-3
+         send C @web four critical ack   -> M-4
+         send A @web five                -> M-5
+         inbox B                         -> M-1 high, M-2 high, M-3 waits for room, M-4 waits for room, M-5 waits for room
+         send A B six high               -> refused: unread messages that cannot be folded, in the recipient's inbox, are limited to 2
+         restart                         -> as live",
+    );
+    assert_eq!(
+        calls(&scenario),
+        ["message_unanswered critical: the inbox of `B` is full: M-3 and 2 more wait for room"]
+    );
+    // One that is behind keeps what waits behind it, and its room goes to the oldest of that.
+    scenario.also("readmail B M-1\ninbox B -> M-2 high, M-3 low, M-4 waits for room, M-5 waits for room");
+    assert_eq!(
+        calls(&scenario),
+        ["message_unanswered critical: the inbox of `B` is full: M-4 and 1 more wait for room"]
+    );
+    // What it knows already it can acknowledge before it has come.
+    scenario.also("ack B M-4\ninbox B -> M-2 high, M-3 low, M-5 waits for room");
+    scenario.also("readmail B M-3\ninbox B -> M-5 medium\nrestart -> as live");
+    assert_eq!(scenario.engine.state().open().count(), 0);
+    // What has come is due like any other message.
+    scenario.also("tick +9h\ntick +9h\ninbox B -> M-5 medium resent escalated");
+    let again = calls(&scenario).into_iter().filter(|call| call.contains("`B` has not read M-5"));
+    assert_eq!(again.count(), 1);
+}
+
+#[test]
+fn what_comes_late_is_not_taken_for_read_by_who_has_not_seen_it() {
+    play(
+        "policy inbox=3
+         channel web A,B,C
+         send A B one high
+         send A B two high
+         send A B three low
+         send A @web four low            -> M-4
+         send A @web five high           -> M-5
+         send A @web six high            -> M-6
+         readmail B M-1
+         inbox B                         -> M-2 high, M-3 low, M-4 low, M-5 waits for room, M-6 waits for room
+         send A B seven high             -> M-8           # M-7 is the digest that makes room for it
+         inbox B                         -> M-2 high, M-7 low, M-8 high, M-5 waits for room, M-6 waits for room
+         readmail B M-2
+         inbox B                         -> M-7 low, M-8 high, M-5 high, M-6 waits for room
+         readmail B M-8                                   # it has seen no more yet
+         inbox B                         -> M-5 high, M-6 high
+         send A B nine                   -> M-9
+         inbox B                         -> M-5 high, M-6 high, M-9 medium
+         restart                         -> as live
+         readmail B M-6
+         inbox B                         -> M-9 medium",
+    );
 }
 
 #[test]
@@ -160,7 +243,8 @@ fn command(
     (kind, who, whom, priority, flag, _): (u8, usize, usize, usize, bool, i64),
 ) -> Command {
     let agent = |index: usize| name(["A", "B", "C", "D"][index]);
-    let last = state.messages().last_for(state.agent_id(agent(who).as_str()).expect("an agent"));
+    let own = state.agent_id(agent(who).as_str()).expect("an agent");
+    let last = state.messages().inbox(own).next_back().map(|(message, _)| message.id);
     match kind {
         0..=6 => Command::SendMessage(Box::new(NewMessage {
             from: (whom != 3).then(|| agent(who)),
@@ -169,7 +253,7 @@ fn command(
             priority: Priority::ALL[priority],
             task: None,
             reply_to: None,
-            ack: flag && kind == 1,
+            ack: flag && kind <= 1,
         })),
         7 => Command::ReadMessages { agent: agent(who), up_to: last.unwrap_or(MessageId(1)) },
         8 => Command::AcknowledgeMessage { agent: agent(who), message: last.unwrap_or(MessageId(1)) },
@@ -203,28 +287,47 @@ proptest! {
                 scenario.execute(Command::Tick, None).expect("a tick");
             }
         }
-        // What was to be delivered, and what became of it, by the log alone.
+        // What was to be delivered, and what became of it, by the log alone: who was in a channel is owed what went to it.
         let (mut owed, mut done) = (BTreeSet::new(), BTreeSet::new());
         let mut wants_ack = BTreeSet::new();
-        let (mut raised, mut waits) = (BTreeSet::new(), BTreeSet::new());
-        for record in &scenario.log {
+        let mut raised = BTreeSet::new();
+        let (mut members, mut gone) = (BTreeSet::new(), BTreeSet::new());
+        // When each message was made, and when it came into which inbox.
+        let (mut made, mut came) = (BTreeMap::new(), BTreeMap::new());
+        for (now, record) in (0_usize..).step_by(1_000).zip(&scenario.log) {
             match &record.event {
-                Event::MessageSent { message, to, gathered } => {
-                    if gathered.is_some() {
-                        waits.extend(to.iter().map(|&agent| (agent, message.id)));
-                    }
-                    owed.extend(to.iter().map(|&agent| (agent, message.id)));
+                Event::ChannelOpened { channel, members: all } if channel.as_str() == "web" => members.extend(all),
+                Event::ChannelJoined { channel, agent } if channel.as_str() == "web" => drop(members.insert(*agent)),
+                Event::ChannelLeft { channel, agent } if channel.as_str() == "web" => drop(members.remove(agent)),
+                Event::AgentRemoved { agent } => drop(gone.insert(*agent)),
+                Event::AgentRegistered { agent, .. } => drop(gone.remove(agent)),
+                Event::MessageSent { message, to, gathered, .. } => {
+                    made.insert(message.id, now);
                     wants_ack.extend(message.ack.then_some(message.id));
+                    if message.channel.is_some() {
+                        let others = members.iter().filter(|&agent| Some(*agent) != message.from && !gone.contains(agent));
+                        owed.extend(others.map(|&agent| (agent, message.id)));
+                    } else {
+                        owed.extend(to.iter().map(|&agent| (agent, message.id)));
+                    }
+                    if gathered.is_none() {
+                        came.extend(to.iter().map(|&agent| ((agent, message.id), now)));
+                    }
+                }
+                Event::MessagesDelivered { agent, messages } => {
+                    came.extend(messages.iter().zip(now..).map(|(&id, at)| ((*agent, id), at)));
                 }
                 Event::MessagesFolded { agent, digest, .. } => {
-                    waits.retain(|(to, id)| to != agent || !digest.digest.contains(id));
+                    made.insert(digest.id, now);
                     done.extend(digest.digest.iter().map(|&id| (*agent, id)));
+                    came.insert((*agent, digest.id), now);
                     owed.insert((*agent, digest.id));
                 }
                 Event::MessagesRead { agent, up_to } => {
-                    let read = owed.iter().filter(|(to, id)| to == agent && id <= up_to && !wants_ack.contains(id));
-                    let read: Vec<_> = read.filter(|it| !waits.contains(it)).copied().collect();
-                    done.extend(read);
+                    let there = came.get(&(*agent, *up_to)).filter(|_| !done.contains(&(*agent, *up_to)));
+                    let last = there.or(made.get(up_to)).copied().unwrap_or_default();
+                    let read = came.iter().filter(|((to, id), at)| to == agent && **at <= last && !wants_ack.contains(id));
+                    done.extend(read.map(|(&it, _)| it));
                 }
                 Event::MessageAcknowledged { agent, message } => {
                     done.insert((*agent, *message));
@@ -236,11 +339,17 @@ proptest! {
                 _ => {}
             }
         }
-        let lost: Vec<_> = owed.difference(&done).collect();
+        let state = scenario.engine.state();
+        let waits = |(agent, id): &(AgentId, MessageId)| {
+            let called = Subject::Agent(*agent);
+            let called = state.is_escalated(EscalationKind::MessageUnanswered, &called);
+            called && state.messages().undelivered(*agent).any(|it| it == *id)
+        };
+        let lost: Vec<_> = owed.difference(&done).filter(|&it| !waits(it)).collect();
         prop_assert!(lost.is_empty(), "neither read nor escalated: {:?}", lost);
         for agent in raised {
             let called = scenario.engine.state().escalations().iter();
-            let mut called = called.filter(|it| it.subject == kapell_core::Subject::Agent(agent));
+            let mut called = called.filter(|it| it.subject == Subject::Agent(agent));
             prop_assert!(called.next().is_some(), "{:?} was never called for", agent);
         }
     }

@@ -148,6 +148,8 @@ pub const PACKAGE_FILE_BYTES_MAX: usize = 512;
 pub const HANDOFF_TRIES_MAX: usize = 16;
 /// Messages that a policy may let an agent have to read; more are read by nobody.
 pub const INBOX_MAX: u32 = 10_000;
+/// Messages of channels that wait for room in one inbox; more are refused.
+pub const UNDELIVERED_MAX: usize = 1_000;
 /// Messages that everybody has read and that are still known; the log has all of them.
 pub const MESSAGES_KEPT_MAX: usize = 10_000;
 /// Messages that one digest stands for, where they are gathered: a page to read.

@@ -322,6 +322,14 @@ impl Writer {
                     self.wake(agent);
                 }
                 Event::MessagesFolded { agent, gathered: Some(_), .. } => self.wake(agent),
+                Event::MessagesDelivered { agent, ref messages } => {
+                    // What comes late is older than what was shown.
+                    let first = messages.first().map_or(0, |message| message.0 - 1);
+                    if let Some((_, shown)) = self.shown.get_mut(agent.index()) {
+                        *shown = (*shown).min(MessageId(first));
+                    }
+                    self.wake(agent);
+                }
                 Event::MessageSent { ref to, .. } => {
                     for agent in to.clone() {
                         self.wake(agent);

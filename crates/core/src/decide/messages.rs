@@ -33,7 +33,7 @@ impl State {
         let thread = thread.map(|message| message.thread.unwrap_or(message.id));
         let talks = talks(from, &to, channel);
         let gathers = talks.iter().find(|talk| new.is_unhurried() && self.is_gathered(talk));
-        let mut lost = Vec::new();
+        let mut full = Vec::new();
         for &agent in &to {
             let mut joins = false;
             for talk in &talks {
@@ -47,7 +47,17 @@ impl State {
                     out.push(self.digest_of(key, before, now, out));
                 }
             }
-            if !joins && !self.make_room(agent, now, out) {
+            if joins {
+                continue;
+            }
+            // Nothing of a channel comes before what waits already.
+            let waiting = self.messages.undelivered(agent).count();
+            if (channel.is_some() && waiting > 0) || !self.make_room(agent, now, out) {
+                if waiting >= limits::UNDELIVERED_MAX {
+                    let what = "messages that wait for room in the inbox of one of the channel's members";
+                    out.clear();
+                    return Err(Rejection::LimitExceeded { what, limit: limits::UNDELIVERED_MAX });
+                }
                 if channel.is_none() {
                     let what = "unread messages that cannot be folded, in the recipient's inbox,";
                     out.clear();
@@ -56,16 +66,28 @@ impl State {
                         limit: self.policy.messages.inbox_max as usize,
                     });
                 }
-                lost.push(agent);
+                full.push(agent);
             }
         }
         let message = self.message_after(out);
-        let to = to.into_iter().filter(|agent| !lost.contains(agent)).collect();
+        for &agent in &full {
+            let waiting: Vec<MessageId> = self.messages.undelivered(agent).chain([message]).collect();
+            let text = self.full_text(agent, &waiting);
+            if let Some(escalation) = self.unread_call(agent).and_then(|id| self.escalation(id)) {
+                let severity = escalation.severity.min(new.priority);
+                let (escalation, detail) = (escalation.id, own_text(&text));
+                out.push(Event::EscalationUpdated { escalation, severity, detail });
+                continue;
+            }
+            self.raise(EscalationKind::MessageUnanswered, Subject::Agent(agent), new.priority, || text, out);
+        }
+        let to = to.into_iter().filter(|agent| !full.contains(agent)).collect();
         let channel = channel.cloned();
         let gathered = gathers.map(|talk| (talk.clone(), now.after(self.policy.messages.digest)));
         out.push(Event::MessageSent {
             to,
             gathered,
+            full,
             message: Message {
                 id: message,
                 from,
@@ -80,11 +102,39 @@ impl State {
                 at: now,
             },
         });
-        for agent in lost {
-            let text = format!("the inbox of `{}` is full: {message} did not reach it", self.name_of(agent));
-            self.raise(EscalationKind::MessageUnanswered, Subject::Agent(agent), new.priority, || text, out);
-        }
         Ok(Reply { message: Some(message), task, ..Reply::default() })
+    }
+
+    /// Says what waits for room in an inbox, and what is in it that somebody was called for.
+    fn full_text(&self, agent: AgentId, waiting: &[MessageId]) -> String {
+        let some = |ids: &[MessageId]| match ids {
+            [first, others @ ..] if !others.is_empty() => format!("{first} and {} more", others.len()),
+            ids => ids.iter().map(ToString::to_string).collect(),
+        };
+        let unread = self.messages.inbox(agent).filter(|(_, delivery)| delivery.escalated);
+        let unread: Vec<MessageId> = unread.map(|(message, _)| message.id).collect();
+        let verb = if waiting.len() > 1 { "wait" } else { "waits" };
+        let also =
+            if unread.is_empty() { String::new() } else { format!("; it has not read {}", some(&unread)) };
+        format!("the inbox of `{}` is full: {} {verb} for room{also}", self.name_of(agent), some(waiting))
+    }
+
+    /// Returns what comes into an inbox in which there is room again, and what is said of the rest.
+    pub(crate) fn comes_now(&self, agent: AgentId) -> Vec<Event> {
+        let room = (self.policy.messages.inbox_max as usize).saturating_sub(self.messages.waiting(agent));
+        let mut waiting: Vec<MessageId> = self.messages.undelivered(agent).collect();
+        if waiting.is_empty() || room == 0 {
+            return Vec::new();
+        }
+        let rest = waiting.split_off(room.min(waiting.len()));
+        let delivered = Event::MessagesDelivered { agent, messages: waiting };
+        let call = self.unread_call(agent).and_then(|id| self.escalation(id)).filter(|_| !rest.is_empty());
+        let updated = call.map(|call| Event::EscalationUpdated {
+            escalation: call.id,
+            severity: call.severity,
+            detail: own_text(&self.full_text(agent, &rest)),
+        });
+        [delivered].into_iter().chain(updated).collect()
     }
 
     /// Returns who gets a message, and through which channel.
@@ -247,7 +297,7 @@ impl State {
         if up_to > self.messages.last || up_to.0 == 0 {
             return Err(Rejection::NotFound { what: "message", given: up_to.to_string() });
         }
-        if self.messages.inbox(agent.id).any(|(message, delivery)| message.id <= up_to && !delivery.read) {
+        if self.messages.read_by(agent.id, up_to).any(|(_, delivery)| !delivery.read) {
             out.push(Event::MessagesRead { agent: agent.id, up_to });
         }
         Ok(Reply { agent: Some(name.clone()), ..Reply::default() })
@@ -262,7 +312,8 @@ impl State {
     ) -> Result<Reply, Rejection> {
         let agent = self.find_agent(name)?;
         self.known(id)?;
-        if self.messages.inbox(agent.id).any(|(message, _)| message.id == id) {
+        let mut waiting = self.messages.undelivered(agent.id);
+        if self.messages.inbox(agent.id).any(|(message, _)| message.id == id) || waiting.any(|it| it == id) {
             out.push(Event::MessageAcknowledged { agent: agent.id, message: id });
         }
         Ok(Reply { agent: Some(name.clone()), message: Some(id), ..Reply::default() })
@@ -324,7 +375,7 @@ impl State {
     /// somebody is called.
     pub(super) fn lapse_messages(&self, now: Moment, out: &mut Vec<Event>) {
         let due = self.messages.timers.iter().take_while(|&&(at, ..)| at <= now).take(DUE_MAX);
-        for &(_, agent, message) in due {
+        for &(_, agent, message) in due.filter(|_| !mutated!(MessageNeverDue)) {
             let Some((found, delivery)) = self.messages.inbox(agent).find(|(it, _)| it.id == message) else {
                 continue;
             };

@@ -25,6 +25,27 @@ pub(super) fn unread_is_kept(state: &State) -> Result<(), String> {
             }
         }
     }
+    for (&agent, waiting) in &messages.undelivered {
+        if waiting.is_empty() || waiting.len() > limits::UNDELIVERED_MAX {
+            return Err(format!("{} messages wait for room in the inbox of {agent:?}", waiting.len()));
+        }
+        for &id in waiting {
+            let there = messages.inboxes.get(&agent).is_some_and(|inbox| inbox.contains_key(&id));
+            if there || messages.get(id).is_none_or(|message| message.channel.is_none()) {
+                return Err(format!("{id} waits for room in the inbox of {agent:?}, or is there, or is not"));
+            }
+            *open.entry(id).or_default() += 1;
+        }
+        if messages.waiting(agent) == 0 {
+            return Err(format!(
+                "{} messages wait for room where {agent:?} has nothing to read",
+                waiting.len()
+            ));
+        }
+        if state.unread_call(agent).is_none() {
+            return Err(format!("{} messages wait for room and nobody is called", waiting.len()));
+        }
+    }
     let mut digests = BTreeSet::new();
     for ((agent, talk), gathered) in &messages.gathered {
         if gathered.messages.is_empty() || gathered.messages.len() > limits::GATHERED_MAX {

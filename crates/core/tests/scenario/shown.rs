@@ -30,7 +30,9 @@ impl<P: Placer> Scenario<P> {
         });
         let gathered = state.messages().gathered_for(state.agent_id(agent).expect("an agent"));
         let gathered = gathered.map(|it| format!("{} gathered", it.messages.len()));
-        let shown: Vec<String> = shown.chain(gathered).collect();
+        let waiting = state.messages().undelivered(state.agent_id(agent).expect("an agent"));
+        let waiting = waiting.map(|message| format!("{message} waits for room"));
+        let shown: Vec<String> = shown.chain(gathered).chain(waiting).collect();
         if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
     }
 

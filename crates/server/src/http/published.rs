@@ -133,6 +133,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::BudgetOpened { .. } => super::budgets::about(event),
         Event::MessageSent { ref message, .. } => About { task: message.task, agent: message.from, ..none },
         Event::MessagesRead { agent, .. }
+        | Event::MessagesDelivered { agent, .. }
         | Event::MessageAcknowledged { agent, .. }
         | Event::MessageResent { agent, .. }
         | Event::MessageEscalated { agent, .. }
@@ -205,6 +206,7 @@ pub(crate) fn about(event: &Event) -> About {
         | Event::ServingResumed { .. }
         | Event::EscalationSettled { .. }
         | Event::EscalationReraised { .. }
+        | Event::EscalationUpdated { .. }
         | Event::HealthFell { .. }
         | Event::HealthRecovered { .. }
         | Event::CourseNoted { .. }
@@ -422,13 +424,19 @@ fn data(record: &Record, names: &Names) -> Map<String, Value> {
         Event::HandoffEnded { handoff, outcome, reason, .. } => {
             json!({ "handoff": handoff.to_string(), "outcome": outcome.as_str(), "reason": reason })
         }
-        Event::MessageSent { message: sent, to, gathered } => {
+        Event::MessageSent { message: sent, to, gathered, full } => {
             let mut shown = message(sent);
             if let Some((_, until)) = gathered {
                 shown["gathered_until"] = json!(time(*until));
             }
             shown["to"] = json!(to.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>());
+            if !full.is_empty() {
+                shown["full"] = json!(full.iter().map(|&agent| name(agent, names)).collect::<Vec<_>>());
+            }
             shown
+        }
+        Event::MessagesDelivered { messages, .. } => {
+            json!({ "messages": messages.iter().map(ToString::to_string).collect::<Vec<_>>() })
         }
         Event::MessagesRead { up_to, .. } => json!({ "up_to": up_to.to_string() }),
         Event::MessageAcknowledged { message, .. } | Event::MessageEscalated { message, .. } => {
@@ -517,6 +525,11 @@ fn data(record: &Record, names: &Names) -> Map<String, Value> {
         Event::EscalationReraised { escalation, role, due } => {
             json!({ "escalation": escalation.to_string(), "role": role, "due": time(*due) })
         }
+        Event::EscalationUpdated { escalation, severity, detail } => json!({
+            "escalation": escalation.to_string(),
+            "severity": severity.as_str(),
+            "detail": detail,
+        }),
         Event::EscalationSettled { escalation, note } => {
             json!({ "escalation": escalation.to_string(), "note": note })
         }

@@ -130,6 +130,9 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
         Event::EscalationReraised { escalation, role, .. } => {
             format!("nobody acknowledged {escalation}: it calls the role `{role}`")
         }
+        Event::EscalationUpdated { escalation, severity, detail } => {
+            format!("{escalation} ({severity}) is now: {detail}")
+        }
         Event::EscalationSettled { escalation, note } => format!("{escalation} settled: {note}"),
         Event::StallSettled { .. } => "somebody has seen to its silence; its clocks begin anew".to_owned(),
         other => return super::budgets::told(other),
