@@ -105,6 +105,8 @@ pub struct Ledger {
     reraised: BTreeMap<EscalationId, u32>,
     /// What waits for room in whose inbox.
     undelivered: BTreeSet<(AgentId, MessageId)>,
+    /// The last command by which somebody has read anything.
+    reads: Option<CommandId>,
     offers_settled: BTreeSet<OfferId>,
     decided: BTreeSet<ConflictId>,
     /// What was done about each emergency and is neither undone nor confirmed.
@@ -202,7 +204,10 @@ impl Ledger {
                 self.left.remove(escalation);
                 let cause = self.open.remove(escalation);
                 hold("settled-once", cause.is_some(), || format!("{escalation} is not open"))?;
-                if let Some((EscalationKind::MessageUnanswered, Subject::Agent(agent))) = cause {
+                // Settled by a word it leaves what waits waiting.
+                if let Some((EscalationKind::MessageUnanswered, Subject::Agent(agent))) = cause
+                    && self.reads == Some(record.command)
+                {
                     let waits = self.undelivered.iter().find(|(to, _)| *to == agent);
                     hold("what-has-no-room-comes", waits.is_none(), || {
                         format!("{escalation} is settled, and {waits:?} has not come")
@@ -225,7 +230,9 @@ impl Ledger {
                     })?;
                 }
             }
+            Event::MessagesRead { .. } => self.reads = Some(record.command),
             Event::MessageAcknowledged { agent, message } => {
+                self.reads = Some(record.command);
                 self.undelivered.remove(&(*agent, *message));
             }
             Event::OfferAccepted { offer, .. } | Event::OfferDeclined { offer, .. } => {

@@ -192,6 +192,21 @@ fn what_does_not_fit_into_an_inbox_waits_for_room_and_somebody_is_called_until_i
     scenario.also("ack B M-4\ninbox B -> M-2 high, M-3 low, M-5 waits for room");
     scenario.also("readmail B M-3\ninbox B -> M-5 medium\nrestart -> as live");
     assert_eq!(scenario.engine.state().open().count(), 0);
+    // Who settles the call by a word knows of it: it goes on waiting, and comes.
+    play(
+        "policy inbox=2
+         channel web A,B,C
+         send A B one high
+         send A B two high
+         send A @web three               -> M-3
+         settle E-1                      -> done
+         inbox B                         -> M-1 high, M-2 high, M-3 waits for room
+         send A @web four
+         escalations                     -> E-2 message_unanswered for agent_manager +0
+         readmail B M-2
+         inbox B                         -> M-3 medium, M-4 medium
+         escalations                     -> none",
+    );
     // What has come is due like any other message.
     scenario.also("tick +9h\ntick +9h\ninbox B -> M-5 medium resent escalated");
     let again = calls(&scenario).into_iter().filter(|call| call.contains("`B` has not read M-5"));
