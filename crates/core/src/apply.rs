@@ -187,8 +187,9 @@ impl State {
             Event::NoticesRead { agent, up_to } => self.notices_read(*agent, *up_to),
             Event::TaskResumed { task } => self.change(*task, |task| task.deferred_until = None),
             Event::TaskCancelled { task, reason, .. } => self.task_cancelled(*task, reason),
-            Event::TaskEdited { task, edit, estimate, learned } => {
+            Event::TaskEdited { task, edit, estimate, learned, given } => {
                 self.task_edited(*task, edit, estimate.map(|estimate| (estimate, *learned)));
+                self.priority_given(*task, edit.priority, *given);
             }
             Event::TaskReopened { task, .. } => self.task_reopened(*task),
             Event::TaskEstimated { task, estimate, learned } => {

@@ -7,7 +7,9 @@
 //! priority              opened by words that contradict        ruled in the same step by the business impact
 //! ```
 
-use kapell_model::{AgentId, ConflictId, Moment, Position, ReservationId, TaskId, Text, WaitId, limits};
+use kapell_model::{
+    AgentId, ConflictId, Moment, Position, Priority, ReservationId, TaskId, Text, WaitId, limits,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::deliberation::{Proposal, Topic, Votes};
@@ -206,6 +208,9 @@ pub struct TaskConflicts {
     /// What members say about its priority, one word each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asserted: Vec<Asserted>,
+    /// The priority that it was given, where another one was ruled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Priority>,
 }
 
 impl TaskConflicts {

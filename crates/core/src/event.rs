@@ -474,6 +474,9 @@ events! {
         estimate: Option<Span>,
         #[serde(default, skip_serializing_if = "absent")]
         learned: Option<Learned>,
+        /// What it was given, where a ruling sets another priority.
+        #[serde(default, skip_serializing_if = "absent")]
+        given: Option<Priority>,
     }
     /// A failed or cancelled task got a new series of attempts.
     TaskReopened = "task.reopened" { task: TaskId, reason: Text }

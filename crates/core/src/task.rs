@@ -297,6 +297,13 @@ impl Task {
         self.conflicts.as_ref().map_or(&[], |conflicts| &conflicts.awaits)
     }
 
+    /// Returns the priority that it was given, whatever was ruled since.
+    #[must_use]
+    pub fn given_priority(&self) -> Priority {
+        let ruled = self.conflicts.as_ref().and_then(|conflicts| conflicts.given);
+        ruled.unwrap_or(self.spec.priority)
+    }
+
     /// Tells whether its priority is a level above what it was given, since it lost an owner.
     #[must_use]
     pub fn is_boosted(&self) -> bool {

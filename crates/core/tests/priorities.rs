@@ -80,12 +80,44 @@ fn a_task_gets_the_level_that_it_earns() {
         say t2 critical by=A -> C-2             # 4.50
         conflict C-2 -> resolved of A as T-2 critical
         show t2 -> ready critical
-        say t2 low by=B -> C-3                  # (13 + 13 + 2) / 3 / 2 h = 4.66
+        say t2 low by=B -> C-3                  # (5 + 13 + 2) / 3 / 2 h = 3.33
         conflict C-3 -> resolved of A,B as T-2 critical
         notices A -> priority_ruled T-2
         notices B -> none",
     );
     assert_eq!(count(&scenario, "task.edited"), 1);
+}
+
+#[test]
+fn what_was_ruled_is_not_what_was_given() {
+    // The founding case: who was wrong takes it back, and everybody says what was given.
+    let scenario = play(
+        "submit t1 priority=low effort=1h
+        say t1 critical by=A -> C-1             # (2 + 13) / 2 / 1 h = 7.50
+        show t1 -> ready critical
+        say t1 low by=A -> ready
+        show t1 -> ready low
+        restart -> as live
+        say t1 critical by=B -> C-2
+        show t1 -> ready critical
+        restart -> as live",
+    );
+    let said =
+        scenario.engine.state().conflicts().iter().filter_map(|it| it.precedence()).map(|it| it.said.len());
+    assert_eq!(said.collect::<Vec<_>>(), [2, 3], "what was given and one word of each who has said one");
+    assert_eq!(scenario.engine.state().task(TaskId(1)).given_priority(), Priority::Low);
+    // What somebody gives it afterwards takes the place of what it was given, the same level too.
+    let scenario = play(
+        "submit t1 priority=low effort=1h
+        say t1 critical by=A -> C-1
+        edit t1 priority=critical
+        say t1 critical by=B -> ready
+        say t1 low by=B -> C-2                  # (13 + 13 + 2) / 3 / 1 h = 9.33
+        show t1 -> ready critical
+        say t1 critical by=B -> ready
+        show t1 -> ready critical",
+    );
+    assert_eq!(scenario.engine.state().task(TaskId(1)).given_priority(), Priority::Critical);
 }
 
 #[test]

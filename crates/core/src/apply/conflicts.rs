@@ -1,6 +1,6 @@
 //! Conflicts, and what waits for them.
 
-use kapell_model::{AgentId, ConflictId, ReservationId, TaskId, Text, WaitId};
+use kapell_model::{AgentId, ConflictId, Priority, ReservationId, TaskId, Text, WaitId};
 
 use crate::conflict::{Conflict, ConflictMatter, ConflictState, Deliberation, Resolution, TaskConflicts};
 use crate::deliberation::{Proposal, Topic};
@@ -143,6 +143,18 @@ impl State {
             None => asserted.push(said),
         }
         self.touch(task);
+    }
+
+    /// A task has got another priority: by a ruling beside the one that it was given, else it is what it was given.
+    pub(super) fn priority_given(
+        &mut self,
+        task: TaskId,
+        priority: Option<Priority>,
+        given: Option<Priority>,
+    ) {
+        if priority.is_some() && (given.is_some() || self.tasks[task].conflicts.is_some()) {
+            self.conflicts_of(task).given = given;
+        }
     }
 
     pub(super) fn precedence_opened(

@@ -25,8 +25,9 @@ impl State {
         let task = self.find_task(reference)?;
         let id = task.id;
         let mut wanted = edit.effective(&task.spec);
-        // The priority that it was given takes a boost away too.
-        wanted.priority = edit.priority.filter(|&to| to != task.spec.priority || to != task.priority);
+        // The priority that it was given takes a boost away too, and one that was ruled is given from now on.
+        let known = [task.spec.priority, task.priority, task.given_priority()];
+        wanted.priority = edit.priority.filter(|&to| known.into_iter().any(|known| known != to));
         let edit = wanted;
         let spec = edit.of(&task.spec);
         check_task(&spec)?;
@@ -57,7 +58,7 @@ impl State {
         let forgets = edit.touches_placing() && task.churn.is_some();
         let reads = edit.touches_text() && task.owner.is_none();
         let large = self.edited_large(task, &spec, estimate.unwrap_or(task.estimate));
-        out.push(Event::TaskEdited { task: id, edit: Box::new(edit), estimate, learned });
+        out.push(Event::TaskEdited { task: id, edit: Box::new(edit), estimate, learned, given: None });
         out.extend(large.map(|factors| Event::BreakdownWanted { task: id, factors }));
         if reads {
             out.extend(self.read_again(id, &spec));

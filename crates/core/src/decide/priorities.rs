@@ -47,10 +47,14 @@ impl State {
         let (id, reason) = (task.id, reason.clone());
         out.push(Event::PriorityAsserted { task: id, by, priority, reason });
         let others = asserted.iter().filter(|said| said.by != by).map(|said| (Some(said.by), said.priority));
-        let given = (None, task.spec.priority);
-        let said: Vec<_> = [given].into_iter().chain(others).chain([(Some(by), priority)]).collect();
+        let given = task.given_priority();
+        let said: Vec<_> = [(None, given)].into_iter().chain(others).chain([(Some(by), priority)]).collect();
         let levels: BTreeSet<Priority> = said.iter().map(|&(_, priority)| priority).collect();
         if levels.len() == 1 {
+            // What was ruled is over where nobody says otherwise any more.
+            if given != task.spec.priority {
+                out.push(at_level(id, given, given));
+            }
             return Ok(Reply::about(id));
         }
         let words: Vec<Priority> = said.iter().map(|&(_, priority)| priority).collect();
@@ -65,7 +69,7 @@ impl State {
         let ranking = Ranking { order: vec![impact], priority: level, typical, carried: Vec::new() };
         let conflict = self.put_ruling(Some(by), said, ranking, &text, out);
         let changed = level.filter(|&level| level != task.spec.priority || level != task.priority);
-        out.extend(changed.map(|level| at_level(id, level)));
+        out.extend(changed.map(|level| at_level(id, level, given)));
         Ok(Reply { conflict: Some(conflict), ..Reply::about(id) })
     }
 
@@ -199,7 +203,7 @@ impl State {
     /// Returns what is said about the priority of a task, with the priority that it was given.
     fn words_about(&self, task: &Task) -> Vec<Priority> {
         let asserted = task.conflicts.iter().flat_map(|conflicts| &conflicts.asserted);
-        [task.spec.priority].into_iter().chain(asserted.map(|said| said.priority)).collect()
+        [task.given_priority()].into_iter().chain(asserted.map(|said| said.priority)).collect()
     }
 
     /// Returns the rulings that go ahead of an event: those on the rings that a wait closes with the orders.
@@ -420,7 +424,8 @@ impl Contradiction {
     }
 }
 
-fn at_level(task: TaskId, priority: Priority) -> Event {
+fn at_level(task: TaskId, priority: Priority, given: Priority) -> Event {
     let edit = Box::new(TaskEdit { priority: Some(priority), ..TaskEdit::default() });
-    Event::TaskEdited { task, edit, estimate: None, learned: None }
+    let given = Some(given).filter(|&given| given != priority);
+    Event::TaskEdited { task, edit, estimate: None, learned: None, given }
 }
