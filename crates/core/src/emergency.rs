@@ -554,10 +554,14 @@ impl State {
         if self.emergencies.all.open_ids().is_empty() {
             return;
         }
-        let (kind, scope) = (EmergencyKind::CriticalTaskFailure, Scope::Task(id));
-        let open = self.emergencies.all.of_mut(&(kind, scope));
-        if let Some(open) = open.filter(|it| it.cause == EmergencyCause::Stalled) {
-            open.eased = true;
+        // A report about a part is one about the whole.
+        let mut next = Some(id);
+        while let Some(id) = next {
+            let open = self.emergencies.all.of_mut(&(EmergencyKind::CriticalTaskFailure, Scope::Task(id)));
+            if let Some(open) = open.filter(|it| it.cause == EmergencyCause::Stalled) {
+                open.eased = true;
+            }
+            next = self.tasks[id].membership().map(|member| member.of);
         }
     }
 
@@ -601,7 +605,9 @@ impl State {
             let Some(task) = self.tasks.get(id).filter(|task| task.is_open()) else { continue };
             let deadline = task.spec.deadline;
             let late = task.priority == Priority::Critical && deadline.is_some_and(|deadline| p50 > deadline);
-            self.note_lateness(EmergencyKind::CriticalTaskFailure, Scope::Task(id), late, !late);
+            let about = self.emergencies.all.open().filter_map(|it| it.scope.task());
+            let about = { about }.find(|&whole| self.stands_for(whole) == id).unwrap_or(id);
+            self.note_lateness(EmergencyKind::CriticalTaskFailure, Scope::Task(about), late, !late);
         }
     }
 
@@ -623,11 +629,12 @@ impl State {
         match &emergency.scope {
             Scope::Fleet {} => None,
             Scope::Task(id) => {
-                let task = self.task(*id);
+                // It goes on with what stands for a task that was broken down.
+                let task = self.task(self.stands_for(*id));
                 if !task.is_open() {
-                    Some(format!("{id} is {}", task.state()))
+                    Some(format!("{} is {}", task.id, task.state()))
                 } else if task.priority != Priority::Critical && !declared {
-                    Some(format!("{id} is not critical any more"))
+                    Some(format!("{} is not critical any more", task.id))
                 } else {
                     let eased = match emergency.cause {
                         EmergencyCause::Stalled => "its owner has said how far it is",

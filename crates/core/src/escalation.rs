@@ -82,10 +82,9 @@ impl EscalationKind {
         match event {
             Event::TaskEdited { .. } => self == Self::NoSuitableAgent,
             Event::HoldReleased { .. } => self == Self::RedispatchLoop,
-            Event::TaskCompleted { .. }
-            | Event::TaskCancelled { .. }
-            | Event::TaskArchived { .. }
-            | Event::TaskReopened { .. } => true,
+            Event::TaskCompleted { .. } | Event::TaskCancelled { .. } | Event::TaskReopened { .. } => true,
+            // It goes on with what the task has become.
+            Event::TaskArchived { .. } => self != Self::Emergency,
             Event::GatesOpened { .. } => {
                 matches!(
                     self,

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use kapell_model::{
-    AgentId, EmergencyId, ForceId, Moment, Name, Position, Ratio, Span, TaskState, Text, Word, limits,
+    AgentId, EmergencyId, ForceId, Moment, Name, Position, Ratio, Span, TaskId, TaskState, Text, Word, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -401,11 +401,8 @@ impl State {
     pub fn force_done(&self, force: &Force) -> u8 {
         match &force.formation.scope {
             Scope::Task(id) => {
-                let task = self.task(*id);
-                match task.state() {
-                    TaskState::Completed => 100,
-                    _ => task.owner.as_ref().map_or(0, |owner| owner.percent.min(100)),
-                }
+                let (done, all) = self.done_of(*id);
+                u8::try_from(done / all.max(1)).unwrap_or(100)
             }
             Scope::Project(name) => {
                 let Some(project) = self.projects.get(name) else { return 0 };
@@ -417,12 +414,29 @@ impl State {
         }
     }
 
+    /// Returns how much of a task is done, as percents of its estimate, and the estimate; of one that was broken down those of its
+    /// parts.
+    fn done_of(&self, id: TaskId) -> (u128, u128) {
+        let task = self.task(id);
+        if let Some(into) = task.broken_into() {
+            let parts = [into.planning, into.integration, into.testing];
+            let parts = parts.iter().chain(&into.implementations).map(|&part| self.done_of(part));
+            return parts.fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        }
+        let percent = match task.state() {
+            TaskState::Completed => 100,
+            _ => task.owner.as_ref().map_or(0, |owner| owner.percent.min(100)),
+        };
+        let estimate = u128::from(task.estimate.0.max(1).unsigned_abs());
+        (estimate * u128::from(percent), estimate)
+    }
+
     /// Says in words why a task force has nothing to do any more; nothing where it has.
     pub(crate) fn force_done_because(&self, force: &Force) -> Option<String> {
         match &force.formation.scope {
             Scope::Task(id) => {
-                let task = self.task(*id);
-                (!task.is_open()).then(|| format!("{id} is {}", task.state()))
+                let task = self.task(self.stands_for(*id));
+                (!task.is_open()).then(|| format!("{} is {}", task.id, task.state()))
             }
             Scope::Project(name) => {
                 let open = self.projects.get(name).map_or(0, crate::agent::Project::open);

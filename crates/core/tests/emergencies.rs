@@ -1,10 +1,14 @@
 //! Emergencies: seen, acted upon, and undone. Task forces: chosen, looked at, disbanded.
 
+mod fixed;
 mod scenario;
 
-use kapell_core::{Command, EmergencyState, Event, Scope};
+use std::collections::BTreeSet;
+
+use kapell_core::{Command, EmergencyState, Event};
 use kapell_model::{Forecast, Moment, Position, Span, TaskId};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
 use scenario::{Scenario, name};
 
 /// Plays a line, whatever comes of it, and checks the invariants.
@@ -369,6 +373,47 @@ fn what_is_not_begun_on_the_longest_path_goes_to_a_faster_agent() {
 }
 
 #[test]
+fn an_emergency_about_a_task_that_is_broken_down_goes_on_with_what_it_becomes() {
+    Scenario::play(
+        "agent A rust=0.9 slots=3
+         agent P role=architect
+         agent Q role=qa_engineer
+         submit t0 role=nobody
+         submit t1 after=t0 needs=rust priority=critical effort=20h
+         declare critical_task_failure task=t1
+         emergencies             -> X-1 critical_task_failure open: force_formed, overtime_raised
+         breakdown t1 into=a     -> archived
+         emergencies             -> X-1 critical_task_failure open: force_formed, overtime_raised
+         forces                  -> F-1 T-2 A [A] rust:A
+         escalations             -> E-1 emergency for agent_manager +0
+         restart                 -> as live
+         cancel t0
+         waive T-3 t0
+         done T-3 P
+         done T-4 A
+         tick +5h
+         checkpoints F-1         -> 25%:on_track 50% 75% 100%
+         done T-5 A
+         emergencies             -> X-1 critical_task_failure open: force_formed, overtime_raised
+         done T-6 Q
+         emergencies             -> X-1 critical_task_failure ended: force_formed undone, overtime_raised undone
+         forces                  -> F-1 T-2 disbanded
+         escalations             -> none
+         restart                 -> as live",
+    );
+    // With what takes its place it ends, whatever becomes of that.
+    Scenario::play(
+        "agent A rust=0.9
+         submit t0 role=nobody
+         submit t1 after=t0 needs=rust priority=critical
+         declare critical_task_failure task=t1
+         breakdown t1 into=a
+         cancel T-6
+         emergencies             -> X-1 critical_task_failure ended: force_formed undone, overtime_raised undone",
+    );
+}
+
+#[test]
 fn where_nothing_is_set_aside_a_better_forecast_ends_it() {
     let mut play = Scenario::play("project web deadline=10h\nsubmit t1 needs=rust project=web");
     forecast(&mut play, 11, 12, &[1]);
@@ -518,69 +563,118 @@ fn members_of_a_task_force_who_differ_come_to_a_ruling() {
     }
 }
 
+fn draws() -> impl Strategy<Value = Vec<(u8, usize, u32)>> {
+    prop::collection::vec((0..27_u8, 0..4_usize, 1..7_u32), 1..80)
+}
+
+/// Plays what was drawn, ends every emergency, lets the work go on, and looks for what is left of what was done about any.
+fn undone(draws: Vec<(u8, usize, u32)>, reached: &mut BTreeSet<String>) -> TestCaseResult {
+    let mut play = Scenario::play(
+        "agent A rust=0.9 lisp=0.7 slots=2
+         agent B rust=0.7 lisp=0.9 slots=2
+         agent C rust=0.9 standby=yes
+         agent D lisp=0.9
+         project web deadline=10h",
+    );
+    for (kind, who, task) in draws {
+        let agent = ["A", "B", "C", "D"][who];
+        let line = match kind {
+            0..=3 => format!(
+                "submit t{task} needs={} priority={} project=web label={} attempts=9",
+                ["rust", "lisp", "rust,lisp", "rust"][who],
+                ["critical", "medium", "critical", "low"][who],
+                ["optional", "x"][task as usize % 2]
+            ),
+            4 | 5 => format!("start t{task} {agent}"),
+            6 | 7 => format!("fail t{task} {agent}"),
+            8 => format!("done t{task} {agent}"),
+            9 => format!("unreachable {agent}"),
+            10 => format!("offline {agent}"),
+            11 => format!("back {agent}"),
+            12 => format!("check {}h", who + 1),
+            13 | 14 => format!("tick {}m", who * 3 + 1),
+            15 => "declare agent_cascade_failure".to_owned(),
+            16 => format!("declare critical_task_failure task=t{task}"),
+            17 => "declare deadline_risk project=web".to_owned(),
+            18 => format!("end X-{task}"),
+            19 => format!("assign t{task} {agent}"),
+            20 => format!("progress t{task} {agent} 50"),
+            21 => format!("guessed t{task} t{}", who + 1),
+            22 => format!("breakdown t{task} into=a"),
+            23 => format!("move t{task} {agent}"),
+            _ => {
+                let tasks = u32::try_from(play.engine.state().tasks().len()).expect("few");
+                let path: Vec<u32> = (1..=tasks.min(task)).collect();
+                forecast(&mut play, [3, 11][who % 2], 12, &path);
+                continue;
+            }
+        };
+        attempt(&mut play, &line);
+    }
+    for agent in ["A", "B", "C", "D"] {
+        attempt(&mut play, &format!("back {agent}"));
+    }
+    for id in 1..=play.engine.state().emergencies().all.len() {
+        attempt(&mut play, &format!("end X-{id}"));
+    }
+    for _ in 0..6 {
+        attempt(&mut play, "policy emergencies=off");
+        for task in 1..7 {
+            for agent in ["A", "B", "C", "D"] {
+                attempt(&mut play, &format!("done t{task} {agent}"));
+            }
+        }
+        attempt(&mut play, "tick 1m");
+    }
+    let state = play.engine.state();
+    for emergency in state.emergencies().all.iter() {
+        prop_assert_eq!(emergency.state, EmergencyState::Ended, "{:?}", emergency);
+        prop_assert!(emergency.actions.iter().all(|taken| taken.settled.is_some()));
+    }
+    prop_assert!(state.tasks().iter().all(|task| task.aside.is_none()));
+    prop_assert!(state.emergencies().pause().is_none());
+    prop_assert!(state.agents().iter().all(|agent| state.limit_of(agent.id) == agent.spec.max_concurrent));
+    prop_assert!(state.forces().all.open().all(|force| force.formation.emergency.is_none()));
+    for agent in state.agents().iter() {
+        prop_assert_eq!(state.lease_of(agent.id), agent.lease(state.policy()), "{}", agent.spec.name);
+    }
+    for record in &play.log {
+        if let Event::EmergencyActed { emergency, what, .. } = &record.event {
+            let kind = state.emergencies().all.get(*emergency).map_or("", |it| it.kind.as_str());
+            reached.insert(format!("{kind} {}", what.as_str()));
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Whatever happens meanwhile, once every emergency is ended and work goes on, nothing of what was done about any is left.
     #[test]
-    fn every_action_of_every_emergency_is_undone_or_confirmed(draws in prop::collection::vec((0..22_u8, 0..4_usize, 1..7_u32), 1..80)) {
-        let mut play = Scenario::play(
-            "agent A rust=0.9 lisp=0.7 slots=2
-             agent B rust=0.7 lisp=0.9 slots=2
-             agent C rust=0.9 standby=yes
-             agent D lisp=0.9
-             project web deadline=10h",
-        );
-        for (kind, who, task) in draws {
-            let agent = ["A", "B", "C", "D"][who];
-            let line = match kind {
-                0..=3 => format!("submit t{task} needs={} priority={} project=web label={} attempts=9",
-                    ["rust", "lisp", "rust,lisp", "rust"][who], ["critical", "medium", "critical", "low"][who],
-                    ["optional", "x"][task as usize % 2]),
-                4 | 5 => format!("start t{task} {agent}"),
-                6 | 7 => format!("fail t{task} {agent}"),
-                8 => format!("done t{task} {agent}"),
-                9 => format!("unreachable {agent}"),
-                10 => format!("offline {agent}"),
-                11 => format!("back {agent}"),
-                12 => format!("check {}h", who + 1),
-                13 | 14 => format!("tick {}m", who * 3 + 1),
-                15 => "declare agent_cascade_failure".to_owned(),
-                16 => format!("declare critical_task_failure task=t{task}"),
-                17 => "declare deadline_risk project=web".to_owned(),
-                18 => format!("end X-{task}"),
-                19 => format!("assign t{task} {agent}"),
-                20 => format!("progress t{task} {agent} 50"),
-                _ => {
-                    forecast(&mut play, [3, 11][who % 2], 12, &[]);
-                    continue;
-                }
-            };
-            attempt(&mut play, &line);
-        }
-        for agent in ["A", "B", "C", "D"] {
-            attempt(&mut play, &format!("back {agent}"));
-        }
-        for id in 1..=play.engine.state().emergencies().all.len() {
-            attempt(&mut play, &format!("end X-{id}"));
-        }
-        for _ in 0..6 {
-            attempt(&mut play, "policy emergencies=off");
-            for task in 1..7 {
-                for agent in ["A", "B", "C", "D"] {
-                    attempt(&mut play, &format!("done t{task} {agent}"));
-                }
-            }
-            attempt(&mut play, "tick 1m");
-        }
-        let state = play.engine.state();
-        for emergency in state.emergencies().all.iter() {
-            prop_assert_eq!(emergency.state, EmergencyState::Ended, "{:?}", emergency);
-            prop_assert!(emergency.actions.iter().all(|taken| taken.settled.is_some()));
-        }
-        prop_assert!(state.tasks().iter().all(|task| task.aside.is_none()));
-        prop_assert!(state.emergencies().pause().is_none());
-        prop_assert!(state.agents().iter().all(|agent| state.limit_of(agent.id) == agent.spec.max_concurrent));
-        prop_assert!(state.forces().all.open().all(|force| !matches!(force.formation.scope, Scope::Task(_)) || force.formation.emergency.is_none()));
+    fn every_action_of_every_emergency_is_undone_or_confirmed(draws in draws()) {
+        undone(draws, &mut BTreeSet::new())?;
     }
+}
+
+#[test]
+fn the_draws_reach_every_action_of_all_three_kinds() {
+    let reached = fixed::reached(96, &draws(), undone);
+    let all = [
+        "agent_cascade_failure assignments_paused",
+        "agent_cascade_failure checkpoints_asked",
+        "agent_cascade_failure leases_extended",
+        "agent_cascade_failure replacements_asked",
+        "agent_cascade_failure standby_raised",
+        "critical_task_failure force_formed",
+        "critical_task_failure overtime_raised",
+        "critical_task_failure work_deferred",
+        "critical_task_failure work_moved",
+        "deadline_risk breakdown_offered",
+        "deadline_risk capability_asked",
+        "deadline_risk edge_offered",
+        "deadline_risk work_deferred",
+        "deadline_risk work_moved",
+    ];
+    assert_eq!(reached.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
