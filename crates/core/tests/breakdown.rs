@@ -2,7 +2,7 @@
 
 mod scenario;
 
-use kapell_core::{BudgetOf, Command, Component, EdgeSource, Require, State, Task, TaskRef};
+use kapell_core::{BudgetOf, Command, Component, EdgeSource, Event, Require, State, Task, TaskRef};
 use kapell_model::{DependencyKind, Ratio, Span, TaskId, TaskState, Text};
 use proptest::prelude::*;
 use scenario::{Scenario, name};
@@ -324,6 +324,15 @@ proptest! {
             let owner = running.owner.as_ref().expect("an owner");
             let (id, agent) = (running.id, state.agent(owner.agent).spec.name.clone());
             scenario.also(&format!("done {id} {agent}"));
+        }
+        // By the log, at the moment at which each was given to somebody.
+        let mut state = State::default();
+        for record in &scenario.log {
+            if let Event::TaskAssigned { task, .. } | Event::TaskStarted { task, .. } = record.event {
+                let open = state.task(task).gates().find(|&on| state.task(on).state() != TaskState::Completed);
+                prop_assert!(open.is_none(), "{} is begun and waits for {:?}", task, open);
+            }
+            state.apply(record);
         }
         for task in scenario.engine.state().tasks().iter() {
             prop_assert!(matches!(task.state(), TaskState::Completed | TaskState::Archived), "{} is {}", task.id, task.state());

@@ -1,12 +1,15 @@
 //! Supervised handoffs (SEMANTICS 10): every branch by rule tables, and one owner at each moment whatever happens.
 
+mod fixed;
 mod scenario;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kapell_core::{Command, Event, Record, State, invariant};
 use kapell_model::{AgentId, AssignmentId, Moment, Span, TaskId, Text};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
 use scenario::{Scenario, name, package, reference};
 
 /// Two agents that can do the task, of which one has begun it.
@@ -377,7 +380,7 @@ fn balancing_hands_over_what_has_been_begun_and_counts_it_where_it_goes_to() {
 }
 
 /// One thing that may happen to a small fleet with handoffs under way.
-fn commands() -> impl Strategy<Value = (u8, usize, u32, bool, i64)> {
+fn commands() -> impl Strategy<Value = Draw> {
     (0..30_u8, 0..4_usize, 1..6_u32, any::<bool>(), prop_oneof![4 => 0..60_i64, 1 => 60..300_i64])
 }
 
@@ -427,43 +430,96 @@ fn command(state: &State, (kind, who, task, flag, _): (u8, usize, u32, bool, i64
     }
 }
 
+type Draw = (u8, usize, u32, bool, i64);
+
+/// Plays what was drawn: one agent owns a task through every branch of its handoffs, and in the end nothing waits but for a person.
+fn owned_by_one(steps: Vec<Draw>, reached: &mut BTreeSet<String>) -> TestCaseResult {
+    let mut scenario = Scenario::play(
+        "agent A rust=0.9 slots=2\nagent B rust=0.9\nagent C rust=0.8 slots=2\nagent D rust=0.9
+         submit t1 needs=rust takes=env:one\nsubmit t2 needs=rust\nsubmit t3 needs=rust priority=critical
+         submit t4 needs=rust takes=path:a/**\nsubmit t5 needs=rust",
+    );
+    let mut checked = State::default();
+    let mut seen = 0;
+    for step in steps {
+        let minutes = step.4;
+        let command = command(scenario.engine.state(), step);
+        scenario.pass(minutes * 60_000);
+        let _ = scenario.execute(command, None);
+        // After every single event, not only after the step: the owner of a task changes in one of them.
+        for record in &scenario.log[seen..] {
+            reached.extend(branch(&record.event));
+            let owned = owner_of_handed(&checked, &record.event);
+            checked.apply(record);
+            prop_assert!(
+                invariant::check(&checked).is_ok(),
+                "{:?}: {:?}",
+                record,
+                invariant::check(&checked)
+            );
+            if let Some((task, from)) = owned {
+                let owner = checked.task(task).owner.as_ref().map(|owner| owner.agent);
+                prop_assert!(owner.is_some() && owner != Some(from), "{:?}", record);
+            }
+        }
+        seen = scenario.log.len();
+    }
+    // When everybody is back and time passes, nothing is left waiting but for a person.
+    for agent in NAMES {
+        scenario.line(&format!("back {agent}"));
+        scenario.line(&format!("resume {agent}"));
+    }
+    scenario.also("tick +48h\ntick +48h\ntick +48h\ntick +48h");
+    let state = scenario.engine.state();
+    for handoff in state.handoffs().iter().filter(|handoff| handoff.is_open()) {
+        let called = state.open().any(|it| it.task() == Some(handoff.task));
+        prop_assert!(called, "{} is {} and nobody is called", handoff.id, handoff.stage.as_str());
+    }
+    Ok(())
+}
+
+/// Returns the branch of a handoff that an event is.
+fn branch(event: &Event) -> Option<String> {
+    let kind = event.kind();
+    match event {
+        Event::HandoffMediation { trouble, .. } => Some(format!("{kind} {}", trouble.as_str())),
+        Event::HandoffEnded { outcome, .. } => Some(format!("{kind} {}", outcome.as_str())),
+        _ => kind.starts_with("handoff.").then(|| kind.to_owned()),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn exactly_one_agent_owns_a_task_through_every_branch(steps in prop::collection::vec(commands(), 1..150)) {
-        let mut scenario = Scenario::play(
-            "agent A rust=0.9 slots=2\nagent B rust=0.9\nagent C rust=0.8 slots=2\nagent D rust=0.9
-             submit t1 needs=rust takes=env:one\nsubmit t2 needs=rust\nsubmit t3 needs=rust priority=critical
-             submit t4 needs=rust takes=path:a/**\nsubmit t5 needs=rust",
-        );
-        let mut checked = State::default();
-        let mut seen = 0;
-        for step in steps {
-            let minutes = step.4;
-            let command = command(scenario.engine.state(), step);
-            scenario.pass(minutes * 60_000);
-            let _ = scenario.execute(command, None);
-            // After every single event, not only after the step: the owner of a task changes in one of them.
-            for record in &scenario.log[seen..] {
-                let owned = owner_of_handed(&checked, &record.event);
-                checked.apply(record);
-                prop_assert!(invariant::check(&checked).is_ok(), "{:?}: {:?}", record, invariant::check(&checked));
-                if let Some((task, from)) = owned {
-                    let owner = checked.task(task).owner.as_ref().map(|owner| owner.agent);
-                    prop_assert!(owner.is_some() && owner != Some(from), "{:?}", record);
-                }
-            }
-            seen = scenario.log.len();
-        }
-        // When everybody is back and time passes, nothing is left waiting but for a person.
-        scenario.also("tick +48h\ntick +48h\ntick +48h\ntick +48h");
-        let state = scenario.engine.state();
-        for handoff in state.handoffs().iter().filter(|handoff| handoff.is_open()) {
-            let called = state.open().any(|it| it.task() == Some(handoff.task));
-            prop_assert!(called, "{} is {} and nobody is called", handoff.id, handoff.stage.as_str());
-        }
+        owned_by_one(steps, &mut BTreeSet::new())?;
     }
+}
+
+#[test]
+fn the_draws_reach_every_branch() {
+    let reached = fixed::reached(80, &prop::collection::vec(commands(), 1..150), owned_by_one);
+    let all = [
+        "handoff.confirmed",
+        "handoff.ended cancelled",
+        "handoff.ended overtaken",
+        "handoff.ended sent_back",
+        "handoff.mediation declined",
+        "handoff.mediation donor_gone",
+        "handoff.mediation not_confirmed",
+        "handoff.mediation package_incomplete",
+        "handoff.mediation package_late",
+        "handoff.mediation recipient_gone",
+        "handoff.package_due",
+        "handoff.package_received",
+        "handoff.redirected",
+        "handoff.released",
+        "handoff.requested",
+        "handoff.transferred",
+        "handoff.validated",
+    ];
+    assert_eq!(reached.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
 /// Returns the owner before a transfer, which must be another's right after it.
