@@ -13,11 +13,13 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 
 export const openBrowser = () => chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
 
-/// A tab of its own, signed in where a server's token is given, that keeps what it asked for and complained about.
-export async function openPage(browser, server, { token = server.token, path = "#/now", ...options } = {}) {
+/// A tab of its own, signed in where a server's token is given, that keeps what it asked for and complained about. With `clock` its time can be
+/// put forward.
+export async function openPage(browser, server, { token = server.token, path = "#/now", clock = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce", ...options });
   if (ASSETS) await context.route("**/assets/**", (route) => route.fulfill({ path: join(ASSETS, new URL(route.request().url()).pathname.slice("/assets/".length)) }));
   const page = await context.newPage();
+  if (clock) await page.clock.install();
   page.setDefaultTimeout(20_000);
   page.asked = [];
   page.complaints = [];

@@ -71,3 +71,25 @@ test("a server that is killed and started again costs no event and brings none t
   assert.equal(new Set(shown).size, shown.length, "no card twice");
   await page.context().close();
 });
+
+test("what is told by the clock goes on without an event", async () => {
+  const page = await openPage(browser, server, { path: "#/now", clock: true });
+  await live(page);
+  const { task } = await server.submit("Due at once", { deadline: new Date(Date.now() + 3000).toISOString() });
+  const late = page.locator("section[aria-labelledby=late]");
+  const { durable_position: end } = await until(async () => (await caughtUp(page)) && server.get("/v1/health"), "it is in the page");
+  await until(async () => (await server.get("/v1/overview")).late.some((each) => each.task === task && each.lateness === "overdue"), "the server knows it");
+  assert.equal((await server.get("/v1/health")).durable_position, end, "no event told it");
+  await page.clock.fastForward(31_000);
+  await late.locator("li", { hasText: task }).getByText("Overdue").waitFor();
+  // The words go on by themselves, without a question to the server.
+  await page.goto(`${server.base}/#/board?q=${encodeURIComponent("Due at once")}`);
+  const card = page.locator("[data-card]", { hasText: "Due at once" });
+  await card.getByText("overdue").waitFor();
+  const asked = page.asked.length;
+  const before = await card.locator("time").innerText();
+  await page.clock.fastForward(20_000);
+  await until(async () => (await card.locator("time").innerText()) !== before, "the time goes on");
+  assert.deepEqual(page.asked.slice(asked), []);
+  await page.context().close();
+});

@@ -127,16 +127,21 @@ export function onEvents(listener) {
   return () => listeners.delete(listener);
 }
 
-/// Calls `work` at once and after events, never twice at a time and no sooner than `pause()` ms after its last beginning.
-/// A page that nobody looks at waits until somebody does.
-export function paced(work, pause, concerns = () => true) {
+/// How long an answer in which something is told by the clock may stand without an event, in ms.
+export const BY_THE_CLOCK = 30_000;
+
+/// Calls `work` at once, after events and, where `every` is given, that many ms after it has ended; never twice at a time and no
+/// sooner than `pause()` ms after its last beginning. A page that nobody looks at waits until somebody does.
+export function paced(work, pause, { concerns = () => true, every = 0 } = {}) {
   let timer = null;
+  let later = null;
   let busy = false;
   let asked = false;
   let began = 0;
   let over = false;
   const turn = async () => {
     timer = null;
+    clearTimeout(later);
     if (over) return;
     if (busy || document.hidden) {
       asked = true;
@@ -150,6 +155,7 @@ export function paced(work, pause, concerns = () => true) {
     } finally {
       busy = false;
       if (asked) soon();
+      else if (every && !over) later = setTimeout(soon, every);
     }
   };
   const soon = () => {
@@ -165,6 +171,7 @@ export function paced(work, pause, concerns = () => true) {
     end() {
       over = true;
       clearTimeout(timer);
+      clearTimeout(later);
       document.removeEventListener("visibilitychange", seen);
       off();
     },
@@ -172,7 +179,7 @@ export function paced(work, pause, concerns = () => true) {
 }
 
 /// What `load` returns, kept up to date while the log moves. The last answer stays while a new one is on its way.
-export function useLive(load, on, { pause = 1000, concerns } = {}) {
+export function useLive(load, on, { pause = 1000, ...when } = {}) {
   const [shown, show] = useState({ data: null, error: null });
   const again = useRef(() => {});
   useEffect(() => {
@@ -185,7 +192,7 @@ export function useLive(load, on, { pause = 1000, concerns } = {}) {
         if (!gone) show((before) => ({ ...before, error }));
       }
     };
-    const pacing = paced(work, typeof pause === "function" ? pause : () => pause, concerns);
+    const pacing = paced(work, typeof pause === "function" ? pause : () => pause, when);
     again.current = pacing.soon;
     return () => {
       gone = true;

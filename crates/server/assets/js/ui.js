@@ -16,7 +16,13 @@ export const Priority = ({ of }) =>
 
 export const TaskLink = ({ id }) => html`<a class="id" href=${href("task", id)}>${id}</a>`;
 
-export const Ago = ({ at }) => html`<time datetime=${at} title=${words.exact(at)}>${words.ago(at)}</time>`;
+/// The time, every second: what is told by it is drawn anew with it.
+export const tick = signal(Date.now());
+setInterval(() => !document.hidden && (tick.value = Date.now()), 1000);
+
+export const Ago = ({ at }) => html`<time datetime=${at} title=${words.exact(at)}>${words.ago(at, tick.value)}</time>`;
+
+export const Overdue = ({ at }) => Date.parse(at) < tick.value && html`<span class="pill overdue">overdue</span>`;
 
 export const At = ({ at }) => html`<time datetime=${at} title=${words.exact(at)}>${words.clock(at)}</time>`;
 

@@ -3,14 +3,14 @@
 import { useState } from "preact/hooks";
 import { get, maySteer, pages, post } from "../api.js";
 import { Hours } from "../hours.js";
-import { position, useLive } from "../live.js";
+import { BY_THE_CLOCK, position, useLive } from "../live.js";
 import { Compose, mayWrite, Message } from "../messages.js";
 import { href, route } from "../route.js";
 import { Ago, At, Card, Empty, Facts, html, Loading, Meter, say, Table, TaskLink, Told, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 export function Agents() {
-  const live = useLive(() => pages("/v1/agents"), []);
+  const live = useLive(() => pages("/v1/agents"), [], { every: BY_THE_CLOCK });
   const drain = useAction(async (agent) => {
     const verb = agent.draining ? "resume" : "drain";
     await post(`/v1/agents/${encodeURIComponent(agent.name)}/${verb}`);

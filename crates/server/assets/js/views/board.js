@@ -3,9 +3,9 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, maySteer } from "../api.js";
 import { board, cards, isOpen, pause, update } from "../cards.js";
-import { paced } from "../live.js";
+import { BY_THE_CLOCK, paced } from "../live.js";
 import { go, href, route, setQuery } from "../route.js";
-import { html, Priority, Trouble } from "../ui.js";
+import { Ago, html, Overdue, Priority, Trouble } from "../ui.js";
 import { Windowed } from "../window.js";
 import * as words from "../words.js";
 import { Place } from "./place.js";
@@ -50,7 +50,7 @@ export function Board() {
   const [focus, setFocus] = useState({ column: 0, index: 0, asked: false });
   const search = useRef(null);
   const frame = useRef(null);
-  useEffect(() => paced(update, pause).end, []);
+  useEffect(() => paced(update, pause, { every: BY_THE_CLOCK }).end, []);
   const columns = useMemo(() => arranged(query), [version, query]);
   const shown = columns.reduce((sum, column) => sum + column.cards.length, 0);
 
@@ -162,7 +162,6 @@ function Filters({ query, search }) {
 }
 
 function OneCard({ card, column, index, tab, drag, onFocus }) {
-  const late = card.deadline && Date.parse(card.deadline) < Date.now() && isOpen(card);
   return html`<a class="task p-${card.priority}" href=${href("task", card.id)} data-card data-column=${column} data-index=${index}
     tabindex=${tab ? 0 : -1} draggable=${Boolean(drag)} onFocus=${onFocus}
     onDragStart=${(event) => {
@@ -177,11 +176,11 @@ function OneCard({ card, column, index, tab, drag, onFocus }) {
       go("task", card.id);
     }}>
     <span class="head"><span class="id">${card.id}</span><${Priority} of=${card.priority} />
-      ${card.offers > 0 && html`<span class="pill">late result</span>`}${late && html`<span class="pill overdue">overdue</span>`}</span>
+      ${card.offers > 0 && html`<span class="pill">late result</span>`}${card.deadline && isOpen(card) && html`<${Overdue} at=${card.deadline} />`}</span>
     <span class="title">${card.title}</span>
     <span class="foot">${card.agent && html`<span>${card.agent}${card.percent !== undefined && ` · ${card.percent} %`}</span>`}
       ${card.blockers > 0 && html`<span>waits for ${card.blockers}</span>`}${card.project && html`<span>${card.project}</span>`}
-      <span>${words.ago(card.since)}</span></span>
+      <span><${Ago} at=${card.since} /></span></span>
   </a>`;
 }
 

@@ -6,7 +6,7 @@ import { Decision, isUnsettled } from "../decision.js";
 import { Judgement } from "../gate.js";
 import { Emergency } from "../emergency.js";
 import { Handoff, isStuck } from "../handoff.js";
-import { useLive } from "../live.js";
+import { BY_THE_CLOCK, useLive } from "../live.js";
 import { Leave } from "../permission.js";
 import { route } from "../route.js";
 import { Escalation, Offer } from "../settle.js";
@@ -117,7 +117,7 @@ function called(sorts) {
 export function Inbox() {
   const [settled, setSettled] = useState(false);
   const agent = session.value.agent;
-  const live = useLive(() => load(settled, agent), [settled, agent]);
+  const live = useLive(() => load(settled, agent), [settled, agent], { every: BY_THE_CLOCK });
   const marked = route.value.query.get("open");
   return html`<h1>Inbox</h1>
     <label class="inline"><input type="checkbox" checked=${settled} onChange=${(event) => setSettled(event.target.checked)} /> also what is settled</label>

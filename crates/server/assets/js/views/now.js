@@ -1,7 +1,7 @@
 // The fleet at a glance: how well it is, who does what, what waits and why, what is late, what needs a person.
 
 import { get } from "../api.js";
-import { useLive } from "../live.js";
+import { BY_THE_CLOCK, useLive } from "../live.js";
 import { href } from "../route.js";
 import { Ago, Card, Empty, html, Loading, Meter, Priority, Table, TaskLink, Twin } from "../ui.js";
 import * as words from "../words.js";
@@ -15,7 +15,7 @@ const PARTS = {
 };
 
 export function Now() {
-  const live = useLive(() => get("/v1/overview"), [], { pause: 500 });
+  const live = useLive(() => get("/v1/overview"), [], { pause: 500, every: BY_THE_CLOCK });
   const now = live.data;
   if (!now) return html`<h1>Now</h1><${Loading} of=${live} />`;
   return html`<h1 class="hidden">Now</h1>

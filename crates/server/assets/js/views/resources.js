@@ -2,13 +2,13 @@
 
 import { useState } from "preact/hooks";
 import { maySteer, pages, post } from "../api.js";
-import { useLive } from "../live.js";
+import { BY_THE_CLOCK, useLive } from "../live.js";
 import { href } from "../route.js";
 import { Ago, At, Card, Dialog, Empty, html, Loading, say, Table, TaskLink, Told, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 export function Resources() {
-  const live = useLive(() => pages("/v1/reservations"), [], { concerns: (event) => /^(reservation|task)/.test(event.kind) });
+  const live = useLive(() => pages("/v1/reservations"), [], { concerns: (event) => /^(reservation|task)/.test(event.kind), every: BY_THE_CLOCK });
   const [taking, setTaking] = useState(null);
   if (!live.data) return html`<h1>Resources</h1><${Loading} of=${live} />`;
   const row = (each) => ({

@@ -8,7 +8,7 @@ import { Costs } from "../cost.js";
 import { Decision } from "../decision.js";
 import { Gates } from "../gate.js";
 import { Handoff } from "../handoff.js";
-import { useLive } from "../live.js";
+import { BY_THE_CLOCK, useLive } from "../live.js";
 import { Compose, mayWrite, Thread, threads } from "../messages.js";
 import { href, route } from "../route.js";
 import { Ago, At, Card, Dialog, Empty, Facts, html, Loading, Pill, Priority, say, Table, TaskLink, Told, Trouble, useAction } from "../ui.js";
@@ -56,7 +56,7 @@ const AROUND = /^(handoff|decision|conflict|dispute|order|message|task\.moved)/;
 export function Task() {
   const id = route.value.arg;
   const at = Number(route.value.query.get("at")) || null;
-  const live = useLive(() => load(id, at), [id, at], { pause: at ? 3_600_000 : 500 });
+  const live = useLive(() => load(id, at), [id, at], { pause: at ? 3_600_000 : 500, every: at ? 0 : BY_THE_CLOCK });
   const beside = useLive(() => around(id), [id], { pause: 500, concerns: (event) => AROUND.test(event.kind) });
   const [handing, setHanding] = useState(false);
   const [placing, setPlacing] = useState(false);

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api.js";
 import { Burnt } from "../burnup.js";
 import { cards, isOpen, update } from "../cards.js";
-import { useLive } from "../live.js";
+import { BY_THE_CLOCK, useLive } from "../live.js";
 import { href, route, setQuery } from "../route.js";
 import { At, Card, Empty, html, Loading, Pill, Table, TaskLink, Twin } from "../ui.js";
 import * as words from "../words.js";
@@ -20,7 +20,7 @@ export function Timeline() {
     const [lines, status] = await Promise.all([get(`/v1/timeline?hours=${hours}`), get("/v1/status"), update()]);
     big.current = lines.cut || lines.bars.length > 5000;
     return { ...lines, status };
-  }, [hours], { pause: () => (big.current ? 30_000 : 5000) });
+  }, [hours], { pause: () => (big.current ? 30_000 : 5000), every: BY_THE_CLOCK });
   const [chosen, setChosen] = useState(null);
   const lines = live.data;
   return html`<div class="tools"><h1>Timeline</h1>
