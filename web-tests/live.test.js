@@ -93,3 +93,43 @@ test("what is told by the clock goes on without an event", async () => {
   assert.deepEqual(page.asked.slice(asked), []);
   await page.context().close();
 });
+
+test("what could not be read is read again without an event, and says meanwhile that it is old", async () => {
+  const page = await openPage(browser, server, { path: "#/now" });
+  await live(page);
+  // A view that was gone to while there was no server.
+  await server.kill();
+  await page.locator(".stale").waitFor();
+  await page.goto(`${server.base}/#/reports`);
+  await page.getByText("The server cannot be reached.").waitFor();
+  await server.up();
+  await live(page);
+  await page.getByRole("heading", { name: "What could be done" }).waitFor({ timeout: 5000 });
+  // One answer that fails while the connection is there.
+  await page.goto(`${server.base}/#/now`);
+  await page.getByRole("heading", { name: "Health" }).waitFor();
+  let fails = 2;
+  await page.route("**/v1/overview", (route) => (fails-- > 0 ? route.fulfill({ status: 500, json: { detail: "The disk is on fire." } }) : route.continue()));
+  const { tasks } = await server.get("/v1/status");
+  await server.submit("Comes while it fails", { requires: [{ capability: "nobody-can", minimum: 0.5 }] });
+  await page.locator(".stale", { hasText: /Since \d\d:\d\d.*The disk is on fire/ }).waitFor();
+  await page.getByRole("link", { name: `${tasks.ready + 1} Ready` }).waitFor();
+  await page.locator(".stale").waitFor({ state: "detached" });
+  await page.context().close();
+});
+
+test("a page that finds no server keeps its token and goes on as soon as there is one", async () => {
+  for (const path of ["/v1/session", "/v1/health"]) {
+    const page = await openPage(browser, server, { path: "#/now" });
+    await live(page);
+    let down = true;
+    await page.route(`**${path}`, (route) => (down ? route.abort() : route.continue()));
+    await page.reload();
+    await page.locator(".boot", { hasText: "The server cannot be reached. It is tried again." }).waitFor();
+    assert.equal(await page.locator("#token").count(), 0, "the token is not asked for");
+    down = false;
+    await live(page);
+    await page.getByRole("heading", { name: "Health" }).waitFor();
+    await page.context().close();
+  }
+});

@@ -76,7 +76,28 @@ function fromAddress() {
   location.replace("#/now");
 }
 
-/// Finds out whose token this tab has.
+/// Whether it may well be gone on the next try: no answer, one that broke off, or a server in trouble.
+export const passing = ({ status }) => !(status >= 400 && status < 500);
+
+/// What stands in the way of the beginning, while it is tried again.
+export const obstacle = signal("");
+
+/// Asks until there is an answer, for as long as `wanted`; throws what is not going to pass.
+export async function insist(path, wanted = () => true) {
+  for (let pause = 500; ; pause = Math.min(2 * pause, 5000)) {
+    try {
+      const answer = await get(path);
+      obstacle.value = "";
+      return answer;
+    } catch (error) {
+      if (!wanted() || !passing(error)) throw error;
+      obstacle.value = error.message;
+    }
+    await new Promise((wake) => setTimeout(wake, pause));
+  }
+}
+
+/// Finds out whose token this tab has. One that was given is tried once; one that the tab has already is kept until there is an answer.
 export async function enter(given) {
   if (given) sessionStorage.setItem(STORED, given);
   else fromAddress();
@@ -85,7 +106,7 @@ export async function enter(given) {
     return;
   }
   try {
-    session.value = await get("/v1/session");
+    session.value = await (given ? get("/v1/session") : insist("/v1/session"));
     refusal.value = "";
   } catch (error) {
     if (error.status === 401) return;

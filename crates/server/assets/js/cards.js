@@ -13,7 +13,7 @@ let refresh = 200;
 /// How long to wait before the cards are asked for again, in ms.
 export const pause = () => refresh;
 
-/// Asks for what has changed, or for everything where nothing is known or too much has changed.
+/// Asks for what has changed, or for everything where nothing is known or too much has changed; throws what went wrong.
 export async function update() {
   try {
     let whole = known === null;
@@ -34,6 +34,7 @@ export async function update() {
     // A log that is shorter than what was seen is another one.
     if (error.problem?.field === "since") known = null;
     board.value = { ...board.value, error };
+    throw error;
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { leave, token } from "./api.js";
+import { leave, passing, token } from "./api.js";
 
 /// A stream shows a sign of life every 15 s; without any for so long it is taken to be broken.
 const SILENCE_MS = 35_000;
@@ -127,11 +127,32 @@ export function onEvents(listener) {
   return () => listeners.delete(listener);
 }
 
+/// What was shown once and could not be read again, the oldest first: since when, and why.
+export const failed = signal([]);
+
+/// Returns what notes how the reading of one thing goes, and forgets it.
+function noted() {
+  const own = {};
+  const others = () => failed.value.filter((each) => each.own !== own);
+  return {
+    ill(error) {
+      const since = failed.value.find((each) => each.own === own)?.since ?? Date.now();
+      failed.value = [...others(), { own, since, error }].sort((a, b) => a.since - b.since);
+    },
+    well() {
+      if (failed.value.some((each) => each.own === own)) failed.value = others();
+    },
+  };
+}
+
 /// How long an answer in which something is told by the clock may stand without an event, in ms.
 export const BY_THE_CLOCK = 30_000;
+/// How soon what has failed is tried again for the first time.
+const AGAIN_MIN_MS = 1000;
 
 /// Calls `work` at once, after events and, where `every` is given, that many ms after it has ended; never twice at a time and no
-/// sooner than `pause()` ms after its last beginning. A page that nobody looks at waits until somebody does.
+/// sooner than `pause()` ms after its last beginning. What has failed is tried again, with pauses that grow, and once the connection
+/// is back. A page that nobody looks at waits until somebody does.
 export function paced(work, pause, { concerns = () => true, every = 0 } = {}) {
   let timer = null;
   let later = null;
@@ -139,6 +160,7 @@ export function paced(work, pause, { concerns = () => true, every = 0 } = {}) {
   let asked = false;
   let began = 0;
   let over = false;
+  let fails = 0;
   const turn = async () => {
     timer = null;
     clearTimeout(later);
@@ -152,10 +174,15 @@ export function paced(work, pause, { concerns = () => true, every = 0 } = {}) {
     began = Date.now();
     try {
       await work();
+      fails = 0;
+    } catch (error) {
+      // What the server has judged stays as it is until something happens.
+      fails = passing(error) ? fails + 1 : 0;
     } finally {
       busy = false;
+      const wait = fails ? Math.min(AGAIN_MIN_MS * 2 ** (fails - 1), BY_THE_CLOCK) : every;
       if (asked) soon();
-      else if (every && !over) later = setTimeout(soon, every);
+      else if (wait && !over) later = setTimeout(soon, wait);
     }
   };
   const soon = () => {
@@ -165,10 +192,12 @@ export function paced(work, pause, { concerns = () => true, every = 0 } = {}) {
   const seen = () => asked && !document.hidden && soon();
   document.addEventListener("visibilitychange", seen);
   const off = onEvents((events) => events.some(concerns) && (busy ? (asked = true) : soon()));
+  const back = connection.subscribe(({ state }) => state === "live" && fails && soon());
   soon();
   return {
     soon,
     end() {
+      back();
       over = true;
       clearTimeout(timer);
       clearTimeout(later);
@@ -184,18 +213,27 @@ export function useLive(load, on, { pause = 1000, ...when } = {}) {
   const again = useRef(() => {});
   useEffect(() => {
     let gone = false;
+    let had = false;
+    const note = noted();
     const work = async () => {
       try {
         const data = await load();
-        if (!gone) show({ data, error: null });
+        if (gone) return;
+        had = true;
+        note.well();
+        show({ data, error: null });
       } catch (error) {
-        if (!gone) show((before) => ({ ...before, error }));
+        if (gone) return;
+        if (had) note.ill(error);
+        show((before) => ({ ...before, error }));
+        throw error;
       }
     };
     const pacing = paced(work, typeof pause === "function" ? pause : () => pause, when);
     again.current = pacing.soon;
     return () => {
       gone = true;
+      note.well();
       pacing.end();
     };
   }, on);

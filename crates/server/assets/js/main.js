@@ -2,11 +2,11 @@
 
 import { Component, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { enter, get, leave, session } from "./api.js";
+import { enter, get, insist, leave, obstacle, session } from "./api.js";
 import { forget } from "./cards.js";
-import { connection, follow, position, stop, useLive } from "./live.js";
+import { connection, failed, follow, position, stop, useLive } from "./live.js";
 import { href, route } from "./route.js";
-import { Empty, html, said } from "./ui.js";
+import { Empty, html, said, tick } from "./ui.js";
 import * as words from "./words.js";
 import { Agents } from "./views/agents.js";
 import { Board } from "./views/board.js";
@@ -50,17 +50,10 @@ class Guard extends Component {
 }
 
 function Connection() {
-  const { state, since } = connection.value;
-  const [, again] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => again((count) => count + 1), 1000);
-    return () => clearInterval(timer);
-  }, []);
+  const { state } = connection.value;
   const text = { live: "Live", connecting: "Connecting", stale: "Not connected" }[state];
   return html`<span class="connection c-${state}" title=${`position ${position.value} of the log`}>
-      <span aria-hidden="true" class="dot"></span>${text}</span>
-    ${state === "stale" && Date.now() - since > 1500 && html`<p class="stale" role="status">
-      The connection was lost ${words.span(Date.now() - since)} ago. What you see may be old; it is read again as soon as the server answers.</p>`}`;
+      <span aria-hidden="true" class="dot"></span>${text}</span>`;
 }
 
 /// How much waits for a person, beside the way to it.
@@ -83,7 +76,7 @@ function Frame() {
       event.preventDefault();
       document.getElementById("main").focus();
     }}>Skip to the content</a>
-    <header class="bar">
+    <header class="top"><div class="bar">
       <a class="brand" href=${href("now")}><img src="/assets/icon.svg" alt="" width="22" height="22" />Kapell</a>
       <nav aria-label="Views"><ul>
         ${ways.map(([name, [label]]) => html`<li><a href=${href(name)} aria-current=${current === name ? "page" : null}>${label}${name === "inbox" && html`<${Waiting} />`}</a></li>`)}
@@ -92,12 +85,28 @@ function Frame() {
         <${Connection} />
         <span class="actor" title="whose token this is">${session.value.agent || session.value.access}</span>
         <button type="button" class="quiet" onClick=${() => leave()}>Sign out</button>
-      </div>
+      </div></div>
+      <${Old} />
     </header>
     <main id="main" tabindex="-1" class="view-${view}">
       ${View ? html`<${Guard} key=${view + (view === "task" ? route.value.arg : "")}><${View} /></${Guard}>` : html`<h1>Nothing here</h1><${Empty}>There is no view of that name.</${Empty}>`}
     </main>
     <p class="said" role="status">${said.value}</p>`;
+}
+
+/// What is shown and may be old: the connection is lost, or something could not be read again.
+function Old() {
+  const { state, since } = connection.value;
+  if (state === "stale") {
+    const lost = tick.value - since;
+    return lost > 1500 && html`<p class="stale" role="status">The connection was lost ${words.span(lost)} ago. What you see may be old; it is read again as soon as the server answers.</p>`;
+  }
+  const [first] = failed.value;
+  return first && html`<p class="stale" role="status">Since ${words.clock(first.since)} something here could not be read again; it is tried again. ${first.error.message}</p>`;
+}
+
+function Boot() {
+  return html`<p class="boot" role="status">Kapell${obstacle.value && html`<br /><span class="note">${obstacle.value} It is tried again.</span>`}</p>`;
 }
 
 function App() {
@@ -111,14 +120,17 @@ function App() {
       return;
     }
     // The log is followed from where it ends now; every view asks for its own beginning.
-    get("/v1/health").then((health) => {
+    let gone = false;
+    insist("/v1/health", () => !gone).then((health) => {
+      if (gone) return;
       follow(health.durable_position);
       setReady(true);
-    }, () => setReady(true));
+    }, (error) => !gone && (obstacle.value = error.message));
+    return () => (gone = true);
   }, [who]);
-  if (who === undefined) return html`<p class="boot">Kapell</p>`;
+  if (who === undefined) return html`<${Boot} />`;
   if (who === null) return html`<${SignIn} />`;
-  return ready ? html`<${Frame} />` : html`<p class="boot">Kapell</p>`;
+  return ready ? html`<${Frame} />` : html`<${Boot} />`;
 }
 
 const root = document.getElementById("root");

@@ -121,7 +121,6 @@ export function Inbox() {
   const marked = route.value.query.get("open");
   return html`<h1>Inbox</h1>
     <label class="inline"><input type="checkbox" checked=${settled} onChange=${(event) => setSettled(event.target.checked)} /> also what is settled</label>
-    ${live.error && live.data && html`<${Trouble} error=${live.error} />`}
     ${live.data ? html`<div class="grid cases">
       ${SORTS.map((sort) => html`<${Sort} key=${sort.id} sort=${sort} data=${live.data} marked=${marked} reload=${live.reload} />`)}
       ${live.data.notices && html`<${Notices} notices=${live.data.notices.items} agent=${agent} reload=${live.reload} />`}</div>` : html`<${Loading} of=${live} />`}`;
