@@ -284,6 +284,31 @@ test("the page of a task shows what it has cost, and at a limit it is given more
   await page.context().close();
 });
 
+test("finished work before its gates is told as such, on Now and on the timeline, and nobody has it once its owner is gone", async () => {
+  await server.agent("gil", { capabilities: { gates: 1 } });
+  await server.post("/v1/agents/gil/heartbeat");
+  const made = await server.submit("Hang the gate", { key: "gate", agent: "gil", gates: [{ kind: "approval" }] });
+  const mine = { task: "gate", assignment: made.assignment };
+  await server.report("start", mine, "gil");
+  await server.report("done", mine, "gil");
+  const { id } = await server.get("/v1/tasks/gate");
+  const page = await openPage(browser, server, { path: "#/now" });
+  const owned = page.locator(".doing li", { hasText: id });
+  await owned.waitFor();
+  assert.match(await owned.innerText(), /waiting, /);
+  const had = async () => {
+    await page.goto(`${server.base}/#/timeline?hours=1`);
+    const then = page.locator("section[aria-labelledby=then]");
+    await then.getByRole("table").waitFor();
+    return then.getByRole("row", { name: id });
+  };
+  await (await had()).getByText("finished, waits for its gates").waitFor();
+  await server.ask("DELETE", "/v1/agents/gil");
+  await page.goto(`${server.base}/#/now`);
+  await (await had()).waitFor({ state: "detached" });
+  await page.context().close();
+});
+
 test("an emergency is shown with what was done about it and ended in the inbox", async () => {
   const { emergency } = await server.post("/v1/emergencies", { kind: "critical_task_failure", task: "sky", reason: "the sky must be painted today" });
   const page = await openPage(browser, server, { path: "#/inbox" });

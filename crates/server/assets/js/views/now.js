@@ -134,6 +134,9 @@ function LateOnes({ now }) {
   </${Card}>`;
 }
 
+/// How far a task is with its owner; finished work stands before its gates.
+const STANDING = { assigned: () => "not begun", in_progress: (task) => `${task.percent} %` };
+
 function Loads({ now }) {
   const { online, total, slots, slots_used: used } = now.agents;
   const row = (agent) => ({
@@ -143,7 +146,7 @@ function Loads({ now }) {
       html`<span class="pill a-${agent.state}">${agent.draining ? "draining" : agent.state}</span>`,
       html`<${Meter} share=${agent.used / agent.slots} label=${`${agent.used} of ${agent.slots} slots`} /> <span class="number">${agent.used}/${agent.slots}</span>`,
       html`<ul class="doing">${agent.tasks.map((task) => html`<li key=${task.task}><${TaskLink} id=${task.task} /> <span class="text">${task.title}</span>
-        <span class="note">${task.state === "in_progress" ? `${task.percent} %, ` : "not begun, "}<${Ago} at=${task.since} /></span></li>`)}</ul>
+        <span class="note">${STANDING[task.state]?.(task) ?? words.state(task.state).toLowerCase()}, <${Ago} at=${task.since} /></span></li>`)}</ul>
         ${agent.tasks.length === 0 && html`<span class="note">idle</span>`}`,
     ],
   });
