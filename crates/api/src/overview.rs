@@ -303,10 +303,14 @@ pub struct Bar {
     /// When it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
+    /// Since when its work waits at the gates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
     /// Until when; nothing while it lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// `completed`, `failed`, `returned`, `moved`, `cancelled` or `open`.
+    /// `completed`, `failed`, `returned`, `moved`, `cancelled`, `sent_back` (by a gate; the same token has another bar from then on) or
+    /// `open`.
     pub end: String,
 }
 
@@ -323,6 +327,9 @@ pub struct Step {
     pub completed: u32,
     /// Attempts that failed in it.
     pub failed: u32,
+    /// Tasks that were broken down in it: their parts count in their place.
+    #[serde(default)]
+    pub archived: u32,
 }
 
 /// Who did what when, read from the log.

@@ -38,12 +38,20 @@ pub(super) struct TimelineQuery {
 struct Open {
     agent: AgentId,
     task: TaskId,
+    assignment: AssignmentId,
     from: Moment,
     started: Option<Moment>,
+    /// Since when its work waits at the gates.
+    finished: Option<Moment>,
+}
+
+impl Open {
+    fn of(task: TaskId, agent: AgentId, assignment: AssignmentId, from: Moment) -> Self {
+        Self { agent, task, assignment, from, started: None, finished: None }
+    }
 }
 
 struct Drawn {
-    assignment: AssignmentId,
     open: Open,
     to: Option<Moment>,
     end: &'static str,
@@ -52,7 +60,8 @@ struct Drawn {
 /// What a stretch of the log has shown.
 #[derive(Default)]
 struct Reading {
-    open: BTreeMap<AssignmentId, Open>,
+    /// Who owns a task: never more than one.
+    open: BTreeMap<TaskId, Open>,
     drawn: Vec<Drawn>,
     marks: Vec<(Moment, Position, Mark)>,
 }
@@ -62,13 +71,16 @@ enum Mark {
     Submitted(TaskId),
     Completed(TaskId),
     Failed(TaskId),
+    Archived(TaskId),
     Other,
 }
 
 impl Mark {
     fn task(self) -> Option<TaskId> {
         match self {
-            Self::Submitted(task) | Self::Completed(task) | Self::Failed(task) => Some(task),
+            Self::Submitted(task) | Self::Completed(task) | Self::Failed(task) | Self::Archived(task) => {
+                Some(task)
+            }
             Self::Other => None,
         }
     }
@@ -113,9 +125,10 @@ async fn read(fleet: Fleet, log: Log, hours: u32, project: Option<Name>) -> Resu
         // What began before the stretch and lasts still is known to the state alone.
         for (assignment, task) in state.assignments() {
             if let Some(owner) = task.owner.as_ref().filter(|owner| owner.since <= from) {
-                let (agent, task) = (owner.agent, task.id);
-                let open = Open { agent, task, from: owner.since, started: owner.started_at };
-                reading.open.entry(assignment).or_insert(open);
+                let known = Open::of(task.id, owner.agent, assignment, owner.since);
+                let finished = task.acceptance.as_ref().filter(|work| work.open).map(|work| work.at);
+                let open = Open { started: owner.started_at, finished, ..known };
+                reading.open.entry(task.id).or_insert(open);
             }
         }
         if project.is_some() {
@@ -144,46 +157,61 @@ impl Reading {
         let at = record.at;
         let mark = match record.event {
             Event::TaskSubmitted { task, .. } => Mark::Submitted(task),
-            Event::TaskCompleted { task, .. } | Event::OfferAccepted { task, .. } => Mark::Completed(task),
+            Event::TaskCompleted { task, .. } => Mark::Completed(task),
             Event::AttemptFailed { task, .. } => Mark::Failed(task),
+            Event::TaskArchived { task, .. } => Mark::Archived(task),
             _ => Mark::Other,
         };
         self.marks.push((at, record.position, mark));
         match record.event {
             Event::TaskAssigned { task, agent, assignment, .. } => {
-                self.open.insert(assignment, Open { agent, task, from: at, started: None });
+                self.open.insert(task, Open::of(task, agent, assignment, at));
             }
             Event::TaskStarted { task, agent, assignment } => {
-                let fresh = Open { agent, task, from: at, started: None };
-                self.open.entry(assignment).or_insert(fresh).started = Some(at);
+                let fresh = Open::of(task, agent, assignment, at);
+                self.open.entry(task).or_insert(fresh).started = Some(at);
             }
-            Event::TaskMoved { task, agent, assignment, ended, .. }
-            | Event::HandoffTransferred { task, agent, assignment, ended, .. } => {
-                self.close(ended, at, "moved");
-                self.open.insert(assignment, Open { agent, task, from: at, started: None });
+            Event::TaskMoved { task, agent, assignment, .. }
+            | Event::HandoffTransferred { task, agent, assignment, .. } => {
+                self.close(task, at, "moved");
+                self.open.insert(task, Open::of(task, agent, assignment, at));
             }
-            Event::TaskCompleted { assignment, .. } => self.close(assignment, at, "completed"),
-            Event::AttemptFailed { assignment, .. } => self.close(assignment, at, "failed"),
-            Event::TaskReturned { assignment, .. } => self.close(assignment, at, "returned"),
-            Event::TaskCancelled { task, .. } | Event::OfferAccepted { task, .. } => {
-                let owned = self.open.iter().find(|(_, open)| open.task == task).map(|(&owned, _)| owned);
-                if let Some(assignment) = owned {
-                    self.close(assignment, at, "cancelled");
+            Event::GatesOpened { task, assignment, .. } => match self.open.get_mut(&task) {
+                Some(open) if open.assignment == assignment => open.finished = Some(at),
+                // The work is another's, whose late result it is; whoever owned the task has lost it.
+                _ => self.close(task, at, "cancelled"),
+            },
+            // Its owner begins anew, under the same token.
+            Event::GateRejected { task, .. } => {
+                if let Some(&Open { agent, assignment, .. }) = self.open.get(&task) {
+                    self.close(task, at, "sent_back");
+                    self.open.insert(task, Open::of(task, agent, assignment, at));
                 }
             }
+            // Whatever else takes a task from its owner (`disown` in the core).
+            Event::TaskCompleted { task, .. } => self.close(task, at, "completed"),
+            Event::AttemptFailed { task, .. } | Event::TaskFailed { task, .. } => {
+                self.close(task, at, "failed");
+            }
+            Event::TaskReturned { task, .. } | Event::GateOwnerLeft { task, .. } => {
+                self.close(task, at, "returned");
+            }
+            Event::TaskCancelled { task, .. }
+            | Event::TaskArchived { task, .. }
+            | Event::OfferAccepted { task, .. } => self.close(task, at, "cancelled"),
             _ => {}
         }
     }
 
-    fn close(&mut self, assignment: AssignmentId, at: Moment, end: &'static str) {
-        if let Some(open) = self.open.remove(&assignment) {
-            self.drawn.push(Drawn { assignment, open, to: Some(at), end });
+    fn close(&mut self, task: TaskId, at: Moment, end: &'static str) {
+        if let Some(open) = self.open.remove(&task) {
+            self.drawn.push(Drawn { open, to: Some(at), end });
         }
     }
 
     /// Forgets what is about other tasks.
     fn keep(&mut self, wanted: impl Fn(TaskId) -> bool) {
-        self.open.retain(|_, open| wanted(open.task));
+        self.open.retain(|&task, _| wanted(task));
         self.drawn.retain(|drawn| wanted(drawn.open.task));
         for (.., mark) in &mut self.marks {
             if mark.task().is_some_and(|task| !wanted(task)) {
@@ -202,18 +230,18 @@ impl Reading {
         title: impl Fn(TaskId) -> String,
         name: impl Fn(AgentId) -> String,
     ) -> (Vec<Bar>, Vec<(Moment, Position, Mark)>) {
-        let open = self.open.into_iter();
-        let open = open.map(|(assignment, open)| Drawn { assignment, open, to: None, end: "open" });
+        let open = self.open.into_values().map(|open| Drawn { open, to: None, end: "open" });
         let mut drawn: Vec<Drawn> = self.drawn.into_iter().chain(open).collect();
-        drawn.sort_by_key(|drawn| (drawn.open.from, drawn.assignment));
+        drawn.sort_by_key(|drawn| (drawn.open.from, drawn.open.assignment));
         let spare = drawn.len().saturating_sub(BARS_MAX);
         let bar = |drawn: Drawn| Bar {
             agent: name(drawn.open.agent),
             task: drawn.open.task.to_string(),
             title: title(drawn.open.task),
-            assignment: drawn.assignment.to_string(),
+            assignment: drawn.open.assignment.to_string(),
             from: convert::time(drawn.open.from),
             started: drawn.open.started.map(convert::time),
+            finished: drawn.open.finished.map(convert::time),
             to: drawn.to.map(convert::time),
             end: drawn.end.to_owned(),
         };
@@ -236,13 +264,15 @@ impl Steps {
         let mut position = marks.peek().map_or(0, |(_, position, _)| position.0 - 1);
         let step = |index| {
             let end = Moment(self.from.0 + (index + 1) * width).min(self.to);
-            let mut step = Step { at: convert::time(end), position, submitted: 0, completed: 0, failed: 0 };
+            let at = convert::time(end);
+            let mut step = Step { at, position, submitted: 0, completed: 0, failed: 0, archived: 0 };
             while let Some((_, at, mark)) = marks.next_if(|(at, ..)| *at <= end || end == self.to) {
                 step.position = at.0;
                 match mark {
                     Mark::Submitted(_) => step.submitted += 1,
                     Mark::Completed(_) => step.completed += 1,
                     Mark::Failed(_) => step.failed += 1,
+                    Mark::Archived(_) => step.archived += 1,
                     Mark::Other => {}
                 }
             }

@@ -1,5 +1,7 @@
 //! What the dashboard is made of: its page, and the routes that gather what it shows.
 
+use std::collections::BTreeSet;
+
 use crate::served::Served;
 use serde_json::{Value, json};
 
@@ -106,6 +108,92 @@ fn the_graph_is_laid_out_with_its_longest_path_and_the_timeline_shows_who_had_wh
     assert_eq!((sum("submitted"), sum("completed")), (1, 0));
     assert_eq!(steps.last().expect("a step")["position"], other["position"]);
     assert_eq!(served.ask("GET", "/v1/timeline?hours=0", &Value::Null).0, 400);
+}
+
+/// Returns the bars that last: every task that is owned has one, and no other.
+fn open_bars(served: &Served) -> Vec<Value> {
+    let lines = served.get("/v1/timeline?hours=1");
+    let open: Vec<Value> = bars(&lines).filter(|bar| bar["end"] == "open").cloned().collect();
+    let shown: BTreeSet<String> =
+        open.iter().map(|bar| format!("{} {} {}", bar["task"], bar["agent"], bar["assignment"])).collect();
+    let tasks = served.get("/v1/tasks");
+    let owned: BTreeSet<String> = tasks["items"]
+        .as_array()
+        .expect("tasks")
+        .iter()
+        .filter(|task| task["owner"].is_string())
+        .map(|task| format!("{} {} {}", task["id"], task["owner"], task["assignment"]))
+        .collect();
+    assert_eq!(shown, owned, "{lines}");
+    open
+}
+
+fn bars(lines: &Value) -> impl Iterator<Item = &Value> {
+    lines["bars"].as_array().expect("bars").iter()
+}
+
+#[test]
+fn the_timeline_ends_a_bar_with_whatever_takes_a_task_from_its_owner() {
+    let served = Served::start();
+    let register = |name: &str| {
+        served.post("/v1/agents", &json!({"name": name, "max_concurrent_tasks": 9}));
+        served.post(&format!("/v1/agents/{name}/heartbeat"), &json!({}));
+    };
+    let begun = |key: &str, more: Value| {
+        let mut asked = json!({"title": key, "key": key});
+        asked.as_object_mut().expect("a task").extend(more.as_object().expect("fields").clone());
+        let made = served.post("/v1/tasks", &asked);
+        let body = json!({"agent": "ada", "assignment": made["assignment"]});
+        served.post(&format!("/v1/tasks/{key}/start"), &body);
+        body
+    };
+    let ends = |key: &str| -> Vec<Value> {
+        let id = served.get(&format!("/v1/tasks/{key}"))["id"].clone();
+        let lines = served.get("/v1/timeline?hours=1");
+        bars(&lines).filter(|bar| bar["task"] == id).map(|bar| bar["end"].clone()).collect()
+    };
+    register("ada");
+    // Sent back by its gate it is begun anew; finished again it waits, until its owner leaves.
+    let body = begun("gated", json!({"gates": [{"kind": "approval"}]}));
+    served.post("/v1/tasks/gated/done", &body);
+    let waits = open_bars(&served);
+    assert_eq!(waits.len(), 1);
+    assert!(waits[0]["started"].is_string() && waits[0]["finished"].is_string(), "{waits:?}");
+    served.post("/v1/tasks/gated/verdict", &json!({"verdict": "reject", "notes": "in red, please"}));
+    let anew = open_bars(&served);
+    assert_eq!(anew.len(), 1);
+    assert!(anew[0]["started"].is_null() && anew[0]["finished"].is_null(), "{anew:?}");
+    served.post("/v1/tasks/gated/start", &body);
+    served.post("/v1/tasks/gated/done", &body);
+    // A late result is accepted while another owns the task.
+    let late = begun("late", json!({}));
+    register("bob");
+    served.post("/v1/tasks/late/move", &json!({"agent": "bob"}));
+    assert_eq!(served.ask("POST", "/v1/tasks/late/done", &late).0, 409);
+    assert_eq!(open_bars(&served).len(), 2);
+    let offer = served.get("/v1/offers?state=open")["items"][0]["id"].clone();
+    served.post(&format!("/v1/offers/{}/accept", offer.as_str().expect("an offer")), &json!({}));
+    assert_eq!(open_bars(&served).len(), 1);
+    let pinned = json!({"agent": "ada", "max_attempts": 1});
+    let mut failed = begun("failed", pinned.clone());
+    failed["reason"] = json!("it cannot be");
+    served.post("/v1/tasks/failed/fail", &failed);
+    begun("cancelled", pinned.clone());
+    served.post("/v1/tasks/cancelled/cancel", &json!({"reason": "nobody asks for it"}));
+    begun("returned", pinned);
+    assert_eq!(open_bars(&served).len(), 2);
+    served.ask("DELETE", "/v1/agents/ada", &Value::Null);
+    assert_eq!(served.get("/v1/tasks/gated")["state"], "waiting");
+    open_bars(&served);
+    assert_eq!(ends("gated"), ["sent_back", "returned"]);
+    assert_eq!(ends("late"), ["moved", "cancelled"]);
+    assert_eq!(ends("failed"), ["failed"]);
+    assert_eq!(ends("cancelled"), ["cancelled"]);
+    assert_eq!(ends("returned").first(), Some(&json!("returned")));
+    // What was accepted counts once.
+    let lines = served.get("/v1/timeline?hours=1");
+    let steps = lines["steps"].as_array().expect("steps").iter();
+    assert_eq!(steps.filter_map(|step| step["completed"].as_u64()).sum::<u64>(), 1);
 }
 
 #[test]

@@ -10,7 +10,13 @@ import { At, Card, Empty, html, Loading, Pill, Table, TaskLink, Twin } from "../
 import * as words from "../words.js";
 
 const [LANE, NAMES] = [22, 130];
-const TONE = { completed: "good", failed: "bad", open: "accent", returned: "warn", moved: "warn", cancelled: "strong" };
+const TONE = { completed: "good", failed: "bad", open: "accent", returned: "warn", moved: "warn", sent_back: "warn", cancelled: "strong" };
+
+/// How far an assignment was at a moment.
+const standing = ({ started, finished }, moment) => {
+  if (finished && Date.parse(finished) <= moment) return "finished, waits for its gates";
+  return started && Date.parse(started) <= moment ? "at work" : "not begun";
+};
 
 export function Timeline() {
   const hours = Number(route.value.query.get("hours")) || 24;
@@ -26,9 +32,9 @@ export function Timeline() {
   return html`<div class="tools"><h1>Timeline</h1>
       <label class="inline"><span class="hidden">How far back</span><select value=${hours} onChange=${(event) => setQuery({ hours: event.target.value })}>
         ${[[1, "Last hour"], [6, "Last 6 hours"], [24, "Last day"], [168, "Last week"], [720, "Last 30 days"]].map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
-      ${lines && html`<p class="note" role="status">${words.plural(lines.bars.length, "assignment")} of ${words.plural(lines.agents.length, "agent")}${lines.cut ? "; the log goes back further than is read" : ""}</p>`}</div>
+      ${lines && html`<p class="note" role="status">${words.plural(new Set(lines.bars.map((bar) => bar.assignment)).size, "assignment")} of ${words.plural(lines.agents.length, "agent")}${lines.cut ? "; the log goes back further than is read" : ""}</p>`}</div>
     ${!lines ? html`<${Loading} of=${live} />` : lines.steps.length === 0 || lines.bars.length === 0 ? html`<${Empty}>Nobody had anything to do in this time.</${Empty}>`
-      : html`<div class="grid"><${Card} id="lanes" wide title="Who did what" note="solid: begun and completed; the line is the chosen moment"><${Lanes} lines=${lines} chosen=${chosen} /></${Card}>
+      : html`<div class="grid"><${Card} id="lanes" wide title="Who did what" note="solid: at work; the line is the chosen moment"><${Lanes} lines=${lines} chosen=${chosen} /></${Card}>
         <${Then} lines=${lines} chosen=${chosen} choose=${setChosen} />
         <${Card} id="ahead" wide title="What is ahead"><${Burnt} tasks=${lines.status.tasks} lines=${lines} /></${Card}>
         <${Deadlines} now=${Date.parse(lines.to)} /></div>`}`;
@@ -56,9 +62,9 @@ function Lanes({ lines, chosen }) {
   const bars = lines.bars.slice(-1000).reverse();
   return html`<canvas class="picture" ref=${canvas} role="img" style=${{ height: `${lines.agents.length * LANE + 24}px` }}
       aria-label=${`${lines.bars.length} assignments of ${lines.agents.length} agents; the table below holds the same`}></canvas>
-    <ul class="legend"><li>begun at the left edge of the solid part; pale: owned, not begun. Green completed, red failed, blue running, amber moved or returned.</li></ul>
+    <ul class="legend"><li>begun at the left edge of the solid part, finished at its right one; pale: owned, not begun, or finished and waiting for its gates. Green completed, red failed, blue owned now, amber moved, returned or sent back.</li></ul>
     <${Twin}><${Table} caption="Assignments, the last first" columns=${["Agent", "Task", "Title", "From", "To", "End"]}
-      rows=${bars.map((bar) => ({ key: bar.assignment, cells: [bar.agent, html`<${TaskLink} id=${bar.task} />`, bar.title, html`<${At} at=${bar.from} />`, bar.to ? html`<${At} at=${bar.to} />` : "", bar.end] }))} /></${Twin}>`;
+      rows=${bars.map((bar) => ({ key: bar.assignment + bar.from, cells: [bar.agent, html`<${TaskLink} id=${bar.task} />`, bar.title, html`<${At} at=${bar.from} />`, bar.to ? html`<${At} at=${bar.to} />` : "", bar.to ? words.sentence(bar.end).toLowerCase() : standing(bar, Date.parse(lines.to))] }))} /></${Twin}>`;
 }
 
 function draw(canvas, lines, moment) {
@@ -98,7 +104,8 @@ function draw(canvas, lines, moment) {
     pen.globalAlpha = 0.9;
     if (bar.started) {
       const begun = x(Date.parse(bar.started));
-      pen.fillRect(begun, top, Math.max(1.5, right - begun - 1), LANE - 7);
+      const over = bar.finished ? x(Date.parse(bar.finished)) : right - 1;
+      pen.fillRect(begun, top, Math.max(1.5, over - begun), LANE - 7);
     }
     pen.globalAlpha = 1;
   }
@@ -138,7 +145,7 @@ function Then({ lines, chosen, choose }) {
       ${!now && html`<button type="button" class="small" onClick=${() => choose(null)}>Now</button>`}</div>
     ${then && html`<p role="status">${words.number(then.tasks.completed)} completed, ${words.number(then.tasks.in_progress)} in progress, ${words.number(then.tasks.assigned)} assigned, ${words.number(then.tasks.ready)} ready, ${words.number(then.tasks.blocked)} blocked, ${words.number(then.tasks.failed)} failed; ${then.agents.online} of ${then.agents.total} agents online.</p>`}
     ${had.length === 0 ? html`<${Empty}>Nobody had a task at this moment.</${Empty}>` : html`<${Table} caption="Who had what then" columns=${["Agent", "Task", "Title", "Since", "How far"]}
-      rows=${had.slice(0, 500).map((bar) => ({ key: bar.assignment, cells: [bar.agent, now ? html`<${TaskLink} id=${bar.task} />` : html`<a class="id" href=${href("task", bar.task, { at: position })}>${bar.task}</a>`, bar.title, html`<${At} at=${bar.from} />`, bar.started && Date.parse(bar.started) <= Date.parse(at) ? "at work" : "not begun"] }))} />`}
+      rows=${had.slice(0, 500).map((bar) => ({ key: bar.assignment, cells: [bar.agent, now ? html`<${TaskLink} id=${bar.task} />` : html`<a class="id" href=${href("task", bar.task, { at: position })}>${bar.task}</a>`, bar.title, html`<${At} at=${bar.from} />`, standing(bar, Date.parse(at))] }))} />`}
     ${!now && had.length > 0 && html`<p class="note">The links show each task as it was then, with its reasons.</p>`}
   </${Card}>`;
 }
