@@ -435,6 +435,21 @@ test("the report tells how the work goes, as a page and as Markdown, and a proje
   await page.context().close();
 });
 
+test("a task that was broken down is done with its parts: it is not left for ever", async () => {
+  await server.post("/v1/projects", { name: "parts" });
+  await server.submit("All of it", { key: "all", project: "parts", role: "nobody", description: "- [ ] the store\n- [ ] the door" });
+  await server.post("/v1/tasks/all/breakdown");
+  const { tasks } = (await server.get("/v1/projects")).items.find((project) => project.name === "parts");
+  assert.equal(tasks.archived, 1);
+  const page = await openPage(browser, server, { path: "#/projects/parts?hours=1" });
+  await page.getByText(`0 of ${tasks.total - 1}`, { exact: true }).waitFor();
+  const burn = page.locator("section[aria-labelledby=burn-up]");
+  await burn.getByText(`${tasks.total - 1} tasks left`).waitFor();
+  for (const { id } of (await server.get("/v1/tasks?project=parts")).items.filter((task) => task.state !== "archived")) await server.post(`/v1/tasks/${id}/cancel`, { reason: "enough" });
+  await burn.getByText("Nothing is left.").waitFor();
+  await page.context().close();
+});
+
 test("the timeline goes back to any moment of the log", async () => {
   const page = await openPage(browser, server, { path: "#/timeline?hours=1" });
   const slider = page.getByRole("slider", { name: "Moment" });

@@ -4,12 +4,13 @@ import { At, Empty, html, Table, Twin } from "./ui.js";
 import * as words from "./words.js";
 
 /// Counts back from how it is now: at the beginning and at the end of each step, how many tasks there were and how many were completed.
+/// One that was broken down counts no more: its parts do.
 export function burnt(tasks, from, steps) {
-  let [scope, done] = [tasks.total, tasks.completed];
+  let [scope, done] = [tasks.total - tasks.archived, tasks.completed];
   const points = [];
   for (const step of [...steps].reverse()) {
     points.push({ at: step.at, scope: Math.max(0, scope), done: Math.max(0, done) });
-    scope -= step.submitted;
+    scope -= step.submitted - (step.archived || 0);
     done -= step.completed;
   }
   points.push({ at: from, scope: Math.max(0, scope), done: Math.max(0, done) });
@@ -31,8 +32,8 @@ export function forecast(left, points) {
 /// The whole of it: in words, as a picture with its band ahead, and as a table. `tasks` are the totals of now.
 export function Burnt({ tasks, lines, deadline }) {
   const points = burnt(tasks, lines.from, lines.steps);
-  const { total, completed, failed, cancelled } = tasks;
-  const left = total - completed - failed - cancelled;
+  const { total, completed, failed, cancelled, archived } = tasks;
+  const left = total - completed - failed - cancelled - archived;
   const ahead = left > 0 ? forecast(left, points) : null;
   const due = deadline ? Date.parse(deadline) : null;
   const now = Date.parse(lines.to);

@@ -26,14 +26,16 @@ export function Projects() {
 }
 
 function row(project) {
-  const { total, completed, in_progress, assigned, ready, blocked, deferred, failed } = project.tasks;
-  const wide = (count) => ({ width: `${total ? (100 * count) / total : 0}%` });
+  const { total, archived, completed, in_progress, assigned, ready, blocked, deferred, failed } = project.tasks;
+  // What was broken down is done with its parts.
+  const scope = total - archived;
+  const wide = (count) => ({ width: `${scope ? (100 * count) / scope : 0}%` });
   return {
     key: project.name,
     cells: [
       html`<a href=${href("projects", project.name)}>${project.name}</a><span class="note block">${project.title}</span>`,
-      html`<span class="split" role="img" aria-label=${`${completed} of ${total} completed`}><span class="done" style=${wide(completed)}></span><span class="running" style=${wide(in_progress + assigned)}></span><span class="waiting" style=${wide(ready + deferred)}></span><span class="ill" style=${wide(failed)}></span></span>`,
-      `${words.number(completed)} of ${words.number(total)}`, in_progress + assigned, ready, blocked, failed,
+      html`<span class="split" role="img" aria-label=${`${completed} of ${scope} completed`}><span class="done" style=${wide(completed)}></span><span class="running" style=${wide(in_progress + assigned)}></span><span class="waiting" style=${wide(ready + deferred)}></span><span class="ill" style=${wide(failed)}></span></span>`,
+      `${words.number(completed)} of ${words.number(scope)}`, in_progress + assigned, ready, blocked, failed,
       project.deadline ? html`<${At} at=${project.deadline} />` : "none",
     ],
   };
