@@ -97,7 +97,14 @@ test("a task is found, opened, and given to an agent by the keyboard alone", asy
   await page.context().close();
 });
 
-test("every view fits into 360 px", async () => {
+/// Columns of text in which a word no longer stands: what is pressed together, with its width, height and beginning.
+const pressed = () =>
+  [...document.querySelectorAll("main td, main th, main li, main p, main dd, main label, header p")]
+    .map((each) => [each, each.getBoundingClientRect(), each.innerText.trim()])
+    .filter(([each, { width, height }, text]) => each.checkVisibility() && text.length > 12 && width > 1 && width < 80 && height > 100)
+    .map(([, { width, height }, text]) => `${Math.round(width)} x ${Math.round(height)}: ${text.slice(0, 40)}`);
+
+test("every view fits into 360 px, and nothing in it is pressed together", async () => {
   const page = await openPage(browser, server, { viewport: { width: 360, height: 740 } });
   const wide = [];
   for (const view of VIEWS) {
@@ -106,6 +113,7 @@ test("every view fits into 360 px", async () => {
     await ready(page);
     const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
     if (needed > there) wide.push(`${view} needs ${needed} px`);
+    wide.push(...(await page.evaluate(pressed)).map((each) => `${view}: ${each}`));
   }
   assert.deepEqual(wide, []);
   await page.context().close();
