@@ -53,6 +53,13 @@ test("a server that is killed and started again costs no event and brings none t
   await server.kill();
   await page.locator(".stale").waitFor();
   assert.match(await page.locator(".stale").innerText(), /connection was lost/);
+  // It lies over nothing, and has all of the width.
+  for (const width of [1280, 360]) {
+    await page.setViewportSize({ width, height: 800 });
+    const [banner, bar, content] = await Promise.all([".stale", ".bar", "main"].map((each) => page.locator(each).boundingBox()));
+    assert.deepEqual([banner.width, banner.y >= bar.y + bar.height, banner.y + banner.height <= content.y], [width, true, true], JSON.stringify({ banner, bar, content }));
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
   await server.up();
   // These are durable before the page is back.
   await server.bulk(Array.from({ length: 50 }, (_, at) => ({ submit: { title: `between ${at}` } })));

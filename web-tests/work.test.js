@@ -309,6 +309,42 @@ test("finished work before its gates is told as such, on Now and on the timeline
   await page.context().close();
 });
 
+test("whoever is called answers under a token of its own, and a person sets its own hours", async () => {
+  const own = await Server.start();
+  try {
+    await fill(own);
+    await own.agent("mia", { role: "agent_manager", kind: "person" });
+    const { token } = await own.post("/v1/tokens", { access: "agent", agent: "mia" });
+    const calls = (await own.get("/v1/escalations?state=open")).items.filter((each) => each.role === "agent_manager");
+    const [stuck, other] = [calls.find((each) => each.kind === "handoff_stuck"), calls.find((each) => each.kind !== "handoff_stuck")];
+    const page = await openPage(browser, own, { token, path: "#/inbox" });
+    const call = page.getByRole("article", { name: `escalation ${other.id}` });
+    await call.getByRole("button", { name: "Take on" }).click();
+    await call.getByText("taken on by mia").waitFor();
+    await call.getByRole("textbox").fill("somebody learns it");
+    await call.getByRole("button", { name: "Settle" }).click();
+    await call.waitFor({ state: "detached" });
+    await page.getByRole("article", { name: "handoff H-1" }).getByRole("button", { name: "Settle" }).click();
+    await until(async () => (await own.get("/v1/escalations?state=settled")).items.filter((each) => [stuck.id, other.id].includes(each.id)).length === 2, "both are settled");
+    // Who is called for is not every role.
+    const { token: bea } = await own.post("/v1/tokens", { access: "agent", agent: "bea" });
+    const beside = await openPage(browser, own, { token: bea, path: "#/inbox" });
+    await beside.getByRole("heading", { name: "Escalations" }).waitFor();
+    assert.equal(await beside.getByRole("button", { name: "Settle" }).count(), 0);
+    await page.goto(`${own.base}/#/agents/mia`);
+    await page.getByRole("button", { name: "Set hours" }).click();
+    await page.getByRole("button", { name: "Set the hours" }).click();
+    await page.getByText("09:00-17:00").first().waitFor();
+    assert.ok((await own.get("/v1/agents/mia")).hours);
+    await page.goto(`${own.base}/#/agents/kim`);
+    await page.getByText("It works at any time.").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Set hours" }).count(), 0, "those of others are not set");
+    for (const each of [page, beside]) await each.context().close();
+  } finally {
+    await own.stop();
+  }
+});
+
 test("an emergency is shown with what was done about it and ended in the inbox", async () => {
   const { emergency } = await server.post("/v1/emergencies", { kind: "critical_task_failure", task: "sky", reason: "the sky must be painted today" });
   const page = await openPage(browser, server, { path: "#/inbox" });

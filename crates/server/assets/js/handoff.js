@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { maySteer, post, session } from "./api.js";
 import { Ago, At, Facts, html, say, TaskLink, Told, Trouble, useAction } from "./ui.js";
 import * as words from "./words.js";
+import { Answer } from "./settle.js";
 import { Place } from "./views/place.js";
 
 const STAGES = ["requested", "package_due", "package_received", "validated", "transferred", "confirmed", "released"];
@@ -11,8 +12,8 @@ const STAGES = ["requested", "package_due", "package_received", "validated", "tr
 export const isStuck = (handoff) => handoff.stage === "mediation";
 const isOver = (handoff) => ["released", "ended"].includes(handoff.stage);
 
-/// `call` is the open escalation about it.
-export function Handoff({ handoff, call, onDone, marked }) {
+/// `call` is the open escalation about it, `me` the agent of the token.
+export function Handoff({ handoff, call, me, onDone, marked }) {
   const { id, task, from, to, stage } = handoff;
   const at = STAGES.indexOf(stage);
   return html`<article class=${marked ? "case marked" : "case"} aria-label=${`handoff ${id}`}>
@@ -25,6 +26,7 @@ export function Handoff({ handoff, call, onDone, marked }) {
     ${call && html`<p><${Told} text=${call.detail} /></p>`}
     ${handoff.package && html`<${Package} of=${handoff.package} open=${!isOver(handoff)} />`}
     <${Recipient} handoff=${handoff} onDone=${onDone} />
+    ${call && !maySteer() && html`<${Answer} escalation=${call} me=${me} onDone=${onDone} />`}
     ${maySteer() && !isOver(handoff) && html`<${Mediate} handoff=${handoff} onDone=${onDone} />`}
   </article>`;
 }

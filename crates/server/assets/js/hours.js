@@ -1,7 +1,7 @@
 // When an agent works: its week by the clock of its zone, and its times away.
 
 import { useState } from "preact/hooks";
-import { maySteer, request } from "./api.js";
+import { maySteer, request, session } from "./api.js";
 import { At, Card, Empty, html, say, Trouble, useAction } from "./ui.js";
 
 const DAYS = { mon: "Monday", tue: "Tuesday", wed: "Wednesday", thu: "Thursday", fri: "Friday", sat: "Saturday", sun: "Sunday" };
@@ -45,11 +45,12 @@ export function Hours({ agent, onDone }) {
     done(`${agent.name} works at any time.`);
   });
   const { hours } = agent;
+  const maySet = maySteer() || (agent.kind === "person" && agent.name === session.value.agent);
   return html`<${Card} id="hours" title="Works at" note=${hours ? `by the clock of ${hours.zone}` : ""}>
     ${!edited && !hours && html`<${Empty}>It works at any time.</${Empty}>`}
     ${!edited && hours && html`<dl>${Object.entries(DAYS).map(([day, name]) => [html`<dt>${name}</dt>`, html`<dd>${hours.week[day]?.join(", ") || "does not work"}</dd>`])}</dl>
       ${hours.quiet?.length > 0 && html`<h3>Times away</h3><ul class="lines">${hours.quiet.map(({ from, to }) => html`<li key=${from}><${At} at=${from} /> to <${At} at=${to} /></li>`)}</ul>`}`}
-    ${!edited && maySteer() && html`<div class="settle"><button type="button" onClick=${() => setEdited(hours ? read(hours) : fresh())}>${hours ? "Change them" : "Set hours"}</button>
+    ${!edited && maySet && html`<div class="settle"><button type="button" onClick=${() => setEdited(hours ? read(hours) : fresh())}>${hours ? "Change them" : "Set hours"}</button>
       ${hours && html`<button type="button" disabled=${clear.busy} onClick=${() => clear.run()}>At any time</button>`}</div>`}
     ${edited && html`<${Form} edited=${edited} set=${setEdited} save=${save} />`}
     <${Trouble} error=${save.error || clear.error} /></${Card}>`;

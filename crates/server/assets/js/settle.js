@@ -54,19 +54,30 @@ export function Offer({ offer, owner, onDone, marked }) {
   </article>`;
 }
 
-/// An escalation with what may be done about it.
-export function Escalation({ escalation: each, onDone, marked }) {
+/// What may be said to an open escalation: that it is taken on, or how it is settled.
+export function Answer({ escalation: each, me, onDone }) {
   const [note, setNote] = useState("");
+  const by = maySteer() ? {} : { agent: me?.name };
   const settle = useAction(async () => {
-    await post(`/v1/escalations/${each.id}/settle`, { note });
+    await post(`/v1/escalations/${each.id}/settle`, { note, ...by });
     say(`${each.id} is settled.`);
     onDone();
   });
   const acknowledge = useAction(async () => {
-    await post(`/v1/escalations/${each.id}/acknowledge`, {});
+    await post(`/v1/escalations/${each.id}/acknowledge`, by);
     say(`${each.id} is taken on; it is not raised again.`);
     onDone();
   });
+  if (!maySteer() && me?.role !== each.role) return null;
+  return html`<div class="settle">
+      <label class="grow"><span class="hidden">How ${each.id} is settled</span><input placeholder="How it is settled" maxlength="4096" value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
+      ${!each.acknowledged_at && html`<button type="button" disabled=${acknowledge.busy} onClick=${() => acknowledge.run()}>Take on</button>`}
+      <button type="button" class="primary" disabled=${settle.busy} onClick=${() => settle.run()}>Settle</button></div>
+    <${Trouble} error=${settle.error || acknowledge.error} />`;
+}
+
+/// An escalation with what may be done about it, by a manager or, with `me`, by the role that is called.
+export function Escalation({ escalation: each, me, onDone, marked }) {
   const open = each.state === "open";
   return html`<article class=${marked ? "case marked" : "case"} aria-label=${`escalation ${each.id}`}>
     <header><span class="id">${each.id}</span><${Priority} of=${each.severity} /><span class="pill">${words.sentence(each.kind)}</span>
@@ -76,10 +87,6 @@ export function Escalation({ escalation: each, onDone, marked }) {
       <span class="note">for ${each.role}, raised <${Ago} at=${each.raised_at} /> ago${each.acknowledged_by && `, taken on by ${each.acknowledged_by}`}</span></header>
     <p><${Told} text=${each.detail} /></p>
     ${each.note && html`<p class="note">settled: ${each.note}</p>`}
-    ${open && maySteer() && html`<div class="settle">
-      <label class="grow"><span class="hidden">How it is settled</span><input placeholder="How it is settled" maxlength="4096" value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
-      ${!each.acknowledged_at && html`<button type="button" disabled=${acknowledge.busy} onClick=${() => acknowledge.run()}>Take on</button>`}
-      <button type="button" class="primary" disabled=${settle.busy} onClick=${() => settle.run()}>Settle</button></div>`}
-    <${Trouble} error=${settle.error || acknowledge.error} />
+    ${open && html`<${Answer} escalation=${each} me=${me} onDone=${onDone} />`}
   </article>`;
 }
