@@ -35,6 +35,7 @@ test("the policy tells what each field may be, refuses what it may not, and is s
   await field("weights.capability").fill("0.9");
   await page.getByRole("button", { name: "Set the policy" }).click();
   await page.getByRole("alert").getByText(/weights/).first().waitFor();
+  assert.ok(await field("weights.capability").evaluate((input) => input.getAttribute("aria-invalid") === "true" && input === document.activeElement), "the group is marked");
   assert.deepEqual(await server.get("/v1/policy"), before, "nothing is set");
   await field("weights.capability").fill(String(before.weights.capability));
   assert.deepEqual(await page.locator(".changes li").allInnerTexts(), ["threshold from 0.7 to 0.65"]);
@@ -47,6 +48,23 @@ test("the policy tells what each field may be, refuses what it may not, and is s
   await page.getByRole("button", { name: "Set the policy" }).click();
   await page.getByRole("alert").waitFor();
   assert.deepEqual([(await server.get("/v1/policy")).max_attempts, (await server.get("/v1/policy")).max_losses], [before.max_attempts, 7]);
+  // It is taken, and what was edited is kept.
+  await page.getByText("Version 2 is there by now.").waitFor();
+  await page.getByRole("button", { name: "Take the new one, keep my changes" }).click();
+  assert.deepEqual([await field("max_losses").inputValue(), await field("max_attempts").inputValue()], ["7", "5"]);
+  await page.getByRole("button", { name: "Set the policy" }).click();
+  await page.getByText("Version 3. Changes").waitFor();
+  assert.deepEqual([(await server.get("/v1/policy")).max_attempts, (await server.get("/v1/policy")).max_losses], [5, 7]);
+  // Where nothing is edited, what another sets is shown.
+  await server.ask("PUT", "/v1/policy", { ...(await server.get("/v1/policy")), max_losses: 6 });
+  await page.getByText("Version 4. Changes").waitFor();
+  assert.equal(await field("max_losses").inputValue(), "6");
+  // What cannot be read as JSON is gone when it is taken back.
+  const open = page.locator("form.policy textarea").first();
+  const whole = await open.inputValue();
+  await open.fill("{bad");
+  await page.getByRole("button", { name: "Take it back" }).click();
+  assert.deepEqual([await open.inputValue(), await open.evaluate((area) => area.checkValidity())], [whole, true]);
   // A field is found by what it means.
   await page.getByPlaceholder("Find a field").fill("slots");
   await until(async () => (await page.locator("form.policy [name]").count()) < shown.length, "fewer are shown");

@@ -137,5 +137,5 @@ export function useAction(work) {
       setBusy(false);
     }
   };
-  return { busy, error, run };
+  return { busy, error, run, clear: () => setError(null) };
 }

@@ -3,15 +3,16 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, maySteer, request } from "../api.js";
+import { useLive } from "../live.js";
 import { html, Loading, say, Told, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 export function Policy() {
-  const [read, setRead] = useState({ data: null, error: null });
-  const load = () => Promise.all([get("/v1/policy"), get("/openapi.json")]).then(([policy, contract]) => setRead({ data: { policy, schemas: contract.components.schemas } }), (error) => setRead({ error }));
-  useEffect(() => void load(), []);
-  if (!read.data) return html`<h1>Policy</h1><${Loading} of=${read} />`;
-  return html`<${Form} key=${read.data.policy.version} policy=${read.data.policy} schemas=${read.data.schemas} reload=${load} />`;
+  const contract = useLive(() => get("/openapi.json"), [], { concerns: () => false });
+  const live = useLive(() => get("/v1/policy"), [], { concerns: (event) => event.kind.startsWith("policy.") });
+  const missing = [live, contract].find((each) => !each.data);
+  if (missing) return html`<h1>Policy</h1><${Loading} of=${missing} />`;
+  return html`<${Form} policy=${live.data} schemas=${contract.data.components.schemas} />`;
 }
 
 /// Follows references, and passes over what only says that something may be absent.
@@ -50,17 +51,30 @@ function changed(policy, path, value) {
   return copy;
 }
 
-function Form({ policy, schemas, reload }) {
-  const [edited, setEdited] = useState(policy);
+/// What is edited stands on the version that it was begun with, until whoever edits takes a newer one.
+function Form({ policy: newest, schemas }) {
+  const [policy, setPolicy] = useState(newest);
+  const [edited, setEdited] = useState(newest);
+  // Which time the fields were filled anew.
+  const [round, setRound] = useState(0);
   const [sought, setSought] = useState("");
   const form = useRef(null);
   const steer = maySteer();
   const before = Object.fromEntries(fields(policy, schemas));
   const differ = fields(edited, schemas).filter(([path, value]) => !same(before[path], value));
+  const take = (base, changes = []) => {
+    setPolicy(base);
+    setEdited(changes.reduce((sum, [path, value]) => changed(sum, path, value), base));
+    setRound(round + 1);
+    send.clear();
+  };
+  useEffect(() => {
+    if (newest.version > policy.version && differ.length === 0) take(newest);
+  }, [newest, policy]);
   const send = useAction(async () => {
     const ack = await request("PUT", "/v1/policy", edited);
     say(`The policy is set, version ${ack.policy_version}. It applies to what is decided from now on.`);
-    await reload();
+    take(await get("/v1/policy"));
   });
   const wrong = send.error?.problem?.field;
   useEffect(() => form.current?.querySelector("[aria-invalid=true]")?.focus(), [send.error]);
@@ -71,7 +85,8 @@ function Form({ policy, schemas, reload }) {
     parts.set(part, [...(parts.get(part) || []), entry]);
   }
   const field = ([path, value]) => html`<${Field} key=${path} path=${path} value=${value} rule=${rule(schemas, path)} optional=${before[path] === null} disabled=${!steer}
-    wrong=${wrong && (wrong === path || wrong === path.split(".").at(-1))} changed=${!same(before[path], value)} set=${(next) => setEdited(changed(edited, path, next))} />`;
+    round=${round}
+    wrong=${wrong && (path === wrong || path.startsWith(`${wrong}.`) || path.split(".").at(-1) === wrong)} changed=${!same(before[path], value)} set=${(next) => setEdited(changed(edited, path, next))} />`;
   return html`<form class="policy" ref=${form} onSubmit=${(event) => {
     event.preventDefault();
     send.run();
@@ -83,7 +98,8 @@ function Form({ policy, schemas, reload }) {
     <div class=${differ.length ? "changes" : ""} aria-live="polite">
       ${differ.length > 0 && html`<h2>What changes</h2><ul class="reasons">${differ.map(([path, value]) => html`<li><code>${path}</code> from ${shown(path, before[path])} to ${shown(path, value)}</li>`)}</ul>`}
       <${Trouble} error=${send.error} />
-      ${steer && html`<div class="buttons"><button type="button" disabled=${!differ.length} onClick=${() => setEdited(policy)}>Take it back</button><button class="primary" disabled=${!differ.length || send.busy}>Set the policy</button></div>`}
+      ${newest.version > policy.version && html`<p role="status">Version ${newest.version} is there by now. <button type="button" onClick=${() => take(newest, differ)}>Take the new one, keep my changes</button></p>`}
+      ${steer && html`<div class="buttons"><button type="button" onClick=${() => take(newest)}>Take it back</button><button class="primary" disabled=${!differ.length || send.busy}>Set the policy</button></div>`}
     </div>
   </form>`;
 }
@@ -105,14 +121,14 @@ function Json({ value, set, ...common }) {
   }}></textarea>`;
 }
 
-function Field({ path, value, rule, optional, disabled, wrong, changed, set }) {
+function Field({ path, value, round, rule, optional, disabled, wrong, changed, set }) {
   const name = path.split(".").at(-1);
   const title = /^\d+$/.test(name) ? `Complexity ${Number(name) + 1}` : words.sentence(name.replace(/_ms$/, ""));
   const common = { name: path, disabled, "aria-invalid": wrong ? "true" : null, "aria-describedby": rule.description ? `about-${path}` : null };
   const number = { type: "number", step: "any", min: rule.minimum ?? null, max: rule.maximum ?? null };
   const may = choices(rule);
   const input = value !== null && typeof value === "object"
-    ? html`<${Json} ...${common} value=${value} set=${set} />`
+    ? html`<${Json} key=${round} ...${common} value=${value} set=${set} />`
     : value === null || optional
     ? html`<input ...${common} ...${number} placeholder="off" value=${value} onInput=${(event) => set(event.target.value === "" ? null : Number(event.target.value))} />`
     : may
