@@ -141,3 +141,18 @@ test("a resource is shown with who holds it and who waits, and is released by fo
   await until(async () => /kim, exclusive\s+nobody/.test(await row.innerText()), "the next one has it");
   await page.context().close();
 });
+
+test("what is drawn follows the theme that is chosen while it is open", async () => {
+  const page = await openPage(browser, server, { path: "#/timeline?hours=1", colorScheme: "light" });
+  const drawn = () => page.locator("canvas").evaluate((canvas) => canvas.toDataURL());
+  for (const view of ["timeline?hours=1", "graph"]) {
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.goto(`${server.base}/#/${view}`);
+    await page.locator("canvas").waitFor();
+    await until(async () => (await page.locator("canvas").evaluate((canvas) => canvas.width)) > 300, "it is drawn");
+    const light = await drawn();
+    await page.emulateMedia({ colorScheme: "dark" });
+    await until(async () => (await drawn()) !== light, `${view} is drawn anew`);
+  }
+  await page.context().close();
+});

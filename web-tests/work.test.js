@@ -160,9 +160,24 @@ test("an empty fleet says how to begin", async () => {
 
 test("what waits for a person is counted beside the way to the inbox", async () => {
   const page = await openPage(browser, server, { path: "#/projects" });
-  const status = await server.get("/v1/status");
-  await page.getByRole("link", { name: "Inbox" }).locator(".badge", { hasText: String(status.escalations_open + status.offers_open) }).waitFor();
-  await page.context().close();
+  const badge = page.getByRole("link", { name: "Inbox" }).locator(".badge");
+  await badge.waitFor();
+  // As many as the inbox shows, a decision that nobody is called for among them.
+  const { conflict } = await server.post("/v1/decisions", { topic: "Tea or coffee?", capability: "rust" });
+  await page.goto(`${server.base}/#/inbox`);
+  await page.getByRole("article", { name: `decision ${conflict}` }).waitFor();
+  const sum = async () => (await page.locator("main .card > header .note").allInnerTexts()).reduce((sum, text) => sum + Number(text), 0);
+  await until(async () => Number(await badge.innerText()) === (await sum()), "the badge says what the inbox shows");
+  await page.goto(`${server.base}/#/now`);
+  await page.locator("section[aria-labelledby=person] header .note", { hasText: `${await badge.innerText()} things` }).waitFor();
+  // An agent's own is counted for its own token.
+  const { token } = await server.post("/v1/tokens", { access: "agent", agent: "bea" });
+  const own = await openPage(browser, server, { token, path: "#/projects" });
+  const { total } = await server.ask("GET", "/v1/inbox?limit=1", undefined, token);
+  assert.notEqual(total, Number(await badge.innerText()));
+  await own.getByRole("link", { name: "Inbox" }).locator(".badge", { hasText: String(total) }).waitFor();
+  await server.post(`/v1/conflicts/${conflict}/withdraw`, { reason: "water" });
+  for (const each of [page, own]) await each.context().close();
 });
 
 test("a webhook that its receiver has stopped is shown, without its address", async () => {
@@ -350,6 +365,10 @@ test("an emergency is shown with what was done about it and ended in the inbox",
   const page = await openPage(browser, server, { path: "#/inbox" });
   const shown = page.getByRole("article", { name: `emergency ${emergency}` });
   await shown.getByText("the sky must be painted today").waitFor();
+  // Its call stands beside it.
+  const call = (await server.get("/v1/escalations?state=open")).items.find((each) => each.kind === "emergency");
+  await shown.getByText(call.id).waitFor();
+  assert.equal(await page.getByRole("article", { name: `escalation ${call.id}` }).count(), 0);
   await shown.getByRole("textbox").fill("it rains anyway");
   await shown.getByRole("button", { name: "End it" }).click();
   await until(async () => (await server.get(`/v1/emergencies/${emergency}`)).state !== "open", "it ends");
@@ -505,5 +524,39 @@ test("the timeline goes back to any moment of the log", async () => {
   assert.match(await page.locator("section[aria-labelledby=deadlines] tbody").innerText(), /ago.*Write down how it is used/s);
   await page.keyboard.press("End");
   await page.getByRole("heading", { name: "The fleet now" }).waitFor();
+  await page.context().close();
+});
+
+test("the board's filters follow the address and what is on the board", async () => {
+  const page = await openPage(browser, server, { path: "#/board?agent=lou" });
+  await live(page);
+  const agent = page.getByRole("combobox", { name: "Agent" });
+  await page.locator(".column").first().waitFor();
+  assert.equal(await agent.inputValue(), "lou", "what is asked for is chosen, though nothing is there");
+  await agent.selectOption("");
+  await server.submit("Given later", { key: "given", requires: [{ capability: "lute", minimum: 0.5 }] });
+  await page.locator("[data-card]", { hasText: "Given later" }).waitFor();
+  await server.agent("lou", { capabilities: { lute: 0.9 } });
+  await server.post("/v1/agents/lou/heartbeat");
+  await until(async () => (await server.get("/v1/tasks/given")).owner === "lou", "lou owns it");
+  await until(async () => (await agent.locator("option").allInnerTexts()).includes("lou"), "lou can be chosen");
+  const box = page.getByRole("searchbox");
+  await box.fill("zzz");
+  await page.waitForURL(/q=zzz/);
+  await page.getByRole("link", { name: "Board", exact: true }).click();
+  await until(async () => (await box.inputValue()) === "", "the box is empty again");
+  await page.goBack();
+  await until(async () => (await box.inputValue()) === "zzz", "it is back");
+  await page.goto(`${server.base}/#/timeline?hours=2`);
+  assert.equal(await page.getByRole("combobox", { name: "How far back" }).inputValue(), "2");
+  await page.context().close();
+});
+
+test("an address that cannot be read is shown as it stands", async () => {
+  const page = await openPage(browser, server, { path: "#/task/%" });
+  await page.getByRole("heading", { name: "%", exact: true }).waitFor();
+  await page.getByRole("link", { name: "Board", exact: true }).click();
+  await page.goto(`${server.base}/#/agents/100%`);
+  await page.getByText("There is no agent of that name.").waitFor();
   await page.context().close();
 });

@@ -17,6 +17,9 @@ export function burnt(tasks, from, steps) {
   return points.reverse();
 }
 
+/// How far back one may look, as [hours, label]; what the address asks for is among it.
+export const stretches = (all, asked) => (all.some(([hours]) => hours === asked) ? all : [...all, [asked, `Last ${words.number(asked)} hours`]]);
+
 /// How long what is left takes at the pace of the whole stretch, and at that of its last quarter; nothing without a pace.
 export function forecast(left, points) {
   const pace = (from) => {

@@ -2,7 +2,7 @@
 
 import { Component, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { enter, get, insist, leave, obstacle, session } from "./api.js";
+import { enter, insist, leave, obstacle, session } from "./api.js";
 import { forget } from "./cards.js";
 import { connection, failed, follow, position, stop, useLive } from "./live.js";
 import { href, route } from "./route.js";
@@ -12,7 +12,7 @@ import { Agents } from "./views/agents.js";
 import { Board } from "./views/board.js";
 import { Channels } from "./views/channels.js";
 import { Graph } from "./views/graph.js";
-import { Inbox } from "./views/inbox.js";
+import { Inbox, waiting, waits } from "./views/inbox.js";
 import { Now } from "./views/now.js";
 import { Policy } from "./views/policy.js";
 import { Projects } from "./views/projects.js";
@@ -58,8 +58,8 @@ function Connection() {
 
 /// How much waits for a person, beside the way to it.
 function Waiting() {
-  const { data } = useLive(async () => get("/v1/status"), [], { pause: 2000, concerns: (event) => /^(escalation|offer|health|decision|handoff|gate)/.test(event.kind) });
-  const count = data ? data.escalations_open + data.offers_open : 0;
+  useLive(async () => (waits.value = await waiting()), [], { pause: 3000, concerns: (event) => /^(emergency|escalation|offer|decision|conflict|handoff|gate|permission|message)/.test(event.kind) });
+  const count = waits.value;
   return count > 0 && html` <span class="badge" title=${words.plural(count, "thing waits", "things wait")}>${words.number(count)}</span>`;
 }
 

@@ -2,10 +2,19 @@
 
 import { signal } from "@preact/signals";
 
+/// What cannot be read as an encoded text is taken as it stands.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function read() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [view, ...rest] = path.split("/");
-  return { view: view || "now", arg: decodeURIComponent(rest.join("/")), query: new URLSearchParams(query) };
+  return { view: view || "now", arg: decoded(rest.join("/")), query: new URLSearchParams(query) };
 }
 
 export const route = signal(read());

@@ -69,6 +69,18 @@ export function Table({ caption, columns, rows, hideCaption = true }) {
 export const Twin = ({ children }) =>
   html`<details class="twin"><summary>The same as a table</summary>${children}</details>`;
 
+/// Calls `again` where what is drawn by hand must be drawn anew: another size, another theme, paper.
+export function redrawn(again) {
+  const theme = matchMedia("(prefers-color-scheme: dark)");
+  theme.addEventListener("change", again);
+  const moments = ["resize", "beforeprint", "afterprint"];
+  for (const each of moments) addEventListener(each, again);
+  return () => {
+    theme.removeEventListener("change", again);
+    for (const each of moments) removeEventListener(each, again);
+  };
+}
+
 export function Trouble({ error }) {
   if (!error) return null;
   const { field, given, allowed, hint, code } = error.problem || {};

@@ -137,7 +137,15 @@ function Filters({ query, search }) {
   const [typed, setTyped] = useState(query.get("q") || "");
   const waiting = useRef(null);
   const names = (of) => [...new Set([...cards.values()].map((card) => card[of]).filter(Boolean))].sort();
-  const lists = useMemo(() => ({ project: names("project"), agent: names("agent") }), [cards.size]);
+  const lists = useMemo(() => ({ project: names("project"), agent: names("agent") }), [board.value.version]);
+  // Whatever changes the address changes the box, unless it is being written in.
+  const asked = query.get("q") || "";
+  useEffect(() => {
+    if (document.activeElement === search.current) return;
+    clearTimeout(waiting.current);
+    setTyped(asked);
+  }, [asked, query]);
+  useEffect(() => () => clearTimeout(waiting.current), []);
   const type = (text) => {
     setTyped(text);
     clearTimeout(waiting.current);
@@ -146,7 +154,7 @@ function Filters({ query, search }) {
   const choice = (name, label, all) => html`<label class="inline"><span class="hidden">${label}</span>
     <select value=${query.get(name) || ""} onChange=${(event) => setQuery({ [name]: event.target.value })}>
       <option value="">Any ${label.toLowerCase()}</option>
-      ${all.map((each) => html`<option value=${each}>${name === "state" ? words.state(each) : each}</option>`)}
+      ${[...new Set([...all, query.get(name)])].filter(Boolean).map((each) => html`<option value=${each}>${name === "state" ? words.state(each) : each}</option>`)}
     </select></label>`;
   const filtered = ["q", "state", "priority", "project", "agent"].some((name) => query.get(name));
   return html`<div class="filters" role="search">

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, maySteer, pages, post } from "../api.js";
 import { useLive } from "../live.js";
 import { go, route, setQuery } from "../route.js";
-import { At, Card, Empty, html, Loading, Pill, say, Table, TaskLink, Trouble, Twin, useAction } from "../ui.js";
+import { At, Card, Empty, html, Loading, Pill, redrawn, say, Table, TaskLink, Trouble, Twin, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 const [WIDE, TALL, NODE_WIDE, NODE_TALL] = [190, 40, 150, 28];
@@ -81,10 +81,10 @@ function Picture({ graph, broken }) {
     const again = () => canvas.current && draw(canvas.current, graph, view, at, pointed, gone);
     // However often it is moved within a frame, it is drawn once.
     const frame = requestAnimationFrame(again);
-    addEventListener("resize", again);
+    const end = redrawn(again);
     return () => {
       cancelAnimationFrame(frame);
-      removeEventListener("resize", again);
+      end();
     };
   }, [graph, view, pointed, gone]);
   const zoom = (factor, x = canvas.current.clientWidth / 2, y = canvas.current.clientHeight / 2) =>

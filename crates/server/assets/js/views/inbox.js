@@ -1,7 +1,8 @@
 // What a person or a role must settle, and what an agent was told.
 
+import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import { get, pages, post, session } from "../api.js";
+import { get, maySteer, pages, post, session } from "../api.js";
 import { Decision, isUnsettled } from "../decision.js";
 import { Judgement } from "../gate.js";
 import { Emergency } from "../emergency.js";
@@ -16,8 +17,14 @@ import * as words from "../words.js";
 /// Cases of one sort that are shown.
 const SHOWN_MAX = 500;
 
+/// What an emergency is about, by which its call is known.
+function scope({ task, project }) {
+  return `emergency ${task || project || "of the fleet"}`;
+}
+
 /// Escalations that only call somebody for a case that is shown by itself, by kind, and what that case is about.
 const callsFor = {
+  emergency: scope,
   decision_needed: (each) => `conflict ${each.conflict}`,
   handoff_stuck: (each) => `task ${each.task}`,
   approval_needed: (each) => `work on ${each.task}`,
@@ -34,6 +41,7 @@ const SORTS = [
     none: "There is no emergency.",
     read: (settled) => pages("/v1/emergencies").then((all) => (settled ? all : all.filter((each) => each.state !== "ended"))),
     isOpen: (item) => item.state !== "ended",
+    about: scope,
     Case: ({ item, ...rest }) => html`<${Emergency} emergency=${item} ...${rest} />`,
   },
   {
@@ -100,6 +108,16 @@ async function load(settled, agent) {
   const sorts = Object.fromEntries(SORTS.map((sort, at) => [sort.id, lists[at]]));
   return { notices, me, ...called(sorts) };
 }
+
+/// How much waits: for the agent of the token what waits for it alone, else as many cases as the inbox shows.
+export async function waiting() {
+  if (session.value.agent && !maySteer()) return (await get("/v1/inbox?limit=1")).total;
+  const { sorts } = await load(false, null);
+  return SORTS.reduce((sum, sort) => sum + sorts[sort.id].length, 0);
+}
+
+/// The last that `waiting` gave; nothing before.
+export const waits = signal(null);
 
 /// Puts each escalation that calls for a case beside that case.
 function called(sorts) {

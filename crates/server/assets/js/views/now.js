@@ -5,6 +5,7 @@ import { BY_THE_CLOCK, useLive } from "../live.js";
 import { href } from "../route.js";
 import { Ago, Card, Empty, html, Loading, Meter, Priority, Table, TaskLink, Twin } from "../ui.js";
 import * as words from "../words.js";
+import { waits } from "./inbox.js";
 
 const PARTS = {
   online: "agents online",
@@ -70,9 +71,11 @@ function Health({ health }) {
 
 function Person({ now }) {
   const { escalations, offers, escalations_open: asked, offers_open: offered, webhooks_stuck: stuck } = now;
-  const more = asked + offered - escalations.length - offers.length;
-  return html`<${Card} id="person" title="Needs a person" note=${asked + offered + stuck.length ? words.plural(asked + offered + stuck.length, "thing") : ""}>
-    ${asked + offered + stuck.length === 0 && html`<${Empty}>Nothing does.</${Empty}>`}
+  // The inbox has more: reviews, and decisions that nobody was called for.
+  const all = Math.max(waits.value ?? 0, asked + offered);
+  const more = all - escalations.length - offers.length;
+  return html`<${Card} id="person" title="Needs a person" note=${all + stuck.length ? words.plural(all + stuck.length, "thing") : ""}>
+    ${all + stuck.length === 0 && html`<${Empty}>Nothing does.</${Empty}>`}
     <ul class="lines">
       ${escalations.map((each) => html`<li key=${each.id}><a href=${href("inbox", "", { open: each.id })}>
         <${Priority} of=${each.severity} /><span class="text">${each.detail}</span>

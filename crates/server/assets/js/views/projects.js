@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { get, maySteer, pages, post } from "../api.js";
-import { Burnt } from "../burnup.js";
+import { Burnt, stretches } from "../burnup.js";
 import { Forecast } from "../forecast.js";
 import { useLive } from "../live.js";
 import { href, route, setQuery } from "../route.js";
@@ -45,7 +45,7 @@ function BurnUp({ project }) {
   const hours = Number(route.value.query.get("hours")) || 24;
   const live = useLive(() => get(`/v1/timeline?hours=${hours}&project=${encodeURIComponent(project.name)}`), [hours, project.name], { pause: 5000 });
   const choose = html`<label class="inline"><span class="hidden">How far back</span><select value=${hours} onChange=${(event) => setQuery({ hours: event.target.value })}>
-    ${[[1, "Last hour"], [24, "Last day"], [168, "Last week"], [720, "Last 30 days"]].map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>`;
+    ${stretches([[1, "Last hour"], [24, "Last day"], [168, "Last week"], [720, "Last 30 days"]], hours).map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>`;
   if (!live.data) return html`<${Card} id="burn-up" wide title="Burn-up" note=${choose}><${Loading} of=${live} /></${Card}>`;
   return html`<${Card} id="burn-up" wide title="Burn-up" note=${choose}>
     <${Burnt} tasks=${project.tasks} lines=${live.data} deadline=${project.deadline} />

@@ -2,11 +2,11 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api.js";
-import { Burnt } from "../burnup.js";
+import { Burnt, stretches } from "../burnup.js";
 import { cards, isOpen, update } from "../cards.js";
 import { BY_THE_CLOCK, useLive } from "../live.js";
 import { href, route, setQuery } from "../route.js";
-import { At, Card, Empty, html, Loading, Pill, Table, TaskLink, Twin } from "../ui.js";
+import { At, Card, Empty, html, Loading, Pill, redrawn, Table, TaskLink, Twin } from "../ui.js";
 import * as words from "../words.js";
 
 const [LANE, NAMES] = [22, 130];
@@ -31,7 +31,7 @@ export function Timeline() {
   const lines = live.data;
   return html`<div class="tools"><h1>Timeline</h1>
       <label class="inline"><span class="hidden">How far back</span><select value=${hours} onChange=${(event) => setQuery({ hours: event.target.value })}>
-        ${[[1, "Last hour"], [6, "Last 6 hours"], [24, "Last day"], [168, "Last week"], [720, "Last 30 days"]].map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
+        ${stretches([[1, "Last hour"], [6, "Last 6 hours"], [24, "Last day"], [168, "Last week"], [720, "Last 30 days"]], hours).map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
       ${lines && html`<p class="note" role="status">${words.plural(new Set(lines.bars.map((bar) => bar.assignment)).size, "assignment")} of ${words.plural(lines.agents.length, "agent")}${lines.cut ? "; the log goes back further than is read" : ""}</p>`}</div>
     ${!lines ? html`<${Loading} of=${live} />` : lines.steps.length === 0 || lines.bars.length === 0 ? html`<${Empty}>Nobody had anything to do in this time.</${Empty}>`
       : html`<div class="grid"><${Card} id="lanes" wide title="Who did what" note="solid: at work; the line is the chosen moment"><${Lanes} lines=${lines} chosen=${chosen} /></${Card}>
@@ -56,8 +56,7 @@ function Lanes({ lines, chosen }) {
   useEffect(() => {
     const again = () => draw(canvas.current, lines, at);
     again();
-    addEventListener("resize", again);
-    return () => removeEventListener("resize", again);
+    return redrawn(again);
   }, [lines, at]);
   const bars = lines.bars.slice(-1000).reverse();
   return html`<canvas class="picture" ref=${canvas} role="img" style=${{ height: `${lines.agents.length * LANE + 24}px` }}
