@@ -490,6 +490,43 @@ test("the report tells how the work goes, as a page and as Markdown, and a proje
   await page.context().close();
 });
 
+test("the columns of a project add up to its tasks", async () => {
+  const page = await openPage(browser, server, { path: "#/projects" });
+  const rows = page.getByRole("table", { name: "Projects" }).locator("tbody tr");
+  await rows.first().waitFor();
+  for (const row of await rows.all()) {
+    const cells = await row.locator("td").allInnerTexts();
+    const [done, all] = cells[2].split(" of ").map(Number);
+    assert.equal(done + cells.slice(3, 7).reduce((sum, text) => sum + Number(text), 0), all, cells.join(" | "));
+  }
+  await page.getByText("running: owned, in review or waiting at a gate").waitFor();
+  await page.context().close();
+});
+
+test("a pace without anything done lately is no date", async () => {
+  const page = await openPage(browser, server, { path: "#/projects/rooms?hours=1" });
+  // Twelve steps of a minute: one task a step at first, then nothing.
+  await page.route("**/v1/timeline?*", async (route) => {
+    const lines = await (await route.fetch()).json();
+    const began = Date.parse("2026-01-05T10:00:00Z");
+    const at = (minute) => new Date(began + minute * 60_000).toISOString();
+    const steps = Array.from({ length: 12 }, (_, step) => ({ at: at(step + 1), position: 1, submitted: 0, completed: step < 6 ? 1 : 0, failed: 0, archived: 0 }));
+    await route.fulfill({ json: { ...lines, from: at(0), to: at(12), steps } });
+  });
+  await page.route("**/v1/projects?*", async (route) => {
+    const answer = await (await route.fetch()).json();
+    const tasks = Object.fromEntries(Object.keys(answer.items[0].tasks).map((state) => [state, { total: 10, completed: 6, ready: 4 }[state] || 0]));
+    await route.fulfill({ json: { ...answer, items: answer.items.map((each) => ({ ...each, tasks })) } });
+  });
+  await page.reload();
+  const burn = page.locator("section[aria-labelledby=burn-up]");
+  await burn.getByText("4 tasks left. Not before 8 min from now at the pace of this time; nothing was completed lately.").waitFor();
+  const { width } = await burn.locator("path.band").boundingBox();
+  const whole = await burn.locator("svg").boundingBox();
+  assert.ok(width > whole.width / 4, `the band is ${width} of ${whole.width} px wide`);
+  await page.context().close();
+});
+
 test("a task that was broken down is done with its parts: it is not left for ever", async () => {
   await server.post("/v1/projects", { name: "parts" });
   await server.submit("All of it", { key: "all", project: "parts", role: "nobody", description: "- [ ] the store\n- [ ] the door" });

@@ -20,7 +20,7 @@ export function burnt(tasks, from, steps) {
 /// How far back one may look, as [hours, label]; what the address asks for is among it.
 export const stretches = (all, asked) => (all.some(([hours]) => hours === asked) ? all : [...all, [asked, `Last ${words.number(asked)} hours`]]);
 
-/// How long what is left takes at the pace of the whole stretch, and at that of its last quarter; nothing without a pace.
+/// How long what is left takes at the pace of the whole stretch, and at that of its last quarter, which may be for ever; nothing without a pace.
 export function forecast(left, points) {
   const pace = (from) => {
     const [a, b] = [points[from], points.at(-1)];
@@ -28,8 +28,8 @@ export function forecast(left, points) {
     return ms > 0 ? (b.done - a.done) / ms : 0;
   };
   if (points.length < 4) return null;
-  const paces = [pace(0), pace(Math.floor(points.length * 0.75))].filter((each) => each > 0);
-  return paces.length ? { soonest: left / Math.max(...paces), latest: left / Math.min(...paces), sure: paces.length === 2 } : null;
+  const paces = [pace(0), pace(Math.floor(points.length * 0.75))].map((each) => Math.max(0, each));
+  return Math.max(...paces) > 0 ? { soonest: left / Math.max(...paces), latest: left / Math.min(...paces) } : null;
 }
 
 /// The whole of it: in words, as a picture with its band ahead, and as a table. `tasks` are the totals of now.
@@ -48,8 +48,10 @@ export function Burnt({ tasks, lines, deadline }) {
 
 function told(ahead) {
   if (!ahead) return "Too little was completed in this time to tell when they are done.";
-  const [soonest, latest] = [words.span(ahead.soonest), words.span(ahead.latest)];
-  return `At the pace of this time they are done in ${soonest}${latest === soonest ? "" : ` to ${latest}`}${ahead.sure ? "" : ", and nothing was completed lately"}.`;
+  const soonest = words.span(ahead.soonest);
+  if (ahead.latest === Infinity) return `Not before ${soonest} from now at the pace of this time; nothing was completed lately.`;
+  const latest = words.span(ahead.latest);
+  return `At the pace of this time they are done in ${soonest}${latest === soonest ? "" : ` to ${latest}`}.`;
 }
 
 function judged(now, { soonest, latest }, due) {

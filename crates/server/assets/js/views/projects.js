@@ -19,14 +19,16 @@ export function Projects() {
     <div class="grid">
     <${Card} id="projects" wide title=${chosen ? "How far it is" : "How far each is"} note=${words.plural(shown.length, "project")}>
       ${shown.length === 0 ? html`<${Empty}>${chosen ? "There is no project of that name." : "There is no project yet."}</${Empty}>` : html`<${Table} caption="Projects"
-        columns=${["Project", "Done", ["Share", "number"], ["Running", "number"], ["Ready", "number"], ["Blocked", "number"], ["Failed", "number"], "Deadline"]} rows=${shown.map(row)} />`}
+        columns=${["Project", "Done", ["Share", "number"], ["Running", "number"], ["Ready", "number"], ["Waits", "number"], ["Ended otherwise", "number"], "Deadline"]} rows=${shown.map(row)} />
+        <ul class="legend split-legend"><li><span class="done"></span>done</li><li><span class="running"></span>running: owned, in review or waiting at a gate</li><li><span class="ready"></span>ready</li><li><span class="waits"></span>waits: blocked or deferred</li><li><span class="ill"></span>ended otherwise: failed or cancelled</li></ul>`}
     </${Card}>
     ${chosen && shown[0] && html`<${Forecast} project=${chosen} /><${BurnUp} project=${shown[0]} />`}
     ${!chosen && maySteer() && html`<${Make} onDone=${live.reload} />`}</div>`;
 }
 
 function row(project) {
-  const { total, archived, completed, in_progress, assigned, ready, blocked, deferred, failed } = project.tasks;
+  const { total, archived, completed, in_progress, assigned, in_review, waiting, ready, blocked, deferred, failed, cancelled } = project.tasks;
+  const [running, waits, ill] = [in_progress + assigned + in_review + waiting, blocked + deferred, failed + cancelled];
   // What was broken down is done with its parts.
   const scope = total - archived;
   const wide = (count) => ({ width: `${scope ? (100 * count) / scope : 0}%` });
@@ -34,8 +36,8 @@ function row(project) {
     key: project.name,
     cells: [
       html`<a href=${href("projects", project.name)}>${project.name}</a><span class="note block">${project.title}</span>`,
-      html`<span class="split" role="img" aria-label=${`${completed} of ${scope} completed`}><span class="done" style=${wide(completed)}></span><span class="running" style=${wide(in_progress + assigned)}></span><span class="waiting" style=${wide(ready + deferred)}></span><span class="ill" style=${wide(failed)}></span></span>`,
-      `${words.number(completed)} of ${words.number(scope)}`, in_progress + assigned, ready, blocked, failed,
+      html`<span class="split" role="img" aria-label=${`${completed} of ${scope} completed`}><span class="done" style=${wide(completed)}></span><span class="running" style=${wide(running)}></span><span class="ready" style=${wide(ready)}></span><span class="waits" style=${wide(waits)}></span><span class="ill" style=${wide(ill)}></span></span>`,
+      `${words.number(completed)} of ${words.number(scope)}`, running, ready, waits, ill,
       project.deadline ? html`<${At} at=${project.deadline} />` : "none",
     ],
   };
