@@ -272,6 +272,11 @@ fn talk(agent: Name, work: Work, state: &State, chance: &mut Chance) -> Option<C
         }))
     };
     let all = Name::new("all").ok()?;
+    // Whose inbox is full makes room sooner.
+    let full = state.messages().waiting(own) >= state.policy().messages.inbox_max as usize;
+    if let (true, Some(up_to)) = (full && pick(chance, 6) == 0, last) {
+        return Some(Command::ReadMessages { agent, up_to });
+    }
     Some(match (pick(chance, 24), last) {
         (0, Some(up_to)) => Command::ReadMessages { agent, up_to },
         (1, Some(message)) => Command::AcknowledgeMessage { agent, message },
@@ -279,7 +284,7 @@ fn talk(agent: Name, work: Work, state: &State, chance: &mut Chance) -> Option<C
             let members = state.agents().iter().take(6).map(|agent| agent.spec.name.clone()).collect();
             Command::OpenChannel { channel: all, members }
         }
-        (3, _) => said(Address::Channel(all), chance),
+        (3 | 4, _) => said(Address::Channel(all), chance),
         _ => said(Address::Agent(agent_name(own.index() ^ 1)), chance),
     })
 }
