@@ -360,6 +360,42 @@ test("whoever is called answers under a token of its own, and a person sets its 
   }
 });
 
+test("a person takes a task, begins it, tells how far it is, gives it back and ends it on the task's page", async () => {
+  await server.agent("pia", { kind: "person", max_concurrent_tasks: 3 });
+  await server.post("/v1/agents/pia/heartbeat");
+  const policy = await server.get("/v1/policy");
+  await server.ask("PUT", "/v1/policy", { ...policy, claims: "first" });
+  await server.submit("Ring the bell", { key: "bell", requires: [{ capability: "bells" }] });
+  const bell = () => server.get("/v1/tasks/bell");
+  const { token } = await server.post("/v1/tokens", { access: "agent", agent: "pia" });
+  const page = await openPage(browser, server, { token, path: "#/task/bell" });
+  const own = page.locator("section[aria-labelledby=own]");
+  const press = (name) => own.getByRole("button", { name, exact: true }).click();
+  await press("Take it");
+  await press("Begin");
+  await own.getByRole("spinbutton", { name: "Percent done" }).fill("60");
+  await own.getByRole("textbox").fill("it hums");
+  await press("So far");
+  await until(async () => (await bell()).progress_percent === 60, "it is known how far it is");
+  assert.equal((await bell()).owner, "pia");
+  await press("Give it back");
+  await until(async () => (await bell()).state === "ready", "nobody has it");
+  await press("Take it");
+  await press("Begin");
+  assert.equal(await own.getByRole("button", { name: "It failed" }).isDisabled(), true, "that needs a reason");
+  await own.getByRole("textbox").fill("it rings");
+  await press("Done");
+  await until(async () => (await bell()).state === "completed", "it is done");
+  assert.equal((await bell()).result, "it rings");
+  await own.waitFor({ state: "detached" });
+  // What another owns is not answered for.
+  await page.goto(`${server.base}/#/task/serve`);
+  await page.getByRole("heading", { name: "Serve the list of free rooms" }).waitFor();
+  assert.equal(await own.count(), 0);
+  await server.ask("PUT", "/v1/policy", { ...(await server.get("/v1/policy")), claims: policy.claims });
+  await page.context().close();
+});
+
 test("an emergency is shown with what was done about it and ended in the inbox", async () => {
   const { emergency } = await server.post("/v1/emergencies", { kind: "critical_task_failure", task: "sky", reason: "the sky must be painted today" });
   const page = await openPage(browser, server, { path: "#/inbox" });

@@ -59,6 +59,7 @@ static ASSETS: &[Asset] = assets![
     "js/live.js" as JS,
     "js/main.js" as JS,
     "js/messages.js" as JS,
+    "js/own.js" as JS,
     "js/route.js" as JS,
     "js/settle.js" as JS,
     "js/ui.js" as JS,

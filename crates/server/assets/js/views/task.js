@@ -10,6 +10,7 @@ import { Gates } from "../gate.js";
 import { Handoff } from "../handoff.js";
 import { BY_THE_CLOCK, useLive } from "../live.js";
 import { Compose, mayWrite, Thread, threads } from "../messages.js";
+import { Own } from "../own.js";
 import { href, route } from "../route.js";
 import { Ago, At, Card, Dialog, Empty, Facts, html, Loading, Pill, Priority, say, Table, TaskLink, Told, Trouble, useAction } from "../ui.js";
 import { Offer, Scores } from "../settle.js";
@@ -83,6 +84,7 @@ export function Task() {
       </div>`}
     </header>
     <div class="grid">
+      ${!at && html`<${Own} key=${task.assignment || ""} task=${task} onDone=${live.reload} />`}
       <${Card} id="why" wide title="Why it is where it is">
         <${Facts} of=${why.reasons} />
         ${why.now && html`<${Standing} now=${why.now} />`}
