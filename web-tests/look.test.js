@@ -106,8 +106,18 @@ test("a project's forecast is made in the page, with its three marks and the lon
   const made = await server.get("/v1/projects/rooms/forecast");
   assert.ok(made.p50 <= made.p80 && made.p80 <= made.p90);
   await forecast.getByText(made.seed).waitFor();
-  await forecast.locator("summary").click();
-  assert.deepEqual(await forecast.locator("details tbody tr td:first-child").allInnerTexts(), made.path.map((step) => step.task));
+  // Each mark stands in the picture with all of its label, and in the table below.
+  const picture = await forecast.locator("svg").boundingBox();
+  for (const label of await forecast.locator("svg text").all()) {
+    const { x, width } = await label.boundingBox();
+    assert.ok(x >= picture.x && x + width <= picture.x + picture.width + 1, `${await label.textContent()} is cut off`);
+  }
+  const twin = forecast.locator("details.twin");
+  await twin.locator("summary").click();
+  assert.equal(await twin.locator("tbody tr").count(), made.deadline ? 4 : 3);
+  const path = forecast.locator("details:not(.twin)");
+  await path.locator("summary").click();
+  assert.deepEqual(await path.locator("tbody tr td:first-child").allInnerTexts(), made.path.map((step) => step.task));
   await page.context().close();
 });
 
@@ -139,6 +149,10 @@ test("a resource is shown with who holds it and who waits, and is released by fo
   await page.getByRole("dialog").getByRole("textbox").fill("bea is done with it");
   await page.getByRole("dialog").getByRole("button", { name: "Release it" }).click();
   await until(async () => /kim, exclusive\s+nobody/.test(await row.innerText()), "the next one has it");
+  // Who only stands in line loses nothing.
+  await server.post("/v1/reservations", { agent: "bea", ...staging, wait: true, wait_ms: 600_000 });
+  await page.locator("section[aria-labelledby=waiting]").getByRole("button", { name: /^Release / }).click();
+  await page.getByRole("dialog").getByText("bea no longer stands in line for env:staging; nobody loses anything.").waitFor();
   await page.context().close();
 });
 

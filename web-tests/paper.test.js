@@ -26,7 +26,10 @@ test("what is printed is dark on white in either theme, whole, and without what 
     const seen = await page.locator("[data-card]").count();
     await page.emulateMedia({ media: "print", colorScheme });
     await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
-    await page.getByText("Sheet 99").waitFor();
+    await page.getByText("Sheet 99").first().waitFor();
+    // Where something stands twice, this says what it is, and where.
+    const found = await page.getByText("Sheet 99").evaluateAll((all) => all.map((each) => `${each.closest("section, dialog, aside")?.getAttribute("aria-labelledby")}: ${(each.closest("li") || each).outerHTML}`));
+    assert.equal(found.length, 1, found.join("\n"));
     const cards = await page.locator("[data-card]").count();
     assert.ok(cards > seen, `${cards} cards are printed, ${seen} were in view`);
     assert.equal(await page.getByRole("navigation", { name: "Views" }).isVisible(), false);

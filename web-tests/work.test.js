@@ -249,8 +249,11 @@ test("finished work is sent back and approved in the inbox, and its page shows t
   assert.equal((await server.get("/v1/tasks/book")).state, "assigned");
   await server.report("done", done, owner, { result: "bound in red" });
   await work.getByText("bound in red").waitFor();
-  await work.getByRole("button", { name: "Approve" }).click();
+  await work.getByRole("button", { name: "Approve" }).focus();
+  await page.keyboard.press("Enter");
   await work.waitFor({ state: "detached" });
+  // The focus stays among the approvals.
+  await until(() => page.evaluate(() => Boolean(document.activeElement.closest("section[aria-labelledby=approvals]"))), "the focus is in its place");
   assert.equal((await server.get("/v1/tasks/book")).state, "completed");
   await page.goto(`${server.base}/#/task/book`);
   const gates = page.locator("section[aria-labelledby=gates]");
@@ -588,6 +591,8 @@ test("the timeline goes back to any moment of the log", async () => {
   await slider.focus();
   await page.keyboard.press("Home");
   await page.getByRole("heading", { name: /^The fleet at / }).waitFor();
+  const { first } = await server.get("/v1/timeline?hours=1");
+  assert.equal(await page.getByRole("spinbutton", { name: "Position" }).inputValue(), String(first), "the beginning is the beginning");
   await until(async () => (await status.innerText()) !== now, "the counts of then");
   const [step] = (await server.get("/v1/timeline?hours=1")).steps;
   assert.match(await page.locator("section[aria-labelledby=then] header .note").innerText(), /position/);

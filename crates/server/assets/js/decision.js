@@ -87,7 +87,7 @@ function Rule({ conflict, me, onDone }) {
     }}>
     <strong>Your ruling</strong><${Choice} decision=${conflict.decision} value=${option} set=${setOption} label=${`Ruling on ${conflict.id}`} />
     <label class="grow"><span class="hidden">Why</span><input required placeholder="Why" maxlength="4096" value=${reason} onInput=${(event) => setReason(event.target.value)} /></label>
-    ${maySteer() && html`<button type="button" disabled=${!reason || withdraw.busy} onClick=${() => withdraw.run()}>Take it back</button>`}
+    ${maySteer() && html`<button type="button" disabled=${!reason || withdraw.busy} onClick=${() => withdraw.run()}>Withdraw the question</button>`}
     <button class="primary" disabled=${rule.busy}>Rule</button></form>
     <${Trouble} error=${rule.error || withdraw.error} />`;
 }

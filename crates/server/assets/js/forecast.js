@@ -2,7 +2,7 @@
 
 import { get, maySteer, post } from "./api.js";
 import { useLive } from "./live.js";
-import { At, Card, Empty, Facts, html, Loading, say, Table, TaskLink, Trouble, useAction } from "./ui.js";
+import { At, Card, Empty, Facts, html, Loading, say, Table, TaskLink, Trouble, Twin, useAction } from "./ui.js";
 import * as words from "./words.js";
 
 /// Nothing where none was made yet.
@@ -44,8 +44,11 @@ function Band({ of }) {
   const due = of.deadline ? Date.parse(of.deadline) : null;
   const to = Math.max(p90, due || 0) + 1;
   const x = (at) => (((at - from) / Math.max(1, to - from)) * (wide - 20)).toFixed(1);
+  // What stands at the right edge is written to its left.
+  const side = (at) => (x(at) > wide - 90 ? "end" : "start");
   return html`<svg class="flow burn" viewBox="0 0 ${wide} ${tall}" role="img" aria-label=${`Half by ${words.exact(of.p50)}, eight of ten by ${words.exact(of.p80)}, nine of ten by ${words.exact(of.p90)}${due ? `, deadline ${words.exact(of.deadline)}` : ""}`}>
     <line x1="0" x2=${wide} y1="12" y2="12" class="axis" /><rect class="band" x=${x(p50)} width=${Math.max(2, x(p90) - x(p50))} y="4" height="16" />
-    ${[["50 %", p50], ["80 %", p80], ["90 %", p90]].map(([label, at]) => html`<line key=${label} x1=${x(at)} x2=${x(at)} y1="4" y2="20" class="ahead" /><text x=${x(at)} y="32">${label}</text>`)}
-    ${due && due > from && html`<line x1=${x(due)} x2=${x(due)} y1="0" y2="22" class="due" /><text x=${x(due)} y="32">deadline</text>`}</svg>`;
+    ${[["50 %", p50], ["80 %", p80], ["90 %", p90]].map(([label, at]) => html`<line key=${label} x1=${x(at)} x2=${x(at)} y1="4" y2="20" class="ahead" /><text x=${x(at)} y="32" text-anchor=${side(at)}>${label}</text>`)}
+    ${due && due > from && html`<line x1=${x(due)} x2=${x(due)} y1="0" y2="22" class="due" /><text x=${x(due)} y="32" text-anchor=${side(due)}>deadline</text>`}</svg>
+    <${Twin}><${Table} caption="The marks of the forecast" columns=${["Mark", "When"]} rows=${[["Half", of.p50], ["Eight of ten", of.p80], ["Nine of ten", of.p90], ["Deadline", of.deadline]].filter(([, at]) => at).map(([mark, at]) => ({ key: mark, cells: [mark, html`<${At} at=${at} />`] }))} /></${Twin}>`;
 }

@@ -108,7 +108,8 @@ pub(crate) fn agent(view: &View<'_>, agent: &Agent) -> api::Agent {
     }
     let more = view.state.emergencies().overtime(agent.id);
     if more > 0 {
-        because.push(format!("it may own {more} tasks more for as long as an emergency lasts"));
+        let tasks = if more == 1 { "task" } else { "tasks" };
+        because.push(format!("it may own {more} {tasks} more for as long as an emergency lasts"));
     }
     for force in view.state.forces_with(agent.id) {
         because.push(format!("it is in task force {}", force.id));

@@ -120,7 +120,7 @@ fn load(state: &State, agent: &Agent) -> AgentLoad {
         kind: agent.spec.kind.to_string(),
         state: agent.state.to_string(),
         draining: agent.draining,
-        slots: agent.spec.max_concurrent,
+        slots: agent.spec.max_concurrent.saturating_add(state.emergencies().overtime(agent.id)),
         used: u32::try_from(agent.tasks.len()).unwrap_or(u32::MAX),
         tasks: agent.tasks.iter().take(ITEMS_MAX).filter_map(|&task| item(state.task(task))).collect(),
     }

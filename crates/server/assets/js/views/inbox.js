@@ -1,7 +1,7 @@
 // What a person or a role must settle, and what an agent was told.
 
 import { signal } from "@preact/signals";
-import { useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, maySteer, pages, post, session } from "../api.js";
 import { Decision, isUnsettled } from "../decision.js";
 import { Judgement } from "../gate.js";
@@ -144,10 +144,34 @@ export function Inbox() {
       ${live.data.notices && html`<${Notices} notices=${live.data.notices.items} agent=${agent} reload=${live.reload} />`}</div>` : html`<${Loading} of=${live} />`}`;
 }
 
+/// Where a case that has the focus is settled and goes, the one in its place has it, or the heading; whoever has gone elsewhere is left there.
+function useKeptFocus(id) {
+  const held = useRef(null);
+  const section = () => document.getElementById(id).closest("section");
+  useEffect(() => {
+    const look = ({ type, target }) => {
+      const at = [...section().querySelectorAll("article.case")].findIndex((each) => each.contains(target));
+      if (at >= 0) held.current = at;
+      else if (type === "pointerdown" || target !== document.body) held.current = null;
+    };
+    const moments = ["focusin", "pointerdown"];
+    for (const each of moments) document.addEventListener(each, look);
+    return () => moments.forEach((each) => document.removeEventListener(each, look));
+  }, []);
+  useLayoutEffect(() => {
+    if (held.current === null || document.activeElement !== document.body) return;
+    const cases = section().querySelectorAll("article.case");
+    const to = cases[Math.min(held.current, cases.length - 1)] || document.getElementById(id);
+    to.tabIndex = -1;
+    to.focus();
+  });
+}
+
 function Sort({ sort, data, marked, reload }) {
   const items = data.sorts[sort.id];
   const call = (item) => sort.about && data.calls.get(sort.about(item));
   const first = (a, b) => (sort.isOpen(a) ? 0 : 1) - (sort.isOpen(b) ? 0 : 1);
+  useKeptFocus(sort.id);
   return html`<${Card} id=${sort.id} title=${sort.title} note=${words.number(items.length)}>
     ${items.length === 0 && html`<${Empty}>${sort.none}</${Empty}>`}
     ${[...items].sort(first).slice(0, SHOWN_MAX).map((item) => html`<${sort.Case} key=${item.id} item=${item} call=${call(item)} me=${data.me} marked=${Boolean(marked) && [item.id, call(item)?.id].includes(marked)} onDone=${reload} />`)}

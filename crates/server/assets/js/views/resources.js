@@ -54,18 +54,19 @@ function ByResource({ all }) {
 
 function Release({ of, onClose, onDone }) {
   const [reason, setReason] = useState("");
+  const named = of.resources.map((need) => need.resource).join(", ");
   const send = useAction(async () => {
     await post(`/v1/reservations/${of.id}/release`, { reason });
-    say(`${of.id} is released.`);
+    say(of.state === "waiting" ? `${of.agent} no longer stands in line.` : `${of.id} is released.`);
     onDone();
     onClose();
   });
-  return html`<${Dialog} title=${`Release ${of.id} by force`} onClose=${onClose}>
+  return html`<${Dialog} title=${of.state === "waiting" ? `Take ${of.id} out of the line` : `Release ${of.id} by force`} onClose=${onClose}>
     <form method="dialog" onSubmit=${(event) => {
       event.preventDefault();
       send.run();
     }}>
-      <p>${of.agent} loses ${of.resources.map((need) => need.resource).join(", ")}; whoever is next in line gets it at once.</p>
+      <p>${of.state === "waiting" ? `${of.agent} no longer stands in line for ${named}; nobody loses anything.` : `${of.agent} loses ${named}; whoever is next in line gets it at once.`}</p>
       <label>Why <textarea rows="2" required maxlength="4096" value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea></label>
       <${Trouble} error=${send.error} />
       <div class="buttons"><button type="button" onClick=${onClose}>Leave it</button><button class="primary" disabled=${send.busy}>Release it</button></div>

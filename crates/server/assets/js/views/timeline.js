@@ -117,6 +117,8 @@ function draw(canvas, lines, moment) {
 /// The fleet at a chosen position of the log: counts folded from the log by the server, and who had what then.
 function Then({ lines, chosen, choose }) {
   const last = lines.steps.length - 1;
+  // The slider goes from the beginning over the end of each step.
+  const stops = [{ at: lines.from, position: lines.first }, ...lines.steps];
   const position = Math.min(chosen ?? lines.position, lines.position);
   const later = lines.steps.findIndex((step) => step.position >= position);
   const now = chosen === null || position === lines.position;
@@ -137,7 +139,7 @@ function Then({ lines, chosen, choose }) {
   }, [lines, at]);
   const go = (to) => choose(Math.max(lines.first, Math.min(lines.position, to)));
   return html`<${Card} id="then" wide title=${now ? "The fleet now" : `The fleet at ${words.exact(at)}`} note=${`position ${words.number(position)}`}>
-    <label>Moment <input class="scrub" type="range" min="0" max=${last} value=${index} aria-valuetext=${words.exact(at)} onInput=${(event) => choose(Number(event.target.value) === last ? null : lines.steps[Number(event.target.value)].position)} /></label>
+    <label>Moment <input class="scrub" type="range" min="0" max=${last + 1} value=${position === lines.first ? 0 : index + 1} aria-valuetext=${words.exact(at)} onInput=${(event) => choose(Number(event.target.value) > last ? null : stops[Number(event.target.value)].position)} /></label>
     <div class="settle"><button type="button" class="small" disabled=${position <= lines.first} onClick=${() => go(position - 1)}>One event back</button>
       <label class="inline">Position <input type="number" class="position" min=${lines.first} max=${lines.position} value=${position} onChange=${(event) => event.target.value && go(Number(event.target.value))} /></label>
       <button type="button" class="small" disabled=${now} onClick=${() => go(position + 1)}>One event on</button>
