@@ -157,7 +157,23 @@ fn check(state: &State) -> Result<(), Broken> {
 fn look_at_rest(engine: &Engine<Greedy>) -> Result<(), Broken> {
     nobody_waits_for_nothing(engine)?;
     escalations_have_causes(engine.state())?;
+    nothing_waits_for_room_that_is_there(engine.state())?;
     somebody_is_called_for_leave(engine.state())
+}
+
+/// Looks whether a message waits for room in an inbox in which there is nothing to read.
+fn nothing_waits_for_room_that_is_there(state: &State) -> Result<(), Broken> {
+    let waits = |agent| state.messages().undelivered(agent).next();
+    let empty = state.agents().iter().map(|agent| agent.id).filter(|&id| state.messages().waiting(id) == 0);
+    match empty.filter_map(|id| Some((id, waits(id)?))).next() {
+        Some((agent, message)) => {
+            let name = &state.agent(agent).spec.name;
+            let what =
+                format!("{message} waits for room in the inbox of `{name}`, which has nothing to read");
+            Err(Broken { id: "what-has-room-comes".to_owned(), what })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Looks whether an owner waits for leave and no person knows of it.

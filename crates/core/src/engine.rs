@@ -469,7 +469,7 @@ impl<P: Placer> Engine<P> {
 
     /// Returns the assignment of a task with another than the best, where an action keeps work together and that one can take it.
     fn rather(&mut self, best: &Placement) -> Option<Event> {
-        let (_, other) = self.state.rather(best.task, best.agent)?;
+        let (_, other) = self.state.rather(best.task, best.agent).filter(|_| !self.state.is_held_back())?;
         // Whoever has just had it and does not have it any more is passed over while another can take it.
         let task = self.state.tasks.get(best.task).filter(|task| task.failed_by != Some(other))?;
         let class = task.class;
