@@ -17,7 +17,7 @@ use kapell_api::{Task, TaskSubmission};
 use serde_json::{Map, Value};
 
 use crate::import::{self, Format, Imported};
-pub use beads::{bases as beads_bases, keys as beads_keys};
+pub use beads::{bases as beads_bases, keys as beads_keys, newer as beads_newer};
 pub use report::ExportReport;
 
 /// An export.

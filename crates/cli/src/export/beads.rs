@@ -12,7 +12,7 @@
 //! | an edge that was added | an entry of `dependencies`; one that was waived leaves them |
 //!
 //! Whatever changes a record moves `updated_at` on, to the moment of the change of status or else to now: beads takes only what is
-//! newer than what it has.
+//! newer than what it has. Of a title, a description and labels alone only `kapell watch` knows that they have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,8 +66,8 @@ pub fn write(all: &[Task], tasks: &[&Task], report: &mut ExportReport) -> anyhow
         super::note_foreign_source(task, Format::Beads, report);
         let record = match super::source(task, Format::Beads).zip(base.get(&keys[&task.id])) {
             Some((source, base)) => {
-                let before = super::original(source, task, &import::beads::SECTIONS);
-                let mut record = original(task, source, &ids);
+                let before = original(task, source, &ids);
+                let mut record = before.clone();
                 update(&mut record, task, base);
                 edges(&mut record, task, &ids);
                 if record != before && record.get("updated_at") == before.get("updated_at") {
@@ -236,6 +236,16 @@ fn move_on(record: &mut Record, moment: &str) {
     if before.is_none() || read(moment) > before {
         set(record, "updated_at", moment);
     }
+}
+
+/// Writes a record that has changed since `before`, newer than that.
+pub fn newer(mut record: Value, before: &Value) -> Vec<u8> {
+    if let Some(record) = record.as_object_mut()
+        && record.get("updated_at") == before.get("updated_at")
+    {
+        set(record, "updated_at", jiff::Timestamp::now().to_string());
+    }
+    serde_json::to_vec(&Ordered { value: &record, order: ORDER }).unwrap_or_default()
 }
 
 /// Adds the edges that the record does not have yet, and takes out those that were waived.

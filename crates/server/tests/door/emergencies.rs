@@ -48,11 +48,7 @@ fn a_declared_emergency_shows_what_it_does_and_undoes_it_when_it_ends() {
     // The agents, the tasks and the report say so too.
     let ada = served.get("/v1/agents/ada");
     assert_eq!(ada["max_concurrent_tasks"], 5);
-    assert!(
-        ada["because"].to_string().contains("one task")
-            || ada["because"].to_string().contains("1 tasks more"),
-        "{ada}"
-    );
+    assert!(ada["because"].to_string().contains("1 task more"), "{ada}");
     let two = served.get("/v1/tasks/two");
     assert_eq!(two["state"], "deferred");
     assert!(two["because"].to_string().contains("set aside by emergency X-1"), "{two}");
@@ -132,6 +128,7 @@ fn agents_that_are_lost_together_pause_assignments_until_they_are_back() {
             "/v1/agents",
             &json!({"name": name, "role": "developer", "capabilities": {"rust": 0.9}, "lease_ms": 10}),
         );
+        served.post("/v1/tasks", &json!({"title": name, "agent": name}));
         served.post(&format!("/v1/agents/{name}/heartbeat"), &json!({}));
     }
     while listed(&served.get("/v1/emergencies")) == 0 {
