@@ -120,7 +120,7 @@ test("Claude Code is set up by its own command and told at its start what is its
   try {
     const text = await read(KNOWN.claude.guide);
     const [command] = text.match(/claude mcp add .*/);
-    const [hook] = text.match(/\{"hooks".*/);
+    const [hook] = text.match(/\{"hooks"[^`]*?\}\]\}\]\}\}/);
     for (let number = 1; number <= TASKS; number += 1) await at.server.submit(`Say hello ${number}`);
     await at.server.agent("backend-1");
     await at.well(command.split(" "));
@@ -128,6 +128,7 @@ test("Claude Code is set up by its own command and told at its start what is its
     await at.well(["claude", "-p", PROMPT, "--allowedTools", "mcp__kapell"]);
     assert.match(JSON.stringify(at.model.asked[0].asked.messages), /# You are backend-1/);
     assert.equal((await at.server.get(`/v1/tasks/T-${TASKS}`)).state, "completed");
+    assert.equal((await at.server.get("/v1/agents/backend-1")).state, "offline", "it has signed off at its end");
   } finally {
     await at.close();
   }
