@@ -3,7 +3,8 @@
 
 mod scenario;
 
-use kapell_core::{Decision, Event};
+use kapell_core::{Command, Decision, Event};
+use kapell_model::{AgentId, Placement, Plan, PlanItem, PlanKind, TaskId};
 use scenario::Scenario;
 
 fn count(scenario: &Scenario, kind: &str) -> usize {
@@ -113,6 +114,33 @@ fn a_digest_has_its_place_in_a_full_inbox_and_comes_after_the_action_too() {
     scenario.also("tick +1439m\nsend A B late -> M-21\ninbox B -> 1 gathered\ntick +2m");
     assert_eq!(count(&scenario, "bottleneck.action_ended"), 3);
     scenario.also("inbox B -> 1 gathered\nsend A B later -> M-23\ninbox B -> M-22 medium, M-23 medium\nrestart -> as live");
+}
+
+#[test]
+fn a_plan_from_before_a_pause_keeps_nothing_together() {
+    let mut scenario = Scenario::play(
+        "policy strategy=optimal
+        agent A rust=0.6 slots=4
+        agent B rust=1.0 slots=4
+        submit a agent=A
+        submit next needs=rust after=a
+        rounds",
+    );
+    for _ in 0..30 {
+        scenario.also("send A B hello");
+    }
+    scenario.also("look +5m\ndone a A\nshow next -> ready medium\ndeclare agent_cascade_failure -> X-1");
+    let best = Placement { task: TaskId(2), agent: AgentId(1), considered: Vec::new() };
+    let items = vec![PlanItem::Place(best)];
+    let seen = scenario.engine.state().position();
+    let plan = Box::new(Plan { kind: PlanKind::Optimal, seen, items });
+    scenario.execute(Command::ApplyPlan(plan.clone()), None).expect("a plan is never refused whole");
+    scenario.also("show next -> ready medium\nend X-1");
+    while scenario.engine.state().is_held_back() {
+        scenario.also("tick +1m");
+    }
+    scenario.execute(Command::ApplyPlan(plan), None).expect("a plan is never refused whole");
+    scenario.also("show next -> assigned medium A");
 }
 
 #[test]
