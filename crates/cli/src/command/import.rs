@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::bail;
 use kapell_api::{BulkAnswer, BulkLine, Client, TaskSubmission};
 
 use crate::context::Context;
@@ -25,11 +28,23 @@ pub struct Import {
     /// Refuse the whole file where one record cannot be read
     #[arg(long)]
     strict: bool,
+    /// Put this and a colon before every key of the file, so that backlogs that number their tasks alike stay apart
+    #[arg(long, value_name = "NAME")]
+    prefix: Option<String>,
+    /// Take the file for a newer state of what was imported before, though titles differ
+    #[arg(long)]
+    again: bool,
 }
+
+/// Keys that are named where they are other tasks.
+const OTHERS_NAMED: usize = 3;
 
 impl Import {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let imported = import::read(&self.file, self.format, self.strict)?;
+        let mut imported = import::read(&self.file, self.format, self.strict)?;
+        if let Some(prefix) = &self.prefix {
+            put_before(prefix, &mut imported);
+        }
         match context.format() {
             output::Format::Json => output::json(&imported.report)?,
             output::Format::Human => output::line(imported.report.to_string()),
@@ -38,6 +53,15 @@ impl Import {
             return Ok(Exit::Ok);
         }
         let client = context.client()?;
+        let others = if self.again { Vec::new() } else { others(&client, &imported.tasks)? };
+        if !others.is_empty() {
+            bail!(
+                "{} keys of the file are other tasks here: {}. Nothing was submitted. `--prefix NAME` keeps two backlogs apart; `--again` \
+                 takes the file for a newer state of the same one",
+                others.len(),
+                others[..others.len().min(OTHERS_NAMED)].join(", ")
+            );
+        }
         let total = imported.tasks.len() + imported.later.len();
         let progress = progress::bar(context.format(), "importing", u64::try_from(total).ok());
         let mut refused = submit(&client, &imported.tasks, |count| progress.more(count))?;
@@ -62,6 +86,39 @@ impl Import {
         );
         Ok(if refused.is_empty() && imported.report.refused.is_empty() { Exit::Ok } else { Exit::Refused })
     }
+}
+
+/// Puts a word before every key of the file, wherever it is named.
+fn put_before(prefix: &str, imported: &mut import::Imported) {
+    let keys: BTreeSet<String> = imported.tasks.iter().filter_map(|task| task.key.clone()).collect();
+    let change = |name: &mut String| {
+        if keys.contains(name) {
+            *name = format!("{prefix}:{name}");
+        }
+    };
+    for task in &mut imported.tasks {
+        task.key.iter_mut().chain(&mut task.parent).chain(&mut task.depends_on).for_each(change);
+        task.related.iter_mut().map(|related| &mut related.task).for_each(change);
+    }
+    for (task, on, _) in &mut imported.later {
+        [task, on].into_iter().for_each(change);
+    }
+}
+
+/// Returns the tasks of the fleet that have a key of the file and another title: what waits for that key in the file would wait for
+/// them.
+fn others(client: &Client, tasks: &[TaskSubmission]) -> anyhow::Result<Vec<String>> {
+    let titles: BTreeMap<&str, &str> =
+        tasks.iter().filter_map(|task| Some((task.key.as_deref()?, task.title.as_str()))).collect();
+    let mut others = Vec::new();
+    client.each_task(|task| {
+        if let Some(key) = &task.key
+            && titles.get(key.as_str()).is_some_and(|title| *title != task.title)
+        {
+            others.push(format!("`{key}` is {}, \"{}\"", task.id, output::cut(&task.title, 60)));
+        }
+    })?;
+    Ok(others)
 }
 
 /// Submits tasks in their order and returns what was refused; `told` hears how many more are done.
