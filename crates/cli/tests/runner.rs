@@ -725,12 +725,13 @@ fn what_is_missing_is_named_before_anything_starts() {
     check("`base` is no-such-branch; allowed is a branch, tag or commit of ");
     place.configure("", "at_once = 0");
     check("kapell.toml:9: `at_once` is 0; allowed is 1 to 100");
-    // Who is registered already keeps its slots.
-    place.configure("dirty = \"allow\"", "at_once = 2");
+    // Who is registered already keeps its slots, and what is not set cannot be handed on.
+    place.configure("dirty = \"allow\"", "at_once = 2\nenv = [\"NOBODY_SETS_THIS\"]");
     let output = place.command().arg("--check").output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     assert!(told.contains("backend-1: the fleet gives it 1 at once, the file says 2"), "{told}");
+    assert!(told.contains("backend-1: `env` hands on NOBODY_SETS_THIS, which is not set here"), "{told}");
     place.configure("colour = 1", "");
     check("unknown field `colour`, expected one of `repository`");
     fs::write(

@@ -238,7 +238,7 @@ pub struct AgentSettings {
     /// What an agent of the Agent Client Protocol is answered that asks.
     pub(crate) permissions: Permissions,
     /// Variables that are handed on.
-    pub(crate) env: BTreeSet<String>,
+    pub env: BTreeSet<String>,
     /// Variables that are set.
     pub(crate) set: BTreeMap<String, Template>,
     /// Variables whose values are secret, besides those whose names say so.

@@ -28,6 +28,12 @@ impl Run {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = Config::read(&self.file)?;
         let (names, state) = (names(&config), config.state().display().to_string());
+        // Not all need what is handed on to them: it is said, and no more.
+        for agent in &config.agents {
+            for variable in agent.env.iter().filter(|name| std::env::var_os(name).is_none()) {
+                eprintln!("{}: `env` hands on {variable}, which is not set here", agent.name);
+            }
+        }
         let client = context.client()?.with_answer_within(ANSWER);
         let stop = Stop::default();
         let tell = Arc::new(|line: &str| eprintln!("{}", output::plain(line)));
