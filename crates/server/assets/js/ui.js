@@ -28,11 +28,14 @@ export const At = ({ at }) => html`<time datetime=${at} title=${words.exact(at)}
 
 /// A sentence of the server: tasks become links, times are told as everywhere, what stands in backticks is set apart.
 export const Told = ({ text }) =>
-  String(text).split(/(`[^`]+`|\bT-\d+\b|\d{4}-\d\d-\d\dT[\d:.]+Z)/).map((part) => {
+  String(text).split(/(`[^`]+`|\bT-\d+\b|\d{4}-\d\d-\d\dT[\d:.]+Z|\d{4}-\d\d-\d\d \d\d:\d\d UTC)/).map((part) => {
     if (/^T-\d+$/.test(part)) return html`<${TaskLink} id=${part} />`;
-    if (/^\d{4}-.*Z$/.test(part)) return html`<${At} at=${part} />`;
+    if (/^\d{4}-.*(Z|UTC)$/.test(part)) return html`<${At} at=${part.replace(" UTC", "Z").replace(" ", "T")} />`;
     return part.startsWith("`") && part.length > 2 ? html`<code>${part.slice(1, -1)}</code>` : part;
   });
+
+/// The same within a link, where no other may stand.
+export const Quoted = ({ text }) => String(text).split(/(`[^`]+`)/).map((part) => (part.startsWith("`") && part.length > 2 ? html`<code>${part.slice(1, -1)}</code>` : part));
 
 export const Facts = ({ of }) => html`<ul class="reasons">${(of || []).map((fact) => html`<li><${Told} text=${fact} /></li>`)}</ul>`;
 

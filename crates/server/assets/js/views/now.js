@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { BY_THE_CLOCK, useLive } from "../live.js";
 import { href } from "../route.js";
-import { Ago, Card, Empty, html, Loading, Meter, Priority, Table, TaskLink, Twin } from "../ui.js";
+import { Ago, Card, Empty, html, Loading, Meter, Priority, Quoted, Table, TaskLink, Twin } from "../ui.js";
 import * as words from "../words.js";
 import { waits } from "./inbox.js";
 
@@ -78,7 +78,7 @@ function Person({ now }) {
     ${all + stuck.length === 0 && html`<${Empty}>Nothing does.</${Empty}>`}
     <ul class="lines">
       ${escalations.map((each) => html`<li key=${each.id}><a href=${href("inbox", "", { open: each.id })}>
-        <${Priority} of=${each.severity} /><span class="text">${each.detail}</span>
+        <${Priority} of=${each.severity} /><span class="text"><${Quoted} text=${each.detail} /></span>
         <span class="note">${each.role}, raised <${Ago} at=${each.raised_at} /> ago</span></a></li>`)}
       ${offers.map((each) => html`<li key=${each.id}><a href=${href("inbox", "", { open: each.id })}>
         <span class="pill">late result</span><span class="text">${each.task} by ${each.agent}</span>

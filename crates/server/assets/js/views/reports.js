@@ -5,7 +5,7 @@ import { get, maySteer, post, text } from "../api.js";
 import { money } from "../cost.js";
 import { useLive } from "../live.js";
 import { href } from "../route.js";
-import { Ago, At, Card, Empty, html, Loading, Meter, Priority, say, Table, Trouble, useAction } from "../ui.js";
+import { Ago, At, Card, Empty, html, Loading, Meter, Priority, Quoted, say, Table, Trouble, useAction } from "../ui.js";
 import * as words from "../words.js";
 
 export function Reports() {
@@ -99,7 +99,7 @@ function Kinds({ kinds }) {
 
 /// What was spent, by project, agent and type of task.
 function Spent({ costs }) {
-  const list = (title, all) => all?.length > 0 && html`<${Table} caption=${`Costs by ${title.toLowerCase()}`} columns=${[title, costs.currency, "Read", "Cached", "Written"]} rows=${all.map((each) => ({
+  const list = (title, all) => all?.length > 0 && html`<${Table} caption=${`Costs by ${title.toLowerCase()}`} columns=${[title, [costs.currency, "number"], ["Read", "number"], ["Cached", "number"], ["Written", "number"]]} rows=${all.map((each) => ({
     key: each.name,
     cells: [each.name, money(each.total.money_micros), words.number(each.total.input_tokens), words.number(each.total.cached_tokens), words.number(each.total.output_tokens)],
   }))} />`;
@@ -113,6 +113,6 @@ function Escalations({ report }) {
   return html`<${Card} id="raised" title="Open escalations" note=${words.number(report.escalations_open)}>
     ${report.escalations.length === 0 && html`<${Empty}>Nothing is escalated.</${Empty}>`}
     <ul class="lines">${report.escalations.map((each) => html`<li key=${each.id}><a href=${href("inbox", "", { open: each.id })}>
-      <${Priority} of=${each.severity} /><span class="text">${each.detail}</span><span class="note">${each.role}, raised <${Ago} at=${each.raised_at} /> ago</span></a></li>`)}</ul>
+      <${Priority} of=${each.severity} /><span class="text"><${Quoted} text=${each.detail} /></span><span class="note">${each.role}, raised <${Ago} at=${each.raised_at} /> ago</span></a></li>`)}</ul>
   </${Card}>`;
 }
