@@ -236,7 +236,10 @@ fn merged(before: &[u8], after: &[u8]) -> Option<Vec<u8>> {
         .into_iter()
         .map(|(value, line)| match by_id(&value).and_then(|id| ids.get(&id)) {
             Some((same, kept)) if *same == value => kept.clone(),
-            Some((Some(old), _)) => value.map_or(line, |value| export::beads_newer(value, old)),
+            Some((Some(Value::Object(old)), _)) => match value {
+                Some(Value::Object(value)) => export::beads_newer(value, old),
+                _ => line,
+            },
             _ => line,
         })
         .collect();

@@ -1,6 +1,6 @@
 //! What a fleet has done, in sums and windows of bounded size (SEMANTICS 8 and 13).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kapell_model::{AgentId, Moment, Name, Position, Ratio, Span, Text, limits};
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,8 @@ pub struct Metrics {
     hours: Hours,
     /// The attempts of each agent.
     agents: BTreeMap<AgentId, Hours>,
+    /// The same agents by the hour of their last.
+    attempted: BTreeSet<(i64, AgentId)>,
     kinds: BTreeMap<Name, Completions>,
     other_kinds: Completions,
     /// Waits by the class's fingerprint.
@@ -279,15 +281,20 @@ impl Metrics {
         worse
     }
 
-    /// Returns the hours of an agent; beyond the bound the one goes whose last attempt is longest past.
-    fn agent(&mut self, agent: AgentId) -> &mut Hours {
-        let full = self.agents.len() >= limits::METRIC_AGENTS_MAX;
-        if full && !self.agents.contains_key(&agent) {
-            let longest_ago =
-                self.agents.iter().min_by_key(|(_, hours)| hours.last()).map(|(agent, _)| *agent);
-            longest_ago.map(|agent| self.agents.remove(&agent));
+    /// Returns what an agent does in the hour of `at`; beyond the bound the one goes whose last attempt is longest past.
+    fn agent(&mut self, agent: AgentId, at: Moment) -> &mut Tally {
+        let (hour, last) = (at.0.div_euclid(HOUR), self.agents.get(&agent).map(Hours::last));
+        if last.is_none()
+            && self.agents.len() >= limits::METRIC_AGENTS_MAX
+            && let Some((_, longest_ago)) = self.attempted.pop_first()
+        {
+            self.agents.remove(&longest_ago);
         }
-        self.agents.entry(agent).or_default()
+        if last.is_none_or(|last| last < hour) {
+            last.map(|last| self.attempted.remove(&(last, agent)));
+            self.attempted.insert((hour, agent));
+        }
+        self.agents.entry(agent).or_default().at(at)
     }
 
     pub(crate) fn submitted(&mut self, at: Moment) {
@@ -300,7 +307,7 @@ impl Metrics {
 
     pub(crate) fn failed(&mut self, at: Moment, agent: AgentId) {
         self.hours.at(at).failed += 1;
-        self.agent(agent).at(at).failed += 1;
+        self.agent(agent, at).failed += 1;
     }
 
     pub(crate) fn messaged(&mut self, at: Moment) {
@@ -323,7 +330,7 @@ impl Metrics {
         let efficiency_micros = u64::from(efficiency.as_micros());
         let one = Tally { succeeded: 1, effort, lead, efficiency_micros, ..Tally::default() };
         self.hours.at(at).add(&one);
-        self.agent(agent).at(at).add(&one);
+        self.agent(agent, at).add(&one);
         let known = self.kinds.contains_key(kind) || self.kinds.len() < limits::METRIC_KINDS_MAX;
         let completions =
             if known { self.kinds.entry(kind.clone()).or_default() } else { &mut self.other_kinds };
@@ -393,6 +400,7 @@ mod tests {
         let failed = |agent: u32| metrics.of_agent(AgentId(agent), at(agents + 1))[0].failed;
         assert_eq!((failed(0), failed(agents), failed(agents - 1)), (2, 1, 1));
         assert_eq!(metrics.agents.len(), limits::METRIC_AGENTS_MAX);
+        assert_eq!(metrics.attempted.len(), limits::METRIC_AGENTS_MAX);
         assert!(!metrics.agents.contains_key(&AgentId(1)));
     }
 

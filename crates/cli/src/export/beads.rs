@@ -70,8 +70,8 @@ pub fn write(all: &[Task], tasks: &[&Task], report: &mut ExportReport) -> anyhow
                 let mut record = before.clone();
                 update(&mut record, task, base);
                 edges(&mut record, task, &ids);
-                if record != before && record.get("updated_at") == before.get("updated_at") {
-                    set(&mut record, "updated_at", jiff::Timestamp::now().to_string());
+                if record != before {
+                    move_past(&mut record, &before);
                 }
                 record
             }
@@ -238,14 +238,20 @@ fn move_on(record: &mut Record, moment: &str) {
     }
 }
 
-/// Writes a record that has changed since `before`, newer than that.
-pub fn newer(mut record: Value, before: &Value) -> Vec<u8> {
-    if let Some(record) = record.as_object_mut()
-        && record.get("updated_at") == before.get("updated_at")
-    {
+/// Moves `updated_at` of a record that has changed since `before` on to now, unless it has moved already.
+fn move_past(record: &mut Record, before: &Record) {
+    if record.get("updated_at") == before.get("updated_at") {
         set(record, "updated_at", jiff::Timestamp::now().to_string());
     }
-    serde_json::to_vec(&Ordered { value: &record, order: ORDER }).unwrap_or_default()
+}
+
+/// Writes a record that has changed since `before`, newer than that.
+///
+/// # Panics
+/// Never: what was read as JSON can be written.
+pub fn newer(mut record: Record, before: &Record) -> Vec<u8> {
+    move_past(&mut record, before);
+    serde_json::to_vec(&Ordered { value: &Value::Object(record), order: ORDER }).expect("JSON can be written")
 }
 
 /// Adds the edges that the record does not have yet, and takes out those that were waived.
