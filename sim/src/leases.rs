@@ -65,9 +65,11 @@ impl Leases {
 
     /// Judges an event.
     ///
+    /// `now` is what the clock says, which may have been set back; `at` is when the event happens for the core.
+    ///
     /// # Errors
     /// Where an agent is called unreachable that is not.
-    pub fn event(&mut self, event: &Event, state: &State, now: Moment) -> Result<(), Broken> {
+    pub fn event(&mut self, event: &Event, state: &State, (now, at): (Moment, Moment)) -> Result<(), Broken> {
         let (id, grace) = match event {
             // What was before other hours is no silence by these.
             Event::AgentHoursSet { agent, .. } => {
@@ -93,7 +95,7 @@ impl Leases {
                     Trouble::NotConfirmed => self.confirming.get(handoff).copied(),
                     _ => None,
                 };
-                let away = |agent: &AgentId| state.agent(*agent).hours().is_some_and(|it| !it.contains(now));
+                let away = |agent: &AgentId| state.agent(*agent).hours().is_some_and(|it| !it.contains(at));
                 if let Some(agent) = late.filter(away) {
                     let what =
                         format!("{handoff} is late by `{}`, which is away", state.agent(agent).spec.name);
@@ -103,7 +105,7 @@ impl Leases {
             }
             // Who is away loses its task to nobody who claims it, unless it has let the time for its answer pass.
             Event::TaskMoved { task, from, cause: MoveCause::Disputed, .. } => {
-                let away = state.agent(*from).hours().is_some_and(|hours| !hours.contains(now));
+                let away = state.agent(*from).hours().is_some_and(|hours| !hours.contains(at));
                 if away && !self.unanswered.contains(task) {
                     let what =
                         format!("{task} is taken from `{}`, which is away", state.agent(*from).spec.name);

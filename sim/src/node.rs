@@ -399,7 +399,7 @@ impl Node {
             {
                 self.liveness.assigned(owner.assignment, self.engine.state(), request.at);
             }
-            self.leases.event(&event, self.engine.state(), request.at)?;
+            self.leases.event(&event, self.engine.state(), (request.at, at))?;
             self.gathering.records.push(Record { position, at, command, actor, event: read });
         }
         let new = &self.gathering.records[from..];

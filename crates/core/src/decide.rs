@@ -95,7 +95,7 @@ impl State {
                 self.progress(task, agent, *assignment, *percent, note.as_ref(), out)
             }
             Command::Finish { task, agent, assignment, result } => {
-                self.finish(task, agent, *assignment, result.as_ref(), out)
+                self.finish(now, task, agent, *assignment, result.as_ref(), out)
             }
             Command::BreakDown { task, components, source, model, by_policy } => {
                 self.break_down(task, components, (*source, model.as_ref()), *by_policy, out)
@@ -156,7 +156,7 @@ impl State {
             Command::OpenDecision(new) => self.open_decision(now, new, out),
             Command::Propose(new) => self.propose(now, new, out),
             Command::FileDispute { task, agent, against, reason } => {
-                self.file_dispute(task, agent, against.as_ref(), reason, out)
+                self.file_dispute(now, task, agent, against.as_ref(), reason, out)
             }
             Command::AssertPriority { task, agent, priority, reason } => {
                 self.assert_priority(now, task, agent.as_ref(), *priority, reason, out)

@@ -8,7 +8,7 @@
 //! The rightful owner is the holder of a live assignment that is not stalled, or of one who is away and was asked before; else whoever of those in it could have the task
 //! and has the highest score; else whoever claimed it first.
 
-use kapell_model::{AgentId, AssignmentId, ConflictId, Considered, Text};
+use kapell_model::{AgentId, AssignmentId, ConflictId, Considered, Moment, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{Conflict, ConflictMatter};
@@ -122,10 +122,10 @@ impl Conflict {
 }
 
 impl State {
-    /// Tells whether a silent owner has to stand up to others for its task: nobody does who is away and has time for its answer yet.
-    pub(crate) fn is_forsaken(&self, owner: &Owner) -> bool {
+    /// Tells whether a silent owner has to stand up to others for its task: nobody does who is away at `now` and has time for its answer yet.
+    pub(crate) fn is_forsaken(&self, owner: &Owner, now: Moment) -> bool {
         let asked = owner.stall();
-        asked.is_some_and(|stall| stall.unanswered || !self.agent(owner.agent).is_away())
+        asked.is_some_and(|stall| stall.unanswered || !self.is_off(owner.agent, now))
     }
 
     /// Tells whether another agent has finished a task since its owner got it, and nobody has said what becomes of that.

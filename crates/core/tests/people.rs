@@ -248,6 +248,10 @@ fn what_was_asked_about_in_the_evening_is_claimed_by_nobody_at_night() {
     // Asked on Thursday at 16:00; an answer is wanted on Friday at 10:00.
     go_on(&mut scenario, &mut liveness, at(3, 15));
     scenario.also("show t1 -> in_progress medium P stalled");
+    // Its shift is over, and no look of the clock has seen that yet.
+    go_on(&mut scenario, &mut liveness, at(3, 16) - 30_000);
+    scenario.now = at(3, 16) + 10_000;
+    scenario.also("claim t1 Q -> refused: task T-1 is owned by `P`, not by `Q`");
     go_on(&mut scenario, &mut liveness, at(3, 20));
     scenario.also(
         "claim t1 Q -> refused: task T-1 is owned by `P`, not by `Q`

@@ -1,6 +1,6 @@
 //! Disputes over tasks: opened by a claim, a late result or an agent's word (SEMANTICS 3.4 and 7).
 
-use kapell_model::{AgentId, Name, Text};
+use kapell_model::{AgentId, Moment, Name, Text};
 
 use super::{OWNED, invalid, require_state};
 use crate::command::TaskRef;
@@ -15,6 +15,7 @@ impl State {
     /// Opens a dispute for an agent that says that a task is its own. The owner says against whom.
     pub(super) fn file_dispute(
         &self,
+        now: Moment,
         reference: &TaskRef,
         name: &Name,
         against: Option<&Name>,
@@ -49,16 +50,16 @@ impl State {
         if let Some(known) = self.lost_already(task, owner, other) {
             return Ok(Reply { conflict: Some(known), ..Reply::about(task.id) });
         }
-        self.open_dispute(task, DisputeCause::Filed, agent, other, Some(reason), out)
+        self.open_dispute(now, task, DisputeCause::Filed, (agent, other), Some(reason), out)
     }
 
     /// Opens a dispute between the owner of a task, those who have claimed it from the same owner before, and `other`.
     pub(super) fn open_dispute(
         &self,
+        now: Moment,
         task: &Task,
         cause: DisputeCause,
-        by: AgentId,
-        other: AgentId,
+        (by, other): (AgentId, AgentId),
         reason: Option<&Text>,
         out: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
@@ -75,7 +76,7 @@ impl State {
             conflict,
             task: task.id,
             assignment: owner.assignment,
-            stalled: self.is_forsaken(owner),
+            stalled: self.is_forsaken(owner, now),
             parties,
             cause,
             by,

@@ -51,6 +51,7 @@ impl State {
 
     pub(super) fn finish(
         &self,
+        now: Moment,
         reference: &TaskRef,
         name: &Name,
         assignment: AssignmentId,
@@ -63,7 +64,7 @@ impl State {
         let (task, agent) = match self.owned(reference, name, assignment) {
             Ok(owned) => owned,
             Err(stale @ Rejection::StaleAssignment { .. }) => {
-                return self.late_result(reference, name, assignment, result, stale, out);
+                return self.late_result(now, reference, (name, assignment), result, stale, out);
             }
             Err(other) => return Err(other),
         };
@@ -75,9 +76,9 @@ impl State {
     /// (SEMANTICS 15, "Late results are kept"). The same report twice is answered as the first time.
     fn late_result(
         &self,
+        now: Moment,
         reference: &TaskRef,
-        name: &Name,
-        assignment: AssignmentId,
+        (name, assignment): (&Name, AssignmentId),
         result: Option<&Text>,
         stale: Rejection,
         out: &mut Vec<Event>,
@@ -103,7 +104,7 @@ impl State {
             out.push(Event::OfferMade { offer, task: task.id, agent, assignment, result: result.cloned() });
             let another = task.owner.as_ref().filter(|owner| owner.agent != agent);
             if another.is_some_and(|owner| self.lost_already(task, owner, agent).is_none()) {
-                reply = self.open_dispute(task, DisputeCause::LateResult, agent, agent, None, out)?;
+                reply = self.open_dispute(now, task, DisputeCause::LateResult, (agent, agent), None, out)?;
             }
         }
         Ok(Reply { offer: Some(offer), stale: true, ..reply })

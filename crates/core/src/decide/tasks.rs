@@ -162,9 +162,9 @@ impl State {
             if owner.agent == agent.id {
                 return Ok(Reply::about(task.id));
             }
-            let disputable = self.is_forsaken(owner) || self.is_contested(task, owner);
+            let disputable = self.is_forsaken(owner, now) || self.is_contested(task, owner);
             if disputable && self.lost_already(task, owner, agent.id).is_none() {
-                return self.open_dispute(task, DisputeCause::Claimed, agent.id, agent.id, None, out);
+                return self.open_dispute(now, task, DisputeCause::Claimed, (agent.id, agent.id), None, out);
             }
             let (agent, owner) = (name.clone(), self.name_of(owner.agent));
             return Err(Rejection::NotOwner { task: task.id, agent, owner });
