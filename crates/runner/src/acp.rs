@@ -219,7 +219,7 @@ impl Conversation {
     }
 
     /// Takes what the agent has said up to now.
-    fn spoken(&mut self) -> Vec<Said> {
+    pub(crate) fn spoken(&mut self) -> Vec<Said> {
         crate::dialect::text(&std::mem::take(&mut self.text))
     }
 

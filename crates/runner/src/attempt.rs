@@ -272,6 +272,7 @@ impl<'a> Attempt<'a> {
             shared.tell(&format!("{} {}: processes are left that cannot be killed", it.agent, it.assignment));
         }
         let _ = child.wait();
+        ear.hear_out();
         ear.log.as_mut().map(Log::close).unwrap_or_default();
         let ended = supervise::ended(&shared.ledger.folder(&it.assignment));
         if let Some(supervise::Ended::NotStarted(_)) = ended {
@@ -489,8 +490,10 @@ impl<'a> Ear<'a> {
     fn hear(&mut self, line: &Line, orders: &mut Orders) {
         let redactor = if line.error { &mut self.error_redactor } else { &mut self.redactor };
         let clean = redactor.line(&line.text);
+        let dialect = self.attempt.crew.agent.output;
+        let message = !line.error && dialect != Dialect::Lines && line.text.trim_start().starts_with('{');
         if let Some(log) = &mut self.log {
-            log.line(&clean);
+            if message { log.message(&clean) } else { log.line(&clean) }
         }
         if !clean.trim().is_empty() {
             self.last_line = Some(cut(clean.trim(), NOTE_BYTES_MAX));
@@ -515,8 +518,18 @@ impl<'a> Ear<'a> {
                 }
                 turn.said
             }
-            None => self.attempt.crew.agent.output.hear(&line.text),
+            None => dialect.hear(&line.text),
         };
+        self.take_all(said);
+    }
+
+    /// Takes what an agent was saying when it was cut off.
+    fn hear_out(&mut self) {
+        let said = self.conversation.as_mut().map(Conversation::spoken).unwrap_or_default();
+        self.take_all(said);
+    }
+
+    fn take_all(&mut self, said: Vec<Said>) {
         for said in said {
             let clean = said.with_texts(|text| self.redactor.text(text));
             self.take(clean);

@@ -41,12 +41,17 @@ impl Log {
         })
     }
 
-    /// Adds a line. A disk that is full costs the log, not the run.
+    /// Adds a line that people read.
     pub(crate) fn line(&mut self, line: &str) {
         self.tail.push_back(line.to_owned());
         if self.tail.len() > TAIL_LINES_MAX {
             self.tail.pop_front();
         }
+        self.message(line);
+    }
+
+    /// Adds a message that only programs read: reports do not show it. A disk that is full costs the log, not the run.
+    pub(crate) fn message(&mut self, line: &str) {
         let bytes = line.len() + 1;
         if bytes <= self.room {
             self.room -= bytes;
@@ -73,7 +78,7 @@ impl Log {
         }
     }
 
-    /// Returns the last lines.
+    /// Returns the last lines that people read.
     pub(crate) fn tail(&self) -> String {
         let mut bytes = 0;
         let fits = self.tail.iter().rev().take_while(|line| {

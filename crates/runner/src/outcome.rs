@@ -101,14 +101,17 @@ impl Evidence<'_> {
         format!("{result}\n\n{}\n{how}", self.work()).trim().to_owned()
     }
 
-    /// A word with what stands on the branch and the end of the output, within the server's bound.
+    /// A word with what stands on the branch, what the agent said last and the end of its output, within the server's bound.
     fn told(&self, word: &str) -> String {
         let mut text = format!("{}\n{}", cut(word, REASON_BYTES_MAX / 2), self.work());
-        if !self.tail.is_empty() {
+        let said = self.word.text.as_deref().map(str::trim).filter(|said| !word.contains(said));
+        for (title, told) in [("last said", said.unwrap_or_default()), ("last output", &self.tail)] {
             let room = REASON_BYTES_MAX.saturating_sub(text.len() + 20);
-            let start = self.tail.len().saturating_sub(room);
-            let start = (start..=self.tail.len()).find(|at| self.tail.is_char_boundary(*at)).unwrap_or(0);
-            text += &format!("\nlast output:\n{}", &self.tail[start..]);
+            let start = told.len().saturating_sub(room);
+            let start = (start..=told.len()).find(|at| told.is_char_boundary(*at)).unwrap_or(told.len());
+            if start < told.len() {
+                text += &format!("\n{title}:\n{}", &told[start..]);
+            }
         }
         text
     }
@@ -193,9 +196,11 @@ mod tests {
         assert_eq!(it.judge(), Outcome::Done { result: format!("Done.\n\n{work}\n{how}") });
         it.word.failed = Some(("no way".to_owned(), false));
         let last = "last output:\nall tests are green";
-        assert_eq!(it.judge(), Outcome::Failed { reason: format!("no way\n{work}\n{last}"), retry: false });
-        it.word.given_back = Some("not mine".to_owned());
-        assert_eq!(it.judge(), Outcome::Released { note: format!("not mine\n{work}\n{last}") });
+        let said = "last said:\nDone.";
+        let reason = format!("no way\n{work}\n{said}\n{last}");
+        assert_eq!(it.judge(), Outcome::Failed { reason, retry: false });
+        it.word.given_back = Some("Not mine. Done.".to_owned());
+        assert_eq!(it.judge(), Outcome::Released { note: format!("Not mine. Done.\n{work}\n{last}") });
         it.stopped = Some(Stopped::TimeLimit);
         let Outcome::Failed { reason, retry: true } = it.judge() else { panic!("{:?}", it.judge()) };
         assert!(
@@ -224,5 +229,9 @@ mod tests {
             "{}",
             reason.len()
         );
+        it.word.text = Some("ü".repeat(10_000));
+        it.word.failed = Some(("it failed".to_owned(), true));
+        let Outcome::Failed { reason, .. } = it.judge() else { panic!("it failed") };
+        assert!(reason.len() <= REASON_BYTES_MAX && reason.ends_with('ü'), "{reason}");
     }
 }

@@ -177,3 +177,33 @@ fn a_task_that_is_called_off_ends_what_its_agent_waits_for() {
     assert_eq!(place.client().escalations(&[("state", "open")]).expect("escalations").len(), 0);
     runner.stop();
 }
+
+/// An agent of the Agent Client Protocol that goes in the middle of what it says.
+const CUT_SHORT: &str = r#"
+while read -r line; do
+    id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+    case "$line" in
+    *'"initialize"'*) echo '{"jsonrpc":"2.0","id":'$id',"result":{"protocolVersion":1}}' ;;
+    *'"session/new"'*) echo '{"jsonrpc":"2.0","id":'$id',"result":{"sessionId":"s-1"}}' ;;
+    *'"session/prompt"'*)
+        echo '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s-1","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"The list is locked by '$SHOP_API_KEY'."}}}}'
+        echo "no route to the model" >&2
+        exit 3 ;;
+    esac
+done
+"#;
+
+#[test]
+fn a_failed_attempt_is_told_in_the_agents_words_not_in_those_of_its_protocol() {
+    let place = Place::new(CUT_SHORT).serve();
+    place.configure("env = [\"SHOP_API_KEY\"]", "output = \"acp\"");
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    let failed = place.until("it has failed", || Some(place.task(&task)).filter(|task| task.failures >= 1));
+    let told = failed.note.unwrap_or_default() + &failed.reason.unwrap_or_default();
+    assert!(told.starts_with("exit code 3 after "), "{told}");
+    let words =
+        "no commits\nlast said:\nThe list is locked by [redacted].\nlast output:\nno route to the model";
+    assert!(told.contains(words) && !told.contains("jsonrpc"), "{told}");
+    runner.stop();
+}
