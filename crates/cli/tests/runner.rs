@@ -468,6 +468,22 @@ fn an_agent_that_is_killed_fails_its_attempt_and_leaves_nobody() {
     place.until_nobody_is_left();
     let half = place.git(&["show", "kapell/T-1-serve-the-list:half.txt"]);
     assert_eq!(half, "half", "what it left is kept on its branch");
+    until_told(&place, "stays: it has work, which is on the branch kapell/T-1-serve-the-list too");
+    let worktrees = place.git(&["worktree", "list", "--porcelain"]);
+    assert!(worktrees.ends_with("branch refs/heads/kapell/T-1-serve-the-list"), "{worktrees}");
+    runner.stop();
+}
+
+#[test]
+fn a_failed_attempt_that_changed_nothing_leaves_no_worktree() {
+    let place = Place::new("echo \"kapell: give-up nothing to be done\"; exit 1").serve();
+    let task = place.submit("Serve the list");
+    let runner = place.run();
+    place.until_state(&task, "failed");
+    place.until("its worktree is gone", || {
+        let gone = place.git(&["worktree", "list", "--porcelain"]).matches("worktree ").count() == 1;
+        (gone && place.git(&["branch", "--list", "kapell/*"]).is_empty()).then_some(())
+    });
     runner.stop();
 }
 

@@ -709,21 +709,27 @@ fn save_work(shared: &Shared, run: &Run, well: bool) -> Option<git::Change> {
 
 /// Closes a run of which the server knows how it ended.
 fn put_away(shared: &Shared, run: &mut Run, done: bool) {
-    let remove = match shared.config.worktree {
-        WorktreePolicy::Keep => false,
-        WorktreePolicy::RemoveDone => done,
-        WorktreePolicy::Remove => true,
-    };
-    // What could not be committed is never thrown away.
-    if remove
-        && git::stands(&run.worktree, &run.branch)
-        && git::dirty(&run.worktree).is_ok_and(|dirty| !dirty)
-        && let Err(error) = shared.repository.remove(&run.worktree, &run.branch, &run.base)
-    {
-        shared.tell(&format!("{}: the worktree stays: {error}", run.assignment.assignment));
+    if shared.config.worktree != WorktreePolicy::Keep && git::stands(&run.worktree, &run.branch) {
+        let any = done || shared.config.worktree == WorktreePolicy::Remove;
+        if let Err(why) = clear_away(shared, run, any) {
+            let place = run.worktree.display();
+            shared.tell(&format!("{}: the worktree {place} stays: {why}", run.assignment.assignment));
+        }
     }
     run.stage = Stage::Closed;
     keep(shared, run);
+}
+
+/// Removes a worktree, with commits on its branch only where `any` is to go; what could not be committed is never thrown away.
+fn clear_away(shared: &Shared, run: &Run, any: bool) -> Result<(), String> {
+    let told = |error: git::GitError| error.to_string();
+    if git::dirty(&run.worktree).map_err(told)? {
+        return Err("it has changes that are not committed".to_owned());
+    }
+    if !any && git::change(&run.worktree, &run.base).map_err(told)?.commits > 0 {
+        return Err(format!("it has work, which is on the branch {} too", run.branch));
+    }
+    shared.repository.remove(&run.worktree, &run.branch, &run.base).map_err(told)
 }
 
 /// Returns whether an answer says that the task is no longer this assignment's.
