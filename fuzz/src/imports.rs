@@ -52,7 +52,8 @@ fn strictly(file: &[u8], format: Option<Format>, imported: &Imported) {
         (Ok(strict), None) => assert!(strict == *imported, "the same file is read in two ways"),
         (Err(error), Some(refusal)) => {
             let told = format!("{error:#}");
-            assert!(told.starts_with(&format!("{NAME}:{}", refusal.line)), "{told}");
+            let file = refusal.file.as_ref().map(|file| format!(" {file}:")).unwrap_or_default();
+            assert!(told.starts_with(&format!("{NAME}:{file}{}", refusal.line)), "{told}");
             assert!(!refusal.reason.is_empty(), "{told}");
         }
         (strict, refused) => panic!("strict {} with {refused:?} refused", strict.is_ok()),

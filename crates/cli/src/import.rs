@@ -135,7 +135,8 @@ pub fn read_bytes(
     if let Some(refusal) = report.refused.first().filter(|_| strict) {
         let column = refusal.column.map(|column| format!(":{column}")).unwrap_or_default();
         let field = refusal.field.as_ref().map(|field| format!("field `{field}`: ")).unwrap_or_default();
-        bail!("{name}:{}{column}: {field}{}", refusal.line, refusal.reason);
+        let file = refusal.file.as_ref().map(|file| format!(" {file}:")).unwrap_or_default();
+        bail!("{name}:{file}{}{column}: {field}{}", refusal.line, refusal.reason);
     }
     Ok(Imported { tasks, later, report })
 }
@@ -174,7 +175,7 @@ fn own(bytes: &[u8], report: &mut ImportReport) -> Vec<TaskSubmission> {
         report.records += 1;
         let read = lines::object(line, bytes).and_then(|object| {
             TaskSubmission::deserialize(Objects::new(serde_json::Value::Object(object))).map_err(|error| {
-                report::Refusal { line, column: None, field: None, reason: error.to_string() }
+                report::Refusal { file: None, line, column: None, field: None, reason: error.to_string() }
             })
         });
         match read {
@@ -402,6 +403,42 @@ mod tests {
         let parents = imported.report.edges_of("parent_task_id");
         assert_eq!(parents.found, 78);
         assert!(imported.report.duplicates.is_empty());
+    }
+
+    #[test]
+    fn what_is_found_in_a_folder_is_told_with_its_file_and_line() {
+        let folder = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(folder.path().join("tasks")).expect("a directory");
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join("tasks").join(name), text).expect("a file");
+        };
+        let one = "---\nid: task-1\ntitle: One\ndependencies:\n  - task-9\nlabels:\n  - ''\nstatus: Odd\n---\n\nA\u{7}\n";
+        write("task-1.md", one);
+        write("task-2.md", "---\nid: task-2\ntitle: Two\nstatus: To Do\npriority: huge\n---\n");
+        write("task-3.md", "---\nid: task-3\nno field\n---\n");
+        for name in ["task-4.md", "task-4b.md", "task-4c.md"] {
+            write(name, "---\ntitle: Four\nid: task-4\nstatus: To Do\npriority: low\n---\n");
+        }
+        let imported = read(folder.path(), None, false).expect("it is read");
+        let told = imported.report.to_string();
+        for line in [
+            "tasks/task-1.md:8: task-1, status: `Odd` is unknown",
+            "tasks/task-1.md:1: task-1, priority: missing",
+            "tasks/task-1.md:10: task-1, body: 1 control characters",
+            "tasks/task-1.md:2: task-1 dependencies task-9: not in this file",
+            "tasks/task-2.md:5, priority: `huge` is none of",
+            "tasks/task-3.md:3: a field `name: value` is expected",
+            "tasks/task-4c.md:3: tasks/task-4 stands in tasks/task-4b.md:3 already",
+        ] {
+            assert!(told.contains(line), "{line}: {told}");
+        }
+        let json = serde_json::to_value(&imported.report).expect("JSON");
+        assert_eq!(
+            (&json["not_kept"][0]["file"], &json["not_kept"][0]["line"]),
+            (&"tasks/task-1.md".into(), &6.into())
+        );
+        let strict = read(folder.path(), None, true).expect_err("it is refused").to_string();
+        assert!(strict.ends_with(": tasks/task-3.md:3: a field `name: value` is expected"), "{strict}");
     }
 
     #[test]

@@ -123,10 +123,11 @@ pub fn read(pages: &[Page], report: &mut ImportReport) -> Vec<Draft> {
         let Some((front, body)) = front::split(&page.text) else { continue };
         report.records += 1;
         let refuse = |(line, reason): (usize, String)| Refusal {
+            file: Some(page.path.clone()),
             line: line + 1,
             column: None,
             field: None,
-            reason: format!("{}: {reason}", page.path),
+            reason,
         };
         match front::fields(front) {
             Ok(mut fields) => {
@@ -139,9 +140,18 @@ pub fn read(pages: &[Page], report: &mut ImportReport) -> Vec<Draft> {
     let keys = keys(&found);
     let mut drafts = Vec::new();
     for (place, (page, front, body, fields)) in found.iter().enumerate() {
+        let mut lines = front::lines(front);
+        lines.insert("body".to_owned(), front.lines().count() + 3);
+        let line = |field: &str| lines.get(field).copied().unwrap_or(1);
         let read = with_findings(report, |findings| {
             let record = record(fields, keys.get(&place))?;
             let mut draft = checked(&record, &page.path, &statuses, &keys, findings)?;
+            for finding in
+                findings.inferred.iter_mut().chain(&mut findings.changed).chain(&mut findings.not_kept)
+            {
+                (finding.file, finding.line) = (Some(page.path.clone()), line(&finding.field));
+            }
+            draft.line = line("id");
             let source = &mut draft.task.source;
             source.insert(PATH_FIELD.to_owned(), Value::from(page.path.as_str()));
             source.insert(FRONT_FIELD.to_owned(), Value::from(*front));
@@ -157,8 +167,8 @@ pub fn read(pages: &[Page], report: &mut ImportReport) -> Vec<Draft> {
         match read {
             Ok(draft) => drafts.push(draft),
             Err(refusal) => {
-                let reason = format!("{}: {}", page.path, refusal.reason);
-                report.refused.push(Refusal { reason, ..refusal });
+                let line = refusal.field.as_deref().map_or(refusal.line, line);
+                report.refused.push(Refusal { file: Some(page.path.clone()), line, ..refusal });
             }
         }
     }

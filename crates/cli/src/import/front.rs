@@ -3,6 +3,7 @@
 //! Texts plain, in quotes, folded (`>`) and literal (`|`), lists in lines and in brackets. What is nested deeper is taken as one
 //! text.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
@@ -36,6 +37,12 @@ pub fn fields(front: &str) -> Result<Map<String, Value>, (usize, String)> {
         }
     }
     Ok(fields)
+}
+
+/// Returns the line of the file, from 1, on which each field begins: in the file there is one line before them.
+pub fn lines(front: &str) -> BTreeMap<String, usize> {
+    let lines: Vec<&str> = front.lines().collect();
+    entries(&lines).unwrap_or_default().into_iter().map(|(name, range)| (name, range.start + 2)).collect()
 }
 
 /// Puts other lines in the place of a field, or behind the last.

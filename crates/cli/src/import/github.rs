@@ -38,6 +38,7 @@ pub fn looks_like(value: &Value) -> bool {
 /// Where the file as a whole is no list.
 pub fn read(text: &str, report: &mut ImportReport) -> Result<Vec<Draft>, Refusal> {
     let list: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| Refusal {
+        file: None,
         line: error.line(),
         column: Some(error.column().max(1)),
         field: None,
@@ -48,7 +49,7 @@ pub fn read(text: &str, report: &mut ImportReport) -> Result<Vec<Draft>, Refusal
         report.records += 1;
         let before = issue.get().as_ptr() as usize - text.as_ptr() as usize;
         let line = text[..before].matches('\n').count() + 1;
-        let refuse = |reason: String| Refusal { line, column: None, field: None, reason };
+        let refuse = |reason: String| Refusal { file: None, line, column: None, field: None, reason };
         let object = serde_json::from_str::<Object>(issue.get());
         let object = object.map_err(|error| refuse(super::lines::without_place(&error)));
         match object.and_then(|Object(fields)| draft(line, &fields, report)) {

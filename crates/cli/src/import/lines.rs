@@ -33,6 +33,7 @@ pub fn object(line: usize, bytes: &[u8]) -> Result<Map<String, Value>, Refusal> 
 /// With the first byte that is not.
 pub fn text(line: usize, bytes: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(bytes).map_err(|error| Refusal {
+        file: None,
         line,
         column: Some(error.valid_up_to() + 1),
         field: None,
@@ -49,7 +50,7 @@ fn broken(line: usize, text: &str, error: &serde_json::Error) -> Refusal {
     } else {
         format!("not JSON: {}", without_place(error))
     };
-    Refusal { line, column: Some(error.column().max(1)), field: None, reason }
+    Refusal { file: None, line, column: Some(error.column().max(1)), field: None, reason }
 }
 
 /// Returns what an error of serde_json says, without its own line and column.

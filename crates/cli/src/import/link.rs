@@ -67,14 +67,15 @@ struct Resolved<'a> {
 }
 
 fn without_duplicates(drafts: Vec<Draft>, report: &mut ImportReport) -> Vec<Draft> {
-    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    let mut places: BTreeMap<String, (Option<String>, usize)> = BTreeMap::new();
     let mut kept = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let id = draft.task.key.clone();
-        if let Some(&first_line) = lines.get(&id) {
-            report.duplicates.push(Duplicate { id, first_line, line: draft.line });
+        let (file, line) = (draft.file(), draft.line);
+        if let Some((first_file, first_line)) = places.get(&id).cloned() {
+            report.duplicates.push(Duplicate { id, first_file, first_line, file, line });
         } else {
-            lines.insert(id, draft.line);
+            places.insert(id, (file, line));
             kept.push(draft);
         }
     }
@@ -117,6 +118,7 @@ fn resolve<'a>(drafts: &'a [Draft], report: &mut ImportReport) -> Vec<Resolved<'
 
 fn left_out(draft: &Draft, on: &str, kind: &str, why: LeftOut) -> LeftOutEdge {
     LeftOutEdge {
+        file: draft.file(),
         line: draft.line,
         task: draft.task.key.clone(),
         on: on.to_owned(),
@@ -245,8 +247,8 @@ fn tell(drafts: &[Draft], mentions: &[Edge], order: &[usize], report: &mut Impor
         } else {
             format!("its text says that it waits for {key}, which other waits put after it: no edge")
         };
-        let (line, task) = (drafts[task].line, drafts[task].task.key.clone());
-        report.inferred.push(Finding { line, task, field: "text".to_owned(), what });
+        let (file, line, task) = (drafts[task].file(), drafts[task].line, drafts[task].task.key.clone());
+        report.inferred.push(Finding { file, line, task, field: "text".to_owned(), what });
     }
 }
 

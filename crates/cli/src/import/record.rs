@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use kapell_model::{DependencyKind, Name, Text, limits};
 use serde_json::{Map, Value};
 
+use super::backlog::{self, PATH_FIELD};
 use super::report::{Finding, ImportReport, Refusal};
-use super::task::ImportedTask;
+use super::task::{FORMAT_FIELD, ImportedTask};
 
 /// A task that was read, with edges that still speak of keys nobody has looked up.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,15 +52,36 @@ pub struct Record<'a> {
     pub fields: &'a Map<String, Value>,
 }
 
+impl Draft {
+    /// Returns the file that it was read from, where a folder was read.
+    pub fn file(&self) -> Option<String> {
+        let source = &self.task.source;
+        let folder = source.get(FORMAT_FIELD).is_some_and(|format| format == backlog::NAME);
+        source.get(PATH_FIELD).filter(|_| folder).and_then(Value::as_str).map(str::to_owned)
+    }
+}
+
 impl Record<'_> {
     /// Makes the refusal of a field.
     pub fn refuse(&self, field: &str, reason: impl Into<String>) -> Refusal {
-        Refusal { line: self.line, column: None, field: Some(field.to_owned()), reason: reason.into() }
+        Refusal {
+            file: None,
+            line: self.line,
+            column: None,
+            field: Some(field.to_owned()),
+            reason: reason.into(),
+        }
     }
 
     /// Makes a finding about a field.
     pub fn finding(&self, field: &str, what: impl Into<String>) -> Finding {
-        Finding { line: self.line, task: self.key.clone(), field: field.to_owned(), what: what.into() }
+        Finding {
+            file: None,
+            line: self.line,
+            task: self.key.clone(),
+            field: field.to_owned(),
+            what: what.into(),
+        }
     }
 
     /// Returns a field, `null` and absent being the same.
@@ -253,7 +275,7 @@ impl Record<'_> {
     pub fn source(&self, format: &str, unchanged: &[&str], report: &mut ImportReport) -> Map<String, Value> {
         let mut source = self.fields.clone();
         source.retain(|field, _| !unchanged.contains(&field.as_str()));
-        source.insert(super::task::FORMAT_FIELD.to_owned(), Value::from(format));
+        source.insert(FORMAT_FIELD.to_owned(), Value::from(format));
         while bytes(&source) + ROOM > limits::SOURCE_BYTES_MAX {
             let largest = source.iter().max_by_key(|(_, value)| value.to_string().len());
             let Some(field) = largest.map(|(field, _)| field.clone()) else { break };

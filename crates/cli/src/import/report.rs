@@ -73,6 +73,9 @@ pub struct EdgeCounts {
 /// Something that a person may want to know about one field of one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// The file, with `/`, where a folder was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Line of the file, from 1.
     pub line: usize,
     /// The task's key.
@@ -86,6 +89,9 @@ pub struct Finding {
 /// An edge of the source that is not one in Kapell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOutEdge {
+    /// The file, with `/`, where a folder was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Line of the file, from 1, of the task that has the edge.
     pub line: usize,
     /// Key of that task.
@@ -133,8 +139,14 @@ pub enum LeftOut {
 pub struct Duplicate {
     /// The id, as a key.
     pub id: String,
+    /// File of the record that was imported, where a folder was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_file: Option<String>,
     /// Line of the record that was imported.
     pub first_line: usize,
+    /// File of this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Line of this one.
     pub line: usize,
 }
@@ -142,6 +154,9 @@ pub struct Duplicate {
 /// A record that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
+    /// The file, with `/`, where a folder was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Line of the file, from 1.
     pub line: usize,
     /// Byte in that line, from 1, where the text itself is broken.
@@ -272,14 +287,15 @@ impl fmt::Display for EdgeCounts {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}, {}: {}", self.line, self.task, self.field, self.what)
+        let place = place(self.file.as_deref(), self.line);
+        write!(f, "{place}: {}, {}: {}", self.task, self.field, self.what)
     }
 }
 
 impl fmt::Display for LeftOutEdge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, task, on, kind, why } = self;
-        write!(f, "line {line}: {task} {kind} {on}: {why}")
+        let Self { file, line, task, on, kind, why } = self;
+        write!(f, "{}: {task} {kind} {on}: {why}", place(file.as_deref(), *line))
     }
 }
 
@@ -304,13 +320,14 @@ impl fmt::Display for LeftOut {
 
 impl fmt::Display for Duplicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {} stands in line {} already", self.line, self.id, self.first_line)
+        let first = place(self.first_file.as_deref(), self.first_line);
+        write!(f, "{}: {} stands in {first} already", place(self.file.as_deref(), self.line), self.id)
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}", self.line)?;
+        f.write_str(&place(self.file.as_deref(), self.line))?;
         if let Some(column) = self.column {
             write!(f, ", column {column}")?;
         }
@@ -347,6 +364,11 @@ impl fmt::Display for ImportReport {
         section(f, "repeated ids (the first one counts)", &self.duplicates)?;
         section(f, "refused", &self.refused)
     }
+}
+
+/// Writes where something stands: in the file, or in one of a folder.
+fn place(file: Option<&str>, line: usize) -> String {
+    file.map_or_else(|| format!("line {line}"), |file| format!("{file}:{line}"))
 }
 
 fn section<T: fmt::Display>(f: &mut fmt::Formatter<'_>, title: &str, entries: &[T]) -> fmt::Result {

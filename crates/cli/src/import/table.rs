@@ -42,7 +42,7 @@ pub fn rows(bytes: &[u8], report: &mut ImportReport) -> Vec<Row> {
                     csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
                     _ => error.to_string(),
                 };
-                report.refused.push(Refusal { line, column: None, field: None, reason });
+                report.refused.push(Refusal { file: None, line, column: None, field: None, reason });
             }
         }
     }

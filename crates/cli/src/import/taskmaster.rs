@@ -81,6 +81,7 @@ fn keep_frame(text: &str, projects: &[(String, String)], drafts: &mut [Draft], r
     if kept + file.to_string().len() + ROOM > limits::SOURCE_BYTES_MAX {
         let what = format!("lost: the fields beside the tasks pass {} bytes", limits::SOURCE_BYTES_MAX);
         report.not_kept.push(super::report::Finding {
+            file: None,
             line: 1,
             task: first.task.key.clone(),
             field: "metadata".to_owned(),
@@ -104,6 +105,7 @@ pub fn project_of(tag: &str, report: &mut ImportReport) -> String {
     if name != tag {
         let what = format!("the tag `{}` became the project `{name}`", tag.escape_debug());
         report.changed.push(super::report::Finding {
+            file: None,
             line: 1,
             task: name.clone(),
             field: "tag".to_owned(),
@@ -162,11 +164,11 @@ impl<'a> File<'a> {
     fn broken(&self, part: &str, error: &serde_json::Error) -> Refusal {
         let line = self.line_of(part) + error.line().saturating_sub(1);
         let reason = format!("not JSON: {}", lines::without_place(error));
-        Refusal { line, column: Some(error.column().max(1)), field: None, reason }
+        Refusal { file: None, line, column: Some(error.column().max(1)), field: None, reason }
     }
 
     fn refusal(&self, line: usize, reason: &str) -> Refusal {
-        Refusal { line, column: None, field: None, reason: reason.to_owned() }
+        Refusal { file: None, line, column: None, field: None, reason: reason.to_owned() }
     }
 
     /// The ids of the top-level tasks, as they are written.
@@ -346,7 +348,7 @@ impl<'a> Context<'a> {
 
     fn not_a_task(&self, task: &RawValue, error: &serde_json::Error) -> Refusal {
         let line = self.file.line_of(task.get()) + error.line().saturating_sub(1);
-        Refusal { line, column: None, field: None, reason: lines::without_place(error) }
+        Refusal { file: None, line, column: None, field: None, reason: lines::without_place(error) }
     }
 
     fn key(&self, id: &str) -> Result<String, String> {

@@ -38,8 +38,13 @@ fn list(value: &Value) -> Option<&Vec<Value>> {
 /// # Errors
 /// Where the file as a whole is no list.
 pub fn read(text: &str, report: &mut ImportReport) -> Result<Vec<Draft>, Refusal> {
-    let refuse =
-        |line: usize, column: Option<usize>, reason: String| Refusal { line, column, field: None, reason };
+    let refuse = |line: usize, column: Option<usize>, reason: String| Refusal {
+        file: None,
+        line,
+        column,
+        field: None,
+        reason,
+    };
     let value: Value = serde_json::from_str(text).map_err(|error| {
         refuse(
             error.line(),
