@@ -306,4 +306,25 @@ mod tests {
         let refused = &imported.report.refused[0];
         assert!(refused.line == 7 && refused.reason.contains("1 cells"), "{refused:?}");
     }
+
+    #[test]
+    fn a_table_with_semicolons_or_tabs_is_read_like_one_with_commas() {
+        let text = "Summary,Issue key,Issue Type,Status,Priority,Description\n\
+            \"The rooms; all, of them\",RM-1,Epic,To Do,High,\"One\tand \"\"two\"\"\"\n\
+            Store,RM-2,Bug,Done,Low,\n\
+            broken\n";
+        let with = |separator: &str| {
+            let quoted = text.split('"').enumerate();
+            let other = |(place, part): (usize, &str)| {
+                if place % 2 == 0 { part.replace(',', separator) } else { part.to_owned() }
+            };
+            let text: Vec<String> = quoted.map(other).collect();
+            read_bytes("issues.csv", text.join("\"").as_bytes(), None, false).expect("a table")
+        };
+        let commas = with(",");
+        assert_eq!(commas.tasks[0].title, "The rooms; all, of them");
+        assert_eq!((commas.tasks.len(), commas.report.refused.len()), (2, 1));
+        assert_eq!(with(";"), commas);
+        assert_eq!(with("\t"), commas);
+    }
 }

@@ -1,4 +1,4 @@
-//! Tables with commas (RFC 4180), and what their cells hold: lists, days, moments, estimates.
+//! Tables with commas, semicolons or tabs (RFC 4180 but for the separator), and what their cells hold: lists, days, moments, estimates.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -14,7 +14,8 @@ pub type Row = (usize, Map<String, Value>);
 
 /// Returns the names of the columns, where the first line can be one of a table.
 pub fn columns(bytes: &[u8]) -> Option<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(without_mark(bytes));
+    let bytes = without_mark(bytes);
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator(bytes)).flexible(true).from_reader(bytes);
     let names = reader.headers().ok()?;
     Some(names.iter().map(|name| name.trim().to_owned()).collect())
 }
@@ -22,7 +23,8 @@ pub fn columns(bytes: &[u8]) -> Option<Vec<String>> {
 /// Reads the rows; what cannot be read is in the report.
 pub fn rows(bytes: &[u8], report: &mut ImportReport) -> Vec<Row> {
     let names = columns(bytes).unwrap_or_default();
-    let mut reader = csv::ReaderBuilder::new().from_reader(without_mark(bytes));
+    let bytes = without_mark(bytes);
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator(bytes)).from_reader(bytes);
     let mut rows = Vec::new();
     for record in reader.records() {
         report.records += 1;
@@ -47,6 +49,29 @@ pub fn rows(bytes: &[u8], report: &mut ImportReport) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// Returns the separator of a table: what of comma, semicolon and tab stands most often between the names of its columns, in
+/// doubt the one that is named first.
+fn separator(bytes: &[u8]) -> u8 {
+    const SEPARATORS: [u8; 3] = *b",;\t";
+    let mut counts = [0_usize; SEPARATORS.len()];
+    let mut quoted = false;
+    for byte in bytes {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' | b'\r' if !quoted => break,
+            _ if quoted => {}
+            _ => {
+                if let Some(at) = SEPARATORS.iter().position(|it| it == byte) {
+                    counts[at] += 1;
+                }
+            }
+        }
+    }
+    let most = counts.iter().max();
+    let at = counts.iter().position(|count| Some(count) == most).unwrap_or(0);
+    SEPARATORS[at]
 }
 
 fn without_mark(bytes: &[u8]) -> &[u8] {
@@ -153,6 +178,21 @@ pub fn name(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_separator_is_the_one_of_the_first_line() {
+        for (text, wanted) in [
+            ("a,b,c\n1;2;3;4;5", b','),
+            ("a;b;c\n1,2,3,4,5,6", b';'),
+            ("a\tb,c\td\n", b'\t'),
+            ("\"a,b,\nc\";d\r\n", b';'),
+            ("a;b,c", b','),
+            ("a", b','),
+            ("", b','),
+        ] {
+            assert_eq!(separator(text.as_bytes()), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn days_and_moments_are_read_in_the_forms_of_other_programs() {
