@@ -9,7 +9,7 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mcp.md");
 
 /// The digests of the definitions, a tier a line: whoever changes a text changes its digest here, and sees what it costs.
 const DIGESTS: [(Tier, &str); 3] =
-    [(Tier::Core, "c1c440f44b46fd88"), (Tier::Standard, "535e55c61248f562"), (Tier::All, "6ca43a5a00b3ab07")];
+    [(Tier::Core, "b4114eade3f153e3"), (Tier::Standard, "ca59d5a41a92914a"), (Tier::All, "ee2d3cedc5bb69a4")];
 
 /// Counts tokens as the page says: JSON as models read it has one token for four bytes, and one for each sign of its syntax that
 /// stands alone between words. It counts more than the tokenizers of today do.

@@ -365,6 +365,9 @@ struct Reserve {
     /// Others may read the same
     #[serde(default)]
     shared: bool,
+    /// You only read them: others may too where they are a bottleneck
+    #[serde(default)]
+    reads: bool,
     /// Stand in line where somebody has it
     #[serde(default)]
     wait: bool,
@@ -372,7 +375,12 @@ struct Reserve {
 
 async fn reserve(visit: Visit, it: Reserve) -> Result<Value, Problem> {
     let agent = visit.agent(&it.handle)?;
-    let mode = if it.shared { "shared" } else { "exclusive" };
+    let mode = match (it.shared, it.reads) {
+        (true, true) => return Err(Problem::field("reads", "true", "false, or true without shared")),
+        (true, false) => "shared",
+        (false, true) => "reads",
+        (false, false) => "exclusive",
+    };
     let needs: Vec<Value> =
         it.resources.iter().map(|resource| json!({"resource": resource, "mode": mode})).collect();
     let mut body = json!({"agent": agent, "resources": needs, "wait": it.wait});

@@ -64,6 +64,32 @@ fn an_agent_joins_works_restarts_and_resumes() {
 }
 
 #[test]
+fn what_is_reserved_is_held_in_the_mode_that_was_asked_for() {
+    let served = Served::start();
+    let admin = served.admin.clone();
+    let handle = well(&served, &admin, "join", &json!({"name": "ada"}))["handle"].clone();
+    let wanted = |more: &Value| {
+        let mut all = json!({"handle": handle, "resources": ["path:src/**"]});
+        all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        all
+    };
+    for (more, mode) in [
+        (json!({}), "exclusive"),
+        (json!({"shared": true}), "shared"),
+        (json!({"reads": true}), "reads"),
+        (json!({"reads": true, "shared": false}), "reads"),
+    ] {
+        let given = well(&served, &admin, "reserve", &wanted(&more))["reservation"].clone();
+        let held = served.get("/v1/reservations")["items"].clone();
+        let ours = held.as_array().expect("a list").iter().find(|it| it["id"] == given).expect("it is held");
+        assert_eq!(ours["resources"], json!([{"resource": "path:src/**", "mode": mode}]), "{more}");
+    }
+    let (refused, problem) =
+        called(&served, &admin, "reserve", &wanted(&json!({"reads": true, "shared": true})));
+    assert!(refused && problem["field"] == "reads", "{problem}");
+}
+
+#[test]
 fn what_an_agent_has_used_is_counted_by_its_reports() {
     let served = Served::start();
     let admin = served.admin.clone();
