@@ -13,7 +13,7 @@ use kapell_model::{AgentState, Name};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::door::{Asked, Body, Door, Path, fingerprint};
+use super::door::{Asked, Body, Door, NoBody, Path, fingerprint};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::fleet::{Handed, Refused};
@@ -120,7 +120,7 @@ pub(super) async fn remove(door: Door, Path(agent): Path<String>) -> Result<Stat
 #[utoipa::path(post, path = "/v1/agents/{agent}/drain",
     params(("agent" = String, Path, description = "its name")), tag = "agents",
     responses((status = 200, body = Ack), Refusals))]
-pub(super) async fn drain(door: Door, Path(agent): Path<String>) -> Result<Json<Ack>, Refusal> {
+pub(super) async fn drain(door: Door, Path(agent): Path<String>, _: NoBody) -> Result<Json<Ack>, Refusal> {
     drained(door, agent, true).await
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn drain(door: Door, Path(agent): Path<String>) -> Result<Json<
 #[utoipa::path(post, path = "/v1/agents/{agent}/resume",
     params(("agent" = String, Path, description = "its name")), tag = "agents",
     responses((status = 200, body = Ack), Refusals))]
-pub(super) async fn resume(door: Door, Path(agent): Path<String>) -> Result<Json<Ack>, Refusal> {
+pub(super) async fn resume(door: Door, Path(agent): Path<String>, _: NoBody) -> Result<Json<Ack>, Refusal> {
     drained(door, agent, false).await
 }
 
@@ -143,7 +143,11 @@ async fn drained(door: Door, agent: String, draining: bool) -> Result<Json<Ack>,
 #[utoipa::path(post, path = "/v1/agents/{agent}/heartbeat",
     params(("agent" = String, Path, description = "its name")), tag = "agents",
     responses((status = 200, body = Alive), Refusals))]
-pub(super) async fn heartbeat(door: Door, Path(agent): Path<String>) -> Result<Json<Alive>, Refusal> {
+pub(super) async fn heartbeat(
+    door: Door,
+    Path(agent): Path<String>,
+    _: NoBody,
+) -> Result<Json<Alive>, Refusal> {
     let name = agent_name(&agent)?;
     door.speak_for(&name)?;
     let mut answers = door.app.fleet.lines(vec![crate::fleet::Line::Heartbeat { agent: name }]).await?;
@@ -157,7 +161,7 @@ pub(super) async fn heartbeat(door: Door, Path(agent): Path<String>) -> Result<J
 #[utoipa::path(post, path = "/v1/agents/{agent}/leave",
     params(("agent" = String, Path, description = "its name")), tag = "agents",
     responses((status = 200, body = Ack), Refusals))]
-pub(super) async fn leave(door: Door, Path(agent): Path<String>) -> Result<Json<Ack>, Refusal> {
+pub(super) async fn leave(door: Door, Path(agent): Path<String>, _: NoBody) -> Result<Json<Ack>, Refusal> {
     let name = agent_name(&agent)?;
     door.speak_for(&name)?;
     let digest = fingerprint(&format!("leave {agent}"), &[]);

@@ -285,6 +285,26 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
+/// The body of a request that says nothing: none, or an object without members.
+pub(crate) struct NoBody;
+
+/// What such a body may hold.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl FromRequest<App> for NoBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Refusal> {
+        let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
+        if !bytes.is_empty() {
+            json::<Nothing>(&bytes)?;
+        }
+        Ok(Self)
+    }
+}
+
 /// Returns the media type of a body without its parameters, in lower case.
 pub(crate) fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

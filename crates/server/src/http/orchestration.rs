@@ -14,7 +14,7 @@ use kapell_model::Span;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::door::{Asked, Door};
+use super::door::{Asked, Door, NoBody};
 use super::problem::Refusals;
 use super::{Refusal, created};
 use crate::saved;
@@ -91,7 +91,7 @@ impl Rendering {
 
 /// Saves the report of today in the data directory, as Markdown, as HTML and as JSON. What was saved today before is replaced.
 #[utoipa::path(post, path = "/v1/report", tag = "fleet", responses((status = 201, body = SavedReport), Refusals))]
-pub(super) async fn save(door: Door) -> Result<(StatusCode, Json<SavedReport>), Refusal> {
+pub(super) async fn save(door: Door, _: NoBody) -> Result<(StatusCode, Json<SavedReport>), Refusal> {
     door.require(Access::Manager)?;
     let (report, now) = door.app.fleet.query(|view| (report(view), view.now)).await?;
     let data = door.app.data.clone();

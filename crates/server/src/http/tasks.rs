@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, AtQuery, Body, Door, Path, fingerprint};
+use super::door::{Asked, AtQuery, Body, Door, NoBody, Path, fingerprint};
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::Access;
@@ -232,7 +232,7 @@ by_hand! {
 #[utoipa::path(post, path = "/v1/tasks/{task}/analyse", tag = "tasks",
     params(("task" = String, Path, description = "T-12 or its key")),
     responses((status = 200, body = Ack), Refusals))]
-pub(super) async fn analyse(door: Door, Path(task): Path<String>) -> Result<Json<Ack>, Refusal> {
+pub(super) async fn analyse(door: Door, Path(task): Path<String>, _: NoBody) -> Result<Json<Ack>, Refusal> {
     door.require(Access::Manager)?;
     let digest = fingerprint(&format!("analyse {task}"), &[]);
     let command = Command::Analyse { task: parse::task("task", &task)? };

@@ -10,7 +10,7 @@ use kapell_core::Event;
 use kapell_model::{Name, Span};
 
 use super::convert::time;
-use super::door::{Body, Door, Path};
+use super::door::{Body, Door, NoBody, Path};
 use super::problem::Refusals;
 use super::{App, Refusal, created, parse};
 use crate::admission::RETRY_AFTER;
@@ -140,7 +140,11 @@ pub(super) async fn rotate(
 #[utoipa::path(post, path = "/v1/webhooks/{webhook}/test", tag = "webhooks",
     params(("webhook" = String, Path, description = "its name")),
     responses((status = 200, body = WebhookTest), Refusals))]
-pub(super) async fn test(door: Door, Path(webhook): Path<String>) -> Result<Json<WebhookTest>, Refusal> {
+pub(super) async fn test(
+    door: Door,
+    Path(webhook): Path<String>,
+    _: NoBody,
+) -> Result<Json<WebhookTest>, Refusal> {
     door.require(Access::Manager)?;
     let name = named(&webhook)?;
     let Some(turn) = door.app.webhooks.turn_to_test() else {
@@ -160,7 +164,11 @@ pub(super) async fn test(door: Door, Path(webhook): Path<String>) -> Result<Json
 #[utoipa::path(post, path = "/v1/webhooks/{webhook}/resume", tag = "webhooks",
     params(("webhook" = String, Path, description = "its name")),
     responses((status = 200, body = Webhook), Refusals))]
-pub(super) async fn resume(door: Door, Path(webhook): Path<String>) -> Result<Json<Webhook>, Refusal> {
+pub(super) async fn resume(
+    door: Door,
+    Path(webhook): Path<String>,
+    _: NoBody,
+) -> Result<Json<Webhook>, Refusal> {
     door.require(Access::Manager)?;
     let name = named(&webhook)?;
     let durable = door.app.fleet.durable().0;

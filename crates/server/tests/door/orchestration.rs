@@ -168,7 +168,7 @@ fn escalations_are_filtered_and_settled() {
 #[test]
 fn a_report_is_saved_on_demand_as_markdown_html_and_json() {
     let served = busy_fleet();
-    let saved = served.post("/v1/report", &Value::Null);
+    let saved = served.post("/v1/report", &json!({}));
     let (text, page, json) = (path(&saved["markdown"]), path(&saved["html"]), path(&saved["json"]));
     assert!(text.starts_with(served.data.path().join("OPERATIONS/REPORTS")), "{text:?}");
     assert!(std::fs::read_to_string(&text).expect("it is there").contains("## Recommendations"));
