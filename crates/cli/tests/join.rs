@@ -42,6 +42,19 @@ fn what_is_printed_connects_over_both_transports() {
         serde_json::from_str(&said(&kapell(&data, &["join", "backend-1", "--own-token", "--json"])))
             .expect("JSON");
     assert_eq!(entries.as_array().map(Vec::len), Some(8));
+    let own = || -> Vec<u32> {
+        let tokens = server.client.tokens().expect("the tokens");
+        tokens.iter().filter(|it| it.agent.as_deref() == Some("backend-1")).map(|it| it.id).collect()
+    };
+    let first = own();
+    assert_eq!(first.len(), 1, "what was made to check is taken back");
+    let again = kapell(&data, &["join", "backend-1", "--own-token"]);
+    let told = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said(&again).contains("Bearer kpl_"));
+    assert!(told.contains(&format!("earlier tokens of `kapell join`, too: {}.", first[0])), "{told}");
+    assert_eq!(own().len(), 2, "an entry that holds the first still works");
+    said(&kapell(&data, &["join", "backend-1", "--check", "--own-token"]));
+    assert_eq!(own().len(), 2);
     assert!(entries[1]["text"].as_str().expect("a text").contains("Bearer kpl_"), "{entries}");
     server.kill();
     let gone = kapell(&data, &["join", "backend-1", "--check"]);

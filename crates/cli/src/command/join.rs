@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
-use kapell_api::{AgentRegistration, Client, ErrorCode, NewToken};
+use kapell_api::{AgentRegistration, Client, ErrorCode, MadeToken, NewToken};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ use crate::output::{self, Format};
 
 /// What stands for a token that was not made yet.
 const NO_TOKEN: &str = "TOKEN";
+/// What a token that is made here is for.
+const LABEL: &str = "kapell join";
 /// The revision that the check speaks; the server speaks others too.
 const REVISION: &str = "2025-11-25";
 
@@ -138,7 +140,8 @@ pub struct Join {
     /// Only for this agent
     #[arg(long = "for", value_name = "AGENT")]
     only: Option<Known>,
-    /// Make a token that can act as this agent alone, and write it into what is printed; registers the agent where it is new
+    /// Make a new token that can act as this agent alone, and write it into what is printed; registers the agent where it is new. With
+    /// --check it is taken back in the end
     #[arg(long)]
     own_token: bool,
     /// Connect over both transports as the agent would, and say what was found
@@ -149,13 +152,18 @@ pub struct Join {
 impl Join {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let client = context.client()?;
-        let token = self.own_token.then(|| own_token(&client, &self.name)).transpose()?;
+        let own = self.own_token.then(|| own_token(&client, &self.name, self.check)).transpose()?;
+        let token = own.as_ref().map(|own| own.token.clone());
         let mut arguments = vec!["mcp".to_owned(), "--agent".to_owned(), self.name.clone()];
         arguments.extend(context.named());
         let url = format!("{}/mcp?agent={}", context.server()?.trim_end_matches('/'), escaped(&self.name));
         let way = Way { program: program()?, arguments, url, token };
         if self.check {
-            return check(&way, context);
+            let checked = check(&way, context);
+            if let Some(own) = own {
+                client.revoke_token(own.made.id)?;
+            }
+            return checked;
         }
         let known = Known::ALL.into_iter().filter(|known| self.only.is_none_or(|only| only == *known));
         let entries: Vec<Entry> = known.flat_map(|agent| entries(agent, &way)).collect();
@@ -195,8 +203,8 @@ fn entries(agent: Known, way: &Way) -> [Entry; 2] {
     [entry("stdio", agent.stdio(way)), entry("http", agent.http(way))]
 }
 
-/// Makes a token that is bound to the agent.
-fn own_token(client: &Client, name: &str) -> anyhow::Result<String> {
+/// Makes a token that is bound to the agent. Those of before cannot be shown again, so that they are only told of.
+fn own_token(client: &Client, name: &str, check: bool) -> anyhow::Result<MadeToken> {
     match client.agent(name) {
         Err(error) if error.problem().is_some_and(|problem| problem.code == ErrorCode::NotFound) => {
             let agent: AgentRegistration = serde_json::from_value(json!({"name": name}))?;
@@ -207,8 +215,21 @@ fn own_token(client: &Client, name: &str) -> anyhow::Result<String> {
             known?;
         }
     }
-    let (access, agent, label) = ("agent".to_owned(), Some(name.to_owned()), "kapell join".to_owned());
-    Ok(client.make_token(&NewToken { access, agent, label, expires_in_ms: None })?.token)
+    let standing: Vec<String> = client
+        .tokens()?
+        .iter()
+        .filter(|it| it.agent.as_deref() == Some(name) && it.label == LABEL)
+        .map(|it| it.id.to_string())
+        .collect();
+    if !check && !standing.is_empty() {
+        eprintln!(
+            "{name} can be acted as by earlier tokens of `kapell join`, too: {}. They are shown to nobody again; \
+             `kapell token revoke ID` takes one back, which entries that hold it notice",
+            standing.join(", ")
+        );
+    }
+    let (access, agent, label) = ("agent".to_owned(), Some(name.to_owned()), LABEL.to_owned());
+    Ok(client.make_token(&NewToken { access, agent, label, expires_in_ms: None })?)
 }
 
 /// Returns how an agent can start this program: by its name where that finds it.
