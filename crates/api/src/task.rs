@@ -296,6 +296,9 @@ pub struct Task {
     pub turns: Option<u32>,
     /// When it was submitted.
     pub submitted_at: String,
+    /// When what it is was last edited: its title, its priority and whatever else can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<String>,
     /// When its present owner began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,

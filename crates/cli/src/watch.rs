@@ -270,6 +270,8 @@ fn as_in_file(task: &mut Task, now: &TaskSubmission, key: &str, closed: &BTreeSe
         task.source.get_or_insert_default().insert("id".to_owned(), Value::from(key));
     }
     task.kind.clone_from(&now.kind);
+    // Who has edited it, the file or the fleet, only the records say: one that differs is made newer.
+    task.edited_at = None;
     task.not_before.clone_from(&now.not_before);
     if let Some(end) = now.closed.as_ref().filter(|end| is_closed(task) || end.state == task.state) {
         task.state.clone_from(&end.state);

@@ -37,7 +37,7 @@ use crate::state::{Offer, OfferState, State};
 use crate::tasks::Tasks;
 
 /// The number of the format in which [`State::to_snapshot`] writes.
-pub const SNAPSHOT_FORMAT: u32 = 23;
+pub const SNAPSHOT_FORMAT: u32 = 24;
 
 /// A snapshot could not be read.
 #[derive(Debug, thiserror::Error)]

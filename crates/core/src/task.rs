@@ -213,6 +213,9 @@ pub struct Task {
     pub changed: Position,
     /// When it last changed its state.
     pub state_since: Moment,
+    /// When what it is was last edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Moment>,
     /// Where in the log its last assignment was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<Position>,

@@ -101,13 +101,19 @@ fn updated(
     if task.labels != base.labels {
         set("labels", Value::from(task.labels.clone()));
     }
+    let same = (&task.title, &task.declared_priority, &task.labels, &task.description)
+        == (&base.title, &base.priority, &base.labels, &base.description);
+    if let Some(at) = task.edited_at.as_ref().filter(|_| !same) {
+        set("updated_date", Value::from(minute(at)));
+    }
     let mut path = page.path.clone();
     if !changes::is_where_it_was(task, base) {
         set("status", Value::from(status(task, statuses)));
         if let Some(owner) = &task.owner {
             set("assignee", Value::from(vec![format!("@{owner}")]));
         }
-        set("updated_date", Value::from(minute(&task.state_since)));
+        let edited = task.edited_at.as_deref().map(minute).unwrap_or_default();
+        set("updated_date", Value::from(minute(&task.state_since).max(edited)));
         path = place(task, &page.path);
         if task.result.is_some() {
             report.lost("result", &task.id);

@@ -11,8 +11,8 @@
 //! | critical, high, medium, low | priority 0, 1, 2, 3 |
 //! | an edge that was added | an entry of `dependencies`; one that was waived leaves them |
 //!
-//! Whatever changes a record moves `updated_at` on, to the moment of the change of status or else to now: beads takes only what is
-//! newer than what it has. Of a title, a description and labels alone only `kapell watch` knows that they have changed.
+//! Whatever changes a record moves `updated_at` on, to the moment of the edit or the change of status, the later one, or else to
+//! now: beads takes only what is newer than what it has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +70,7 @@ pub fn write(all: &[Task], tasks: &[&Task], report: &mut ExportReport) -> anyhow
                 let mut record = before.clone();
                 update(&mut record, task, base);
                 edges(&mut record, task, &ids);
+                move_to_edit(&mut record, task);
                 if record != before {
                     move_past(&mut record, &before);
                 }
@@ -78,6 +79,7 @@ pub fn write(all: &[Task], tasks: &[&Task], report: &mut ExportReport) -> anyhow
             None => {
                 let mut record = made(task, &ids);
                 edges(&mut record, task, &ids);
+                move_to_edit(&mut record, task);
                 record
             }
         };
@@ -235,6 +237,13 @@ fn move_on(record: &mut Record, moment: &str) {
     let before = record.get("updated_at").and_then(Value::as_str).and_then(read);
     if before.is_none() || read(moment) > before {
         set(record, "updated_at", moment);
+    }
+}
+
+/// Moves `updated_at` on to the last edit, where there was one. What a title was before stands nowhere.
+fn move_to_edit(record: &mut Record, task: &Task) {
+    if let Some(at) = &task.edited_at {
+        move_on(record, at);
     }
 }
 

@@ -245,6 +245,35 @@ fn what_kapell_knows_better_stands_in_the_fields_of_beads() {
     assert_eq!(on.collect::<Vec<_>>(), ["gone-9", "T-7"]);
 }
 
+#[test]
+fn what_was_edited_is_newer_in_an_export_by_the_moment_of_the_edit() {
+    let server = Server::start();
+    server.import(BEADS.as_bytes(), Format::Beads);
+    server.client.submit(&serde_json::from_value(json!({ "title": "D" })).expect("a task")).expect("a task");
+    let edit = |task: &str, edit: Value| {
+        let edit = serde_json::from_value(edit).expect("an edit");
+        server.client.edit(task, &edit).expect("it is edited");
+        server.client.task(task).expect("a task").edited_at.expect("a moment")
+    };
+    for (place, task, what) in [
+        (1, "bd-1", json!({ "title": "A, named anew" })),
+        (1, "bd-1", json!({ "labels": ["x"] })),
+        (1, "bd-1", json!({ "priority": "high" })),
+        (0, "bd-2", json!({ "description": "More." })),
+        (3, "T-4", json!({ "title": "D, named anew" })),
+    ] {
+        let at = edit(task, what.clone());
+        let exported = server.export(Format::Beads).bytes;
+        assert_eq!(lines(&exported)[place]["updated_at"], json!(at), "{what}");
+        assert_eq!(server.export(Format::Beads).bytes, exported, "it is newer once");
+    }
+    let untouched = &lines(&server.export(Format::Beads).bytes)[2];
+    assert_eq!(untouched, &lines(BEADS.as_bytes())[2], "what nobody has edited stays");
+    server.finish("bd-1", "ada", "planned");
+    let done = server.client.task("bd-1").expect("a task").state_since;
+    assert_eq!(lines(&server.export(Format::Beads).bytes)[1]["updated_at"], json!(done), "the later one");
+}
+
 const TASKMASTER: &str = r#"{"feature x": {"tasks": [{"id": 1, "title": "A", "status": "review", "dependencies": [77], "priority": "high", "odd": 1,
  "subtasks": [{"id": 1, "description": "only this", "status": "pending"}, {"id": "1.2", "title": "S", "status": "done", "dependencies": [1]}]},
  {"id": 2, "title": "B", "status": "pending", "dependencies": [1, "1.2", 1.1]}], "metadata": {"created": "x"}}, "empty": {"tasks": []}, "version": 3}"#;
@@ -342,6 +371,11 @@ fn what_kapell_knows_better_stands_in_the_files_of_backlog_md() {
         pages
     };
     assert_eq!(sorted(export()), sorted(pages));
+    let labels = serde_json::from_value(json!({ "labels": ["y"] })).expect("an edit");
+    server.client.edit("BACK-1", &labels).expect("it is edited");
+    let at = server.client.task("BACK-1").expect("a task").edited_at.expect("a moment").replace('T', " ");
+    let edited = export().into_iter().find(|page| page.path.ends_with("Store.md")).expect("a page");
+    assert!(edited.text.contains(&format!("updated_date: '{}'\n", &at[..16])), "{}", edited.text);
     server.finish("task-2", "ada", "served");
     server.client.cancel("BACK-1", "not now").expect("cancelled");
     let added = json!({ "title": "New: one", "priority": "high", "depends_on": ["task-2"], "labels": ["x"] });

@@ -65,6 +65,7 @@ impl State {
             submitted: self.position,
             changed: self.position,
             state_since: self.at,
+            edited_at: None,
             decided: None,
             expected_by: None,
             place: None,
@@ -419,9 +420,10 @@ impl State {
         let spec = Arc::new(edit.of(&self.tasks[id].spec));
         let analysis = self.tasks[id].analysis.clone();
         let class = self.class_of(&spec, analysis.as_deref());
-        let priority = edit.priority;
+        let (priority, at) = (edit.priority, self.at);
         self.change(id, |task| {
             task.spec = spec;
+            task.edited_at = Some(at);
             task.class = class;
             task.priority = priority.unwrap_or(task.priority);
             if let Some((estimate, learned)) = estimate {

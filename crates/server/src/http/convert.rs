@@ -220,6 +220,7 @@ pub(crate) fn task(view: &View<'_>, task: &Task) -> api::Task {
         held_until: task.held_until().map(time),
         turns: task.churn.as_ref().map(|churn| u32::try_from(churn.turns().len()).unwrap_or(u32::MAX)),
         submitted_at: time(task.submitted_at),
+        edited_at: task.edited_at.map(time),
         started_at: owner.and_then(|owner| owner.started_at).map(time),
         stalled_since: stall.map(|stall| time(stall.since)),
         stall_cause: stall.map(|stall| stall.cause.as_str().to_owned()),
