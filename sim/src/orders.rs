@@ -24,9 +24,11 @@ impl Orders {
             Event::OrderAsserted { first, then, .. } => {
                 self.said.insert((*first, *then));
             }
-            Event::OrderDropped { first, then } => {
+            Event::OrderDropped { first, then, ruling_stays } => {
                 self.said.remove(&(*first, *then));
-                self.ruled.remove(&(*first, *then));
+                if !ruling_stays {
+                    self.ruled.remove(&(*first, *then));
+                }
             }
             Event::OrderRuled { conflict, order } => {
                 self.ruled.retain(|(first, then), _| !order.contains(first) || !order.contains(then));

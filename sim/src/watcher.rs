@@ -1,7 +1,7 @@
 //! Who looks at every promise: the ledger after every event, the invariants of the core as often as the scenario says, and
 //! a state that only folds what is durable, to compare with.
 
-use kapell_core::{Engine, EscalationKind, Record, State, Subject, invariant};
+use kapell_core::{Engine, EscalationKind, Record, State, Subject, Voice, invariant};
 use kapell_model::{ClassId, Gate, Moment, Strategy, TaskId};
 use kapell_plan::{Greedy, explain};
 
@@ -158,7 +158,27 @@ fn look_at_rest(engine: &Engine<Greedy>) -> Result<(), Broken> {
     nobody_waits_for_nothing(engine)?;
     escalations_have_causes(engine.state())?;
     nothing_waits_for_room_that_is_there(engine.state())?;
+    rulings_rest_on_orders(engine.state())?;
     somebody_is_called_for_leave(engine.state())
+}
+
+/// Looks whether a ruling moves the queue though none of the orders that it left stands.
+fn rulings_rest_on_orders(state: &State) -> Result<(), Broken> {
+    let stands = |voice: &Voice| match voice {
+        Voice::Order { first, then, .. } => state.orders().get(*first, *then).is_some(),
+        Voice::Priority { .. } => false,
+    };
+    let rests = |id| {
+        let precedence = state.conflict(id).and_then(|conflict| conflict.precedence());
+        precedence.is_some_and(|precedence| precedence.said.iter().any(stands))
+    };
+    match state.orders().rulings().find(|&(.., conflict)| !rests(conflict)) {
+        Some((first, then, conflict)) => {
+            let what = format!("{conflict} holds {first} before {then}, and none of its orders stands");
+            Err(Broken { id: "rulings-rest-on-orders".to_owned(), what })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Looks whether a message waits for room in an inbox in which there is nothing to read.

@@ -407,7 +407,9 @@ impl State {
                 let (by, reason, at) = (*by, reason.clone(), record.at);
                 self.order_asserted(*first, *then, OrderSaid { by, reason, at });
             }
-            Event::OrderDropped { first, then } => self.order_dropped(*first, *then),
+            Event::OrderDropped { first, then, ruling_stays } => {
+                self.order_dropped(*first, *then, *ruling_stays);
+            }
             Event::OrderRuled { conflict, order } => self.order_ruled(*conflict, order),
             Event::RulingLifted { conflict } => self.ruling_lifted(*conflict),
             // Logs of versions in which an order moved tasks once have it: orders hold by themselves.
@@ -506,7 +508,7 @@ impl State {
             Event::PrecedenceRuled { order, .. } => {
                 order.iter().for_each(|impact| self.note_decided(impact.task));
             }
-            Event::OrderAsserted { first, then, .. } | Event::OrderDropped { first, then } => {
+            Event::OrderAsserted { first, then, .. } | Event::OrderDropped { first, then, .. } => {
                 [*first, *then].into_iter().for_each(|task| self.note_decided(task));
             }
             _ => {}

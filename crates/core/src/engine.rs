@@ -301,7 +301,7 @@ impl<P: Placer> Engine<P> {
             | Event::HandoffTransferred { agent, .. } => Some(agent),
             _ => None,
         };
-        self.fold(step, event);
+        self.fold_orders(step, event);
         for settled in settles {
             self.fold(step, settled);
         }
@@ -341,8 +341,18 @@ impl<P: Placer> Engine<P> {
     /// Folds an event with the settling of the escalations whose cause it takes away.
     fn fold_settling(&mut self, step: &mut Step<'_>, event: Event) {
         let settles = self.state.settled_by(&event);
-        self.fold(step, event);
+        self.fold_orders(step, event);
         settles.into_iter().for_each(|settled| self.fold(step, settled));
+    }
+
+    /// Folds an event, and lifts the rulings on orders that rest on none any more where it ends one.
+    fn fold_orders(&mut self, step: &mut Step<'_>, event: Event) {
+        let said = self.state.orders().said();
+        self.fold(step, event);
+        if self.state.orders().said() < said {
+            let lifted = self.state.unfounded().into_iter();
+            lifted.for_each(|conflict| self.fold(step, Event::RulingLifted { conflict }));
+        }
     }
 
     /// Asks a holder to let go, for every ring of waits that the last event has closed around `agent`.

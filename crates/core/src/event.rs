@@ -692,10 +692,16 @@ events! {
     /// A member says that one task is to come before another.
     OrderAsserted = "priority.order_asserted" { first: TaskId, then: TaskId, by: Ruler, reason: Text }
     /// Such an order does not stand any more: taken back, or against the business impact or what waits.
-    OrderDropped = "priority.order_dropped" { first: TaskId, then: TaskId }
+    OrderDropped = "priority.order_dropped" {
+        first: TaskId,
+        then: TaskId,
+        /// Only the word is taken back; what was ruled about the two stays.
+        #[serde(default, skip_serializing_if = "no")]
+        ruling_stays: bool,
+    }
     /// What was ruled in a conflict holds: each of the tasks comes before the next one, whatever was ruled between them before.
     OrderRuled = "priority.order_ruled" { conflict: ConflictId, order: Vec<TaskId> }
-    /// What was ruled in a conflict does not hold any more: the last of the orders that it left standing was taken back.
+    /// What was ruled in a conflict does not hold any more: of the orders that it left standing none is left.
     RulingLifted = "priority.ruling_lifted" { conflict: ConflictId }
     /// Written by versions in which an order moved tasks once: places in the queue, as if they had to start by then.
     PlacesSet = "priority.places_set" { places: Vec<(TaskId, Moment)> }

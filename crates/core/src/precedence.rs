@@ -174,6 +174,11 @@ impl Orders {
         self.backward.is_empty()
     }
 
+    /// Returns how many are said.
+    pub(crate) fn said(&self) -> usize {
+        self.said.len()
+    }
+
     /// Returns who says that one comes before another.
     #[must_use]
     pub fn get(&self, first: TaskId, then: TaskId) -> Option<&OrderSaid> {
@@ -231,6 +236,14 @@ impl Orders {
     fn lift_pair(&mut self, (first, then): (TaskId, TaskId)) {
         self.ruled.remove(&(first, then));
         if !self.said.contains_key(&(first, then)) {
+            self.backward.remove(&(then, first));
+        }
+    }
+
+    /// Forgets who says that one comes before another; what was ruled about them stays.
+    pub(crate) fn unsay(&mut self, first: TaskId, then: TaskId) {
+        self.said.remove(&(first, then));
+        if !self.ruled.contains_key(&(first, then)) {
             self.backward.remove(&(then, first));
         }
     }

@@ -4,7 +4,9 @@ mod scenario;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kapell_core::{Change, Command, EdgeSource, Event, Hundredths, Impact, Rejection, State, TaskEdit};
+use kapell_core::{
+    Change, Command, EdgeSource, Event, Hundredths, Impact, Rejection, Ruler, State, TaskEdit, Voice,
+};
 use kapell_model::{DependencyKind, Moment, Priority, Span, TaskId, TaskState, Text};
 use proptest::prelude::*;
 use scenario::{Scenario, reference};
@@ -243,6 +245,87 @@ fn a_ruling_holds_while_an_order_that_it_left_does() {
 }
 
 #[test]
+fn who_takes_back_the_own_word_does_not_split_what_was_ruled() {
+    // The ruling is t1, t2, t3; B's own order is a link of it, and C's is another ground.
+    let scenario = play(
+        "submit t1 effort=1h
+        submit t2 effort=2h
+        submit t3 effort=4h
+        order t2 t3 by=B
+        order t3 t1 by=A
+        order t1 t2 by=C -> C-1
+        conflict C-1 -> resolved of B,A,C as T-1,T-2,T-3
+        edit t3 priority=critical
+        disorder t2 t3 by=B
+        queue -> t1 critical, t2 critical, t3 critical
+        disorder t2 t3 by=B -> refused: that T-2 is to come before T-3 was said by the ruling of C-1, not by `B`
+        restart -> as live
+        disorder t1 t2 by=C                       # the last ground
+        queue -> t3 critical, t2 medium, t1 medium",
+    );
+    assert!(scenario.engine.state().orders().is_empty());
+    // A manager takes the link back too.
+    let scenario = play(
+        "submit t1 effort=1h
+        submit t2 effort=2h
+        submit t3 effort=4h
+        order t2 t3 by=B
+        order t3 t1 by=A
+        order t1 t2 by=C
+        disorder t2 t3",
+    );
+    let left: Vec<_> =
+        scenario.engine.state().orders().pairs().map(|(first, then)| (first.0, then.0)).collect();
+    assert_eq!(left, [(1, 2)]);
+}
+
+#[test]
+fn a_ruling_ends_with_the_tasks_of_the_last_order_that_it_left() {
+    // What is left of what was said is t1 before t4.
+    let scenario = play(
+        "submit t1 effort=1h
+        submit t2 effort=2h
+        submit t3 effort=4h
+        submit t4 effort=8h
+        order t4 t3 by=A
+        order t3 t2 by=A
+        order t2 t1 by=B
+        order t1 t4 by=C -> C-1
+        conflict C-1 -> resolved of B,A,C as T-1,T-2,T-3,T-4
+        edit t3 priority=critical
+        queue -> t1 critical, t2 critical, t3 critical, t4 medium
+        cancel t4
+        queue -> t3 critical, t2 medium, t1 medium
+        restart -> as live",
+    );
+    assert!(scenario.engine.state().orders().is_empty());
+    assert_eq!(count(&scenario, "priority.ruling_lifted"), 1);
+}
+
+#[test]
+fn a_ruling_ends_where_a_later_one_drops_the_last_order_that_it_left() {
+    // C-1 is t1, t2, t3 by the order of t1 before t2; then t2 waits for t1's follower, and that order falls.
+    let scenario = play(
+        "submit t1 effort=1h
+        submit t2 effort=2h
+        submit t3 effort=4h
+        submit t4 effort=8h
+        order t2 t3 by=B
+        order t3 t1 by=A
+        order t1 t2 by=C -> C-1
+        disorder t2 t3 by=B
+        edit t3 priority=critical
+        queue -> t1 critical, t2 critical, t3 critical, t4 medium
+        dep t1 t4                                 # t1 waits for t4
+        dep t4 t2                                 # and that for t2: t1 before t2 falls
+        queue -> t3 critical, t2 medium",
+    );
+    let orders = scenario.engine.state().orders();
+    assert!(orders.is_empty(), "{:?}", orders.pairs().collect::<Vec<_>>());
+    assert_eq!(count(&scenario, "priority.ruling_lifted"), 1);
+}
+
+#[test]
 fn what_waits_is_right_against_orders() {
     let scenario = play(
         "submit t1
@@ -427,10 +510,15 @@ proptest! {
                 0..=5 => Command::AssertOrder { first: task, then: on, agent, reason: Text::from("so") },
                 6 => Command::DropOrder { first: task, then: on, agent: None },
                 7 => match scenario.engine.state().orders().iter().nth(which) {
-                    Some((first, then, _)) => Command::DropOrder {
+                    Some((first, then, said)) => Command::DropOrder {
                         first: reference(&first.to_string()),
                         then: reference(&then.to_string()),
-                        agent: None,
+                        agent: match said.by {
+                            Ruler::Agent(by) if flag => {
+                                Some(scenario.engine.state().agent(by).spec.name.clone())
+                            }
+                            _ => None,
+                        },
                     },
                     None => continue,
                 },
@@ -456,6 +544,7 @@ proptest! {
             let state = scenario.engine.state();
             kapell_core::invariant::check(state).map_err(|broken| TestCaseError::fail(broken.to_string()))?;
             holds(state)?;
+            rests(state)?;
             let ruled = scenario.log[before..].iter().find_map(|record| match &record.event {
                 Event::OrderRuled { order, .. } => Some(order),
                 _ => None,
@@ -480,6 +569,19 @@ proptest! {
 }
 
 const TASKS: u32 = 7;
+
+/// Every ruling that holds rests on an order that was said in its conflict.
+fn rests(state: &State) -> Result<(), TestCaseError> {
+    for (first, then, id) in state.orders().rulings() {
+        let said = state.conflict(id).and_then(|it| it.precedence()).map_or(&[][..], |it| &it.said);
+        let stands = said.iter().any(|voice| match voice {
+            Voice::Order { first, then, .. } => state.orders().get(*first, *then).is_some(),
+            Voice::Priority { .. } => false,
+        });
+        prop_assert!(stands, "{} holds {} before {}", id, first, then);
+    }
+    Ok(())
+}
 
 /// The queue is as the orders say, urgency is what waits and orders make of it, and both together never come round.
 fn holds(state: &State) -> Result<(), TestCaseError> {

@@ -184,8 +184,12 @@ impl State {
         self.recompute_urgency([first]);
     }
 
-    pub(super) fn order_dropped(&mut self, first: TaskId, then: TaskId) {
-        self.orders.drop_order(first, then);
+    pub(super) fn order_dropped(&mut self, first: TaskId, then: TaskId, ruling_stays: bool) {
+        if ruling_stays {
+            self.orders.unsay(first, then);
+        } else {
+            self.orders.drop_order(first, then);
+        }
         self.recompute_urgency([first]);
     }
 

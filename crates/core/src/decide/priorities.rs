@@ -140,23 +140,17 @@ impl State {
         if let (Ruler::Agent(_), Some(agent), Some(by)) = (by, agent, others) {
             return Err(Rejection::OrderOfAnother { first, then, agent: agent.clone(), by });
         }
-        out.push(Event::OrderDropped { first, then });
-        if said.is_some() {
-            out.extend(
-                self.unfounded((first, then)).into_iter().map(|conflict| Event::RulingLifted { conflict }),
-            );
-        }
+        // Nobody takes more back than the own word: what was ruled over the orders of several stays as a whole.
+        let ruling_stays = ruled.is_some() && by != Ruler::Manager;
+        out.push(Event::OrderDropped { first, then, ruling_stays });
         Ok(Reply::about(first))
     }
 
-    /// Returns the conflicts whose rulings hold no more where an order is taken back: it is the last that they left standing.
-    fn unfounded(&self, taken_back: (TaskId, TaskId)) -> BTreeSet<ConflictId> {
+    /// Returns the conflicts whose rulings hold no more, where of the orders that they left standing none is left: taken back,
+    /// dropped, or over with their tasks.
+    pub(crate) fn unfounded(&self) -> BTreeSet<ConflictId> {
         let rulings: BTreeSet<ConflictId> = self.orders.rulings().map(|(.., conflict)| conflict).collect();
-        let founded = |id: &ConflictId| {
-            let mut left = self.left_by(*id);
-            left.remove(&taken_back) && left.is_empty()
-        };
-        rulings.into_iter().filter(founded).collect()
+        rulings.into_iter().filter(|&conflict| self.left_by(conflict).is_empty()).collect()
     }
 
     /// Returns what members said in a conflict over orders and still stands.
@@ -312,11 +306,11 @@ impl State {
         let said = |pair: &(TaskId, TaskId)| self.orders.get(pair.0, pair.1).is_some();
         let (said, ruled): (Vec<_>, Vec<_>) = standing.into_iter().partition(said);
         let gone: BTreeSet<_> = said.iter().chain(&ruled).copied().chain(new).filter(against).collect();
-        let left = said.iter().chain(&ruled).copied().chain(new).any(|pair| !gone.contains(&pair));
         // What was ruled rests on what was said then, and so does what is ruled in its place.
         let grounds = ruled.iter().filter_map(|&(first, then)| self.orders.ruled(first, then));
         let grounds: BTreeSet<_> = grounds.flat_map(|conflict| self.left_by(conflict)).collect();
-        let said = said.into_iter().chain(grounds).collect();
+        let said: BTreeSet<_> = said.into_iter().chain(grounds).collect();
+        let left = said.iter().copied().chain(new).any(|pair| !gone.contains(&pair));
         Contradiction { said, order, carried, gone, new, left }
     }
 
@@ -351,7 +345,7 @@ impl State {
         let ranking = Ranking { order: impacts, priority: None, typical: self.typical(), carried };
         let conflict = self.put_ruling(by, said, ranking, &text, out);
         for &(first, then) in gone.iter().filter(|&&pair| Some(pair) != closing) {
-            out.push(Event::OrderDropped { first, then });
+            out.push(Event::OrderDropped { first, then, ruling_stays: false });
         }
         out.extend(left.then_some(Event::OrderRuled { conflict, order }));
         conflict
@@ -414,7 +408,7 @@ struct Contradiction {
     gone: BTreeSet<(TaskId, TaskId)>,
     /// The new order, where one closed the rings.
     new: Option<(TaskId, TaskId)>,
-    /// Whether an order is left that agrees; else the waits alone say what comes first.
+    /// Whether an order is left on which the ruling rests; else the waits alone say what comes first.
     left: bool,
 }
 

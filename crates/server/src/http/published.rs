@@ -689,9 +689,11 @@ fn data(record: &Record, names: &Names) -> Map<String, Value> {
             "by": said_by(*by, names),
             "reason": reason,
         }),
-        Event::OrderDropped { first, then } => {
-            json!({ "first": first.to_string(), "then": then.to_string() })
-        }
+        Event::OrderDropped { first, then, ruling_stays } => json!({
+            "first": first.to_string(),
+            "then": then.to_string(),
+            "ruling_stays": ruling_stays,
+        }),
         Event::OrderRuled { conflict, order } => json!({
             "conflict": conflict.to_string(),
             "order": order.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -107,8 +107,9 @@ fn told(event: &Event, names: &[Name]) -> Option<String> {
             };
             format!("{by} says that {first} comes before {then}: {reason}")
         }
-        Event::OrderDropped { first, then } => {
-            format!("that {first} comes before {then} does not stand any more")
+        Event::OrderDropped { first, then, ruling_stays } => {
+            let still = if *ruling_stays { " by word; it is still ruled so" } else { "" };
+            format!("that {first} comes before {then} does not stand any more{still}")
         }
         Event::PrecedenceRuled { conflict, reason, .. } => {
             format!("{conflict} ruled by the impact: {reason}")
