@@ -65,6 +65,7 @@ mod state;
 mod task;
 mod tasks;
 mod watch;
+mod ways;
 
 pub mod invariant;
 #[cfg(feature = "mutations")]

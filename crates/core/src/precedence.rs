@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::{Conflict, ConflictMatter, Ruler};
 use crate::impact::{Impact, earned};
 use crate::state::State;
+use crate::ways::reached;
 
 /// What one member says about the priority of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -305,18 +306,6 @@ impl Orders {
 
 fn around(task: TaskId) -> std::ops::RangeInclusive<(TaskId, TaskId)> {
     (task, TaskId(0))..=(task, TaskId(u32::MAX))
-}
-
-/// Returns a task and all that is reached from it step by step.
-pub(crate) fn reached<I: Iterator<Item = TaskId>>(
-    from: TaskId,
-    next: impl Fn(TaskId) -> I,
-) -> BTreeSet<TaskId> {
-    let (mut all, mut open) = (BTreeSet::from([from]), vec![from]);
-    while let Some(task) = open.pop() {
-        open.extend(next(task).filter(|&task| all.insert(task)));
-    }
-    all
 }
 
 impl State {

@@ -16,10 +16,11 @@ use crate::engine::Reply;
 use crate::event::Event;
 use crate::impact::{Impact, asked_by, earned};
 use crate::notice::NoticeKind;
-use crate::precedence::{Ranking, Voice, reached};
+use crate::precedence::{Ranking, Voice};
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::task::Task;
+use crate::ways::between;
 
 impl State {
     /// Takes what a member says about the priority of a task. Where others say otherwise, the business impact rules at once.
@@ -219,17 +220,16 @@ impl State {
     }
 
     /// Returns the tasks on all ways from one task to another along waits and orders, both ends included, each before the next one;
-    /// none where there is no way. The cost is in what leads to the end of the way.
+    /// none where there is no way.
     fn ways(&self, from: TaskId, to: TaskId) -> BTreeSet<TaskId> {
-        let leading = reached(to, |id| self.leading_to(id));
-        if !leading.contains(&from) {
-            return BTreeSet::new();
-        }
-        let mut following: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
-        for &id in &leading {
-            self.leading_to(id).for_each(|first| following.entry(first).or_default().push(id));
-        }
-        reached(from, |id| following.get(&id).into_iter().flatten().copied())
+        between((from, to), |id| self.following(id), |id| self.leading_to(id))
+    }
+
+    /// Visits what waits for a task or comes after it.
+    fn following(&self, id: TaskId) -> impl Iterator<Item = TaskId> + '_ {
+        let task = self.task(id);
+        let waiting = Some(task).filter(|task| task.state() != TaskState::Completed);
+        waiting.into_iter().flat_map(|task| task.dependents.iter().copied()).chain(self.orders.after(id))
     }
 
     /// Visits what a task waits for or comes after.
