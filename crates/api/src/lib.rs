@@ -70,7 +70,7 @@ pub use message::{Channel, ChannelMember, Message, MessageAck, MessagesRead, New
 pub use object::{Objects, from_slice};
 pub use orchestration::{
     AgentLine, Bottleneck, BottleneckAction, HealthPart, KindTimes, Measured, Performance, Rates,
-    Recommendation, Report, Sample, SavedReport, SystemHealth, TaskMetrics,
+    Recommendation, Report, Sample, SavedReport, SystemHealth, TaskMetrics, WaitTimes,
 };
 pub use overview::{
     AgentLoad, Bar, Board, Card, FlowHour, Graph, GraphNode, HealthNow, HealthShare, Late, Overview, Queued,

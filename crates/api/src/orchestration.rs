@@ -77,6 +77,21 @@ pub struct KindTimes {
     pub p90_ms: i64,
 }
 
+/// How long was waited: of what was over within the last 24 hours the last 50, in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WaitTimes {
+    /// The effective priority with which tasks left the queue, or the resource that was waited for.
+    pub about: String,
+    /// How many waits, within 1..=50.
+    pub count: u32,
+    /// Half of them took no more.
+    pub p50_ms: i64,
+    /// Nine of ten took no more.
+    pub p90_ms: i64,
+    /// The longest.
+    pub longest_ms: i64,
+}
+
 /// Rates over 24 whole hours.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rates {
@@ -128,6 +143,14 @@ pub struct Performance {
     pub failed_by_hour: Vec<u32>,
     /// By type, the most frequent first, at most 20.
     pub by_type: Vec<KindTimes>,
+    /// How long tasks were in the queue until they got an owner, by effective priority, the most urgent first; a priority of which
+    /// none got one is left out. From the event that made the task ready to the one that gave it an owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queue_waits: Vec<WaitTimes>,
+    /// How long resources were waited for, the slowest in p90 first, at most 20: from the request for a reservation to its grant, or
+    /// the end of the place in line, and for a ready task the time within which what is held kept it back. Out of the same waits bottlenecks are found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resource_waits: Vec<WaitTimes>,
 }
 
 /// Something that holds the work up.

@@ -699,39 +699,39 @@ impl State {
     }
 }
 
-/// A wait for one resource.
+/// A wait in the queue, or for one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(Moment, Span, Option<Span>)", into = "(Moment, Span, Option<Span>)")]
-struct ResourceWait {
+struct RecentWait {
     /// When it was over.
     at: Moment,
     wait: Span,
-    /// The estimate of the task for the sake of which.
+    /// The estimate of the task for the sake of which, where it is for a resource.
     estimate: Option<Span>,
 }
 
-impl From<(Moment, Span, Option<Span>)> for ResourceWait {
+impl From<(Moment, Span, Option<Span>)> for RecentWait {
     fn from((at, wait, estimate): (Moment, Span, Option<Span>)) -> Self {
         Self { at, wait, estimate }
     }
 }
 
-impl From<ResourceWait> for (Moment, Span, Option<Span>) {
-    fn from(it: ResourceWait) -> Self {
+impl From<RecentWait> for (Moment, Span, Option<Span>) {
+    fn from(it: RecentWait) -> Self {
         (it.at, it.wait, it.estimate)
     }
 }
 
-/// The last waits for one resource.
+/// The last waits of one sort: those that were over within a day, 50 at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ResourceWaits(VecDeque<ResourceWait>);
+pub(crate) struct RecentWaits(VecDeque<RecentWait>);
 
-impl ResourceWaits {
+impl RecentWaits {
     pub(crate) fn push(&mut self, wait: Span, estimate: Option<Span>, at: Moment) {
         let old = self.0.iter().take_while(|it| at.since(it.at) > WINDOW).count();
         let full = usize::from(self.0.len() - old == limits::OUTCOMES_MAX);
         self.0.drain(..old + full);
-        self.0.push_back(ResourceWait { at, wait, estimate });
+        self.0.push_back(RecentWait { at, wait, estimate });
     }
 
     /// Returns when the last wait was over.
@@ -743,10 +743,6 @@ impl ResourceWaits {
     /// exceed: 15 min, or a quarter of the median estimate of the waiters.
     fn measure(&self, since: Moment, least: usize) -> Option<Measure> {
         let own = || self.0.iter().filter(|it| it.at >= since);
-        let ranked = |mut spans: Vec<Span>, percent: usize| {
-            spans.sort_unstable();
-            spans.get((spans.len() * percent).div_ceil(100).saturating_sub(1)).copied()
-        };
         let waits: Vec<Span> = own().map(|it| it.wait).collect();
         if waits.len() < least {
             return None;
@@ -763,10 +759,36 @@ impl ResourceWaits {
         self.measure(now.before(WINDOW), WAITS_LEAST)
     }
 
+    /// Returns those that were over in the window before `now` in figures; nothing where there are none.
+    pub(crate) fn times(&self, now: Moment) -> Option<WaitTimes> {
+        let own = || self.0.iter().filter(|it| it.at >= now.before(WINDOW)).map(|it| it.wait);
+        let of = |percent| ranked(own().collect(), percent);
+        Some(WaitTimes { count: own().count(), p50: of(50)?, p90: of(90)?, longest: of(100)? })
+    }
+
     /// Measures the waits since an action began, however few.
     pub(crate) fn measured_since(&self, since: Moment) -> Option<Measure> {
         self.measure(Moment(since.0.saturating_add(1)), 1)
     }
+}
+
+/// Returns what `percent` of all do not exceed (nearest rank).
+fn ranked(mut spans: Vec<Span>, percent: usize) -> Option<Span> {
+    spans.sort_unstable();
+    spans.get((spans.len() * percent).div_ceil(100).saturating_sub(1)).copied()
+}
+
+/// Waits in figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitTimes {
+    /// How many.
+    pub count: usize,
+    /// What half of them did not exceed.
+    pub p50: Span,
+    /// What nine of ten did not exceed.
+    pub p90: Span,
+    /// The longest.
+    pub longest: Span,
 }
 
 impl fmt::Display for Severity {

@@ -77,6 +77,7 @@ pub use analysis::{
 };
 pub use bottleneck::{
     ActionEnd, Bottleneck, BottleneckAction, BottleneckKind, Bottlenecks, Measure, Narrow, Remedy, Severity,
+    WaitTimes,
 };
 pub use breakdown::{Breakdown, Broken, Component, ComponentSource, Factors, Membership, Part};
 pub use budget::{Account, BudgetOf, BudgetTarget, Closing, Grade, Ledger, Ledgers, UsageReport, money};

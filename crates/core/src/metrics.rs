@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kapell_model::{AgentId, Moment, Name, Position, Ratio, Span, Text, limits};
+use kapell_model::{AgentId, Moment, Name, Position, Priority, Ratio, Span, Text, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::bottleneck::{Measure, ResourceWaits};
+use crate::bottleneck::{Measure, RecentWaits, WaitTimes};
 use crate::effort::Efforts;
 use crate::impact::Hundredths;
 
@@ -182,7 +182,10 @@ pub struct Metrics {
     led: Option<Moment>,
     /// The last waits for what was held, by resource.
     #[serde(default)]
-    resources: BTreeMap<Text, ResourceWaits>,
+    resources: BTreeMap<Text, RecentWaits>,
+    /// The last waits in the queue, by the priority with which the task left it.
+    #[serde(default)]
+    queue: BTreeMap<Priority, RecentWaits>,
 }
 
 impl Metrics {
@@ -241,8 +244,24 @@ impl Metrics {
     }
 
     /// Returns the last waits for a resource.
-    pub(crate) fn resource(&self, resource: &Text) -> Option<&ResourceWaits> {
+    pub(crate) fn resource(&self, resource: &Text) -> Option<&RecentWaits> {
         self.resources.get(resource)
+    }
+
+    /// Returns how long tasks have waited in the queue that got an owner within 24 hours, the last 50 of each priority, the most
+    /// urgent first.
+    #[must_use]
+    pub fn queue_waits(&self, now: Moment) -> Vec<(Priority, WaitTimes)> {
+        self.queue.iter().filter_map(|(&priority, waits)| Some((priority, waits.times(now)?))).collect()
+    }
+
+    /// Returns how long resources were waited for, the last 50 waits of each that were over within 24 hours, the slowest first.
+    #[must_use]
+    pub fn resource_waits(&self, now: Moment) -> Vec<(&Text, WaitTimes)> {
+        let all = self.resources.iter().filter_map(|(resource, waits)| Some((resource, waits.times(now)?)));
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(_, times)| std::cmp::Reverse((times.p90, times.longest)));
+        all
     }
 
     /// Notes how long somebody has waited for a resource, and what the task is estimated at for the sake of which.
@@ -344,7 +363,14 @@ impl Metrics {
     }
 
     /// Notes how long a task of a class has waited in the queue.
-    pub(crate) fn waited(&mut self, position: Position, class: u64, wait: Span) {
+    pub(crate) fn waited(
+        &mut self,
+        (position, at): (Position, Moment),
+        class: u64,
+        priority: Priority,
+        wait: Span,
+    ) {
+        self.queue.entry(priority).or_default().push(wait, None, at);
         if let Some(waits) = self.waits.get_mut(&class) {
             self.placed.remove(&waits.last);
             waits.last = position;
@@ -416,10 +442,10 @@ mod tests {
         let mut metrics = Metrics::default();
         let classes = limits::METRIC_CLASSES_MAX as u64;
         for class in 0..classes {
-            metrics.waited(Position(class + 1), class, Span(10));
+            metrics.waited((Position(class + 1), Moment(0)), class, Priority::Low, Span(10));
         }
-        metrics.waited(Position(classes + 1), 0, Span(30));
-        metrics.waited(Position(classes + 2), classes, Span(20));
+        metrics.waited((Position(classes + 1), Moment(0)), 0, Priority::Low, Span(30));
+        metrics.waited((Position(classes + 2), Moment(0)), classes, Priority::Low, Span(20));
         assert_eq!(metrics.expected_wait(0), Some(Span(10)));
         assert_eq!(metrics.expected_wait(1), None);
         assert_eq!(metrics.expected_wait(classes), Some(Span(20)));

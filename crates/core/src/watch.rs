@@ -123,7 +123,7 @@ impl State {
         if task.state() == TaskState::Ready {
             let wait = self.at.since(task.state_since);
             let key = self.watch.class_keys[task.class.index()];
-            self.metrics.waited(self.position, key, wait);
+            self.metrics.waited((self.position, self.at), key, task.effective, wait);
             self.note_held_back_by(key, id);
         }
     }

@@ -2,8 +2,8 @@
 
 mod scenario;
 
-use kapell_core::{ActionEnd, Event, Severity, State};
-use kapell_model::Moment;
+use kapell_core::{ActionEnd, Event, Severity, State, WaitTimes};
+use kapell_model::{Moment, Span};
 use scenario::Scenario;
 
 /// `R` has one of two slots taken by an hour's work, and 30 h more wait for `rust`: twice what its slots are good for in 8 h.
@@ -187,6 +187,50 @@ fn a_resource_that_is_waited_for_too_long_is_given_out_for_less_long() {
         restart -> as live",
     );
     assert_eq!(count(&scenario, "bottleneck.found"), 1);
+}
+
+#[test]
+fn waits_are_told_by_priority_and_resource() {
+    let mut scenario = Scenario::play(
+        "agent A
+        agent B
+        reserve A env:one ttl=1h -> R-1
+        reserve B env:one wait ttl=1h -> waits as W-1
+        tick +16m
+        free A R-1
+        reserve A env:one wait ttl=1h -> waits as W-2
+        tick +20m
+        free B R-2
+        reserve A env:two ttl=1h -> R-4
+        reserve B env:two wait ttl=1h -> waits as W-3
+        tick +30m
+        free A R-4
+        drain A
+        drain B
+        submit t1 priority=high
+        submit t2
+        tick +10m
+        submit t3 priority=high
+        tick +5m
+        agent C slots=2
+        agent D slots=2",
+    );
+    let told = |scenario: &Scenario, later: i64| {
+        let (metrics, now) = (scenario.engine.state().metrics(), Moment(scenario.now + later));
+        let row = |about: String, it: WaitTimes| {
+            let minutes = |span: Span| span.0 / 60_000;
+            format!("{about}: {} {} {} {}", it.count, minutes(it.p50), minutes(it.p90), minutes(it.longest))
+        };
+        let queue = metrics.queue_waits(now).into_iter().map(|(it, times)| row(it.to_string(), times));
+        let resources = metrics.resource_waits(now).into_iter().map(|(it, times)| row(it.to_string(), times));
+        (queue.collect::<Vec<_>>(), resources.collect::<Vec<_>>())
+    };
+    let (queue, resources) = told(&scenario, 0);
+    assert_eq!(queue, ["high: 2 5 15 15", "medium: 1 15 15 15"]);
+    assert_eq!(resources, ["env:two: 1 30 30 30", "env:one: 2 16 20 20"]);
+    scenario.also("restart -> as live");
+    assert_eq!(told(&scenario, 0), (queue, resources));
+    assert_eq!(told(&scenario, 25 * 3_600_000), (vec![], vec![]), "nothing was over within a day");
 }
 
 #[test]

@@ -374,9 +374,43 @@ fn messages_handoffs_and_efficiency_by_agent_stand_in_every_report() {
         assert!(page.contains(row), "{row}: {page}");
     }
     // They outlive a restart.
+    let waits = report["performance"]["queue_waits"].clone();
     let served = Served::on(served.stop());
+    assert_eq!(served.get("/v1/report")["performance"]["queue_waits"], waits);
     assert_eq!(served.get("/v1/report")["performance"]["last_day"]["messages"], 3);
     assert_eq!(served.get("/v1/report")["agent_table"][1]["efficiency_score"], 1.0);
+}
+
+#[test]
+fn waits_in_the_queue_and_for_resources_stand_in_every_report() {
+    let served = Served::start();
+    served.post("/v1/tasks", &json!({"title": "first", "key": "one", "priority": "high"}));
+    for name in ["ada", "bram"] {
+        served.post("/v1/agents", &json!({"name": name, "role": "developer"}));
+        served.post(&format!("/v1/agents/{name}/heartbeat"), &json!({}));
+    }
+    let env = |agent: &str| json!({"agent": agent, "resources": [{"resource": "env:one"}], "wait": true});
+    let held = served.post("/v1/reservations", &env("ada"))["reservation"].clone();
+    served.post("/v1/reservations", &env("bram"));
+    let held = held.as_str().expect("it is free");
+    served.post(&format!("/v1/reservations/{held}/release"), &json!({"agent": "ada"}));
+    let performance = served.get("/v1/report")["performance"].clone();
+    for (list, about) in [("queue_waits", "high"), ("resource_waits", "env:one")] {
+        let waits = &performance[list];
+        assert_eq!(waits.as_array().map(Vec::len), Some(1), "{waits}");
+        assert_eq!((&waits[0]["about"], &waits[0]["count"]), (&json!(about), &json!(1)));
+        let times = ["p50_ms", "p90_ms", "longest_ms"].map(|name| waits[0][name].as_i64().expect("a time"));
+        assert!((0..60_000).contains(&times[0]) && times == [times[0]; 3], "{times:?}");
+    }
+    let page = |format: &str| {
+        served.send_text("GET", &format!("/v1/report?format={format}"), &served.admin, &[], &[]).1
+    };
+    let markdown = page("markdown");
+    assert!(markdown.contains("\n| high | 1 | ") && markdown.contains("\n| env:one | 1 | "), "{markdown}");
+    let html = page("html");
+    for row in ["<h2>Waits</h2>", "<td>high</td><td class=\"number\">1</td>", "<td>env:one</td>"] {
+        assert!(html.contains(row), "{row}: {html}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use kapell_api::{
     AgentLine, AgentTotals, Escalation, HealthPart, KindTimes, Performance, Rates, Report, Sample,
-    SystemHealth, TaskMetrics,
+    SystemHealth, TaskMetrics, WaitTimes,
 };
 use kapell_core::{State, Tally, Task};
 use kapell_model::{AgentState, Moment, Ratio, TaskState};
@@ -201,6 +201,23 @@ fn performance(state: &State, now: Moment) -> Performance {
         submitted_by_hour: hours.iter().map(|hour| hour.submitted).collect(),
         failed_by_hour: hours.iter().map(|hour| hour.failed).collect(),
         by_type,
+        queue_waits: metrics.queue_waits(now).into_iter().map(|(it, times)| wait_times(it, times)).collect(),
+        resource_waits: metrics
+            .resource_waits(now)
+            .into_iter()
+            .take(NAMED_MAX)
+            .map(|(it, times)| wait_times(it, times))
+            .collect(),
+    }
+}
+
+fn wait_times(about: impl ToString, times: kapell_core::WaitTimes) -> WaitTimes {
+    WaitTimes {
+        about: about.to_string(),
+        count: u32::try_from(times.count).unwrap_or(u32::MAX),
+        p50_ms: times.p50.0,
+        p90_ms: times.p90.0,
+        longest_ms: times.longest.0,
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn html(report: &Report) -> String {
     load(&mut page, &course);
     flow(&mut page, report, &course);
     lead_times(&mut page, report, &course);
+    waits(&mut page, report);
     bottlenecks(&mut page, report);
     recommendations(&mut page, report);
     conflicts(&mut page, report);
@@ -433,6 +434,28 @@ fn lead_times(page: &mut String, report: &Report, course: &Course<'_>) {
             ]
         });
         table(page, &["Type", "Completed", "Mean", "p50 of the last 50", "p90"], rows);
+    });
+}
+
+fn waits(page: &mut String, report: &Report) {
+    section(page, "Waits", |page| {
+        page.push_str("<p class=\"note\">Of what was over within 24 hours, the last 50 of each.</p>");
+        let performance = &report.performance;
+        for (title, about, waits) in [
+            ("In the queue, until a task got an owner", "Priority", &performance.queue_waits),
+            ("For resources, the slowest first", "Resource", &performance.resource_waits),
+        ] {
+            let _ = write!(page, "<h3>{title}</h3>");
+            if waits.is_empty() {
+                page.push_str("<p class=\"note\">None.</p>");
+                continue;
+            }
+            let rows = waits.iter().map(|it| {
+                let times = [it.p50_ms, it.p90_ms, it.longest_ms].map(|it| Cell::Number(span(it)));
+                [Cell::text(&it.about), Cell::number(it.count)].into_iter().chain(times).collect()
+            });
+            table(page, &[about, "Waits", "p50", "p90", "Longest"], rows);
+        }
     });
 }
 

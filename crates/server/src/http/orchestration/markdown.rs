@@ -375,6 +375,21 @@ fn performance(page: &mut String, report: &Report) {
         vec![kind, times.count.to_string(), span(times.mean_ms), span(times.p50_ms), span(times.p90_ms)]
     });
     table(page, &["Type", "Completed", "Mean", "p50 of the last 50", "p90"], rows);
+    for (name, about, waits) in [
+        ("in the queue", "Priority", &performance.queue_waits),
+        ("for resources", "Resource", &performance.resource_waits),
+    ] {
+        let _ = writeln!(page, "### Waits {name}, the last 50 of each in 24 h\n");
+        if waits.is_empty() {
+            let _ = writeln!(page, "None.\n");
+            continue;
+        }
+        let rows = waits.iter().map(|it| {
+            let times = [it.p50_ms, it.p90_ms, it.longest_ms].map(span);
+            [vec![plain(&it.about), it.count.to_string()], times.into()].concat()
+        });
+        table(page, &[about, "Waits", "p50", "p90", "Longest"], rows);
+    }
 }
 
 fn bottlenecks(page: &mut String, report: &Report) {
