@@ -373,7 +373,7 @@ impl Client {
 
     /// Returns the orders of two open tasks that stand.
     pub fn orders(&self) -> Result<Vec<Order>> {
-        self.all("/v1/orders")
+        self.all("/v1/orders?limit=1000")
     }
 
     /// Says that one task is to come before another.
@@ -415,8 +415,7 @@ impl Client {
 
     /// Returns what an agent has to read or acknowledge, oldest first.
     pub fn inbox(&self, agent: &str) -> Result<Vec<Message>> {
-        let path = format!("/v1/agents/{}/messages", escaped(agent));
-        self.get::<Page<Message>>(&path).map(|page| page.items)
+        self.all(&format!("/v1/agents/{}/messages?limit=1000", escaped(agent)))
     }
 
     /// Tells that an agent has read its messages up to one.
@@ -427,7 +426,7 @@ impl Client {
 
     /// Returns the channels.
     pub fn channels(&self) -> Result<Vec<Channel>> {
-        self.get::<Page<Channel>>("/v1/channels").map(|page| page.items)
+        self.all("/v1/channels?limit=1000")
     }
 
     /// Makes a channel.

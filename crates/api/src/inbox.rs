@@ -44,8 +44,11 @@ pub struct Inbox {
     pub role: Option<String>,
     /// How much waits in all.
     pub total: u32,
-    /// The first of it.
+    /// A page of it.
     pub items: Vec<InboxItem>,
+    /// Where to go on; nothing on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// One matter that waits for somebody.

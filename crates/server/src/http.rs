@@ -28,6 +28,7 @@ mod messages;
 mod orchestration;
 mod origin;
 mod overview;
+mod pages;
 mod parse;
 mod permissions;
 mod problem;

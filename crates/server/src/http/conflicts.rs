@@ -1,5 +1,7 @@
 //! Conflicts: listed, shown, and decisions from their opening to their end.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::http::StatusCode;
 use kapell_api::{
@@ -12,7 +14,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{cursor, limit};
-use super::door::{Asked, Body, Door, NoQuery, Path};
+use super::door::{Asked, Body, Door, Path};
+use super::pages::ListQuery;
 use super::problem::Refusals;
 use super::reservations::speaker;
 use super::{Refusal, created, disagreement, parse};
@@ -225,14 +228,16 @@ pub(super) async fn assert_priority(
     Ok(created(ack))
 }
 
-/// Lists the orders of two open tasks that stand, those that were ruled among them.
-#[utoipa::path(get, path = "/v1/orders", tag = "conflicts", responses((status = 200, body = Page<Order>), Refusals))]
-pub(super) async fn orders(
-    door: Door,
-    Asked(NoQuery {}): Asked<NoQuery>,
-) -> Result<Json<Page<Order>>, Refusal> {
-    let found = door.app.fleet.query(move |view| disagreement::orders(view.state));
-    Ok(Json(Page { items: found.await?, next_cursor: None }))
+/// Lists the orders of two open tasks that stand, those that were ruled among them, by what comes first.
+#[utoipa::path(get, path = "/v1/orders", params(ListQuery), tag = "conflicts",
+    responses((status = 200, body = Page<Order>), Refusals))]
+pub(super) async fn orders(door: Door, Asked(query): Asked<ListQuery>) -> Result<Json<Page<Order>>, Refusal> {
+    let page = door.app.fleet.query(move |view| {
+        let pairs: BTreeSet<(TaskId, TaskId)> = view.state.orders().pairs().collect();
+        let all = pairs.into_iter().map(|pair| (pair, ()));
+        query.page(all, |&(first, then), ()| disagreement::order(view.state, first, then))
+    });
+    Ok(Json(page.await??))
 }
 
 /// Says that one task is to come before another. That holds in the queue, whatever changes, until it is taken back or one of the

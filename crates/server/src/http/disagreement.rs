@@ -153,13 +153,8 @@ fn dispute(state: &State, conflict: &Conflict, it: &Dispute) -> api::Dispute {
     }
 }
 
-/// Shows the orders that stand.
-pub(super) fn orders(state: &State) -> Vec<api::Order> {
-    let pairs: BTreeSet<(TaskId, TaskId)> = state.orders().pairs().collect();
-    pairs.into_iter().map(|(first, then)| order(state, first, then)).collect()
-}
-
-fn order(state: &State, first: TaskId, then: TaskId) -> api::Order {
+/// Shows an order that stands.
+pub(super) fn order(state: &State, first: TaskId, then: TaskId) -> api::Order {
     let (said, conflict) = (state.orders().get(first, then), state.orders().ruled(first, then));
     let settled = conflict.and_then(|id| state.conflict(id)?.settled.as_ref());
     let ruled = || settled.map(|(at, reason)| ("ruling".to_owned(), reason.to_string(), time(*at)));

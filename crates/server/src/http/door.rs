@@ -384,11 +384,6 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     }
 }
 
-/// No query: whatever is asked with one is refused.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoQuery {}
-
 /// A query string; an error names the parameter.
 pub(crate) struct Asked<T>(pub(crate) T);
 

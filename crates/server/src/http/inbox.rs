@@ -10,7 +10,7 @@ use kapell_model::{AgentId, AgentKind, EscalationId, Moment, Priority, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::agents::{limit, unknown};
+use super::agents::{cursor, limit, unknown};
 use super::convert::time;
 use super::door::{Asked, Body, Door, Path};
 use super::problem::Refusals;
@@ -26,7 +26,9 @@ pub(super) struct InboxQuery {
     agent: Option<String>,
     /// Of this role, such as `agent_manager`.
     role: Option<String>,
-    /// Items, 1 to 1000; 100 where absent.
+    /// `next_cursor` of the page before. What presses changes while one reads: an item may come again, or have gone ahead.
+    cursor: Option<String>,
+    /// Items a page, 1 to 1000; 100 where absent.
     limit: Option<usize>,
 }
 
@@ -34,7 +36,7 @@ pub(super) struct InboxQuery {
 #[utoipa::path(get, path = "/v1/inbox", params(InboxQuery), tag = "fleet",
     responses((status = 200, body = Inbox), Refusals))]
 pub(super) async fn show(door: Door, Asked(query): Asked<InboxQuery>) -> Result<Json<Inbox>, Refusal> {
-    let limit = limit(query.limit)?;
+    let (from, limit) = (cursor(query.cursor.as_deref())?, limit(query.limit)?);
     if query.agent.is_some() && query.role.is_some() {
         return Err(Problem::field("role", "beside `agent`", "either `agent` or `role`").into());
     }
@@ -58,12 +60,14 @@ pub(super) async fn show(door: Door, Asked(query): Asked<InboxQuery>) -> Result<
             }
             None => {}
         }
-        let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let (total, end) = (u32::try_from(all.len()).unwrap_or(u32::MAX), from.saturating_add(limit));
+        let next_cursor = (end < all.len()).then(|| end.to_string());
         Ok(Inbox {
             agent: agent.map(|agent| agent.spec.name.to_string()),
             role: role.map(ToString::to_string),
             total,
-            items: first(all, limit).iter().map(|it| it.shown(view)).collect(),
+            items: first(all, end).iter().skip(from).map(|it| it.shown(view)).collect(),
+            next_cursor,
         })
     });
     Ok(Json(found.await??))

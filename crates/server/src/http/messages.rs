@@ -6,13 +6,14 @@ use kapell_api::{
     Ack, Channel, ChannelMember, ErrorCode, Message, MessageAck, MessagesRead, NewChannel, NewMessage, Page,
     Problem,
 };
-use kapell_core::{Address, Command};
+use kapell_core::{Address, Command, Delivery};
 use kapell_model::{MessageId, Name, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::agents::{agent_name, limit, unknown};
-use super::door::{Asked, Body, Door, NoQuery, Path};
+use super::door::{Asked, Body, Door, Path};
+use super::pages::ListQuery;
 use super::problem::Refusals;
 use super::{Refusal, convert, created, parse};
 use crate::token::Access;
@@ -129,22 +130,25 @@ fn no_message() -> Problem {
 
 /// Lists what an agent has to read or acknowledge, oldest first.
 #[utoipa::path(get, path = "/v1/agents/{agent}/messages",
-    params(("agent" = String, Path, description = "its name")), tag = "messages",
+    params(("agent" = String, Path, description = "its name"), ListQuery), tag = "messages",
     responses((status = 200, body = Page<Message>), Refusals))]
 pub(super) async fn inbox(
     door: Door,
     Path(agent): Path<String>,
-    Asked(NoQuery {}): Asked<NoQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<Message>>, Refusal> {
     let name = agent_name(&agent)?;
-    let found = door.app.fleet.query(move |view| {
-        let id = view.state.agent_id(name.as_str())?;
+    let page = door.app.fleet.query(move |view| {
+        let id = view.state.agent_id(name.as_str()).ok_or_else(|| unknown(name.as_str()))?;
+        let place = |message: MessageId, delivery: &Delivery| match delivery.behind {
+            Some(behind) => (behind, Some(message)),
+            None => (message, None),
+        };
         let inbox = view.state.messages().inbox(id);
-        let shown = inbox.map(|(message, delivery)| convert::message(view.state, message, Some(delivery)));
-        Some(shown.collect::<Vec<_>>())
+        let all = inbox.map(|(message, delivery)| (place(message.id, delivery), (message, delivery)));
+        query.page(all, |_, (message, delivery)| convert::message(view.state, message, Some(delivery)))
     });
-    let items = found.await?.ok_or_else(|| unknown(&agent))?;
-    Ok(Json(Page { items, next_cursor: None }))
+    Ok(Json(page.await??))
 }
 
 /// Tells that an agent has read its messages up to one. What must be acknowledged stays.
@@ -163,17 +167,17 @@ pub(super) async fn read(
 }
 
 /// Lists the channels by name.
-#[utoipa::path(get, path = "/v1/channels", tag = "messages",
+#[utoipa::path(get, path = "/v1/channels", params(ListQuery), tag = "messages",
     responses((status = 200, body = Page<Channel>), Refusals))]
 pub(super) async fn channels(
     door: Door,
-    Asked(NoQuery {}): Asked<NoQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<Channel>>, Refusal> {
-    let found = door.app.fleet.query(|view| {
-        let shown = |(name, channel)| convert::channel(view.state, name, channel);
-        view.state.messages().channels().map(shown).collect::<Vec<_>>()
+    let page = door.app.fleet.query(move |view| {
+        let all = view.state.messages().channels().map(|(name, channel)| (name.clone(), channel));
+        query.page(all, |name, channel| convert::channel(view.state, name, channel))
     });
-    Ok(Json(Page { items: found.await?, next_cursor: None }))
+    Ok(Json(page.await??))
 }
 
 /// Makes a channel. An agent may make one that it is a member of itself.

@@ -18,6 +18,7 @@ mod mcp;
 mod measured;
 mod messages;
 mod orchestration;
+mod pages;
 mod people;
 mod permissions;
 mod refusals;

@@ -536,6 +536,7 @@ fn every_refusal_names_the_field_and_changes_nothing() {
         ("GET", "/v1/inbox?role=a&agent=b", "", "bad_request", &["role", "either"]),
         ("GET", "/v1/inbox?agent=nobody", "", "not_found", &["nobody"]),
         ("GET", "/v1/inbox?limit=0", "", "bad_request", &["limit", "1 to 1000"]),
+        ("GET", "/v1/inbox?cursor=zz", "", "bad_request", &["cursor"]),
         ("POST", "/v1/escalations/E-9/acknowledge", r#"{"note":"x"}"#, "bad_request", &["note"]),
         ("POST", "/v1/escalations/E-99/acknowledge", "{}", "not_found", &["E-99"]),
         ("POST", "/v1/escalations/next/acknowledge", "{}", "not_found", &["E-2"]),
@@ -735,8 +736,15 @@ fn a_query_that_is_not_known_is_refused() {
     team(&served);
     for path in ["/v1/channels", "/v1/orders", "/v1/agents/ada/messages"] {
         assert_eq!(served.ask("GET", path, &Value::Null).0, 200, "{path}");
-        let answer = served.ask("GET", &format!("{path}?limit=0"), &Value::Null);
-        refused(&served, answer, "bad_request", &["limit"], path);
+        for (query, named) in [
+            ("limit=0", "1 to 1000"),
+            ("limit=1001", "1 to 1000"),
+            ("cursor=a%20b", "next_cursor"),
+            ("stat=x", "stat"),
+        ] {
+            let answer = served.ask("GET", &format!("{path}?{query}"), &Value::Null);
+            refused(&served, answer, "bad_request", &[named], path);
+        }
     }
 }
 

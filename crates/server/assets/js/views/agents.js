@@ -79,9 +79,9 @@ async function around(name) {
   const path = `/v1/agents/${encodeURIComponent(name)}`;
   const after = Math.max(0, position.value - LATELY);
   const [assignments, notices, messages, events] = await Promise.all([
-    get(`${path}/assignments`), get(`${path}/notices`), get(`${path}/messages`), get(`/v1/events?agent=${encodeURIComponent(name)}&limit=1000&after=${after}`),
+    get(`${path}/assignments`), get(`${path}/notices`), pages(`${path}/messages`, 10_000), get(`/v1/events?agent=${encodeURIComponent(name)}&limit=1000&after=${after}`),
   ]);
-  return { assignments: assignments.assignments, notices: notices.items.reverse(), messages: messages.items, events: events.events.reverse() };
+  return { assignments: assignments.assignments, notices: notices.items.reverse(), messages, events: events.events.reverse() };
 }
 
 /// What one agent has before it, what it was told, and what it did.

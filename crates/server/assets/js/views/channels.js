@@ -15,10 +15,10 @@ const CONCERNS = /^(message|channel)/;
 async function load(channel, agent) {
   const of = channel ? `&channel=${encodeURIComponent(channel)}` : "";
   const [channels, messages, agents, inbox] = await Promise.all([
-    get("/v1/channels"), get(`/v1/messages?limit=${SHOWN_MAX}${of}`), pages("/v1/agents"),
-    agent ? get(`/v1/agents/${encodeURIComponent(agent)}/messages`) : null,
+    pages("/v1/channels", 10_000), get(`/v1/messages?limit=${SHOWN_MAX}${of}`), pages("/v1/agents"),
+    agent ? pages(`/v1/agents/${encodeURIComponent(agent)}/messages`, 10_000) : null,
   ]);
-  return { channels: channels.items, messages: messages.items, agents: agents.map((each) => each.name), inbox: inbox?.items };
+  return { channels, messages: messages.items, agents: agents.map((each) => each.name), inbox };
 }
 
 export function Channels() {
