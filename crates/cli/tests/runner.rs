@@ -684,6 +684,52 @@ fn a_runner_that_is_asked_to_stop_gives_its_task_back_with_the_work_kept() {
 }
 
 #[test]
+fn who_stands_in_reserve_is_started_where_an_emergency_wants_a_replacement() {
+    let place = Place::new("echo 'kapell: result replaced'").serve();
+    let reserve = |name: &str, role: &str| {
+        let script = place.path("agent.sh");
+        format!(
+            "[[agent]]\nname = \"{name}\"\nrole = \"{role}\"\nreserve = true\ncapabilities = {{ rust = 0.8 }}\n\
+             command = [\"sh\", \"{}\"]\n",
+            script.display()
+        )
+    };
+    place
+        .configure("", &(reserve("spare-architect", "architect") + &reserve("spare-developer", "developer")));
+    let lost = AgentRegistration {
+        name: "lost".to_owned(),
+        role: "developer".to_owned(),
+        kind: "service".to_owned(),
+        capabilities: [("rust".to_owned(), 0.9)].into(),
+        max_concurrent_tasks: 1,
+        lease_ms: Some(2_000),
+        standby: false,
+    };
+    place.client().register(&lost).expect("it is registered");
+    place.client().heartbeat("lost").expect("it is alive");
+    let task = place.submit("Whose owner is lost");
+    assert_eq!(place.task(&task).owner.as_deref(), Some("lost"));
+    let state = |name: &str| place.client().agent(name).ok().map(|agent| agent.state);
+    place.until("it is lost", || state("lost").filter(|state| state != "online"));
+    let runner = place.run();
+    place.until("the team works", || state("backend-1").filter(|state| state == "online"));
+    assert_eq!(state("spare-developer"), None, "nobody has asked for it");
+    let emergency = kapell_api::NewEmergency {
+        kind: "agent_cascade_failure".to_owned(),
+        reason: "agents are failing".to_owned(),
+        ..kapell_api::NewEmergency::default()
+    };
+    place.client().declare_emergency(&emergency).expect("it is declared");
+    place.until("the spare is there", || state("spare-developer").filter(|state| state == "online"));
+    assert_eq!(state("spare-architect"), None, "it has another role");
+    runner.stop();
+    assert_eq!(state("spare-developer").as_deref(), Some("offline"), "it is signed off");
+    let told = fs::read_to_string(place.path("told")).expect("what was told");
+    assert!(told.contains("spare-developer is started in the place of lost, as X-1 wants"), "{told}");
+    assert!(!told.contains("not signed off"), "{told}");
+}
+
+#[test]
 fn an_agent_is_stopped_when_its_task_is_called_off() {
     let place = Place::new("echo begun > \"$PLACE/begun\"; sleep 600").serve();
     register_short_lived(&place);

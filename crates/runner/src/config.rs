@@ -165,6 +165,8 @@ struct Member {
     capabilities: BTreeMap<String, Spanned<f64>>,
     #[serde(default = "one")]
     at_once: Spanned<u32>,
+    #[serde(default)]
+    reserve: bool,
     command: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     input: Input,
@@ -232,6 +234,8 @@ pub struct AgentSettings {
     pub(crate) capabilities: BTreeMap<String, f64>,
     /// How many assignments it works on at once.
     pub at_once: u32,
+    /// Whether it is started only where an emergency wants a replacement.
+    pub reserve: bool,
     pub(crate) command: Vec<Template>,
     pub(crate) input: Input,
     pub(crate) output: Dialect,
@@ -413,6 +417,7 @@ impl Place<'_> {
             role: member.role,
             capabilities: member.capabilities.into_iter().map(|(n, s)| (n, s.into_inner())).collect(),
             at_once,
+            reserve: member.reserve,
             input: member.input,
             output: member.output,
             permissions: member.permissions,

@@ -63,6 +63,7 @@ mod tests {
             role: "developer".to_owned(),
             capabilities: BTreeMap::new(),
             at_once: 1,
+            reserve: false,
             command: Vec::new(),
             input: Input::None,
             output: Dialect::Lines,

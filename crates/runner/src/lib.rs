@@ -25,6 +25,7 @@ mod permission;
 mod process;
 mod prompt;
 mod redact;
+mod reserve;
 mod runner;
 mod supervise;
 mod template;

@@ -14,6 +14,7 @@ use crate::git::{GitError, Repository};
 use crate::ledger::{Ledger, Run};
 use crate::outcome::Outcome;
 use crate::process;
+use crate::reserve::Reserve;
 
 /// How often somebody who waits looks whether the runner is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -145,6 +146,7 @@ impl Shared {
 pub struct Runner {
     shared: Arc<Shared>,
     crews: Vec<Arc<Crew>>,
+    reserve: Reserve,
     leftovers: Vec<Run>,
 }
 
@@ -198,14 +200,22 @@ impl Runner {
                 .map_err(|source| RunnerError::Join { agent: agent.name.clone(), source })?;
             Ok(Crew::new(Arc::clone(&shared), agent.clone(), lease_ms))
         };
-        let crews = shared.config.agents.iter().map(join).collect::<Result<_, _>>()?;
-        Ok(Self { shared, crews, leftovers })
+        // Who was cut off in the middle goes on.
+        let rests = |agent: &&AgentSettings| {
+            agent.reserve && !leftovers.iter().any(|run| run.assignment.agent == agent.name)
+        };
+        let (reserve, team): (Vec<_>, Vec<_>) = shared.config.agents.iter().partition(rests);
+        let crews = team.into_iter().map(join).collect::<Result<_, _>>()?;
+        let reserve = Reserve::new(Arc::clone(&shared), reserve.into_iter().cloned().collect());
+        Ok(Self { shared, crews, reserve, leftovers })
     }
 
     /// Works until it is asked to stop and everything has ended.
     pub fn run(self) {
-        let Self { shared, crews, mut leftovers } = self;
+        let Self { shared, crews, reserve, mut leftovers } = self;
         let mut threads = Vec::new();
+        let mut started: Vec<String> = crews.iter().map(|crew| crew.agent.name.clone()).collect();
+        let reserve = std::thread::spawn(move || reserve.watch());
         for crew in crews {
             let (own, rest) = leftovers.into_iter().partition(|run| run.assignment.agent == crew.agent.name);
             leftovers = rest;
@@ -218,11 +228,12 @@ impl Runner {
         for thread in threads {
             let _ = thread.join();
         }
+        started.extend(reserve.join().unwrap_or_default());
         // Else work would be given to them until their leases end, and their silence would be an alarm.
         let client = shared.client.clone().with_patience(SIGNING_OFF);
-        for agent in &shared.config.agents {
-            if let Err(error) = client.leave(&agent.name) {
-                shared.tell(&format!("{} is not signed off: {error}", agent.name));
+        for agent in started {
+            if let Err(error) = client.leave(&agent) {
+                shared.tell(&format!("{agent} is not signed off: {error}"));
             }
         }
     }
@@ -255,7 +266,7 @@ fn found(program: &str) -> bool {
 }
 
 /// Makes sure that an agent is registered, and returns its lease. One that is there already stays as it is.
-fn enrol(shared: &Shared, agent: &AgentSettings, patient: bool) -> Result<i64, ClientError> {
+pub(crate) fn enrol(shared: &Shared, agent: &AgentSettings, patient: bool) -> Result<i64, ClientError> {
     let mut waits = false;
     loop {
         match try_to_enrol(shared, agent) {

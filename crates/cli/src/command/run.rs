@@ -53,9 +53,11 @@ impl Run {
 }
 
 fn names(config: &Config) -> String {
-    let each = config.agents.iter().map(|agent| match agent.at_once {
-        1 => agent.name.clone(),
-        many => format!("{} ({many} at once)", agent.name),
+    let each = config.agents.iter().map(|agent| match (agent.at_once, agent.reserve) {
+        (1, false) => agent.name.clone(),
+        (1, true) => format!("{} (in reserve)", agent.name),
+        (many, false) => format!("{} ({many} at once)", agent.name),
+        (many, true) => format!("{} ({many} at once, in reserve)", agent.name),
     });
     each.collect::<Vec<_>>().join(", ")
 }
