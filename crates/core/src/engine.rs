@@ -349,7 +349,7 @@ impl<P: Placer> Engine<P> {
     fn fold_orders(&mut self, step: &mut Step<'_>, event: Event) {
         let said = self.state.orders().said();
         self.fold(step, event);
-        if self.state.orders().said() < said {
+        if self.state.orders().said() < said && !mutated!(RulingOutlives) {
             let lifted = self.state.unfounded().into_iter();
             lifted.for_each(|conflict| self.fold(step, Event::RulingLifted { conflict }));
         }

@@ -131,6 +131,8 @@ mod seeded {
         OrderForgotten,
         /// An order is said and does not hold.
         OrderNotKept,
+        /// A ruling on orders holds on when none of them stands any more.
+        RulingOutlives,
         /// What waited for a task that is broken down is left to wait for it.
         DependentsNotRewired,
         /// The integration waits for the planning alone.
