@@ -136,9 +136,36 @@ pub enum TokenError {
 /// Who comes with a token, and until when, by its hash.
 type Callers = HashMap<[u8; 32], (Arc<Caller>, Option<Moment>)>;
 
+/// What the store keeps.
+#[derive(Default, Serialize, Deserialize)]
+struct Document {
+    /// The highest number that was ever given: none is given twice, so that what the log says of `manager:3` is of one token.
+    last: u32,
+    tokens: Vec<Kept>,
+}
+
+/// The document of today, and the one of before, which did not know the highest number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Now(Document),
+    Before(Vec<Kept>),
+}
+
+impl From<Stored> for Document {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Now(document) => document,
+            Stored::Before(tokens) => {
+                Self { last: tokens.iter().map(|kept| kept.id).max().unwrap_or(0), tokens }
+            }
+        }
+    }
+}
+
 struct Inner {
     store: Box<dyn Store>,
-    kept: Vec<Kept>,
+    kept: Document,
     callers: Arc<RwLock<Callers>>,
 }
 
@@ -164,8 +191,8 @@ impl Tokens {
     /// Where they cannot be read.
     pub fn load(mut store: Box<dyn Store>) -> Result<Self, TokenError> {
         let kept = match store.get_document(DOCUMENT)? {
-            Some(bytes) => serde_json::from_slice(&bytes)?,
-            None => Vec::new(),
+            Some(bytes) => serde_json::from_slice::<Stored>(&bytes)?.into(),
+            None => Document::default(),
         };
         let callers = Arc::<RwLock<Callers>>::default();
         let inner = Inner { store, kept, callers: Arc::clone(&callers) };
@@ -203,14 +230,15 @@ impl Tokens {
     ) -> Result<(Kept, String), TokenError> {
         let (token, hash) = fresh()?;
         let mut inner = self.lock();
-        if inner.kept.len() >= TOKENS_MAX {
+        if inner.kept.tokens.len() >= TOKENS_MAX {
             return Err(TokenError::TooMany);
         }
-        let id = inner.kept.iter().map(|kept| kept.id).max().unwrap_or(0) + 1;
+        let id = inner.kept.last.checked_add(1).ok_or(TokenError::TooMany)?;
         let kept = Kept { id, access, agent, label, made_at: now, expires_at, hash, former: None };
-        inner.kept.push(kept.clone());
+        inner.kept.last = id;
+        inner.kept.tokens.push(kept.clone());
         if let Err(error) = inner.keep() {
-            inner.kept.pop();
+            inner.kept.tokens.pop();
             return Err(error);
         }
         Ok((kept, token))
@@ -230,22 +258,24 @@ impl Tokens {
     ) -> Result<Option<(Kept, String)>, TokenError> {
         let (token, hash) = fresh()?;
         let mut inner = self.lock();
-        let Some(at) = inner.kept.iter().position(|kept| kept.id == id) else { return Ok(None) };
-        let before = inner.kept[at].clone();
+        let Some(at) = inner.kept.tokens.iter().position(|kept| kept.id == id) else { return Ok(None) };
+        let before = inner.kept.tokens[at].clone();
         let path = directory.join(ADMIN_TOKEN_FILE);
         let filed = fs::read_to_string(&path).ok();
         let filed = filed.is_some_and(|text| *blake3::hash(text.trim().as_bytes()).as_bytes() == before.hash);
-        let former = (grace.0 > 0).then(|| Former { hash: before.hash, until: now.after(grace) });
+        // Its own end stands: what has ended is not let in again.
+        let until = before.expires_at.map_or(now.after(grace), |end| end.min(now.after(grace)));
+        let former = (until > now).then_some(Former { hash: before.hash, until });
         // A token that ends lives as long again.
         let expires_at = before.expires_at.map(|end| now.after(Span(end.0 - before.made_at.0)));
         let kept = Kept { made_at: now, expires_at, hash, former, ..before.clone() };
-        inner.kept[at] = kept.clone();
+        inner.kept.tokens[at] = kept.clone();
         if let Err(error) = inner.keep() {
-            inner.kept[at] = before;
+            inner.kept.tokens[at] = before;
             return Err(error);
         }
         if let Err(error) = if filed { write_file(&path, &token) } else { Ok(()) } {
-            inner.kept[at] = before;
+            inner.kept.tokens[at] = before;
             inner.keep()?;
             return Err(error);
         }
@@ -258,10 +288,10 @@ impl Tokens {
     /// Where that cannot be kept.
     pub fn revoke(&self, id: u32) -> Result<bool, TokenError> {
         let mut inner = self.lock();
-        let Some(at) = inner.kept.iter().position(|kept| kept.id == id) else { return Ok(false) };
-        let kept = inner.kept.remove(at);
+        let Some(at) = inner.kept.tokens.iter().position(|kept| kept.id == id) else { return Ok(false) };
+        let kept = inner.kept.tokens.remove(at);
         if let Err(error) = inner.keep() {
-            inner.kept.insert(at, kept);
+            inner.kept.tokens.insert(at, kept);
             return Err(error);
         }
         Ok(true)
@@ -270,7 +300,7 @@ impl Tokens {
     /// Returns every token's description; waits for a change that is being written.
     #[must_use]
     pub fn list(&self) -> Vec<Kept> {
-        self.lock().kept.clone()
+        self.lock().kept.tokens.clone()
     }
 
     /// Returns whose `token` it is at `now`. What is looked up is the hash of a 256-bit random number, so the time that it
@@ -297,8 +327,8 @@ impl Inner {
     }
 
     fn index(&self) {
-        let mut callers = Callers::with_capacity(self.kept.len());
-        for kept in &self.kept {
+        let mut callers = Callers::with_capacity(self.kept.tokens.len());
+        for kept in &self.kept.tokens {
             let caller = Arc::new(Caller::of(kept));
             if let Some(former) = &kept.former {
                 let until = kept.expires_at.map_or(former.until, |end| end.min(former.until));
@@ -338,6 +368,48 @@ mod tests {
     use kapell_store::{MemoryDisk, Reader as _, RowBatch};
 
     use super::*;
+
+    fn make(tokens: &Tokens, expires_at: Option<Moment>) -> (u32, String) {
+        let (kept, token) =
+            tokens.make(Access::Manager, None, String::new(), expires_at, Moment(0)).expect("one");
+        (kept.id, token)
+    }
+
+    #[test]
+    fn what_has_ended_is_not_let_in_again_by_a_rotation() {
+        let disk = MemoryDisk::new();
+        let tokens = Tokens::load(Box::new(disk.open())).expect("none yet");
+        let (nowhere, grace) = (Path::new("/nowhere"), Span::hours(1));
+        for rotated_at in [Moment(500), Moment(2_000)] {
+            let (id, token) = make(&tokens, Some(Moment(1_000)));
+            let (_, next) =
+                tokens.rotate(id, grace, nowhere, rotated_at).expect("kept").expect("it is there");
+            assert_eq!(tokens.caller(&token, Moment(999)).is_some(), rotated_at == Moment(500));
+            for later in [Moment(1_000), rotated_at, rotated_at.after(Span(999))] {
+                assert_eq!(tokens.caller(&token, later).is_some(), later < Moment(1_000), "{later:?}");
+            }
+            assert!(tokens.caller(&next, rotated_at).is_some());
+        }
+    }
+
+    #[test]
+    fn no_number_is_given_twice() {
+        let disk = MemoryDisk::new();
+        let mut store = disk.open();
+        let tokens = Tokens::load(Box::new(disk.open())).expect("none yet");
+        let (first, _) = make(&tokens, None);
+        // As it was kept before: a list.
+        let list = serde_json::to_vec(&tokens.list()).expect("JSON");
+        store.put_document(DOCUMENT, &list).expect("it is taken");
+        let mut last = first;
+        for _ in 0..3 {
+            let tokens = Tokens::load(Box::new(disk.open())).expect("they are read");
+            let (id, token) = make(&tokens, None);
+            assert!(id > last, "{id} after {last}");
+            assert!(tokens.revoke(id).expect("kept") && tokens.caller(&token, Moment(1)).is_none());
+            last = id;
+        }
+    }
 
     #[test]
     fn a_token_is_known_while_another_one_is_being_written() {
