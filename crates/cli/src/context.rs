@@ -1,6 +1,7 @@
 //! Which server a command talks to, and with which token.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use kapell_api::Client;
@@ -43,23 +44,46 @@ impl Context {
         Ok(home.context("there is no home directory; name a data directory with --data DIR")?.join("kapell"))
     }
 
+    fn running(&self) -> anyhow::Result<Option<String>> {
+        Ok(kapell_server::running_on(&self.data()?))
+    }
+
     /// Returns the server's URL: named, else the one that runs on the data directory, else the default.
     pub fn server(&self) -> anyhow::Result<String> {
         if let Some(server) = &self.server {
             return Ok(server.clone());
         }
-        let file = self.data()?.join(kapell_server::ADDRESS_FILE);
-        let running = std::fs::read_to_string(file).ok().map(|text| text.trim().to_owned());
-        Ok(running.unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}")))
+        Ok(self.running()?.unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}")))
     }
 
-    /// Returns the token: named, else the admin token in the data directory, else nothing.
+    /// Returns the token: named, else the admin token in the data directory where the server is the one that runs on it, else
+    /// nothing: whoever else listens there is not to have it.
     pub fn token(&self) -> anyhow::Result<String> {
         if let Some(token) = &self.token {
             return Ok(token.clone());
         }
+        let Some(running) = self.running()? else { return Ok(String::new()) };
+        let named = self
+            .server
+            .as_ref()
+            .map(|url| url.trim_end_matches('/').replace("://localhost:", "://127.0.0.1:"));
+        if named.is_some_and(|named| named != running) {
+            return Ok(String::new());
+        }
         let file = self.data()?.join(kapell_server::ADMIN_TOKEN_FILE);
         Ok(std::fs::read_to_string(&file).map(|token| token.trim().to_owned()).unwrap_or_default())
+    }
+
+    /// Waits until there is a server that may have the token; `say` is told once that it does.
+    pub fn wait(&self, say: impl FnOnce(String), stopped: impl Fn() -> bool) -> anyhow::Result<()> {
+        let mut say = Some(say);
+        while self.token.is_none() && self.running()?.is_none() && !stopped() {
+            if let Some(say) = say.take() {
+                say(format!("waiting: no answer from a server on {}", self.data()?.display()));
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
     }
 
     /// Returns the flags by which another process finds the same server. A token is never among them: everybody on the machine

@@ -40,6 +40,10 @@ impl Exit {
     }
 }
 
+/// What whoever has no valid token can do here.
+const TOKENS: &str = "name one with --token or KAPELL_TOKEN; the admin token of a data directory (--data DIR) goes only to the \
+    server that runs on it";
+
 /// The exit codes, for the help text.
 pub const HELP: &str = "\
 Exit codes: 0 done, 1 error, 2 usage, 3 refused by the rules, 4 not found, 5 not allowed, 6 server not reached, \
@@ -49,6 +53,9 @@ Exit codes: 0 done, 1 error, 2 usage, 3 refused by the rules, 4 not found, 5 not
 pub fn report(error: &anyhow::Error, format: Format) -> Exit {
     let client = error.chain().find_map(|cause| cause.downcast_ref::<ClientError>());
     let (exit, hint) = match client {
+        Some(ClientError::Problem(problem)) if problem.code == ErrorCode::Unauthenticated => {
+            (of(problem.code), Some(TOKENS))
+        }
         Some(ClientError::Problem(problem)) => (of(problem.code), problem.hint.as_deref()),
         Some(ClientError::EmptyName { .. }) => (Exit::NotFound, None),
         Some(ClientError::Unreachable { .. }) => {

@@ -3,8 +3,11 @@
 mod served;
 
 use std::fs::File;
+use std::io::Read as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kapell_api::{Client, ClientError, ErrorCode, TaskSubmission};
@@ -57,6 +60,39 @@ fn a_second_server_on_the_same_data_is_refused_with_the_holders_number() {
     let told = String::from_utf8_lossy(&second.stderr);
     assert!(!second.status.success() && told.contains(&server.process.id().to_string()), "{told}");
     server.kill();
+}
+
+#[test]
+fn whoever_takes_the_port_of_a_server_that_was_killed_is_not_sent_the_admin_token() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let server = Server::start(&data);
+    let told = std::fs::read_to_string(data.join("address")).expect("its address");
+    let token = std::fs::read_to_string(data.join("admin.token")).expect("its token");
+    server.kill();
+    let address = told.trim().strip_prefix("http://").expect("an address");
+    let other = TcpListener::bind(address).expect("the port is free");
+    let heard = Arc::new(Mutex::new(String::new()));
+    let hearing = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for mut call in other.incoming().flatten() {
+            let mut head = [0; 4096];
+            let read = call.read(&mut head).unwrap_or(0);
+            hearing.lock().expect("nobody panics").push_str(&String::from_utf8_lossy(&head[..read]));
+        }
+    });
+    // Neither by the address that was left behind, nor by name.
+    for named in [None, Some(told.trim())] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kapell"));
+        command.args(["status", "--data"]).arg(&data);
+        command.args(named.into_iter().flat_map(|server| ["--server", server]));
+        command.env_remove("KAPELL_TOKEN").env_remove("KAPELL_SERVER");
+        let output = command.output().expect("it runs");
+        assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let heard = heard.lock().expect("nobody panics");
+    assert!(heard.contains("GET /v1/status"), "{heard}");
+    assert!(!heard.contains(token.trim()), "{heard}");
 }
 
 /// Waits until a server says that it is stuck, or that it is not any more.

@@ -1,28 +1,49 @@
 //! A fleet that is reached over HTTP, by the typed client: what `kapell mcp` on standard input and output uses.
 
+use std::sync::OnceLock;
+
 use kapell_api::{Client, ClientError, ErrorCode, Problem};
 use serde_json::Value;
 
 use crate::gate::{Asked, Gate};
 
 /// The way over HTTP.
-#[derive(Debug)]
 pub struct Remote {
-    client: Client,
-    token: String,
+    found: OnceLock<(Client, String)>,
+    find: Box<Find>,
 }
 
+/// Returns a client, and the token that it carries; none where nobody is there yet who may have it.
+type Find = dyn Fn() -> (Client, String) + Send + Sync;
+
 impl Remote {
-    /// Returns a way by `client`, which carries `token`.
+    /// Returns a way by what `find` gives, which is asked until it gives a token.
     #[must_use]
-    pub fn new(client: Client, token: impl Into<String>) -> Self {
-        Self { client, token: token.into() }
+    pub fn new(find: impl Fn() -> (Client, String) + Send + Sync + 'static) -> Self {
+        Self { found: OnceLock::new(), find: Box::new(find) }
+    }
+
+    fn client(&self) -> Client {
+        if let Some((client, _)) = self.found.get() {
+            return client.clone();
+        }
+        let (client, token) = (self.find)();
+        if token.is_empty() {
+            return client;
+        }
+        self.found.get_or_init(|| (client, token)).0.clone()
+    }
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Remote").field(&self.found.get().map(|(client, _)| client)).finish()
     }
 }
 
 impl Gate for Remote {
     fn ask<'a>(&'a self, method: &'static str, path: String, body: Option<Value>) -> Asked<'a> {
-        let client = self.client.clone();
+        let client = self.client();
         Box::pin(async move {
             let asked = tokio::task::spawn_blocking(move || client.ask(method, &path, body.as_ref()));
             match asked.await {
@@ -34,7 +55,9 @@ impl Gate for Remote {
     }
 
     fn token(&self) -> &str {
-        &self.token
+        // A handle from before a restart comes ahead of every question.
+        let _ = self.client();
+        self.found.get().map_or("", |(_, token)| token)
     }
 }
 

@@ -100,7 +100,9 @@ impl Stop {
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |times| times.checked_add(1));
     }
 
-    pub(crate) fn asked(&self) -> bool {
+    /// Tells whether it was asked for.
+    #[must_use]
+    pub fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 

@@ -30,7 +30,7 @@ pub use http::openapi;
 pub use in_process::InProcess;
 pub use llm::{LlmError, LlmOptions, Secret};
 pub use open::{Found, Loaded, OpenError, Running, load, open, record_of};
-pub use serve::{ADDRESS_FILE, DEFAULT_FLEET, ServeError, ServeOptions, Started, serve};
+pub use serve::{DEFAULT_FLEET, ServeError, ServeOptions, Started, running_on, serve};
 pub use token::{ADMIN_TOKEN_FILE, Access, Caller, Kept, TokenError, Tokens};
 pub use verify::{Folded, Verified, verify, verify_watched};
 pub use webhooks::{WebhookError, WebhookOptions};

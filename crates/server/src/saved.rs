@@ -13,7 +13,7 @@ use kapell_model::{Moment, Span};
 
 use crate::fleet::Fleet;
 use crate::http::{Log, html, markdown, report};
-use crate::replace::{SHARED, replace};
+use crate::replace::replace;
 
 const DAY: i64 = Span::hours(24).0;
 /// How often it is looked whether the daily report is due.
@@ -40,9 +40,9 @@ pub(crate) fn save(data: &Path, day: i64, report: &Report) -> io::Result<SavedRe
     fs::create_dir_all(stem.parent().unwrap_or(data))?;
     let [text, page, json] = ["md", "html", "json"].map(|kind| stem.with_extension(kind));
     // The JSON comes last: where it is, the report is whole.
-    replace(&text, markdown(report).as_bytes(), SHARED)?;
-    replace(&page, html(report).as_bytes(), SHARED)?;
-    replace(&json, &serde_json::to_vec_pretty(report)?, SHARED)?;
+    replace(&text, markdown(report).as_bytes())?;
+    replace(&page, html(report).as_bytes())?;
+    replace(&json, &serde_json::to_vec_pretty(report)?)?;
     let shown = |path: PathBuf| path.display().to_string();
     Ok(SavedReport { markdown: shown(text), html: shown(page), json: shown(json) })
 }

@@ -15,13 +15,14 @@ use crate::listen::answer_all;
 use crate::llm::{Llm, LlmError, LlmOptions};
 use crate::open::{Found, OpenError, Running, open};
 use crate::past::Past;
+use crate::replace::replace;
 use crate::saved;
 use crate::token::{TokenError, Tokens};
 use crate::webhooks::{WebhookError, WebhookOptions, Webhooks};
 use crate::writer::now;
 
 /// The file in the data directory that holds the address of the running server.
-pub const ADDRESS_FILE: &str = "address";
+const ADDRESS_FILE: &str = "address";
 /// The fleet that every data directory has.
 pub const DEFAULT_FLEET: &str = "default";
 
@@ -104,6 +105,8 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let directory = DataDir::lock(&options.data)?;
+    // What a server that was killed has left is somebody else's by now.
+    let _ = fs::remove_file(directory.path().join(ADDRESS_FILE));
     let store = SqliteStore::open(&directory)?;
     let documents = (store.second()?, store.second()?);
     let readers = (store.reader()?, store.reader()?, store.reader()?);
@@ -171,10 +174,16 @@ async fn serve_fleet(
     failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
+/// Returns the address of the server that has the data directory `data` now. What one that is gone has left there may be the
+/// address of anybody.
+#[must_use]
+pub fn running_on(data: &Path) -> Option<String> {
+    let told = fs::read_to_string(data.join(ADDRESS_FILE)).ok()?;
+    DataDir::is_held(data).unwrap_or(false).then(|| told.trim().to_owned())
+}
+
 fn write_address(directory: &Path, address: SocketAddr) -> Result<(), ServeError> {
     let path = directory.join(ADDRESS_FILE);
-    let unfinished = directory.join("address.new");
     let failed = |source| ServeError::File { path: path.clone(), source };
-    fs::write(&unfinished, format!("http://{address}\n")).map_err(failed)?;
-    fs::rename(&unfinished, &path).map_err(failed)
+    replace(&path, format!("http://{address}\n").as_bytes()).map_err(failed)
 }

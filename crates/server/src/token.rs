@@ -9,7 +9,7 @@ use kapell_model::{Moment, Name, Span};
 use kapell_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::replace::{OWNER_ALONE, replace};
+use crate::replace::replace;
 
 /// The document in which the store keeps the tokens' hashes.
 const DOCUMENT: &str = "tokens";
@@ -356,7 +356,7 @@ fn fresh() -> Result<(String, [u8; 32]), TokenError> {
 /// Writes a token to a file for its owner alone, whole or not at all.
 fn write_file(path: &Path, token: &str) -> Result<(), TokenError> {
     let failed = |source| TokenError::File { path: path.to_owned(), source };
-    replace(path, format!("{token}\n").as_bytes(), OWNER_ALONE).map_err(failed)
+    replace(path, format!("{token}\n").as_bytes()).map_err(failed)
 }
 
 #[cfg(test)]

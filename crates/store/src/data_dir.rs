@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use thiserror::Error;
@@ -29,7 +30,18 @@ impl DataDir {
         make_directory(&path).map_err(|source| failed("create", &path, source))?;
         let lock_path = path.join(LOCK_FILE);
         let mut file = open_lock(&lock_path).map_err(|source| failed("open", &lock_path, source))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        // Whoever asks whether it is held has the lock for a moment.
+        let mut tries = 5;
+        let locked = loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) if tries > 0 => {
+                    tries -= 1;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                other => break other,
+            }
+        };
+        match locked {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(DirectoryHeld { path, process: read_process(&mut file) }.into());
@@ -38,6 +50,24 @@ impl DataDir {
         }
         write_process(&mut file).map_err(|source| failed("write", &lock_path, source))?;
         Ok(Self { path, lock: Arc::new(file) })
+    }
+
+    /// Tells whether a process holds the directory at `path`; nobody does where there is none.
+    ///
+    /// # Errors
+    /// Where its lock file cannot be looked at.
+    pub fn is_held(path: &Path) -> Result<bool, DataDirError> {
+        let lock_path = path.join(LOCK_FILE);
+        let file = match File::open(&lock_path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(failed("open", &lock_path, source)),
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(source) => Err(failed("lock", &lock_path, source.into())),
+        }
     }
 
     /// Returns where the directory is.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::ensure;
+use kapell_api::Client;
 use kapell_mcp::{Remote, Tier, serve_stdio};
 
 use crate::context::Context;
@@ -29,7 +30,12 @@ impl Mcp {
             std::env::var_os("KAPELL_ASSIGNMENT").is_none(),
             "`kapell run` has started this agent for one task and reports for it: it gets no tools"
         );
-        let gate = Arc::new(Remote::new(context.client()?, context.token()?));
+        context.data()?;
+        let own = context.clone();
+        let gate = Arc::new(Remote::new(move || {
+            let (server, token) = (own.server().unwrap_or_default(), own.token().unwrap_or_default());
+            (Client::new(&server, &token), token)
+        }));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(serve_stdio(gate, self.tools, self.agent))?;
         // Standard input is read on a thread that cannot be interrupted.

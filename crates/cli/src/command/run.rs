@@ -34,12 +34,13 @@ impl Run {
                 eprintln!("{}: `env` hands on {variable}, which is not set here", agent.name);
             }
         }
-        let client = context.client()?.with_answer_within(ANSWER);
         let stop = Stop::default();
         let tell = Arc::new(|line: &str| eprintln!("{}", output::plain(line)));
         if !self.check {
             stop_by_signal(stop.clone())?;
+            context.wait(|line| eprintln!("{}", output::plain(&line)), || stop.asked())?;
         }
+        let client = context.client()?.with_answer_within(ANSWER);
         let runner = Runner::new(config, client, &context.token()?, (stop, tell), !self.check)?;
         if self.check {
             output::line(format!("{} is well: {names} can start", self.file.display()));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::WebhookError;
-use crate::replace::{OWNER_ALONE, replace};
+use crate::replace::replace;
 
 /// The file in the data directory.
 pub(super) const FILE: &str = "webhook-secrets.json";
@@ -114,7 +114,7 @@ impl Secrets {
         };
         let bytes = serde_json::to_vec(&all)?;
         let failed = |source| WebhookError::File { path: self.path.clone(), source };
-        replace(&self.path, &bytes, OWNER_ALONE).map_err(failed)?;
+        replace(&self.path, &bytes).map_err(failed)?;
         self.all = all;
         Ok(())
     }
