@@ -73,7 +73,7 @@ fn a_fresh_session_is_told_what_is_its_own() {
     let task = TaskSubmission { title: "Serve the list".to_owned(), description, ..template() };
     server.client.submit(&task).expect("it is submitted");
     let text = said(&kapell(&data, &["prime", "backend-1"]));
-    assert!(text.contains("### T-1 under A-1: Serve the list") && text.contains("[cut]"), "{text}");
+    assert!(text.contains("### T-1 under A-1\n\n`Serve the list`\n") && text.contains("[cut]"), "{text}");
     let prime: serde_json::Value =
         serde_json::from_str(&said(&kapell(&data, &["prime", "backend-1", "--tokens", "600", "--json"])))
             .expect("JSON");

@@ -73,8 +73,7 @@ async fn board(visit: &Visit) -> Result<String, Problem> {
 /// Writes the package of a task. The texts of tasks are data: each stands in a fence that is longer than any in it.
 async fn packed(visit: &Visit, task: &Value) -> String {
     let word = |name: &str| task[name].as_str().unwrap_or_default().to_owned();
-    let mut out =
-        format!("# {}: {}\n\nState: {}.", word("id"), word("title").replace('\n', " "), word("state"));
+    let mut out = format!("# {}\n\nState: {}.", word("id"), word("state"));
     if let Some(owner) = task["owner"].as_str() {
         out += &format!(" Owner: {owner}.");
     }
@@ -82,16 +81,18 @@ async fn packed(visit: &Visit, task: &Value) -> String {
         out += &format!(" {percent} % done.");
     }
     out += "\n";
-    for (heading, name) in [("Description", "description"), ("Last note", "note"), ("Result", "result")] {
+    for (heading, name) in
+        [("Title", "title"), ("Description", "description"), ("Last note", "note"), ("Result", "result")]
+    {
         out += &section(heading, &word(name));
     }
     let empty = Vec::new();
     for dependency in task["depends_on"].as_array().unwrap_or(&empty).iter().take(RESULTS_MAX) {
         let Some(id) = dependency["task"].as_str() else { continue };
         if let Ok(found) = visit.get(format!("/v1/tasks/{}", escaped(id))).await {
-            let title = found["title"].as_str().unwrap_or_default().replace('\n', " ");
-            let heading = format!("Result of {id}: {title}");
-            out += &section(&heading, found["result"].as_str().unwrap_or_default());
+            let Some(result) = found["result"].as_str() else { continue };
+            let text = format!("{}\n\n{result}", found["title"].as_str().unwrap_or_default());
+            out += &section(&format!("Result of {id}"), &text);
         }
     }
     out

@@ -86,9 +86,9 @@ impl Known {
         let mut names = Vec::new();
         for it in self.assignments.iter().take(TASKS_MAX) {
             let state = if it.started { "begun" } else { "not begun" };
-            let title = output::cut(&it.title, 100);
+            let title = span(&it.title, 100);
             let line = format!(
-                "\n### {} under {}: {title}\n\n{}, {state}, attempt {}\n",
+                "\n### {} under {}\n\n{title}\n\n{}, {state}, attempt {}\n",
                 it.task, it.assignment, it.priority, it.attempt
             );
             names.extend(take(line));
@@ -96,7 +96,7 @@ impl Known {
         let mut told = Vec::new();
         for it in self.notices.iter().rev().take(NOTICES_MAX) {
             let task = it.task.as_ref().map(|task| format!(" {task}")).unwrap_or_default();
-            told.extend(take(format!("- {} {}{task}: {}\n", it.id, it.kind, output::cut(&it.text, 200))));
+            told.extend(take(format!("- {} {}{task}: {}\n", it.id, it.kind, span(&it.text, 200))));
         }
         let mut out = head;
         out += "\n## Yours now\n";
@@ -138,6 +138,11 @@ fn stranger(name: &str) -> String {
         "# You are {name}\n\nKapell hands out the tasks of one backlog, and you are not in its fleet yet. With its tools (MCP): call `join` \
          with the agent {name}, then `next`. Without: `kapell agent add {name} --cap CAPABILITY=0.8`, then `kapell next --agent {name} --wait 30s`.\n"
     )
+}
+
+/// Writes a text as a code span of one line, which it cannot leave.
+fn span(text: &str, width: usize) -> String {
+    format!("`{}`", output::cut(text, width).replace('`', "'"))
 }
 
 /// Writes a text under its title in a fence that it cannot leave, cut to `most` tokens; nothing where that is too few.
@@ -224,7 +229,7 @@ mod tests {
             for part in ["# You are backend-1", "kapell next --agent backend-1"] {
                 assert!(text.contains(part), "{text}");
             }
-            assert_eq!(text.contains("### T-1 under A-1: Serve the list"), tasks > 0, "{text}");
+            assert_eq!(text.contains("### T-1 under A-1\n\n`Serve the list`\n"), tasks > 0, "{text}");
             assert_eq!(text.contains("more: `kapell agent show"), tasks > 20 || tasks == 50, "{text}");
         }
     }
@@ -234,7 +239,7 @@ mod tests {
         let text = known(1, 10).write(1_500);
         assert!(text.contains("From before:\n```text\nhalf of it is done\n```\n"), "{text}");
         assert!(text.contains("Description:\n````text\n```\nword word"), "{text}");
-        assert!(text.contains("- N-1 status_requested T-1: say how far you are\n- N-2"), "{text}");
+        assert!(text.contains("- N-1 status_requested T-1: `say how far you are`\n- N-2"), "{text}");
         assert!(!text.contains("[cut]"));
         assert!(known(1, 9_000).write(1_500).contains("word\n[cut]\n````\n"));
     }
