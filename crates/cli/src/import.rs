@@ -100,14 +100,18 @@ pub fn read_bytes(
     format: Option<Format>,
     strict: bool,
 ) -> anyhow::Result<Imported> {
+    let named = format.is_some();
     let format = match format {
         Some(format) => format,
-        None => detect(bytes).with_context(|| {
-            format!(
-                "{name} is none of: beads JSON Lines, Task Master, GitHub issues, an export of Jira or Linear, tasks of vibe-kanban, \
-                 Kapell's own; name it with --format"
-            )
-        })?,
+        None => {
+            is_text(name, bytes)?;
+            detect(bytes).with_context(|| {
+                format!(
+                    "{name} is none of: beads JSON Lines, Task Master, GitHub issues, an export of Jira or Linear, tasks of \
+                     vibe-kanban, Kapell's own; name it with --format"
+                )
+            })?
+        }
     };
     let mut report = ImportReport::new(name, format);
     let (tasks, later) = match format {
@@ -132,13 +136,45 @@ pub fn read_bytes(
             linked(drafts, &mut report)
         }
     };
-    if let Some(refusal) = report.refused.first().filter(|_| strict) {
+    let mostly_refused = !named && report.refused.len() * 2 > report.records;
+    if let Some(refusal) = report.refused.first().filter(|_| strict || mostly_refused) {
         let column = refusal.column.map(|column| format!(":{column}")).unwrap_or_default();
         let field = refusal.field.as_ref().map(|field| format!("field `{field}`: ")).unwrap_or_default();
         let file = refusal.file.as_ref().map(|file| format!(" {file}:")).unwrap_or_default();
-        bail!("{name}:{file}{}{column}: {field}{}", refusal.line, refusal.reason);
+        let most = match (strict, report.refused.len(), report.records) {
+            (false, refused, records) => format!(
+                "{name} is hardly a backlog of {format}: {refused} of its {records} records cannot be read; \
+                 name it with --format to take the others. "
+            ),
+            (true, ..) => String::new(),
+        };
+        bail!("{most}{name}:{file}{}{column}: {field}{}", refusal.line, refusal.reason);
     }
     Ok(Imported { tasks, later, report })
+}
+
+/// Bytes at the beginning of a file by which it is seen whether it is text.
+const LOOKED_AT: usize = 8 * 1024;
+
+/// Lines at the beginning of a file of which one must be an object: before it may stand the mark of an unfinished git merge.
+const LINES_LOOKED_AT: usize = 10;
+
+/// Refuses a file that is no text, such as a program, though some of its lines may be records.
+fn is_text(name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    let beginning = &bytes[..bytes.len().min(LOOKED_AT)];
+    if let Some(place) = beginning.iter().position(|&byte| byte == 0) {
+        bail!("{name} is no text: byte {} is NUL; a backlog is a file in UTF-8", place + 1);
+    }
+    match std::str::from_utf8(beginning) {
+        // A sign may be cut off by the end of what is looked at.
+        Err(error) if error.error_len().is_some() => {
+            bail!(
+                "{name} is not UTF-8, from byte {} on; a backlog is a file in UTF-8",
+                error.valid_up_to() + 1
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tells a format by the members of its first object.
@@ -154,7 +190,8 @@ fn detect(bytes: &[u8]) -> Option<Format> {
         Some(columns) if linear::looks_like(&columns) => return Some(Format::Linear),
         _ => {}
     }
-    let first = lines::of(bytes).find_map(|(line, bytes)| lines::object(line, bytes).ok())?;
+    let first =
+        lines::of(bytes).take(LINES_LOOKED_AT).find_map(|(line, bytes)| lines::object(line, bytes).ok())?;
     match (first.contains_key("id"), first.contains_key("title")) {
         (true, _) => Some(Format::Beads),
         (false, true) => Some(Format::Kapell),
@@ -522,5 +559,35 @@ mod tests {
     fn a_file_of_another_kind_is_refused_by_name() {
         let error = read_bytes("notes.txt", b"hello", None, false).expect_err("no backlog");
         assert!(error.to_string().contains("notes.txt"), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_which_some_line_is_a_task_is_no_backlog() {
+        const TASK: &str = "{\"title\":\"A\"}\n";
+        let told = |bytes: &[u8]| read_bytes("x", bytes, None, false).expect_err("no backlog").to_string();
+        let program = [b"\x7fELF\0\n", TASK.as_bytes()].concat();
+        assert_eq!(told(&program), "x is no text: byte 5 is NUL; a backlog is a file in UTF-8");
+        let latin = [b"M\xfcll\n", TASK.as_bytes()].concat();
+        assert_eq!(told(&latin), "x is not UTF-8, from byte 2 on; a backlog is a file in UTF-8");
+        let late = format!("{}{TASK}", "a word\n".repeat(LINES_LOOKED_AT));
+        assert!(told(late.as_bytes()).starts_with("x is none of: "), "{}", told(late.as_bytes()));
+
+        let most = format!("{TASK}one\ntwo\n");
+        let error = told(most.as_bytes());
+        assert!(error.starts_with("x is hardly a backlog of Kapell: 2 of its 3 records"), "{error}");
+        assert!(error.ends_with("x:2:1: not JSON: expected value"), "{error}");
+        let asked = read_bytes("x", most.as_bytes(), Some(Format::Kapell), false).expect("it was named");
+        assert_eq!((asked.tasks.len(), asked.report.refused.len()), (1, 2));
+        let half = read_bytes("x", format!("{TASK}one\n").as_bytes(), None, false).expect("half is read");
+        assert_eq!((half.tasks.len(), half.report.refused.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_sign_that_is_cut_by_what_is_looked_at_is_text() {
+        let title = "x".repeat(LOOKED_AT - "{\"title\":\"".len() - 1);
+        let text = format!("{{\"title\":\"{title}\u{fc}\"}}\n");
+        assert_eq!(text.as_bytes()[LOOKED_AT - 1], 0xc3);
+        let error = read_bytes("x", text.as_bytes(), None, false);
+        assert!(error.is_ok(), "{error:?}");
     }
 }
