@@ -142,7 +142,7 @@ fn act(client: &Client, server: &Server, play: &Play) -> anyhow::Result<bool> {
     if let Some(token) = first {
         prologue::relief(client, &mut cast, &mut narrator, &token)?;
     }
-    for refusal in command_import::submit(client, &play.tasks, |_| {})? {
+    for refusal in command_import::submit(client, &play.tasks, |_| {})?.not_taken() {
         eprintln!("refused: {}", output::plain(&refusal));
     }
     for (task, on, kind) in &play.later {

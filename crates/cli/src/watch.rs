@@ -116,7 +116,7 @@ impl Watch {
             order.iter().filter(is_new).map(|task| renamed(task, &named)).collect();
         new.iter_mut().for_each(|task| task.depends_on.retain(|on| !over.contains(on.as_str())));
         round.told.extend(new.iter().filter_map(|task| Some(format!("{} is new", task.key.as_ref()?))));
-        round.refused.extend(submit(client, &new, |_| {})?);
+        round.refused.extend(submit(client, &new, |_| {})?.not_taken());
         for (task, on, kind) in later.iter().filter(|(task, _, _)| !ids.contains_key(task.as_str())) {
             if let Err(error) = client.import_dependency(task, &named(on), kind) {
                 round.refused.push(format!("{task} {kind} {on}: {error}"));

@@ -51,11 +51,18 @@ fn a_second_backlog_that_numbers_alike_is_kept_apart() {
     assert_eq!(waits.depends_on.iter().map(|edge| &edge.task).collect::<Vec<_>>(), [&on.id]);
     assert_eq!(on.title, "Two 1");
 
-    // A newer state of the first: what is there already is refused by itself, the rest is taken.
-    fs::write(&first, tasks("One").replace("One 1", "One, renamed")).expect("a file");
+    // The first again, with a task that is new: what is here already is said, and left as it is.
+    let more = r#",{"id":3,"title":"One 3","status":"pending","priority":"low","dependencies":[2]}]"#;
+    let newer = tasks("One").replace("One 1", "One, renamed").replace("]}}", &format!("{more}}}}}"));
+    fs::write(&first, newer).expect("a file");
     assert!(String::from_utf8_lossy(&import(&data, &[&first]).stderr).contains("--again"));
-    let again = import(&data, &[&first, "--again"]);
-    let told = String::from_utf8_lossy(&again.stderr);
-    assert!(told.contains("already a task with the key"), "{told}");
+    for submitted in ["1 tasks submitted, 2 already here", "0 tasks submitted, 3 already here"] {
+        let again = import(&data, &[&first, "--again"]);
+        let told = String::from_utf8_lossy(&again.stderr);
+        assert!(again.status.success() && told.contains(submitted), "{told}");
+        assert!(told.contains("left as they are, 0 refused"), "{told}");
+    }
+    assert_eq!(server.client.task("master:1").expect("it is there").title, "One 1");
+    assert_eq!(server.client.task("master:3").expect("it is there").title, "One 3");
     server.kill();
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
-use kapell_api::{BulkAnswer, BulkLine, Client, TaskSubmission};
+use kapell_api::{BulkAnswer, BulkLine, Client, ErrorCode, TaskSubmission};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -31,7 +31,8 @@ pub struct Import {
     /// Put this and a colon before every key of the file, so that backlogs that number their tasks alike stay apart
     #[arg(long, value_name = "NAME")]
     prefix: Option<String>,
-    /// Take the file for a newer state of what was imported before, though titles differ
+    /// Take the file for one of the same backlog, though titles differ: what is new in it is submitted, what is here stays as it
+    /// is. `kapell watch` brings changes
     #[arg(long)]
     again: bool,
 }
@@ -57,14 +58,15 @@ impl Import {
         if !others.is_empty() {
             bail!(
                 "{} keys of the file are other tasks here: {}. Nothing was submitted. `--prefix NAME` keeps two backlogs apart; `--again` \
-                 takes the file for a newer state of the same one",
+                 takes the file for one of the same backlog, and submits what is new in it",
                 others.len(),
                 others[..others.len().min(OTHERS_NAMED)].join(", ")
             );
         }
         let total = imported.tasks.len() + imported.later.len();
         let progress = progress::bar(context.format(), "importing", u64::try_from(total).ok());
-        let mut refused = submit(&client, &imported.tasks, |count| progress.more(count))?;
+        let Submitted { done, here, mut refused } =
+            submit(&client, &imported.tasks, |count| progress.more(count))?;
         for (task, on, kind) in &imported.later {
             progress.more(1);
             if let Err(error) = client.import_dependency(task, on, kind) {
@@ -79,11 +81,11 @@ impl Import {
         for refusal in &refused {
             eprintln!("refused: {}", output::plain(refusal));
         }
-        eprintln!(
-            "{} tasks submitted, {} refused",
-            imported.tasks.len() - refused.len().min(imported.tasks.len()),
-            refused.len()
-        );
+        let here = match here.len() {
+            0 => String::new(),
+            here => format!(", {here} already here and left as they are"),
+        };
+        eprintln!("{done} tasks submitted{here}, {} refused", refused.len());
         Ok(if refused.is_empty() && imported.report.refused.is_empty() { Exit::Ok } else { Exit::Refused })
     }
 }
@@ -121,25 +123,46 @@ fn others(client: &Client, tasks: &[TaskSubmission]) -> anyhow::Result<Vec<Strin
     Ok(others)
 }
 
-/// Submits tasks in their order and returns what was refused; `told` hears how many more are done.
-pub fn submit(
-    client: &Client,
-    tasks: &[TaskSubmission],
-    told: impl Fn(usize),
-) -> anyhow::Result<Vec<String>> {
-    let mut refused = Vec::new();
+/// What became of tasks that were submitted.
+#[derive(Debug, Default)]
+pub struct Submitted {
+    /// New ones.
+    pub done: usize,
+    /// Those whose key was a task's before, with the reason.
+    pub here: Vec<String>,
+    /// What else was refused, with the reason.
+    pub refused: Vec<String>,
+}
+
+impl Submitted {
+    /// Returns all that was not taken, for those who submit only what should be new.
+    pub fn not_taken(self) -> impl Iterator<Item = String> {
+        self.here.into_iter().chain(self.refused)
+    }
+}
+
+/// Submits tasks in their order; `told` hears how many more are done.
+pub fn submit(client: &Client, tasks: &[TaskSubmission], told: impl Fn(usize)) -> anyhow::Result<Submitted> {
+    let mut submitted = Submitted::default();
+    let mut new = BTreeSet::new();
     for chunk in tasks.chunks(CHUNK) {
         let lines: Vec<BulkLine> =
             chunk.iter().map(|task| BulkLine::Submit(Box::new(task.clone()))).collect();
         for (task, answer) in chunk.iter().zip(client.bulk(&lines)?) {
-            if let BulkAnswer::Error(problem) = answer {
-                let name = task.key.as_deref().unwrap_or(&task.title);
-                refused.push(format!("{name}: {problem}"));
-            }
+            let key = task.key.as_deref();
+            let BulkAnswer::Error(problem) = answer else {
+                submitted.done += 1;
+                new.extend(key);
+                continue;
+            };
+            // One that stands twice in the file is none that was here.
+            let here = problem.code == ErrorCode::Duplicate && key.is_some_and(|key| !new.contains(key));
+            let to = if here { &mut submitted.here } else { &mut submitted.refused };
+            to.push(format!("{}: {problem}", key.unwrap_or(&task.title)));
         }
         told(chunk.len());
     }
-    Ok(refused)
+    Ok(submitted)
 }
 
 #[derive(Debug, clap::Args)]
