@@ -226,7 +226,10 @@ impl Actor {
         let refused = match told {
             Ok(reply) => reply.stale,
             Err(
-                Rejection::StaleAssignment { .. } | Rejection::NotOwner { .. } | Rejection::WrongState { .. },
+                Rejection::StaleAssignment { .. }
+                | Rejection::WrongAssignment { .. }
+                | Rejection::NotOwner { .. }
+                | Rejection::WrongState { .. },
             ) => true,
             Err(_) => false,
         };

@@ -82,6 +82,16 @@ pub enum Rejection {
         /// The current token and its holder.
         current: Option<(AssignmentId, Name)>,
     },
+    /// The report carries a token that never was one of the task.
+    #[error("{}", wrong_assignment(*task, *given, of.as_ref()))]
+    WrongAssignment {
+        /// The task.
+        task: TaskId,
+        /// The token that came.
+        given: AssignmentId,
+        /// Which task of the agent's it is the current one of; none where there is no such token at all.
+        of: Option<TaskId>,
+    },
     /// The token is the current one, but another agent's.
     #[error("task {task} is owned by `{owner}`, not by `{agent}`")]
     NotOwner {
@@ -382,6 +392,13 @@ pub(crate) fn taken(obstacle: &Obstacle, holder: &Name, now: Moment) -> String {
 
 fn list(states: &[TaskState]) -> String {
     states.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn wrong_assignment(task: TaskId, given: AssignmentId, of: Option<&TaskId>) -> String {
+    match of {
+        Some(of) => format!("assignment {given} is of task {of}, not of {task}"),
+        None => format!("there is no assignment {given}, of task {task} or any other"),
+    }
 }
 
 fn current_owner(current: Option<&(AssignmentId, Name)>) -> String {

@@ -40,7 +40,7 @@ fn what_an_outdated_attempt_has_used_counts_too() {
         tick +60s
         usage t1 A money=0.2                             # the next attempt
         spent t1 -> 0.9 0 tokens
-        usage t1 B money=1 -> refused: assignment A-9999 of task T-1 is outdated; the current one is A-2, held by `A`
+        usage t1 B money=1 -> refused: there is no assignment A-9999, of task T-1 or any other
         usage t1 A money=2000000 -> refused: field `usage.money_micros` is 2000000000000; allowed is 0 to 1000000000000
         usage t1 A in=1 cached=2 -> refused: field `usage.cached_tokens` is 2; allowed is at most 1, the tokens read",
     );

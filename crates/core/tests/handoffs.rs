@@ -80,13 +80,13 @@ fn a_request_is_refused_with_the_reason() {
          handoff t2 to=B         -> refused: task T-2 is blocked; handing over is possible from assigned, in_progress
          handoff t1 to=A         -> refused: field `to` is `A`, its owner; allowed is another agent
          handoff t1 to=Z         -> refused: there is no agent `Z`
-         handoff t1 to=B by=B    -> refused: assignment A-9999 of task T-1 is outdated; the current one is A-1, held by `A`
+         handoff t1 to=B by=B    -> refused: there is no assignment A-9999, of task T-1 or any other
          package t1 A            -> refused: there is no open handoff of task `T-1`
          handoff t1 to=B
          handoff t1 to=C         -> refused: task T-1 is being handed over already, by H-1, which is package_due
          confirm t1 A            -> refused: handoff H-1 goes to `B`, not to `A`
          confirm t1 B            -> refused: handoff H-1 of task T-1 is package_due; a confirmation is possible only once the task has changed hands
-         package t1 B            -> refused: assignment A-9999 of task T-1 is outdated; the current one is A-1, held by `A`
+         package t1 B            -> refused: there is no assignment A-9999, of task T-1 or any other
          calloff t1 B            -> refused: task T-1 is owned by `A`, not by `B`
          package t1 A            -> assigned B
          package t1 B            -> refused: handoff H-1 of task T-1 is transferred and the task has changed hands; a package is possible only before that

@@ -53,8 +53,7 @@ impl State {
         if task.past.contains(&(assignment, agent)) {
             return Ok((task, agent, false));
         }
-        let current = owner.map(|owner| (owner.assignment, self.name_of(owner.agent)));
-        Err(Rejection::StaleAssignment { task: task.id, given: assignment, current })
+        Err(self.no_longer(task, self.agent(agent), assignment))
     }
 
     /// Begins another day, where the present one is over.

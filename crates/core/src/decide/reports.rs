@@ -196,12 +196,21 @@ impl State {
                 agent: name.clone(),
                 owner: self.name_of(owner.agent),
             }),
-            _ => Err(Rejection::StaleAssignment {
-                task: task.id,
-                given: assignment,
-                current: current.map(|owner| (owner.assignment, self.name_of(owner.agent))),
-            }),
+            _ => Err(self.no_longer(task, agent, assignment)),
         }
+    }
+
+    /// Returns why a token is not the task's current one: it was, or it never was one of it.
+    pub(super) fn no_longer(&self, task: &Task, agent: &Agent, assignment: AssignmentId) -> Rejection {
+        let held = |id: &&kapell_model::TaskId| {
+            self.task(**id).owner.as_ref().is_some_and(|owner| owner.assignment == assignment)
+        };
+        let of = agent.tasks.iter().find(held).copied();
+        if of.is_some_and(|of| of != task.id) || assignment > self.last_assignment || assignment.0 == 0 {
+            return Rejection::WrongAssignment { task: task.id, given: assignment, of };
+        }
+        let current = task.owner.as_ref().map(|owner| (owner.assignment, self.name_of(owner.agent)));
+        Rejection::StaleAssignment { task: task.id, given: assignment, current }
     }
 }
 

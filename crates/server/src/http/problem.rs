@@ -131,6 +131,16 @@ pub(crate) fn problem_of(rejection: &Rejection) -> Problem {
             of(ErrorCode::WrongState)
         }
         Rejection::StaleAssignment { .. } => of(ErrorCode::StaleAssignment).hint(STALE_HINT),
+        Rejection::WrongAssignment { of, .. } => {
+            let hint = match of {
+                Some(of) => format!("name {of} with it, or the task with its own assignment"),
+                None => {
+                    "each task is reported under the assignment that it was handed out with, such as A-12"
+                        .to_owned()
+                }
+            };
+            Problem::new(ErrorCode::StaleAssignment, rejection.to_string()).hint(hint)
+        }
         Rejection::NotOwner { .. } | Rejection::NotRecipient { .. } => of(ErrorCode::NotOwner),
         Rejection::NoRecipient { .. } => of(ErrorCode::NotACandidate),
         Rejection::NotCandidate { agent, task, .. } => {

@@ -61,6 +61,26 @@ fn a_task_lives_its_whole_life_and_outlives_the_server() {
 }
 
 #[test]
+fn an_assignment_of_another_task_is_named_as_such_and_is_not_called_outdated() {
+    let served = Served::start();
+    register(&served, "ada");
+    served.post("/v1/tasks", &json!({"title": "first", "key": "one"}));
+    served.post("/v1/tasks", &json!({"title": "second", "key": "two"}));
+    let first = next(&served, "ada", 0).remove(0);
+    assert_eq!(first["assignment"], "A-1", "{first}");
+    for (assignment, detail, hint) in [
+        ("A-1", "assignment A-1 is of task T-1, not of T-2", "name T-1 with it"),
+        ("A-9", "there is no assignment A-9, of task T-2 or any other", "each task is reported under"),
+    ] {
+        let body = json!({"agent": "ada", "assignment": assignment});
+        let (status, problem) = served.ask("POST", "/v1/tasks/two/done", &body);
+        assert_eq!((status, &problem["code"]), (409, &json!("stale_assignment")), "{problem}");
+        assert_eq!(problem["detail"], detail);
+        assert!(problem["hint"].as_str().is_some_and(|it| it.starts_with(hint)), "{problem}");
+    }
+}
+
+#[test]
 fn a_late_result_is_kept_as_an_offer_and_can_be_accepted() {
     let served = Served::start();
     register(&served, "ada");
