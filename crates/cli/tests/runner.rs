@@ -92,6 +92,11 @@ impl Place {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    fn executable(&self, name: &str) {
+        let rights = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(self.path(name), rights).expect("rights");
+    }
+
     fn submit(&self, title: &str) -> String {
         let description = "Show which rooms are free.".to_owned();
         let task = TaskSubmission { title: title.to_owned(), description, ..template() };
@@ -766,6 +771,40 @@ fn an_agent_is_stopped_at_once_when_its_progress_says_that_it_has_come_to_a_limi
     let took = written("asked").duration_since(written("begun")).expect("it is later");
     assert!(took < Duration::from_secs(7), "after {took:?}");
     place.until_nobody_is_left();
+    runner.stop();
+}
+
+#[test]
+fn a_program_of_the_worktree_must_be_committed_and_is_named_where_it_cannot_be_started() {
+    let place = Place::new("").serve();
+    let text = "repository = \"repo\"\nstate = \"state\"\n[[agent]]\nname = \"backend-1\"\ncommand = [\"./start.sh\"]\n";
+    fs::write(place.path("kapell.toml"), text).expect("a file");
+    fs::write(place.path("repo/start.sh"), "#!/bin/sh\n").expect("a program");
+    place.executable("repo/start.sh");
+    let output = place.command().arg("--check").output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{told}");
+    assert!(
+        told.contains("`command` begins with ./start.sh, which would be run in a worktree of HEAD"),
+        "{told}"
+    );
+    assert!(place.client().agents(None).expect("it answers").is_empty(), "it was refused before it joined");
+
+    place.git(&["add", "."]);
+    place.git(&["commit", "--quiet", "-m", "a program"]);
+    assert!(place.command().arg("--check").status().expect("it runs").success());
+    let runner = place.run();
+    place.until("it waits", || {
+        fs::read_to_string(place.path("told")).unwrap_or_default().contains("wait for work").then_some(())
+    });
+    place.git(&["rm", "--quiet", "start.sh"]);
+    place.git(&["commit", "--quiet", "-m", "no program"]);
+    place.submit("Show the rooms");
+    let why = "the agent could not be started: ./start.sh: No such file or directory";
+    place.until("the reason is told", || {
+        let told = fs::read_to_string(place.path("told")).unwrap_or_default();
+        told.lines().any(|line| line.contains("given back") && line.contains(why)).then_some(())
+    });
     runner.stop();
 }
 

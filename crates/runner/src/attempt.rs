@@ -46,6 +46,8 @@ const ARGUMENT_BYTES_MAX: usize = 120 * 1024;
 const RESULT_FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Notes of progress, as reported.
 const NOTE_BYTES_MAX: usize = 1_000;
+/// Of a reason, on the runner's own line.
+const WHY_BYTES_MAX: usize = 200;
 
 /// What others tell a run.
 #[derive(Debug, Default)]
@@ -301,19 +303,20 @@ impl<'a> Attempt<'a> {
             tail: ear.log.as_ref().map(Log::tail).unwrap_or_default(),
         };
         let outcome = evidence.judge();
-        let word = match &outcome {
-            Outcome::Done { .. } => "done",
-            Outcome::Failed { .. } => "failed",
-            Outcome::Released { .. } => "given back",
-            Outcome::Taken => "stopped, since the task is no longer its own",
+        let (word, why) = match &outcome {
+            Outcome::Done { .. } => ("done", None),
+            Outcome::Failed { reason, .. } => ("failed", reason.lines().next()),
+            Outcome::Released { note } => ("given back", note.lines().next()),
+            Outcome::Taken => ("stopped, since the task is no longer its own", None),
         };
-        shared.tell(&format!(
-            "{} {} {}: {word} after {}",
-            it.agent,
-            it.assignment,
-            it.task,
-            span(evidence.took)
-        ));
+        let took = format!(" after {}", span(evidence.took));
+        let ended = match why.map(|why| cut(why, WHY_BYTES_MAX)) {
+            // How it ended says itself after how long.
+            Some(why) if why.contains(&took) => format!("{word}: {why}"),
+            Some(why) => format!("{word}{took}: {why}"),
+            None => format!("{word}{took}"),
+        };
+        shared.tell(&format!("{} {} {}: {ended}", it.agent, it.assignment, it.task));
         (outcome, used)
     }
 

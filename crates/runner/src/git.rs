@@ -4,7 +4,7 @@
 //! programs for differences, and in an environment without secrets.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -77,6 +77,30 @@ impl Repository {
             &self.root,
             &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{name}^{{commit}}")],
         )
+    }
+
+    /// Returns whether a program below the worktree can be started where that is at a commit. What a link leads to is not looked
+    /// for.
+    pub(crate) fn has_program(&self, commit: &str, program: &Path) -> Result<bool> {
+        let mut path = PathBuf::new();
+        for part in program.components() {
+            match part {
+                Component::CurDir => continue,
+                Component::Normal(name) => path.push(name),
+                // Beside the worktree: whatever is there.
+                _ => return Ok(true),
+            }
+            let entry = git(
+                &self.root,
+                &["ls-tree", "--full-tree", "--end-of-options", commit, &path.display().to_string()],
+            )?;
+            match entry.split(' ').next().unwrap_or_default() {
+                "040000" => {}
+                "100755" | "120000" => return Ok(true),
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     /// Returns the branches of a task that are there already, oldest name first.
@@ -240,6 +264,29 @@ mod tests {
         std::fs::write(repository.root.join("a.txt"), "two\n").expect("a file");
         assert!(repository.dirty().expect("it can be asked"));
         assert!(repository.commit("no-such-branch").is_err());
+    }
+
+    #[test]
+    fn a_program_of_the_worktree_is_looked_for_in_the_commit() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (_directory, repository) = repository();
+        let root = repository.root.clone();
+        std::fs::create_dir(root.join("tools")).expect("a directory");
+        for (name, mode) in [("tools/run", 0o755), ("plain", 0o644)] {
+            std::fs::write(root.join(name), "#!/bin/sh\n").expect("a file");
+            let rights = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(root.join(name), rights).expect("rights");
+        }
+        std::os::unix::fs::symlink("tools", root.join("link")).expect("a link");
+        let first = repository.commit("HEAD").expect("a commit");
+        commit_leftovers(&root, "tester", "programs").expect("a commit");
+        let has = |commit: &str, program: &str| {
+            repository.has_program(commit, Path::new(program)).expect("it can be asked")
+        };
+        assert!(has("HEAD", "./tools/run") && has("HEAD", "tools/run") && has("HEAD", "link/run"));
+        assert!(has("HEAD", "../beside/run"), "it is none of the worktree");
+        assert!(!has("HEAD", "./plain") && !has("HEAD", "./tools") && !has("HEAD", "./gone"));
+        assert!(!has(&first, "./tools/run"), "it was not there yet");
     }
 
     #[test]

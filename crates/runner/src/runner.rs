@@ -76,6 +76,19 @@ pub enum RunnerError {
         /// The program.
         program: String,
     },
+    /// An agent's program is to be one of its worktree, and is not there.
+    #[error(
+        "agent `{agent}`: `command` begins with {program}, which would be run in a worktree of {base}, and that has no such \
+         program; commit it with the right to run it, or name it by its full path"
+    )]
+    NotCommitted {
+        /// The agent.
+        agent: String,
+        /// The program.
+        program: String,
+        /// Where branches begin.
+        base: String,
+    },
     /// The server does not know an agent, and does not let it in.
     #[error("agent `{agent}` cannot join")]
     Join {
@@ -171,8 +184,16 @@ impl Runner {
         for agent in &config.agents {
             let program = agent.command.first().map(|word| word.fill(|name| format!("{{{name}}}")));
             let program = program.unwrap_or_default();
-            if !program.contains('{') && !found(&program) {
-                return Err(RunnerError::NoProgram { agent: agent.name.clone(), program });
+            if program.contains('{') {
+                continue;
+            }
+            let (agent, path) = (agent.name.clone(), Path::new(&program));
+            if !program.contains('/') || path.is_absolute() {
+                if !found(&program) {
+                    return Err(RunnerError::NoProgram { agent, program });
+                }
+            } else if repository.has_program(&config.base, path).is_ok_and(|has| !has) {
+                return Err(RunnerError::NotCommitted { agent, program, base: config.base.clone() });
             }
         }
         let state = config.state.display().to_string();
@@ -260,8 +281,7 @@ fn found(program: &str) -> bool {
     let runs =
         |path: &Path| path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0);
     if program.contains('/') {
-        // One below the worktree can only be looked for there.
-        return !program.starts_with('/') || runs(Path::new(program));
+        return runs(Path::new(program));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| runs(&folder.join(program)))

@@ -148,7 +148,7 @@ fn supervise(run: &Path) -> io::Result<()> {
     end_rest(leader);
     let status = waitid(WaitId::Pid(leader), WaitIdOptions::EXITED)?;
     let ended = match status.map(|status| (status.exit_status(), status.terminating_signal())) {
-        Some((Some(127), _)) if run.join(NOT_STARTED_FILE).exists() => {
+        Some((Some(_), _)) if run.join(NOT_STARTED_FILE).exists() => {
             Ended::NotStarted(fs::read_to_string(run.join(NOT_STARTED_FILE))?)
         }
         Some((Some(code), _)) => Ended::Code(code),
@@ -192,7 +192,8 @@ fn become_agent(run: &Path, supervisor: i32) -> io::Error {
         Ok(launch) => launch,
         Err(error) => return error,
     };
-    Command::new(&launch.program).args(&launch.arguments).current_dir(&launch.directory).exec()
+    let error = Command::new(&launch.program).args(&launch.arguments).current_dir(&launch.directory).exec();
+    io::Error::new(error.kind(), format!("{}: {error}", launch.program))
 }
 
 /// Reads orders until the pipe ends, which is an order too. What is for the agent is written by another thread: an agent that

@@ -19,7 +19,7 @@ pub struct Run {
     /// The runner's file: which agents, how they are started, where they work
     #[arg(default_value = "kapell.toml")]
     file: PathBuf,
-    /// Read the file, look at everything that must be there, let the agents join, and end
+    /// Read the file, look at everything that must be there, register the agents that the fleet does not know, and end
     #[arg(long)]
     check: bool,
 }
