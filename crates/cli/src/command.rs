@@ -67,9 +67,9 @@ enum Verb {
     /// Define the words by which capabilities are known in texts, list and remove them
     #[command(subcommand)]
     Capability(capability::CapabilityVerb),
-    /// Register every agent of a TOML file, or of a folder with a Markdown file for each
+    /// Register every agent of a TOML file, or of a folder with a Markdown file for each; known ones stay as they are
     Team(import::Team),
-    /// Add, list, show, cancel and reopen tasks
+    /// Add, list, show, edit, analyse, break down, cancel and reopen tasks
     #[command(subcommand)]
     Task(task::TaskVerb),
     /// List the tasks in the queue

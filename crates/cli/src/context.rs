@@ -8,27 +8,45 @@ use kapell_api::Client;
 
 use crate::output::Format;
 
+/// What they stand under in the help of every command.
+const GLOBAL: &str = "Global options";
+
 /// Flags that every command has.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Context {
     /// The server, such as http://127.0.0.1:7117 [default: the one that runs on the data directory]
-    #[arg(long, global = true, env = "KAPELL_SERVER", value_name = "URL")]
+    #[arg(long, global = true, env = "KAPELL_SERVER", value_name = "URL", value_parser = address, help_heading = GLOBAL)]
     server: Option<String>,
     /// The token [default: the admin token in the data directory]
-    #[arg(long, global = true, env = "KAPELL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(long, global = true, env = "KAPELL_TOKEN", value_name = "TOKEN", hide_env_values = true, help_heading = GLOBAL)]
     token: Option<String>,
     /// The data directory [default: kapell in the user's data directory]
-    #[arg(long, global = true, env = "KAPELL_DATA", value_name = "DIR")]
+    #[arg(long, global = true, env = "KAPELL_DATA", value_name = "DIR", help_heading = GLOBAL)]
     data: Option<PathBuf>,
     /// Print JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
 }
 
 /// The address that `kapell up` listens on unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7117";
 
+/// Takes an address of a server: without its scheme nothing would be asked.
+fn address(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(text.to_owned()),
+        Some(_) => Err("it names no host; allowed is one like http://127.0.0.1:7117".to_owned()),
+        None => Err(format!("it has no scheme; write http://{text}")),
+    }
+}
+
 impl Context {
+    /// Returns whether the server was named, so that one must be there.
+    pub fn names_server(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// Returns how data is shown.
     pub fn format(&self) -> Format {
         if self.json { Format::Json } else { Format::Human }
@@ -77,7 +95,7 @@ impl Context {
     /// Waits until there is a server that may have the token; `say` is told once that it does.
     pub fn wait(&self, say: impl FnOnce(String), stopped: impl Fn() -> bool) -> anyhow::Result<()> {
         let mut say = Some(say);
-        while self.token.is_none() && self.running()?.is_none() && !stopped() {
+        while self.token.is_none() && self.server.is_none() && self.running()?.is_none() && !stopped() {
             if let Some(say) = say.take() {
                 say(format!("waiting: no answer from a server on {}", self.data()?.display()));
             }
@@ -97,5 +115,22 @@ impl Context {
     /// Returns a client.
     pub fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(&self.server()?, &self.token()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn an_address_needs_its_scheme_and_a_host() {
+        for address_given in ["http://127.0.0.1:7117", "https://kapell.example", "http://[::1]:7117/"] {
+            assert_eq!(address(address_given).as_deref(), Ok(address_given));
+        }
+        let told = address("127.0.0.1:7117").expect_err("no scheme");
+        assert_eq!(told, "it has no scheme; write http://127.0.0.1:7117");
+        for empty in ["http://", "http:///v1"] {
+            assert!(address(empty).expect_err("no host").starts_with("it names no host"), "{empty}");
+        }
     }
 }

@@ -44,7 +44,7 @@ const GRACE_MS: i64 = 400;
 
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// Your own backlog: beads, Task Master, or Kapell's JSON Lines
+    /// Your own backlog: whatever `kapell import` reads
     #[arg(long, value_name = "FILE")]
     backlog: Option<PathBuf>,
     /// Your own team: TOML

@@ -13,6 +13,8 @@ pub enum Exit {
     Ok,
     /// 1: an error of any other kind.
     Error,
+    /// 2: usage: what was typed is not a value that is allowed.
+    Usage,
     /// 3: refused by the rules (HTTP 400 and 409).
     Refused,
     /// 4: something that was named does not exist.
@@ -31,6 +33,7 @@ impl Exit {
         ExitCode::from(match self {
             Self::Ok => 0,
             Self::Error => 1,
+            Self::Usage => 2,
             Self::Refused => 3,
             Self::NotFound => 4,
             Self::NotAllowed => 5,
@@ -41,8 +44,8 @@ impl Exit {
 }
 
 /// What whoever has no valid token can do here.
-const TOKENS: &str = "name one with --token or KAPELL_TOKEN; the admin token of a data directory (--data DIR) goes only to the \
-    server that runs on it";
+const TOKENS: &str = "name one with --token or KAPELL_TOKEN; the one in admin.token of the data directory goes only to the server \
+    that runs on it, and where it is not let in any more, a restart of the server writes a new one there";
 
 /// The exit codes, for the help text.
 pub const HELP: &str = "\

@@ -161,7 +161,7 @@ fn served(context: &Context, findings: &mut Vec<Finding>) -> anyhow::Result<()> 
         }
         Err(_) => {
             let what = format!("no server answers at {server}; `kapell up` starts one");
-            findings.push(Finding { well: true, what });
+            findings.push(Finding { well: !context.names_server(), what });
             return Ok(());
         }
     };

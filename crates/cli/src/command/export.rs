@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kapell_api::Client;
 
 use crate::context::Context;
@@ -14,6 +15,7 @@ use crate::{export, output, progress};
 #[derive(Debug, clap::Args)]
 pub struct Export {
     /// The format
+    #[arg(value_parser = written())]
     format: Format,
     /// The file, or - for standard output; the folder, for backlog
     #[arg(default_value = "-")]
@@ -21,6 +23,12 @@ pub struct Export {
     /// Only tasks of this project
     #[arg(long)]
     project: Option<String>,
+}
+
+/// Takes the formats that can be written; more can be read.
+fn written() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["beads", "taskmaster", "backlog", "kapell"])
+        .try_map(|word| <Format as clap::ValueEnum>::from_str(&word, false))
 }
 
 impl Export {

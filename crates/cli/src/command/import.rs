@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
-use kapell_api::{BulkAnswer, BulkLine, Client, ErrorCode, TaskSubmission};
+use kapell_api::{BulkAnswer, BulkLine, Client, ClientError, ErrorCode, TaskSubmission};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -51,7 +51,7 @@ impl Import {
             output::Format::Human => output::line(imported.report.to_string()),
         }
         if self.dry_run {
-            return Ok(Exit::Ok);
+            return Ok(if imported.report.refused.is_empty() { Exit::Ok } else { Exit::Refused });
         }
         let client = context.client()?;
         let others = if self.again { Vec::new() } else { others(&client, &imported.tasks)? };
@@ -195,8 +195,15 @@ impl Team {
             output::line(format!("defined {name}"));
         }
         for agent in team.agents {
-            client.register(&agent)?;
-            output::line(format!("registered {}", agent.name));
+            match client.register(&agent) {
+                Err(ClientError::Problem(problem)) if problem.code == ErrorCode::Duplicate => {
+                    output::line(format!("{} is known, and left as it is", agent.name));
+                }
+                registered => {
+                    registered?;
+                    output::line(format!("registered {}", agent.name));
+                }
+            }
         }
         Ok(Exit::Ok)
     }

@@ -133,9 +133,15 @@ struct Entry {
     text: String,
 }
 
+/// Takes a name that an agent may have.
+fn named(text: &str) -> Result<String, kapell_model::NameError> {
+    kapell_model::Name::new(text).map(|name| name.to_string())
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Join {
     /// The name under which the agent joins
+    #[arg(value_parser = named)]
     name: String,
     /// Only for this agent
     #[arg(long = "for", value_name = "AGENT")]

@@ -5,7 +5,7 @@ use kapell_api::{Objects, Policy};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::exit::Exit;
+use crate::exit::{Ends, Exit};
 use crate::output::{self, Format};
 use crate::words;
 
@@ -26,7 +26,9 @@ impl PolicyVerb {
         let client = context.client()?;
         let mut policy = client.policy()?;
         if let Self::Set { changes } = self {
-            client.set_policy(&changed(&policy, &changes)?)?;
+            let changed = changed(&policy, &changes)
+                .map_err(|error| Ends { exit: Exit::Usage, what: format!("{error:#}") })?;
+            client.set_policy(&changed)?;
             policy = client.policy()?;
         }
         match context.format() {

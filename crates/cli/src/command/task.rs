@@ -6,7 +6,7 @@ use kapell_api::{
 };
 
 use crate::context::Context;
-use crate::exit::Exit;
+use crate::exit::{Ends, Exit};
 use crate::output::{self, Format};
 use crate::words;
 
@@ -289,9 +289,10 @@ impl TaskVerb {
         let client = context.client()?;
         match self {
             Self::Add(add) => super::work::told(context, &client.submit(&add.submission())?)?,
-            Self::Edit(it) if it.is_empty() => anyhow::bail!(
-                "there is nothing to change; name what changes, such as --priority high, or what is to be taken back by --clear"
-            ),
+            Self::Edit(it) if it.is_empty() => {
+                let what = "there is nothing to change; name what changes, such as --priority high, or what is to be taken back by --clear";
+                return Err(Ends { exit: Exit::Usage, what: what.to_owned() }.into());
+            }
             Self::Edit(it) => super::work::told(context, &client.edit(&it.task, &it.edit())?)?,
             Self::List(list) => {
                 let query: Vec<(&str, &str)> = [

@@ -4,7 +4,7 @@ use kapell_api::{MadeToken, NewToken, RotateToken, Token};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::exit::Exit;
+use crate::exit::{Ends, Exit};
 use crate::output::{self, Format};
 use crate::words;
 
@@ -39,6 +39,9 @@ pub enum TokenVerb {
     Revoke {
         /// Its number
         id: u32,
+        /// Take it back though it is the last one that may manage tokens
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -83,7 +86,14 @@ impl TokenVerb {
                     Format::Human => shown(&made),
                 }
             }
-            Self::Revoke { id } => {
+            Self::Revoke { id, yes } => {
+                if !yes && is_last_admin(id, &client.tokens()?) {
+                    let what = format!(
+                        "token {id} is the last one of access admin: without it nobody makes or takes back tokens until the server \
+                         is started again, which writes a new one to admin.token in its data directory; --yes does it"
+                    );
+                    return Err(Ends { exit: Exit::Refused, what }.into());
+                }
                 client.revoke_token(id)?;
                 match context.format() {
                     Format::Json => output::json(&json!({ "revoked": id }))?,
@@ -93,6 +103,13 @@ impl TokenVerb {
         }
         Ok(Exit::Ok)
     }
+}
+
+/// Returns whether a token is the only one of access admin that does not end.
+fn is_last_admin(id: u32, tokens: &[Token]) -> bool {
+    let is = |token: &&Token| token.access == "admin" && token.expires_at.is_none();
+    let admin = tokens.iter().any(|token| token.id == id && token.access == "admin");
+    admin && !tokens.iter().filter(is).any(|token| token.id != id)
 }
 
 fn shown(made: &MadeToken) {

@@ -41,12 +41,12 @@ pub enum WebhookVerb {
         #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(i64).range(0..=604_800))]
         grace: i64,
     },
-    /// Let one go on that was stopped
+    /// Let a webhook go on that was stopped
     Resume {
         /// Its name
         name: String,
     },
-    /// Take one back
+    /// Remove a webhook
     Remove {
         /// Its name
         name: String,
@@ -56,7 +56,7 @@ pub enum WebhookVerb {
         /// Its name
         name: String,
     },
-    /// Have these tried again, and what waits
+    /// Try the dead events of a webhook again, and what waits
     Retry {
         /// Its name
         name: String,
@@ -64,7 +64,7 @@ pub enum WebhookVerb {
         #[arg(long)]
         position: Option<u64>,
     },
-    /// Let go of these
+    /// Discard the dead events of a webhook
     Discard {
         /// Its name
         name: String,

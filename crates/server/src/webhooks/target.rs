@@ -29,7 +29,7 @@ pub(super) fn checked(url: &str, private: bool) -> Result<String, String> {
     let local = host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| !is_public(address));
     if local && !private {
         return Err(
-            "an address outside: start the server with `--private-webhooks` to allow others".to_owned()
+            "an address outside of this machine and of private networks: start the server with `--private-webhooks` to allow others".to_owned()
         );
     }
     Ok(url.to_owned())
