@@ -43,6 +43,10 @@ fn what_is_typed_wrong_ends_as_usage_and_says_what_is_allowed() {
     refused(&data, &["policy", "set", "foo=1"], 2, "the policy has no field `foo`");
     refused(&data, &["policy", "set", "threshold"], 2, "allowed is FIELD=VALUE");
     refused(&data, &["task", "edit", "T-1"], 2, "there is nothing to change");
+    let set = |words: &[&str]| told(&kapell(&data, &[&["policy", "set"], words].concat()));
+    let said = set(&["claims=scored", "grace_ms=45s"]);
+    assert_eq!(said, (0, "claims: first -> scored\ngrace_ms: 30000 -> 45000\n".to_owned()));
+    assert_eq!(set(&["claims=scored"]).1, "nothing is different: the policy was so\n");
     server.kill();
 }
 

@@ -65,7 +65,7 @@ pub enum ServeError {
     #[error(transparent)]
     Webhook(#[from] WebhookError),
     /// The address cannot be had.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address} (`--listen` names another address)")]
     Listen {
         /// Which.
         address: SocketAddr,

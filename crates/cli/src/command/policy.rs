@@ -29,19 +29,42 @@ impl PolicyVerb {
             let changed = changed(&policy, &changes)
                 .map_err(|error| Ends { exit: Exit::Usage, what: format!("{error:#}") })?;
             client.set_policy(&changed)?;
-            policy = client.policy()?;
+            let before = std::mem::replace(&mut policy, client.policy()?);
+            if context.format() == Format::Human {
+                let (before, now) = (serde_json::to_value(&before)?, serde_json::to_value(&policy)?);
+                differences(&before, &now).into_iter().for_each(output::line);
+                return Ok(Exit::Ok);
+            }
         }
         match context.format() {
             Format::Json => output::json(&policy)?,
             Format::Human => {
                 let rows = fields(&serde_json::to_value(&policy)?);
-                let shown = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let row = |(field, value): (String, Value)| vec![field, shown(value)];
+                let row = |(field, value): (String, Value)| vec![field, shown(&value)];
                 output::table(&["FIELD", "VALUE"], rows.into_iter().map(row).collect());
             }
         }
         Ok(Exit::Ok)
     }
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Says which fields are others now.
+fn differences(before: &Value, now: &Value) -> Vec<String> {
+    let before = fields(before);
+    let was = |name: &str| before.iter().find(|(field, _)| field == name).map(|(_, value)| value);
+    let changed =
+        fields(now).into_iter().filter(|(field, value)| field != "version" && was(field) != Some(value));
+    let lines: Vec<String> = changed
+        .map(|(field, value)| {
+            let old = was(&field).map_or_else(|| "nothing".to_owned(), shown);
+            format!("{field}: {old} -> {}", shown(&value))
+        })
+        .collect();
+    if lines.is_empty() { vec!["nothing is different: the policy was so".to_owned()] } else { lines }
 }
 
 /// Applies changes to a policy. The version stays that of the policy, so that nobody's change is overwritten.

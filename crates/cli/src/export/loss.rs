@@ -10,11 +10,22 @@ use super::changes::{
 use super::report::ExportReport;
 use super::{Names, Submissions};
 
+/// Where an import finds a task under another key: formats that number their tasks know them by the number.
+pub const SHARED_NUMBER: &str = "the key, whose number another task has, too,";
+
+/// Returns whether the key of another task has the same number at its end.
+fn shares_number(task: &str, names: &Names) -> bool {
+    let number = |key: &String| key.rsplit_once('-')?.1.parse::<u64>().ok();
+    let own = names.get(task).and_then(number);
+    own.is_some() && names.iter().any(|(id, key)| id != task && number(key) == own)
+}
+
 /// Compares every task with what would come back; `names` holds the key that each would have.
 pub fn find(tasks: &[&Task], names: &Names, again: &Submissions, report: &mut ExportReport) {
     for task in tasks {
         match names.get(&task.id).and_then(|key| again.get(key)) {
             Some(back) => compare(task, back, names, report),
+            None if shares_number(&task.id, names) => report.lost(SHARED_NUMBER, &task.id),
             None => report.lost("everything", &task.id),
         }
     }

@@ -354,6 +354,18 @@ const BACKLOG: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn keys_with_the_same_number_are_told_where_the_number_is_the_key() {
+    let server = Server::start();
+    let line = |key: &str| format!("{{\"title\":\"{key}\",\"key\":\"{key}\"}}\n");
+    let keys = ["web-1", "mobile-1", "web-2"];
+    server.import(keys.map(line).concat().as_bytes(), Format::Kapell);
+    let report = server.export(Format::Backlog).report;
+    let told = report.not_expressed.get(super::loss::SHARED_NUMBER).expect("it is told");
+    assert!(!told.is_empty() && !told.contains(&"T-3".to_owned()), "{report}");
+    assert!(!report.not_expressed.contains_key("everything"), "{report}");
+}
+
+#[test]
 fn what_kapell_knows_better_stands_in_the_files_of_backlog_md() {
     let page = |(path, text): &(&str, &str)| import::backlog::Page {
         path: (*path).to_owned(),
