@@ -349,8 +349,11 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             Some(name) => format!("{path}.{name}"),
             None => path,
         };
-        let problem = Problem::new(ErrorCode::BadRequest, format!("the body does not fit: {detail}"));
-        Problem { field: Some(path).filter(|path| !matches!(path.as_str(), "" | ".")), ..problem }
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        let what = if json { "the body does not fit" } else { "the body is no JSON" };
+        let problem = Problem::new(ErrorCode::BadRequest, format!("{what}: {detail}"));
+        // Where no name could be read it stands for one.
+        Problem { field: Some(path).filter(|path| !matches!(path.as_str(), "" | "." | "?")), ..problem }
     })?;
     deserializer.end().map_err(|error| {
         Problem::new(ErrorCode::BadRequest, format!("something stands behind the JSON object: {error}"))

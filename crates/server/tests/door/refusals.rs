@@ -822,3 +822,19 @@ fn a_token_that_was_taken_back_opens_nothing() {
     assert_eq!(served.send("GET", "/v1/health", "wrong", &[], &[]).0, 200);
     assert_eq!(served.send("GET", "/openapi.json", "wrong", &[], &[]).0, 200);
 }
+
+#[test]
+fn a_body_that_is_no_json_is_called_so_and_names_no_field() {
+    let served = Served::start();
+    let json = [("content-type", "application/json")];
+    for body in ["{bad", "nothing", ""] {
+        let (status, text) = served.send_text("POST", "/v1/tasks", &served.admin, &json, body.as_bytes());
+        let problem: Value = serde_json::from_str(&text).expect("a problem");
+        assert_eq!((status, &problem["code"]), (400, &serde_json::json!("bad_request")), "{text}");
+        assert!(
+            problem["detail"].as_str().is_some_and(|it| it.starts_with("the body is no JSON: ")),
+            "{text}"
+        );
+        assert!(problem.get("field").is_none(), "{text}");
+    }
+}
