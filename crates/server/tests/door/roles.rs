@@ -463,13 +463,6 @@ fn an_agent_acts_only_as_itself_and_only_on_what_it_owns() {
     let after = served.get("/v1/tasks/one");
     assert_eq!((&after["state"], &after["owner"]), (&before["state"], &before["owner"]));
     assert_eq!(after["result"], Value::Null, "another's word is no result");
-    // A late result is settled by a manager or the present owner, never by who brought it.
-    let brought = json!({"agent": thief, "assignment": "A-99", "result": "mine"}).to_string();
-    let (_, answer) = served.send("POST", "/v1/tasks/one/done", &other, &JSON, brought.as_bytes());
-    if let Some(offer) = answer["offer"].as_str() {
-        let path = format!("/v1/offers/{offer}/accept");
-        assert_eq!(served.send("POST", &path, &other, &JSON, b"{}").0, 403);
-    }
     // A reservation of another is not renewed or released either.
     let held = json!({"agent": owner, "resources": [{"resource": "env:staging"}]}).to_string();
     let (status, held) = served.send("POST", "/v1/reservations", &own, &JSON, held.as_bytes());
@@ -481,4 +474,32 @@ fn an_agent_acts_only_as_itself_and_only_on_what_it_owns() {
         let (status, answer) = served.send("POST", &path, &other, &JSON, body.as_bytes());
         assert_eq!((status, &answer["holder"]), (409, &json!(owner)), "{verb}: {answer}");
     }
+    // A late result is settled by a manager or the present owner, never by who brought it or by another.
+    let report = json!({"agent": owner, "assignment": assignment});
+    for (verb, status) in [("start", 200), ("release", 200)] {
+        let path = format!("/v1/tasks/one/{verb}");
+        assert_eq!(
+            served.send("POST", &path, &own, &JSON, report.to_string().as_bytes()).0,
+            status,
+            "{verb}"
+        );
+    }
+    let _ = served.ask("POST", "/v1/tasks/one/assign", &json!({"agent": thief}));
+    assert_eq!(served.get("/v1/tasks/one")["owner"], json!(thief));
+    let late = json!({"agent": owner, "assignment": assignment, "result": "mine"}).to_string();
+    let (status, answer) = served.send("POST", "/v1/tasks/one/done", &own, &JSON, late.as_bytes());
+    assert_eq!(status, 409, "{answer}");
+    let offer = answer["offer"].as_str().expect("an offer");
+    let third = served.token("agent", Some("eve"));
+    for verb in ["accept", "decline"] {
+        let path = format!("/v1/offers/{offer}/{verb}");
+        for token in [&own, &third] {
+            assert_eq!(served.send("POST", &path, token, &JSON, b"{}").0, 403, "{verb}");
+        }
+    }
+    assert_eq!(served.get("/v1/tasks/one")["result"], Value::Null);
+    let path = format!("/v1/offers/{offer}/accept");
+    let (status, answer) = served.send("POST", &path, &other, &JSON, b"{}");
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(served.get("/v1/tasks/one")["result"], "mine");
 }
