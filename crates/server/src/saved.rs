@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ fn path(data: &Path, day: i64) -> PathBuf {
 /// Where the files cannot be written.
 pub(crate) fn save(data: &Path, day: i64, report: &Report) -> io::Result<SavedReport> {
     let stem = path(data, day);
-    fs::create_dir_all(stem.parent().unwrap_or(data))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(stem.parent().unwrap_or(data))?;
     let [text, page, json] = ["md", "html", "json"].map(|kind| stem.with_extension(kind));
     // The JSON comes last: where it is, the report is whole.
     replace(&text, markdown(report).as_bytes())?;

@@ -180,6 +180,18 @@ fn other_users_of_the_machine_can_read_nothing() {
     let mode =
         fs::metadata(served.data.path().join("admin.token")).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    // Also where the directory lets others in.
+    served.post("/v1/report", &json!({}));
+    let reports = served.data.path().join("OPERATIONS");
+    let mode = fs::metadata(&reports).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let mut files = Vec::new();
+    walk(&reports, &mut files);
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        let mode = fs::metadata(&file).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
 }
 
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
