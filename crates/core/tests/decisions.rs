@@ -4,8 +4,8 @@ mod scenario;
 
 use std::collections::BTreeMap;
 
-use kapell_core::{Event, Proposal, Topic, Undecided, Votes};
-use kapell_model::{AgentId, Moment, Name, Ratio, Text};
+use kapell_core::{Command, Event, NewDecision, Proposal, Topic, Undecided, Votes};
+use kapell_model::{AgentId, Moment, Name, Ratio, Text, limits};
 use proptest::prelude::*;
 use scenario::Scenario;
 
@@ -243,4 +243,32 @@ proptest! {
             prop_assert_eq!(weights[decided.expect("it is decided").option.as_str()], first);
         }
     }
+}
+
+#[test]
+fn one_agent_has_a_bounded_number_of_open_decisions() {
+    let mut scenario = play("agent E");
+    let mut new = |by: Option<&str>| {
+        let new = NewDecision {
+            title: Text::from("which way?"),
+            capability: Name::new("dba").expect("a name"),
+            deadline: None,
+            irreversible: false,
+            architectural: false,
+            options: Vec::new(),
+            asked: Vec::new(),
+            tasks: Vec::new(),
+            agent: by.map(scenario::name),
+        };
+        scenario.execute(Command::OpenDecision(Box::new(new)), None).map_err(|it| it.to_string())
+    };
+    for _ in 0..limits::OPEN_DECISIONS_PER_AGENT_MAX {
+        new(Some("A")).expect("within the bound");
+    }
+    let refused = new(Some("A")).expect_err("one too many");
+    assert!(refused.contains("open decisions of an agent are limited to 100"), "{refused}");
+    new(Some("B")).expect("the bound is of each");
+    new(None).expect("managers have none");
+    assert_eq!(scenario.line("withdraw C-1"), "C-1");
+    scenario.also("decide dba by=A -> C-103");
 }

@@ -369,3 +369,34 @@ proptest! {
         }
     }
 }
+
+fn message(from: Option<&str>, to: &str) -> Command {
+    Command::SendMessage(Box::new(NewMessage {
+        from: from.map(name),
+        to: Address::Agent(name(to)),
+        text: Text::from("do this"),
+        priority: Priority::Critical,
+        task: None,
+        reply_to: None,
+        ack: false,
+    }))
+}
+
+#[test]
+fn one_sender_leaves_room_to_others() {
+    let team: String = (0..10).map(|index| format!("agent S{index}\n")).collect();
+    let mut scenario = Scenario::play(&format!("agent B\n{team}"));
+    let mut send =
+        |from: Option<&str>| scenario.execute(message(from, "B"), None).map_err(|it| it.to_string());
+    for sender in 0..8 {
+        let from = format!("S{sender}");
+        for _ in 0..25 {
+            send(Some(&from)).expect("room");
+        }
+        let refused = send(Some(&from)).expect_err("a share of 200");
+        assert!(refused.contains("of one sender, in the recipient's inbox, are limited to 25"), "{refused}");
+    }
+    let refused = send(Some("S9")).expect_err("full");
+    assert!(refused.contains("cannot be folded, in the recipient's inbox, are limited to 200"), "{refused}");
+    send(None).expect_err("full");
+}

@@ -621,3 +621,24 @@ fn holds(state: &State) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+#[test]
+fn a_bounded_number_of_orders_stands_by_the_word_of_one_agent() {
+    let mut scenario = play("submit t0");
+    for index in 1..=101 {
+        scenario.also(&format!("submit t{index}"));
+    }
+    for index in 1..=100 {
+        assert_eq!(scenario.line(&format!("order t0 t{index} by=A")), "ready");
+    }
+    let refused = scenario.line("order t0 t101 by=A");
+    assert!(refused.contains("orders of an agent are limited to 100"), "{refused}");
+    // What stands already is no further order; others, and managers, have their own.
+    assert_eq!(scenario.line("order t0 t7 by=A"), "ready");
+    assert_eq!(scenario.line("order t0 t101 by=B"), "ready");
+    // A manager takes one back, and there is room again.
+    assert_eq!(scenario.line("disorder t0 t7"), "ready");
+    assert_eq!(scenario.line("order t0 t7 by=A"), "ready");
+    assert!(scenario.line("order t1 t101 by=A").contains("orders of an agent are limited to 100"));
+    assert_eq!(scenario.line("order t1 t101"), "ready");
+}

@@ -148,6 +148,10 @@ pub const PACKAGE_FILE_BYTES_MAX: usize = 512;
 pub const HANDOFF_TRIES_MAX: usize = 16;
 /// Messages that a policy may let an agent have to read; more are read by nobody.
 pub const INBOX_MAX: u32 = 10_000;
+/// What part of an inbox one sender fills: one in so many.
+pub const INBOX_SHARE: u32 = 8;
+/// Least messages of such a part for one sender, where an inbox is small.
+pub const INBOX_SHARE_MIN: u32 = 4;
 /// Messages of channels that wait for room in one inbox; more are refused.
 pub const UNDELIVERED_MAX: usize = 1_000;
 /// Messages that everybody has read and that are still known; the log has all of them.
@@ -178,6 +182,8 @@ pub const CYCLES_PER_EDGE_MAX: usize = 100;
 pub const BROKEN_EDGES_MAX: usize = 10_000;
 /// Conflicts of a fleet that nobody has settled: as many as may wait in line.
 pub const OPEN_CONFLICTS_MAX: usize = RESERVATIONS_MAX;
+/// Open decisions that one agent has asked for.
+pub const OPEN_DECISIONS_PER_AGENT_MAX: usize = 100;
 /// Conflicts that a task remembers to have been in; the log has all of them.
 pub const CONFLICTS_PER_TASK_MAX: usize = 16;
 /// Bottlenecks that are gone, and actions that have ended, which are remembered; the log has all of them.
@@ -204,6 +210,8 @@ pub const NAMED_MAX: usize = 20;
 pub const ASSERTIONS_PER_TASK_MAX: usize = 50;
 /// Orders of two open tasks that stand in a fleet: each new one is followed through all of them.
 pub const ORDERS_MAX: usize = 1_000;
+/// Orders that stand by the word of one agent.
+pub const ORDERS_PER_AGENT_MAX: usize = 100;
 /// Open tasks that transitively wait for one, up to which they are counted where its impact is worked out.
 pub const ENABLED_TASKS_MAX: usize = 1_000;
 /// Proposals of one decision, one an agent.

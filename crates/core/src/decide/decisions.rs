@@ -53,6 +53,14 @@ impl State {
             let limit = limits::OPEN_CONFLICTS_MAX;
             return Err(Rejection::LimitExceeded { what: "open conflicts of a fleet", limit });
         }
+        if let Some(by) = by {
+            let own =
+                |conflict: &&Conflict| conflict.deliberation().is_some_and(|it| it.topic.by == Some(by));
+            let limit = limits::OPEN_DECISIONS_PER_AGENT_MAX;
+            if self.open_conflicts().filter(own).count() >= limit {
+                return Err(Rejection::LimitExceeded { what: "open decisions of an agent", limit });
+            }
+        }
         let conflict = self.next_conflict();
         let topic = Topic {
             title: new.title.clone(),

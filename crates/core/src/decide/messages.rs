@@ -31,6 +31,9 @@ impl State {
         let task = new.task.as_ref().map(|task| self.find_task(task)).transpose()?.map(|task| task.id);
         let thread = new.reply_to.map(|id| self.known(id)).transpose()?;
         let thread = thread.map(|message| message.thread.unwrap_or(message.id));
+        if let (Some(from), None) = (from, channel) {
+            self.share_left(from, &to)?;
+        }
         let talks = talks(from, &to, channel);
         let gathers = talks.iter().find(|talk| new.is_unhurried() && self.is_gathered(talk));
         let mut full = Vec::new();
@@ -103,6 +106,27 @@ impl State {
             },
         });
         Ok(Reply { message: Some(message), task, ..Reply::default() })
+    }
+
+    /// Checks that a sender leaves room to others in the inboxes that it writes to directly, with what cannot be folded.
+    fn share_left(&self, from: AgentId, to: &[AgentId]) -> Result<(), Rejection> {
+        let limit = (self.policy.messages.inbox_max / limits::INBOX_SHARE).max(limits::INBOX_SHARE_MIN);
+        let limit = limit as usize;
+        if limit < self.policy.messages.inbox_max as usize
+            && to.iter().any(|&agent| self.direct_from(from, agent) >= limit)
+        {
+            let what = "unread messages of one sender, in the recipient's inbox,";
+            return Err(Rejection::LimitExceeded { what, limit });
+        }
+        Ok(())
+    }
+
+    /// Counts what one sender sent directly into an inbox and is not folded there. Digests of several are nobody's.
+    fn direct_from(&self, from: AgentId, agent: AgentId) -> usize {
+        let own = |message: &Message| {
+            message.from == Some(from) && message.channel.is_none() && !is_foldable(message)
+        };
+        self.messages.inbox(agent).filter(|(message, _)| own(message)).count()
     }
 
     /// Says what waits for room in an inbox, and what is in it that somebody was called for.
@@ -253,7 +277,7 @@ impl State {
             return true;
         }
         let inbox = self.messages.inbox(agent);
-        let foldable = inbox.filter(|(message, _)| message.priority == Priority::Low && !message.ack);
+        let foldable = inbox.filter(|(message, _)| is_foldable(message));
         let folded: Vec<&Message> =
             foldable.map(|(message, _)| message).take(limit.div_ceil(2).max(2)).collect();
         if folded.len() < 2 {
@@ -407,6 +431,11 @@ impl NewMessage {
     fn is_unhurried(&self) -> bool {
         self.priority >= Priority::Medium && !self.ack
     }
+}
+
+/// Tells whether a message may be folded where an inbox is full.
+fn is_foldable(message: &Message) -> bool {
+    message.priority == Priority::Low && !message.ack
 }
 
 /// Returns as part of what something is said to these: in a channel, and between two.

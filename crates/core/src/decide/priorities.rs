@@ -102,6 +102,11 @@ impl State {
         if self.orders.len() >= limits::ORDERS_MAX {
             return Err(Rejection::LimitExceeded { what: "orders of a fleet", limit: limits::ORDERS_MAX });
         }
+        let said = self.orders.iter().filter(|(_, _, said)| said.by == by).count();
+        if by != Ruler::Manager && said >= limits::ORDERS_PER_AGENT_MAX {
+            let limit = limits::ORDERS_PER_AGENT_MAX;
+            return Err(Rejection::LimitExceeded { what: "orders of an agent", limit });
+        }
         let asserted = Event::OrderAsserted { first: new.0, then: new.1, by, reason: reason.clone() };
         // The waits alone lead nowhere; without other orders nothing does.
         let ring = if self.orders.is_empty() { BTreeSet::new() } else { self.ways(then.id, first.id) };
