@@ -388,13 +388,13 @@ fn one_sender_leaves_room_to_others() {
     let mut scenario = Scenario::play(&format!("agent B\n{team}"));
     let mut send =
         |from: Option<&str>| scenario.execute(message(from, "B"), None).map_err(|it| it.to_string());
-    for sender in 0..8 {
+    for sender in 0..4 {
         let from = format!("S{sender}");
-        for _ in 0..25 {
+        for _ in 0..50 {
             send(Some(&from)).expect("room");
         }
         let refused = send(Some(&from)).expect_err("a share of 200");
-        assert!(refused.contains("of one sender, in the recipient's inbox, are limited to 25"), "{refused}");
+        assert!(refused.contains("of one sender, in the recipient's inbox, are limited to 50"), "{refused}");
     }
     let refused = send(Some("S9")).expect_err("full");
     assert!(refused.contains("cannot be folded, in the recipient's inbox, are limited to 200"), "{refused}");

@@ -149,7 +149,7 @@ pub const HANDOFF_TRIES_MAX: usize = 16;
 /// Messages that a policy may let an agent have to read; more are read by nobody.
 pub const INBOX_MAX: u32 = 10_000;
 /// What part of an inbox one sender fills: one in so many.
-pub const INBOX_SHARE: u32 = 8;
+pub const INBOX_SHARE: u32 = 4;
 /// Least messages of such a part for one sender, where an inbox is small.
 pub const INBOX_SHARE_MIN: u32 = 4;
 /// Messages of channels that wait for room in one inbox; more are refused.

@@ -35,6 +35,17 @@ pub(crate) struct Progress {
     pub(crate) failed: AtomicBool,
     /// Whether the server stops: a file that another program holds is waited for no more.
     pub(crate) stopping: AtomicBool,
+    /// Whether the appender has ended, in whatever way: nobody answers any more.
+    pub(crate) gone: AtomicBool,
+}
+
+/// Says at the appender's end that it is gone, also where it has panicked.
+struct Gone(Arc<Progress>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.gone.store(true, Ordering::Release);
+    }
 }
 
 impl Batch {
@@ -62,6 +73,7 @@ impl Appender {
     /// Serves until the writer lets go. A failed append is the end of this fleet's engine: what waits, then and
     /// later, is told that it is not known to have happened, and the process ends.
     pub(crate) fn run(mut self, batches: &Receiver<Batch>) {
+        let _gone = Gone(Arc::clone(&self.progress));
         let snapshots = self.snapshot_thread();
         for batch in batches {
             if self.progress.failed.load(Ordering::Relaxed) {

@@ -52,6 +52,11 @@ pub enum ServeError {
     /// The log cannot be opened, or could not be written any more.
     #[error("the log cannot be opened or written")]
     Store(#[from] StoreError),
+    /// A thread that the server cannot do without has ended by itself.
+    #[error(
+        "a thread of the server has panicked: what was acknowledged is durable, and a start goes on from there"
+    )]
+    Panicked,
     /// The fleet cannot be taken up.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -155,8 +160,9 @@ async fn serve_fleet(
     }));
     let failure = tokio::select! {
         () = stop => None,
-        failure = failed => failure.ok(),
-        failure = unkept => failure.ok(),
+        // Whoever would tell is dropped where a thread ends by a panic.
+        failure = failed => Some(failure.map_or(ServeError::Panicked, ServeError::from)),
+        failure = unkept => Some(failure.map_or(ServeError::Panicked, ServeError::from)),
     };
     daily.abort();
     breakdowns.abort();
@@ -171,7 +177,7 @@ async fn serve_fleet(
         }
     });
     let _ = running.await;
-    failure.map_or(Ok(()), |error| Err(error.into()))
+    failure.map_or(Ok(()), Err)
 }
 
 /// Returns the address of the server that has the data directory `data` now. What one that is gone has left there may be the

@@ -37,6 +37,13 @@ use crate::zones;
 
 /// Events after which no further message is taken into a batch: bounds the time of one append.
 const BATCH_EVENTS_MAX: usize = 20_000;
+/// Bytes of rows beyond which nothing more is taken until the appender has room: an eighth of what the storage takes at once, since
+/// a single command can bring some millions.
+const GATHERED_BYTES: usize = 32 << 20;
+/// How often it is looked whether the appender has room meanwhile.
+const ROOM_LOOK: Duration = Duration::from_millis(1);
+/// How often it is looked at the stop whether the appender is there still.
+const GONE_LOOK: Duration = Duration::from_millis(100);
 /// Events that are handed over, where the appender has nothing to do, before further messages are taken.
 const HAND_OVER_EVENTS: usize = 1_000;
 /// How long further messages are taken, where the appender has nothing to do: a look can cost as much as a thousand commands.
@@ -182,6 +189,7 @@ impl Writer {
         self.command(Command::Tick);
         self.look_at_zones(now());
         loop {
+            self.wait_for_room();
             self.hand_over();
             let stopped = match self.queue.recv_timeout(self.pause()) {
                 Ok(message) => self.take(message),
@@ -200,7 +208,7 @@ impl Writer {
     /// Takes what else is waiting, until the batch is full. Returns whether it was told to stop.
     fn drain(&mut self) -> bool {
         let began = Instant::now();
-        while self.records.len() < BATCH_EVENTS_MAX {
+        while self.records.len() < BATCH_EVENTS_MAX && self.rows.bytes() < GATHERED_BYTES {
             let enough = self.records.len() >= HAND_OVER_EVENTS || began.elapsed() > HAND_OVER_AFTER;
             if enough && self.in_flight() == 0 {
                 break;
@@ -241,7 +249,14 @@ impl Writer {
 
     fn lines(&mut self, lines: Vec<Line>, answer: Answering<LineAnswers>) {
         let at = now();
-        let answers: Vec<_> = lines.into_iter().map(|line| self.line(line, at)).collect();
+        let mut answers = Vec::with_capacity(lines.len());
+        for line in lines {
+            answers.push(self.line(line, at));
+            if self.rows.bytes() >= GATHERED_BYTES {
+                self.wait_for_room();
+                self.hand_over();
+            }
+        }
         self.defer(Box::new(move |durable| {
             answer.send(if durable { Ok(answers) } else { Err(Refused::Down) });
         }));
@@ -474,11 +489,26 @@ impl Writer {
         self.handed - self.progress.answered.load(Ordering::Acquire)
     }
 
+    /// Waits, where as much has gathered as is handed over at once, until the appender takes it.
+    fn wait_for_room(&self) {
+        while self.rows.bytes() >= GATHERED_BYTES
+            && self.in_flight() >= BATCHES_MAX as u64
+            && !self.is_alone()
+        {
+            std::thread::sleep(ROOM_LOOK);
+        }
+    }
+
+    /// Tells whether the appender has ended.
+    fn is_alone(&self) -> bool {
+        self.progress.gone.load(Ordering::Acquire)
+    }
+
     /// Gives what has gathered to the appender, unless it has enough.
     fn hand_over(&mut self) {
         let ready = match self.in_flight() {
             0 => !self.records.is_empty() || !self.deferred.is_empty(),
-            1 => self.records.len() >= AHEAD_EVENTS,
+            1 => self.records.len() >= AHEAD_EVENTS || self.rows.bytes() >= GATHERED_BYTES,
             _ => false,
         };
         if !ready {
@@ -624,7 +654,8 @@ impl Writer {
         self.progress.stopping.store(true, Ordering::Release);
         while self.in_flight() > 0 {
             // Every batch is answered with a message; what else comes now is told that the server stops.
-            if self.queue.recv().is_err() {
+            let ended = matches!(self.queue.recv_timeout(GONE_LOOK), Err(RecvTimeoutError::Disconnected));
+            if ended || self.is_alone() {
                 return;
             }
         }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kapell_core::{Command, TaskSpec};
-use kapell_model::{CommandId, Text};
-use kapell_server::{Ask, Refused, open};
+use kapell_core::{Command, Component, TaskSpec};
+use kapell_model::{CommandId, Text, limits};
+use kapell_server::{Ask, Line, Refused, Running, open};
 use kapell_store::{Fault, FaultPlan, Faults, Faulty, MemoryDisk};
 
 fn submission(number: u128) -> Ask {
@@ -77,4 +77,52 @@ fn a_log_that_another_program_holds_is_waited_for() {
     let again = open(Box::new(disk.open()), "default").expect("it opens");
     assert_eq!((again.found.ready, again.found.position), (10, 10));
     again.stop();
+}
+
+/// Waits for what is told to whoever runs the server, and returns whether that was an error of the log.
+async fn told(running: &mut Running) -> Option<bool> {
+    tokio::time::timeout(Duration::from_secs(20), &mut running.failed).await.ok().map(|told| told.is_ok())
+}
+
+#[test]
+fn more_than_the_storage_takes_at_once_is_written_in_parts() {
+    const TASKS: usize = 280;
+    let mut running = open(Box::new(MemoryDisk::new().open()), "default").expect("it opens");
+    let long = "x".repeat(limits::DESCRIPTION_BYTES_MAX);
+    let description = Text::new(&long, limits::DESCRIPTION_BYTES_MAX).expect("a text");
+    let part = |number: usize| Component {
+        title: Text::new(&format!("part {number}"), 100).expect("a text"),
+        description: description.clone(),
+        requires: Vec::new(),
+        estimate: None,
+    };
+    let large = TaskSpec { components: (0..16).map(part).collect(), ..TaskSpec::titled(Text::from("work")) };
+    let spec = Arc::new(large);
+    let submit = |number: usize| {
+        let command = Command::Submit { spec: Arc::clone(&spec), edges: Vec::new() };
+        Line::Command(Ask { command, ..submission(number as u128 + 1) })
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let fleet = running.fleet.clone();
+    runtime.block_on(async {
+        let answers = fleet.lines((0..TASKS).map(submit).collect()).await.expect("they are taken");
+        let refused = answers.iter().find_map(|answer| answer.as_ref().err());
+        assert!(refused.is_none() && answers.len() == TASKS, "{refused:?}");
+        assert!(running.failed.try_recv().is_err(), "nothing has failed");
+    });
+    running.stop();
+}
+
+#[test]
+fn a_question_that_panics_ends_the_server_with_an_error() {
+    let mut running = open(Box::new(MemoryDisk::new().open()), "default").expect("it opens");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let fleet = running.fleet.clone();
+    runtime.block_on(async {
+        fleet.command(submission(1)).await.expect("it is taken");
+        let asked = fleet.query(|_| -> () { panic!("the question's own fault") }).await;
+        assert!(matches!(asked, Err(Refused::Down)), "{asked:?}");
+        assert_eq!(told(&mut running).await, Some(false), "no error of the log, and yet an end");
+    });
+    running.stop();
 }

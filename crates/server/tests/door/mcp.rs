@@ -234,7 +234,12 @@ fn resources_and_prompts_are_there() {
     );
     let package = ask("resources/read", json!({"uri": "kapell://task/T-1/package"}));
     let text = package["result"]["contents"][0]["text"].as_str().expect("a text").to_owned();
-    assert!(text.starts_with("# T-1: First\n") && text.contains("````text\n```\n"), "{text}");
+    assert!(
+        text.starts_with("# T-1\n")
+            && text.contains("```text\nFirst\n```\n")
+            && text.contains("````text\n```\n"),
+        "{text}"
+    );
     for uri in ["kapell://task/T-9", "kapell://else", "kapell://task/T-1/else"] {
         assert!(ask("resources/read", json!({"uri": uri}))["error"]["code"].is_i64(), "{uri}");
     }
