@@ -102,6 +102,10 @@ fn replay(file: &str, tells: bool) -> ExitCode {
 fn mutations(name: &str, steps: u32) -> ExitCode {
     let bugs: Vec<Bug> =
         Bug::all().into_iter().filter(|bug| name.is_empty() || bug.to_string() == name).collect();
+    if bugs.is_empty() {
+        eprintln!("error: --mutations: there is no seeded bug `{name}` here; `--features mutations` has all");
+        return ExitCode::from(2);
+    }
     let started = Instant::now();
     let next = AtomicU64::new(0);
     let found = Mutex::new(vec![None::<Found>; bugs.len()]);
@@ -130,6 +134,13 @@ fn mutations(name: &str, steps: u32) -> ExitCode {
 }
 
 fn seeds(options: &Options) -> ExitCode {
+    if options.minutes.is_none() && options.from >= options.to {
+        eprintln!(
+            "error: --seeds {}..{}: there is none; the first is below the last",
+            options.from, options.to
+        );
+        return ExitCode::from(2);
+    }
     let started = Instant::now();
     let deadline = options.minutes.map(|minutes| started + Duration::from_secs(60 * minutes));
     let next = AtomicU64::new(options.from);

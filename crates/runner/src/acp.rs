@@ -157,7 +157,8 @@ impl Conversation {
         if used.is_object() {
             let number = |name: &str| used[name].as_u64().unwrap_or(0);
             self.usage.cached = number("cachedReadTokens");
-            self.usage.input = number("inputTokens") + number("cachedWriteTokens") + self.usage.cached;
+            let fresh = number("inputTokens").saturating_add(number("cachedWriteTokens"));
+            self.usage.input = fresh.saturating_add(self.usage.cached);
             self.usage.output = number("outputTokens");
         }
         // Gemini CLI reports in a place of its own.
