@@ -73,14 +73,14 @@ test("a task is found, opened, and given to an agent by the keyboard alone", asy
   await page.keyboard.press("/");
   await page.keyboard.type("apart");
   await page.waitForURL(/q=apart/);
-  await page.locator("[data-card]").first().waitFor();
+  await until(async () => (await page.locator("[data-card]").count()) === 1, "only what was searched for stands there");
   for (let steps = 0; steps < 30 && !(await page.evaluate(() => document.activeElement.matches("[data-card]"))); steps += 1) await page.keyboard.press("Tab");
   await page.keyboard.press("a");
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("combobox").waitFor();
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
-  assert.equal(await page.evaluate(() => document.activeElement.matches("[data-card]")), true, "the focus comes back");
+  await until(() => page.evaluate(() => document.activeElement.matches("[data-card]")), "the focus comes back");
   await page.keyboard.press("a");
   await dialog.getByRole("combobox").waitFor();
   for (let steps = 0; steps < 5 && (await page.evaluate(() => document.activeElement.tagName)) !== "SELECT"; steps += 1) await page.keyboard.press("Tab");
